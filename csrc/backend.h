@@ -1,0 +1,52 @@
+// What a device must do. One Backend serves one thread at a time; it owns the frame, the canvas,
+// the crops and the current set of boxes, so that only counts and the final faces leave the device.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine.h"
+#include "pack.h"
+#include "types.h"
+
+namespace trtmtcnn {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // Takes the frames, resized to `sizes` where these differ. The pixels must outlive the call's stages.
+  virtual void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) = 0;
+  virtual void unload() = 0;
+
+  // Empties the set of boxes; `levels` are those that propose() will speak of.
+  virtual void begin(std::span<const Level> levels) = 0;
+  // Draws a canvas's tiles from the frames.
+  virtual void pyramid(const Canvas& canvas, Resize mode) = 0;
+  // Runs P-Net on the canvas and adds each cell with a score of at least `threshold` to the set,
+  // as a window with its regression in pixels.
+  virtual void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) = 0;
+
+  // Greedy suppression; leaves the set ordered by frame, then by falling score. At most `keep` a frame.
+  virtual void nms(float threshold, Overlap overlap, Scope scope, int keep) = 0;
+  // Adds the pending regression; drops what is left without width or height.
+  virtual void regress() = 0;
+  // Makes each box square about its centre, of whole pixels: rounded, or truncated towards zero.
+  virtual void square(bool truncating) = 0;
+  // Truncates boxes and landmarks towards zero and clips them to the frame.
+  virtual void truncate_and_clip() = 0;
+
+  // Crops each square, resizes it to `side`, runs the network and keeps boxes whose score is at least
+  // `threshold`, with their regression (and landmarks, where the network has them) in pixels.
+  // `inclusive_landmarks`: landmarks span the box's inclusive side rather than x2 - x1.
+  virtual void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
+                      bool inclusive_landmarks) = 0;
+
+  virtual int count() const = 0;
+  // Copies the set out, ordered as it stands: dets[i] = x1, y1, x2, y2, score; landmarks (may be null)
+  // x1..x5, y1..y5; frames[i] the frame of each.
+  virtual void read(float* dets, float* landmarks, int* frames) const = 0;
+};
+
+}  // namespace trtmtcnn

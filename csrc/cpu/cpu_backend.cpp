@@ -1,0 +1,226 @@
+#include "cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cpu/crop_resize.h"
+#include "cpu/propose.h"
+#include "error.h"
+
+namespace trtmtcnn::cpu {
+namespace {
+
+// Grows only, so that a buffer's address stays what engines have bound.
+void reserve_floats(std::vector<float>& buffer, int64_t n) {
+  if (static_cast<int64_t>(buffer.size()) < n) buffer.resize(static_cast<size_t>(n));
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)), scratch_(pool_->threads()) {}
+
+void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
+  if (frames_.size() < images.size()) frames_.resize(images.size());
+  frame_count_ = static_cast<int>(images.size());
+  for (size_t i = 0; i < images.size(); ++i) frames_[i].load(images[i], sizes[i], mode, *pool_, scratch_[0]);
+}
+
+void CpuBackend::unload() {
+  for (Frame& frame : frames_) frame.unload();
+  frame_count_ = 0;
+}
+
+void CpuBackend::begin(std::span<const Level> levels) {
+  boxes_.clear();
+  landmarks_.clear();
+  const bool same = std::equal(levels.begin(), levels.end(), levels_.begin(), levels_.end(),
+                               [](const Level& a, const Level& b) { return a.size == b.size && a.frame == b.frame; }) &&
+                    std::equal(frames_.begin(), frames_.begin() + frame_count_, axes_frames_.begin(), axes_frames_.end(),
+                               [](const Frame& f, Size s) { return f.size() == s; });
+  levels_.assign(levels.begin(), levels.end());
+  if (same) return;
+  axes_.clear();
+  axes_frames_.clear();
+  for (int f = 0; f < frame_count_; ++f) axes_frames_.push_back(frames_[f].size());
+}
+
+void CpuBackend::pyramid(const Canvas& canvas, Resize mode) {
+  if (axes_.size() != levels_.size() || mode != axes_mode_) {
+    axes_.resize(levels_.size());
+    axes_mode_ = mode;
+    for (size_t l = 0; l < levels_.size(); ++l) {
+      const Level& level = levels_[l];
+      const Size frame = frames_[level.frame].size();
+      const Source source = Source::choose(frames_[level.frame], mode, frame.height, frame.width, level.size);
+      const double height = source.extent(frame.height), width = source.extent(frame.width);
+      axes_[l].vertical.set(mode, 0, height, level.size.height, height, source.image.height);
+      axes_[l].horizontal.set(mode, 0, width, level.size.width, width, source.image.width, kPixelScale);
+    }
+  }
+
+  const int64_t plane = int64_t{canvas.size.height} * canvas.size.width;
+  reserve_floats(input_, 3 * plane);
+  int rows = 0;
+  for (const Tile& tile : canvas.tiles) rows += tile.height();
+
+  pool_->parallel_for(rows, 16, [&](int begin, int end, int worker) {
+    int first_row = 0;  // of the tile, counting the rows of all tiles
+    for (const Tile& tile : canvas.tiles) {
+      const int last_row = first_row + tile.height();
+      const int from = std::max(begin, first_row), to = std::min(end, last_row);
+      if (from < to) {
+        const Level& level = levels_[tile.level];
+        const Frame& frame = frames_[level.frame];
+        const Source source = Source::choose(frame, mode, frame.size().height, frame.size().width, level.size);
+        const Columns columns{&axes_[tile.level].horizontal, kStride * tile.cell_x, tile.width()};
+        for (int r = from; r < to; ++r) {
+          const int y = r - first_row;
+          float* red = input_.data() + int64_t{tile.canvas_y + y} * canvas.size.width + tile.canvas_x;
+          resample_row(source.image, axes_[tile.level].vertical, kStride * tile.cell_y + y, columns,
+                       -kPixelMean * kPixelScale, scratch_[worker], red, red + plane, red + 2 * plane);
+        }
+      }
+      first_row = last_row;
+    }
+  });
+}
+
+void CpuBackend::infer(Context& net, const Engine& engine, const Shape& shape) {
+  const std::vector<Shape>& shapes = net.output_shapes(shape);
+  if (outputs_.size() < shapes.size()) outputs_.resize(shapes.size());
+  output_pointers_.clear();
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    reserve_floats(outputs_[i], volume(shapes[i]));
+    output_pointers_.push_back(outputs_[i].data());
+  }
+  output_shapes_ = &shapes;
+  net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
+}
+
+const float* CpuBackend::output(const Engine& engine, const char* name, int channels, Shape* shape) const {
+  const int index = engine.output_index(name);
+  const Shape& s = (*output_shapes_)[index];
+  if (s[1] != channels)
+    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(s[1]) + " channels instead of " +
+                      std::to_string(channels));
+  if (shape) *shape = s;
+  return outputs_[index].data();
+}
+
+void CpuBackend::propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) {
+  infer(pnet, engine, {1, 3, canvas.size.height, canvas.size.width});
+  Shape grid;
+  const float* prob = output(engine, "prob1", 2, &grid);
+  const float* regression = output(engine, "boxes", 4);
+  if (grid[2] < grid_cells(canvas.size.height) || grid[3] < grid_cells(canvas.size.width))
+    throw EngineError("the first engine is not a P-Net: its output for a canvas is " + to_string(grid));
+  const Grid outputs{prob, regression, static_cast<int>(grid[2]), static_cast<int>(grid[3])};
+  for (const Tile& tile : canvas.tiles) cpu::propose(outputs, tile, levels_[tile.level], threshold, positions_, boxes_);
+}
+
+void CpuBackend::nms(float threshold, Overlap overlap, Scope scope, int keep) {
+  const std::vector<int>& kept = nms_.run(boxes_, threshold, overlap, scope, keep);
+  next_boxes_.clear();
+  next_landmarks_.clear();
+  for (const int i : kept) {
+    next_boxes_.push_back(boxes_[i]);
+    if (!landmarks_.empty()) next_landmarks_.push_back(landmarks_[i]);
+  }
+  boxes_.swap(next_boxes_);
+  landmarks_.swap(next_landmarks_);
+}
+
+void CpuBackend::regress() {
+  size_t left = 0;
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    Box box = boxes_[i];
+    cpu::regress(box);
+    if (!has_area(box)) continue;
+    if (!landmarks_.empty()) landmarks_[left] = landmarks_[i];
+    boxes_[left++] = box;
+  }
+  boxes_.resize(left);
+  if (!landmarks_.empty()) landmarks_.resize(left);
+}
+
+void CpuBackend::square(bool truncating) {
+  for (Box& box : boxes_) make_square(box, truncating);
+  std::erase_if(boxes_, [](const Box& b) { return !(b.width() >= 1 && b.height() >= 1); });
+}
+
+void CpuBackend::truncate_and_clip() {
+  for (Box& box : boxes_) {
+    truncate(box);
+    clip(box, frames_[box.frame].size());
+  }
+  for (size_t i = 0; i < landmarks_.size(); ++i) {
+    const Size frame = frames_[boxes_[i].frame].size();
+    for (int k = 0; k < kLandmarks; ++k)
+      landmarks_[i][k] = clip(std::trunc(landmarks_[i][k]), k < kLandmarks / 2 ? frame.width : frame.height);
+  }
+}
+
+void CpuBackend::crop(int begin, int end, int side, Resize mode) {
+  const int64_t plane = int64_t{side} * side;
+  pool_->parallel_for(end - begin, 4, [&](int first, int last, int worker) {
+    for (int i = first; i < last; ++i) {
+      const Box& box = boxes_[begin + i];
+      cpu::crop_resize(frames_[box.frame], crop_window(box), side, mode, scratch_[worker],
+                       input_.data() + 3 * plane * i);
+    }
+  });
+}
+
+void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
+                        bool inclusive_landmarks) {
+  const bool has_landmarks =
+      std::any_of(engine.outputs().begin(), engine.outputs().end(), [](const auto& o) { return o.name == "landmarks"; });
+  const int n = count();
+  reserve_floats(input_, int64_t{3} * side * side * max_batch);
+  next_boxes_.clear();
+  next_landmarks_.clear();
+  for (int begin = 0; begin < n; begin += max_batch) {
+    const int end = std::min(n, begin + max_batch);
+    crop(begin, end, side, mode);
+    // A few batch sizes only: runtimes prepare kernels for each. The rows beyond `end` are leftovers.
+    int batch = end - begin;
+    if (batch > 4) batch = (batch + 7) / 8 * 8;
+    infer(net, engine, {std::min(batch, max_batch), 3, side, side});
+    const float* prob = output(engine, "prob1", 2);
+    const float* regression = output(engine, "boxes", 4);
+    const float* marks = has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr;
+    for (int i = 0; i < end - begin; ++i) {
+      const float score = prob[2 * i + 1];
+      if (!(score >= threshold)) continue;
+      Box box = boxes_[begin + i];
+      box.score = score;
+      const float w = box.width(), h = box.height();
+      for (int k = 0; k < 4; ++k) box.regression[k] = regression[4 * i + k] * (k % 2 == 0 ? w : h);
+      box.level = 0;
+      box.order = begin + i;
+      if (marks) {
+        const float span_x = inclusive_landmarks ? w : w - 1, span_y = inclusive_landmarks ? h : h - 1;
+        Landmarks& points = next_landmarks_.emplace_back();
+        for (int k = 0; k < kLandmarks / 2; ++k) {
+          points[k] = box.x1 + span_x * marks[kLandmarks * i + k];
+          points[k + 5] = box.y1 + span_y * marks[kLandmarks * i + k + 5];
+        }
+      }
+      next_boxes_.push_back(box);
+    }
+  }
+  boxes_.swap(next_boxes_);
+  landmarks_.swap(next_landmarks_);
+}
+
+void CpuBackend::read(float* dets, float* landmarks, int* frames) const {
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    const Box& b = boxes_[i];
+    const float values[5] = {b.x1, b.y1, b.x2, b.y2, b.score};
+    std::copy(values, values + 5, dets + 5 * i);
+    if (landmarks && !landmarks_.empty()) std::copy(landmarks_[i].begin(), landmarks_[i].end(), landmarks + kLandmarks * i);
+    frames[i] = b.frame;
+  }
+}
+
+}  // namespace trtmtcnn::cpu

@@ -1,0 +1,64 @@
+// Backend on the CPU.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "backend.h"
+#include "cpu/boxes.h"
+#include "cpu/frame.h"
+#include "cpu/nms.h"
+#include "cpu/thread_pool.h"
+
+namespace trtmtcnn::cpu {
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(std::shared_ptr<ThreadPool> pool);
+
+  void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override;
+  void unload() override;
+  void begin(std::span<const Level> levels) override;
+  void pyramid(const Canvas& canvas, Resize mode) override;
+  void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override;
+  void nms(float threshold, Overlap overlap, Scope scope, int keep) override;
+  void regress() override;
+  void square(bool truncating) override;
+  void truncate_and_clip() override;
+  void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
+                      bool inclusive_landmarks) override;
+  int count() const override { return static_cast<int>(boxes_.size()); }
+  void read(float* dets, float* landmarks, int* frames) const override;
+
+ private:
+  struct LevelAxes {
+    Axis vertical, horizontal;
+  };
+
+  void crop(int begin, int end, int side, Resize mode);
+  void infer(Context& net, const Engine& engine, const Shape& shape);
+  const float* output(const Engine& engine, const char* name, int channels, Shape* shape = nullptr) const;
+
+  std::shared_ptr<ThreadPool> pool_;
+  std::vector<Scratch> scratch_;  // one a worker
+  std::vector<Frame> frames_;
+  int frame_count_ = 0;
+
+  std::vector<Level> levels_;
+  std::vector<LevelAxes> axes_;  // of levels_, for axes_mode_ and axes_frames_
+  std::vector<Size> axes_frames_;
+  Resize axes_mode_ = Resize::kArea;
+
+  std::vector<float> input_;                 // a canvas, or a batch of crops
+  std::vector<std::vector<float>> outputs_;  // of the network that ran last
+  std::vector<float*> output_pointers_;
+  const std::vector<Shape>* output_shapes_ = nullptr;
+  std::vector<int32_t> positions_;
+
+  std::vector<Box> boxes_, next_boxes_;
+  std::vector<Landmarks> landmarks_, next_landmarks_;  // empty before O-Net, else one a box
+  Nms nms_;
+};
+
+}  // namespace trtmtcnn::cpu

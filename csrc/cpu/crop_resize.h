@@ -1,0 +1,11 @@
+// A crop with zeros outside the frame, resized, as a network's input.
+#pragma once
+
+#include "cpu/frame.h"
+
+namespace trtmtcnn::cpu {
+
+// Writes (3, side, side) RGB, normalised.
+void crop_resize(const Frame& frame, const CropWindow& window, int side, Resize mode, Scratch& scratch, float* out);
+
+}  // namespace trtmtcnn::cpu

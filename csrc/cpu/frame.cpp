@@ -1,0 +1,81 @@
+#include "cpu/frame.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace trtmtcnn::cpu {
+void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, Scratch& scratch) {
+  mip_count_ = 1;
+  image_ = image;
+  if (mode == Resize::kArea) build_mips(pool);
+  if (size == Size{image.height, image.width}) return;
+
+  const Source source = Source::choose(*this, mode, image.height, image.width, size);
+  scratch.vertical.set(mode, 0, source.extent(image.height), size.height, source.extent(image.height),
+                       source.image.height);
+  scratch.horizontal.set(mode, 0, source.extent(image.width), size.width, source.extent(image.width),
+                         source.image.width);
+  resized_.resize(static_cast<size_t>(size.height) * size.width * 3);
+  std::vector<float> planes(3 * static_cast<size_t>(size.width));
+  float* const rgb[3] = {&planes[0], &planes[size.width], &planes[2 * static_cast<size_t>(size.width)]};
+  const Columns columns{&scratch.horizontal, 0, size.width};
+  for (int y = 0; y < size.height; ++y) {
+    resample_row(source.image, scratch.vertical, y, columns, 0.5f, scratch, rgb[0], rgb[1], rgb[2]);
+    uint8_t* out = &resized_[static_cast<size_t>(y) * size.width * 3];
+    for (int x = 0; x < size.width; ++x)
+      for (int c = 0; c < 3; ++c) out[3 * x + c] = static_cast<uint8_t>(std::clamp(rgb[2 - c][x], 0.0f, 255.0f));
+  }
+  image_ = {resized_.data(), size.height, size.width, static_cast<ptrdiff_t>(size.width) * 3};
+  mip_count_ = 1;
+  if (mode == Resize::kArea) build_mips(pool);
+}
+
+void Frame::build_mips(ThreadPool& pool) {
+  Image above = image_;
+  while (above.height > 1 || above.width > 1) {
+    const size_t index = static_cast<size_t>(mip_count_) - 1;
+    if (mips_.size() <= index) mips_.emplace_back();
+    Mip& mip = mips_[index];
+    const int height = (above.height + 1) / 2, width = (above.width + 1) / 2;
+    mip.pixels.resize(static_cast<size_t>(height) * width * 3);
+    mip.image = {mip.pixels.data(), height, width, static_cast<ptrdiff_t>(width) * 3};
+    const int grain = std::max(1, 65536 / width);
+    pool.parallel_for(height, grain, [&](int begin, int end, int) {
+      for (int y = begin; y < end; ++y) {
+        const uint8_t* top = above.data + ptrdiff_t{2} * y * above.row_stride;
+        const uint8_t* bottom = 2 * y + 1 < above.height ? top + above.row_stride : top;
+        kernels().halve_row(top, bottom, above.width, mip.pixels.data() + static_cast<size_t>(y) * width * 3);
+      }
+    });
+    above = mip.image;
+    ++mip_count_;
+  }
+}
+
+Source Source::choose(const Frame& frame, Resize mode, double window_height, double window_width, Size out) {
+  Source source;
+  if (mode == Resize::kArea)
+    source.level = std::min(mip_level(window_height, window_width, out.height, out.width), frame.mips() - 1);
+  source.scale = std::ldexp(1.0, -source.level);
+  source.image = frame.mip(source.level);
+  return source;
+}
+
+void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                  Scratch& scratch, float* red, float* green, float* blue) {
+  const int low = columns.low();
+  const int n = 3 * (columns.high() - low);
+  scratch.rows.resize(vertical.taps);
+  scratch.row.resize(std::max(scratch.row.size(), static_cast<size_t>(n) + 1));  // one float more is read
+  for (int t = 0; t < vertical.taps; ++t)
+    scratch.rows[t] = source.data + (static_cast<ptrdiff_t>(vertical.first[row]) + t) * source.row_stride + 3 * low;
+  const Kernels& k = kernels();
+  k.blend_rows(scratch.rows.data(), &vertical.weights[static_cast<size_t>(row) * vertical.taps], vertical.taps, n,
+               scratch.row.data());
+  const Axis& axis = *columns.axis;
+  k.blend_columns(scratch.row.data(), low, &axis.first[columns.begin],
+                  &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset, red,
+                  green, blue);
+}
+
+}  // namespace trtmtcnn::cpu

@@ -1,0 +1,35 @@
+#include "engine.h"
+
+#include <stdexcept>
+
+#include "error.h"
+
+namespace trtmtcnn {
+
+std::string to_string(const Shape& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (i) text += ", ";
+    text += shape[i] < 0 ? "any" : std::to_string(shape[i]);
+  }
+  return text + ")";
+}
+
+int Engine::output_index(const std::string& name) const {
+  for (size_t i = 0; i < outputs().size(); ++i)
+    if (outputs()[i].name == name) return static_cast<int>(i);
+  std::string has;
+  for (const TensorInfo& o : outputs()) has += (has.empty() ? "" : ", ") + o.name;
+  throw EngineError("the network has no output \"" + name + "\" (it has " + has + ")");
+}
+
+void Engine::check_input(const Shape& shape) const {
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const int64_t want = input().shape[i];
+    if (shape[i] < 1 || (want >= 0 && shape[i] != want))
+      throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) +
+                                  ", got " + to_string(shape));
+  }
+}
+
+}  // namespace trtmtcnn

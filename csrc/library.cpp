@@ -1,0 +1,25 @@
+#include "library.h"
+
+#include <dlfcn.h>
+
+#include "error.h"
+
+namespace trtmtcnn {
+
+Library::Library(const std::string& path)
+    : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)), path_(path) {
+  if (!handle_) {
+    const char* why = dlerror();
+    throw DeviceError("cannot load " + path + ": " + (why ? why : "unknown error"));
+  }
+}
+
+Library::~Library() { dlclose(handle_); }
+
+void* Library::symbol(const char* name) const {
+  void* address = dlsym(handle_, name);
+  if (!address) throw DeviceError(path_ + " has no function " + name + ": its version does not fit");
+  return address;
+}
+
+}  // namespace trtmtcnn

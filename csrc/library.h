@@ -1,0 +1,26 @@
+// A shared library opened when it is first needed.
+#pragma once
+
+#include <string>
+
+namespace trtmtcnn {
+
+class Library {
+ public:
+  explicit Library(const std::string& path);  // throws DeviceError
+  ~Library();
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  template <typename Function>
+  void bind(Function*& function, const char* name) const {
+    function = reinterpret_cast<Function*>(symbol(name));
+  }
+
+ private:
+  void* symbol(const char* name) const;  // throws DeviceError
+  void* handle_;
+  std::string path_;
+};
+
+}  // namespace trtmtcnn

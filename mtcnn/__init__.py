@@ -1,0 +1,58 @@
+"""MTCNN face detection, fast: ``TrtMtcnn``, ``FaceAligner``, ``find_central_face``.
+
+Names are imported when they are first used, so that ``import mtcnn`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtcnn.align import FaceAligner as FaceAligner
+    from mtcnn.central import find_central_face as find_central_face
+    from mtcnn.detector import TrtMtcnn as TrtMtcnn
+    from mtcnn.draw import draw_faces as draw_faces
+    from mtcnn.engines import create_engines as create_engines
+    from mtcnn.errors import ClosedError as ClosedError
+    from mtcnn.errors import DeviceError as DeviceError
+    from mtcnn.errors import EngineError as EngineError
+    from mtcnn.errors import MtcnnError as MtcnnError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ClosedError": "errors",
+    "DeviceError": "errors",
+    "EngineError": "errors",
+    "FaceAligner": "align",
+    "MtcnnError": "errors",
+    "TrtMtcnn": "detector",
+    "create_engines": "engines",
+    "draw_faces": "draw",
+    "find_central_face": "central",
+}
+
+__all__ = [
+    "ClosedError",
+    "DeviceError",
+    "EngineError",
+    "FaceAligner",
+    "MtcnnError",
+    "TrtMtcnn",
+    "create_engines",
+    "draw_faces",
+    "find_central_face",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

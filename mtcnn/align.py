@@ -1,0 +1,199 @@
+"""Face crops in the pose that recognition networks are trained on: a five-point similarity transform."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .images import as_bgr
+
+__all__ = ["FaceAligner", "as_points", "similarity_transform"]
+
+# Left eye, right eye, nose, left and right mouth corner in a crop 112 high and 96 wide.
+_TEMPLATE = np.array(
+    [[30.2946, 51.6963], [65.5318, 51.6963], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.3655]]
+)
+_TEMPLATE_HEIGHT, _TEMPLATE_WIDTH = 112, 96
+
+
+class FaceAligner:
+    """Cuts a face out of a picture, turned, scaled and shifted so that its five points lie on a template.
+
+    ``(112, 96)`` and ``(112, 112)`` are the templates that face recognition commonly uses; the square one is
+    the other with x + 8. For any other size the 112x96 template is scaled to the largest that fits, centred:
+    for a square size, this is the 112x112 template scaled.
+
+    Args:
+        size: (height, width) of the crops, in pixels.
+
+    Raises:
+        TypeError, ValueError: ``size`` is not two whole numbers from 1 up.
+
+    Example:
+        >>> dets, landmarks = detector.detect(img)      # doctest: +SKIP
+        >>> FaceAligner().align(img, landmarks[0]).shape    # doctest: +SKIP
+        (112, 96, 3)
+    """
+
+    def __init__(self, size: tuple[int, int] = (112, 96)) -> None:
+        self._size = _height_width(size)
+        height, width = self._size
+        scale = min(height / _TEMPLATE_HEIGHT, width / _TEMPLATE_WIDTH)
+        margin = ((width - _TEMPLATE_WIDTH * scale) / 2, (height - _TEMPLATE_HEIGHT * scale) / 2)
+        self._template = _TEMPLATE * scale + margin
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the crops."""
+        return self._size
+
+    @property
+    def template(self) -> npt.NDArray[np.float64]:
+        """Where the five points go in a crop: (5, 2) ``[x, y]``, a copy."""
+        return self._template.copy()
+
+    def __repr__(self) -> str:
+        return f"FaceAligner(size={self._size})"
+
+    def transform(self, landmarks: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the (2, 3) matrix that maps the picture's pixels ``[x, y, 1]`` to the crop's.
+
+        Args:
+            landmarks: (10,) ``[x1..x5, y1..y5]`` as from ``detect``, or (5, 2) ``[x, y]``.
+
+        Raises:
+            ValueError: another shape, NaN or infinity, or points that fit no face (all equal).
+        """
+        return self._fit(as_points(landmarks), "landmarks")
+
+    def align(self, img: npt.NDArray[Any], landmarks: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Return the face as BGR uint8 (height, width, 3), bilinear, black where the picture ends.
+
+        Args:
+            img: any picture that ``detect`` takes.
+            landmarks: as in `transform`.
+        """
+        return _warp(as_bgr(img), self.transform(landmarks), self._size)
+
+    def align_all(self, img: npt.NDArray[Any], landmarks: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        """Return all faces of one picture, (n, height, width, 3) uint8 BGR, in the order of ``landmarks``.
+
+        Args:
+            img: any picture that ``detect`` takes.
+            landmarks: (n, 10) as from ``detect``, or (n, 5, 2). No faces give an empty array.
+        """
+        img = as_bgr(img)
+        faces = _as_numbers(landmarks, "landmarks")
+        if faces.ndim not in (2, 3) or faces.shape[1:] not in ((10,), (5, 2)):
+            raise ValueError(f"landmarks must have the shape (n, 10) or (n, 5, 2), got {faces.shape}")
+        names = [f"landmarks[{i}]" for i in range(len(faces))]
+        matrices = [self._fit(as_points(f, name), name) for f, name in zip(faces, names, strict=True)]
+        crops = np.empty((len(faces), *self._size, 3), np.uint8)
+        for crop, matrix in zip(crops, matrices, strict=True):
+            crop[...] = _warp(img, matrix, self._size)
+        return crops
+
+    def _fit(self, points: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
+        try:
+            return similarity_transform(points, self._template)
+        except ValueError:
+            raise ValueError(f"{name} fit no face: the points are all equal, or nothing like one") from None
+
+
+def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the (2, 3) matrix of the rotation, scale and shift that brings ``src`` nearest to ``dst``.
+
+    Nearest by least squares: no other ``[[a, -b, tx], [b, a, ty]]`` has a smaller sum of squared distances.
+    There is no shear, and never a reflection. S. Umeyama, "Least-squares estimation of transformation
+    parameters between two point patterns", IEEE TPAMI 13(4), 1991. In the plane this has a closed form:
+    with the points as complex numbers z and w about their means, a + ib = sum(conj(z) w) / sum(|z|^2).
+
+    Args:
+        src: (n, 2) points ``[x, y]``, n >= 2.
+        dst: (n, 2) points, in the same order.
+
+    Raises:
+        ValueError: unequal or other shapes, NaN or infinity, or no answer: all points of one set are equal,
+            or ``dst`` is such a mirror image of ``src`` that the best scale is 0.
+    """
+    source, target = _as_numbers(src, "src"), _as_numbers(dst, "dst")
+    for points, name in ((source, "src"), (target, "dst")):
+        if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+            raise ValueError(f"{name} must have the shape (n, 2), n >= 2, got {points.shape}")
+        if not np.isfinite(points).all():
+            raise ValueError(f"{name} holds NaN or infinity")
+    if source.shape != target.shape:
+        raise ValueError(f"src and dst must pair up, got {len(source)} and {len(target)} points")
+
+    z, z_mean, z_norm = _about_mean(source, "src")
+    w, w_mean, w_norm = _about_mean(target, "dst")
+    turn = np.vdot(z, w)  # of unit vectors: 1 where dst is a similarity of src, 0 where none fits
+    if abs(turn) < 1e-9:
+        raise ValueError("src and dst are no similarity of each other: the best scale is 0")
+    with np.errstate(over="ignore", invalid="ignore"):
+        a = turn * (w_norm / z_norm)
+        shift = w_mean - a * z_mean
+    matrix = np.array([[a.real, -a.imag, shift.real], [a.imag, a.real, shift.imag]], dtype=np.float64)
+    if not np.isfinite(matrix).all():
+        raise ValueError("src and dst are too far apart for float64")
+    return matrix
+
+
+def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[np.float64]:
+    """Return one face's landmarks, (10,) ``[x1..x5, y1..y5]`` or (5, 2), as float64 (5, 2) ``[x, y]``."""
+    array = _as_numbers(landmarks, name)
+    if array.shape == (10,):
+        array = array.reshape(2, 5).T
+    elif array.shape != (5, 2):
+        mend = "; for several faces see align_all" if array.ndim > 1 and array.shape[1:] == (10,) else ""
+        raise ValueError(f"{name} must have the shape (10,) or (5, 2), got {array.shape}{mend}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return array
+
+
+def _about_mean(
+    points: npt.NDArray[np.float64], name: str
+) -> tuple[npt.NDArray[np.complex128], complex, float]:
+    """The points as complex numbers about their mean, scaled to norm 1; the mean; the norm."""
+    # the largest coordinate comes out first, so that no square over- or underflows
+    largest = float(np.abs(points).max())
+    scaled = points / largest if largest > 0 else points
+    z = scaled[:, 0] + 1j * scaled[:, 1]
+    mean = z.mean()
+    z = z - mean
+    norm = float(np.linalg.norm(z))
+    if norm < 1e-10:
+        raise ValueError(f"{name} holds {len(points)} equal points; at least two must differ")
+    return z / norm, complex(mean) * largest, norm * largest
+
+
+def _warp(
+    img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    import pytrt
+
+    crop: npt.NDArray[np.uint8] = pytrt.warp_affine(img, matrix, *size)
+    return crop
+
+
+def _as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    if values is None:
+        raise TypeError(f"{name} must be an array of numbers, got None")
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers: {error}") from None
+
+
+def _height_width(size: tuple[int, int]) -> tuple[int, int]:
+    try:
+        height, width = (operator.index(n) for n in size)
+    except (TypeError, ValueError):
+        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"size must be at least 1x1 pixels, got {size!r}")
+    return height, width

@@ -1,0 +1,111 @@
+"""The MTCNN cascade: three networks, each looking closer at fewer boxes.
+
+Zhang, Zhang, Li, Qiao, "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
+Networks", IEEE Signal Processing Letters 2016, arXiv:1604.02878.
+
+This is the whole of it. What each stage does to pixels and boxes is native; see csrc/mtcnn.cpp.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn.params import Params
+
+if TYPE_CHECKING:
+    from pytrt import Stages
+
+__all__ = ["detect", "pyramid"]
+
+CELL = 12  # pixels that one P-Net cell sees
+PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
+SLACK = 1e-6  # so that rounding never loses a pixel: 720.0000000001 is 720
+
+Array = npt.NDArray[np.float32]
+Level = tuple[int, int, float, float]  # height, width, scale_y, scale_x
+
+
+def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -> list[tuple[Array, Array]]:
+    """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
+    frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
+    try:
+        stages.load(
+            images,
+            [(height, width) for height, width, _, _ in frames],
+            resize=p.resize,
+            nms_on_windows=p.nms_boxes == "window",
+            whole_pixels=p.whole_pixels,
+        )
+        # P-Net looks at every 12 x 12 window of every scale and proposes those that may be faces.
+        levels = [
+            (i, *level)
+            for i, (height, width, _, minsize) in enumerate(frames)
+            for level in pyramid(height, width, minsize, p.factor, p.level_size)
+        ]
+        found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
+        # R-Net looks at each proposal at 24 x 24, rejects most and corrects the rest.
+        if found:
+            found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
+        # O-Net looks at what is left at 48 x 48: the final boxes, scores and five landmarks.
+        if found:
+            stages.onet(p.thresholds[2], p.nms_thresholds[3])
+        dets, landmarks, frame_of = stages.boxes()
+    finally:
+        stages.unload()
+
+    results = []
+    for i, (_, _, shrink, _) in enumerate(frames):
+        mine = slice(*np.searchsorted(frame_of, (i, i + 1)))  # boxes stand in order of their frames
+        results.append(unshrink(dets[mine], landmarks[mine], shrink, p))
+    return results
+
+
+def working_size(height: int, width: int, p: Params) -> tuple[int, int, float, float]:
+    """The size a picture is worked on at, the scale of that, and the smallest face to look for in it."""
+    if p.max_size is None:
+        return height, width, 1.0, p.minsize
+    shrink = min(p.max_size[0] / height, p.max_size[1] / width)
+    if shrink >= 1:
+        return height, width, 1.0, p.minsize
+    minsize = max(math.ceil(p.minsize * shrink - SLACK), PORT_MINSIZE)
+    return math.ceil(height * shrink - SLACK), math.ceil(width * shrink - SLACK), shrink, minsize
+
+
+@lru_cache(maxsize=256)
+def pyramid(height: int, width: int, minsize: float, factor: float, level_size: str) -> tuple[Level, ...]:
+    """The levels of a picture's pyramid: the first makes faces of `minsize` fill a cell.
+
+    Returns (height, width, scale_y, scale_x) each; scales are level pixels per picture pixel.
+    """
+    levels = []
+    scale = CELL / minsize
+    while min(height, width) * scale >= CELL - SLACK:
+        if level_size == "ceil":
+            h, w = math.ceil(height * scale - SLACK), math.ceil(width * scale - SLACK)
+            scale_y, scale_x = h / height, w / width
+        else:
+            h, w = int(height * scale + SLACK), int(width * scale + SLACK)
+            scale_y = scale_x = scale
+        if min(h, w) >= CELL:
+            levels.append((h, w, scale_y, scale_x))
+        scale *= factor
+    return tuple(levels)
+
+
+def unshrink(dets: Array, landmarks: Array, shrink: float, p: Params) -> tuple[Array, Array]:
+    """From the working size's pixels to the picture's."""
+    if shrink == 1:
+        return dets, landmarks
+    return _divide(dets, 4, shrink, p), _divide(landmarks, 10, shrink, p)
+
+
+def _divide(rows: Array, columns: int, shrink: float, p: Params) -> Array:
+    pixels: npt.NDArray[Any] = rows[:, :columns].astype(np.float64) / shrink
+    rows[:, :columns] = np.trunc(pixels) if p.whole_pixels else pixels
+    return rows

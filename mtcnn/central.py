@@ -1,0 +1,69 @@
+"""Which of the detected faces the picture is of."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["as_dets", "find_central_face"]
+
+
+def find_central_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike) -> int | None:
+    """Return the index of the most central face, or None where there is none.
+
+    That is the face with the least sum of squared distances from its corners (x1, y1) and (x2, y2) to the
+    centre (W / 2, H / 2). The sum grows with the box too: of two faces about one point the smaller wins.
+    Among equals the first wins, which from ``detect`` is the one with the best score.
+
+    Args:
+        img: the picture, (H, W) or (H, W, C), or just its shape, ``(height, width)`` or ``img.shape``.
+        dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``, or (n, 4), in pixels.
+
+    Example:
+        >>> find_central_face((100, 200), [[0, 0, 20, 20, 0.99], [90, 40, 110, 60, 0.8]])
+        1
+    """
+    height, width = _height_width(img)
+    boxes = as_dets(dets)[:, :4]
+    if len(boxes) == 0:
+        return None
+    offsets = boxes - (width / 2, height / 2, width / 2, height / 2)
+    return int(np.argmin((offsets**2).sum(axis=1)))
+
+
+def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:
+    """Return ``dets``, (n, 4) or (n, 5) finite numbers, as float64. An empty list counts as no faces."""
+    if dets is None:
+        raise TypeError(f"{name} must be an array (n, 5), got None")
+    try:
+        array = np.asarray(dets, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers (n, 5): {error}") from None
+    if array.shape == (0,):
+        return np.empty((0, 5))
+    if array.ndim != 2 or array.shape[1] not in (4, 5):
+        mend = f"; for one face pass {name}[np.newaxis]" if array.shape in ((4,), (5,)) else ""
+        raise ValueError(f"{name} must have the shape (n, 5) or (n, 4), got {array.shape}{mend}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return array
+
+
+def _height_width(img: npt.NDArray[Any] | Sequence[int]) -> tuple[int, int]:
+    if isinstance(img, np.ndarray):
+        if img.ndim not in (2, 3):
+            raise ValueError(f"img must have the shape (H, W) or (H, W, C), got {img.shape}")
+        shape: Sequence[int] = img.shape
+    else:
+        shape = img
+    try:
+        height, width = (operator.index(n) for n in tuple(shape)[:2])
+    except (TypeError, ValueError):
+        raise TypeError(f"img must be a picture or its (height, width), got {img!r:.80}") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"img is empty: its height and width are {height} and {width}")
+    return height, width

@@ -1,0 +1,59 @@
+"""Checks of arguments: each returns the plain value or raises an error that names the argument."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = ["choice", "flag", "number", "numbers_in_unit", "size", "whole"]
+
+
+def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    inside = low < value < high if open_ends else low <= value <= high
+    if not inside or not math.isfinite(value):  # NaN is not inside, either
+        where = f"in ({low:g}, {high:g})" if open_ends else f"at least {low:g}"
+        raise ValueError(f"{name} must be {where}, got {value!r}")
+    return float(value)
+
+
+def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[Any, ...]:
+    """`count` numbers in [0, 1]."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be {count} numbers ({what}), got {values!r}")
+    found = list(values)
+    if len(found) != count:
+        raise ValueError(f"{name} must be {count} numbers ({what}), got {len(found)}")
+    return tuple(number(v, f"{name}[{i}]", low=0, high=1) for i, v in enumerate(found))
+
+
+def whole(value: object, name: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be {low} to {high}, got {value}")
+    return int(value)
+
+
+def size(value: object, name: str) -> tuple[int, int] | None:
+    """(height, width), or None."""
+    if value is None:
+        return None
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or len(value) != 2:
+        raise TypeError(f"{name} must be (height, width) or None, got {value!r}")
+    return whole(value[0], f"{name}[0]", 1, 1 << 24), whole(value[1], f"{name}[1]", 1, 1 << 24)
+
+
+def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+    return str(value)
+
+
+def flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

@@ -1,0 +1,215 @@
+"""TrtMtcnn: the detector."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import pytrt
+from mtcnn import cascade, checks
+from mtcnn.engines import cpu_device, current_engines, engines_folder, load_engine
+from mtcnn.errors import ClosedError, DeviceError
+from mtcnn.images import as_bgr
+from mtcnn.params import DEFAULT_PRESET, Params, make_params
+
+__all__ = ["TrtMtcnn"]
+
+Array = npt.NDArray[np.float32]
+
+log = logging.getLogger("mtcnn")
+
+# Pixels of pictures that detect_batch works on at once; bounds its memory.
+BATCH_PIXELS = 4_000_000
+
+
+class TrtMtcnn:
+    """The MTCNN face detector.
+
+    Any number of threads may share one detector; the GIL is released while it works.
+
+    Args:
+        engines: the paths of the engines of P-Net, R-Net and O-Net; default those of ``create_engines``,
+            built on first use.
+        device: "auto" or "cpu". ("cuda" is refused until this build has it.)
+        preset: "fast" or "port".
+        threads: CPU threads that one call may use; 0 for one a core.
+        **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
+
+    Raises:
+        EngineError: an engine is missing, damaged or does not fit.
+        DeviceError: the device or its runtime is missing.
+        TypeError, ValueError: a wrong argument.
+
+    Example:
+        >>> import cv2
+        >>> from mtcnn import TrtMtcnn
+        >>> detector = TrtMtcnn()
+        >>> dets, landmarks = detector.detect(cv2.imread("docs/images/astronaut.jpg"))
+        >>> dets.shape, landmarks.shape
+        ((1, 5), (1, 10))
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[str | os.PathLike[str]] | None = None,
+        device: str = "auto",
+        preset: str = DEFAULT_PRESET,
+        *,
+        threads: int = 0,
+        **params: Any,
+    ) -> None:
+        if engines is not None:
+            engines = _three_paths(engines)
+        self._configuration = {"engines": engines, "device": device, "preset": preset, "threads": threads, **params}
+        self._params = make_params(preset, params)
+        self._device = cpu_device(checks.whole(threads, "threads", 0, 1024)) if _check_device(device) == "cpu" else None
+        if engines is None:
+            engines = current_engines(engines_folder())
+        self._engines = [load_engine(path, self._device) for path in engines]
+        self._idle: list[pytrt.Stages] = [self._make_stages()]
+        self._closed = False
+        if device == "auto":
+            _say_once(f"no NVIDIA GPU is used: detecting on the CPU with {self.runtime}")
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of the library that runs the networks."""
+        return str(self._device.runtime) if self._device else "none"
+
+    @property
+    def params(self) -> Params:
+        """The parameters of a call that sets none."""
+        return self._params
+
+    def detect(
+        self, img: npt.NDArray[Any], minsize: float | None = None, *, preset: str | None = None, **params: Any
+    ) -> tuple[Array, Array]:
+        """Find the faces in a picture.
+
+        Args:
+            img: BGR (H, W, 3) uint8, as ``cv2.imread`` gives it; gray, BGRA and float pictures are
+                converted as :func:`mtcnn.images.as_bgr` says.
+            minsize: side of the smallest face looked for, pixels, >= 12; default 40.
+            preset, **params: for this call, over the constructor's.
+
+        Returns:
+            ``dets`` (n, 5) float32 [x1, y1, x2, y2, score] and ``landmarks`` (n, 10) float32
+            [x1..x5, y1..y5] (left eye, right eye as the viewer sees them, nose, left and right mouth
+            corner), in pixels of ``img``, best score first.
+
+        Raises:
+            TypeError, ValueError: a wrong argument.
+            ClosedError: after :meth:`close`.
+        """
+        p = self._call_params(minsize, preset, params)
+        return self._run([as_bgr(img)], p)[0]
+
+    def detect_batch(
+        self,
+        images: Iterable[npt.NDArray[Any]],
+        minsize: float | None = None,
+        *,
+        preset: str | None = None,
+        **params: Any,
+    ) -> list[tuple[Array, Array]]:
+        """Find the faces in pictures of any sizes, with network calls shared between them.
+
+        Takes what :meth:`detect` takes, and returns what it returns for each picture, in order.
+        """
+        p = self._call_params(minsize, preset, params)
+        if isinstance(images, np.ndarray) and images.ndim < 4:
+            raise TypeError("images must be a list of pictures; for a single one call detect(img)")
+        results: list[tuple[Array, Array]] = []
+        chunk: list[npt.NDArray[np.uint8]] = []
+        pixels = 0
+        for i, img in enumerate(images):
+            frame = as_bgr(img, f"images[{i}]")
+            size = frame.shape[0] * frame.shape[1]
+            if chunk and pixels + size > BATCH_PIXELS:
+                results += self._run(chunk, p)
+                chunk, pixels = [], 0
+            chunk.append(frame)
+            pixels += size
+        if chunk:
+            results += self._run(chunk, p)
+        return results
+
+    def close(self) -> None:
+        """Let go of the engines. Calls under way end as usual; later ones raise ClosedError."""
+        self._closed = True
+        self._idle.clear()
+        self._engines = []
+
+    def __enter__(self) -> TrtMtcnn:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._configuration,)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in self._configuration.items() if v is not None)
+        return f"TrtMtcnn({settings})"
+
+    def _call_params(self, minsize: float | None, preset: str | None, params: dict[str, Any]) -> Params:
+        if minsize is not None:
+            params["minsize"] = minsize
+        return make_params(self._params if preset is None else preset, params)
+
+    def _make_stages(self) -> pytrt.Stages:
+        return pytrt.Stages(self._device, *self._engines)
+
+    def _run(self, frames: list[npt.NDArray[np.uint8]], p: Params) -> list[tuple[Array, Array]]:
+        if self._closed:
+            raise ClosedError("the detector is closed: make a new TrtMtcnn")
+        try:
+            stages = self._idle.pop()  # one for each thread that is detecting at this moment
+        except IndexError:
+            stages = self._make_stages()
+        try:
+            return cascade.detect(stages, frames, p)
+        finally:
+            if not self._closed:
+                self._idle.append(stages)
+
+
+def _restore(configuration: dict[str, Any]) -> TrtMtcnn:
+    return TrtMtcnn(**configuration)
+
+
+def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
+    if isinstance(engines, (str, bytes, os.PathLike)) or not isinstance(engines, Sequence):
+        raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}")
+    if len(engines) != 3:
+        raise ValueError(f"engines must be three paths (P-Net, R-Net, O-Net), got {len(engines)}")
+    return [str(Path(os.fsdecode(path))) for path in engines]
+
+
+def _check_device(device: str) -> str:
+    if device in ("auto", "cpu"):
+        return "cpu"
+    if isinstance(device, str) and (device == "cuda" or device.startswith("cuda:")):
+        raise DeviceError(
+            'device="cuda" needs an NVIDIA GPU and TensorRT, which this version does not use yet: device="cpu" works'
+        )
+    raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", got {device!r}')
+
+
+_said: set[str] = set()
+
+
+def _say_once(text: str) -> None:
+    if text not in _said:
+        _said.add(text)
+        log.info(text)

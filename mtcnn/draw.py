@@ -1,0 +1,91 @@
+"""Faces drawn on a picture, to look at."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .align import as_points
+from .central import as_dets
+from .errors import MtcnnError
+from .images import as_bgr
+
+__all__ = ["draw_faces"]
+
+_BOX = (64, 200, 64)
+_INK = (0, 0, 0)
+# left eye, right eye, nose, left and right mouth corner
+_POINTS = ((255, 128, 0), (0, 128, 255), (0, 255, 255), (255, 0, 255), (0, 0, 255))
+
+
+def draw_faces(
+    img: npt.NDArray[Any], dets: npt.ArrayLike, landmarks: npt.ArrayLike | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return a copy of ``img``, BGR uint8 (H, W, 3), with boxes, scores and the five points of each face.
+
+    Lines grow with the picture: 1 pixel up to 600 pixels on the longer side, 1 more for each 400 above.
+
+    Args:
+        img: any picture that ``detect`` takes.
+        dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``; (n, 4) boxes are drawn without a score.
+        landmarks: (n, 10) as from ``detect``, one row a box; None draws none.
+
+    Raises:
+        MtcnnError: OpenCV is not installed.
+        TypeError, ValueError: a picture, boxes or landmarks of another shape, or not finite.
+    """
+    bgr = as_bgr(img)
+    faces = as_dets(dets)
+    points = _as_landmarks(landmarks, len(faces))
+    cv2 = _opencv()
+    drawn: npt.NDArray[np.uint8] = np.ascontiguousarray(bgr).copy()
+    longer = max(drawn.shape[:2])
+    line = max(1, round((longer - 200) / 400))
+    for face in faces:
+        x1, y1, x2, y2 = _pixels(face[:4], longer)
+        cv2.rectangle(drawn, (x1, y1), (x2, y2), _BOX, line)
+        if len(face) == 5:
+            _write_score(cv2, drawn, f"{face[4]:.2f}", (x1, y1), line)
+    for five in points:
+        for x_y, colour in zip(five, _POINTS, strict=True):
+            x, y = _pixels(x_y, longer)
+            cv2.circle(drawn, (x, y), line + 1, colour, cv2.FILLED, cv2.LINE_AA)
+    return drawn
+
+
+def _as_landmarks(landmarks: npt.ArrayLike | None, faces: int) -> list[npt.NDArray[np.float64]]:
+    if landmarks is None:
+        return []
+    rows = np.asarray(landmarks)
+    if len(rows.shape) == 0 or len(rows) != faces:
+        raise ValueError(f"landmarks must have a row for each of the {faces} boxes in dets, got {rows.shape}")
+    return [as_points(row, f"landmarks[{i}]") for i, row in enumerate(rows)]
+
+
+def _write_score(
+    cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int
+) -> None:
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.15 * line
+    (width, height), below = cv2.getTextSize(text, font, scale, line)
+    x = max(0, min(corner[0], img.shape[1] - width))
+    # above the box, or in it where the picture ends
+    y = max(height + below, min(corner[1], img.shape[0] - 1))
+    cv2.rectangle(img, (x, y - height - below), (x + width, y), _BOX, cv2.FILLED)
+    cv2.putText(img, text, (x, y - below // 2 - 1), font, scale, _INK, line, cv2.LINE_AA)
+
+
+def _pixels(coordinates: npt.NDArray[np.float64], longer: int) -> list[int]:
+    # far outside is far enough: OpenCV takes 32-bit whole numbers
+    limited = np.clip(coordinates, -2 * longer, 3 * longer)
+    return [int(n) for n in np.rint(limited)]
+
+
+def _opencv() -> ModuleType:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MtcnnError("drawing needs OpenCV: pip install opencv-python-headless") from error
+    return cv2

@@ -1,0 +1,105 @@
+"""The cascade's parameters, checked, and the presets, which are nothing but values of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from mtcnn import checks
+
+__all__ = ["DEFAULT_PRESET", "PRESETS", "Params", "make_params"]
+
+_RESIZES = ("area", "bilinear")
+_LEVEL_SIZES = ("ceil", "floor")
+_NMS_BOXES = ("window", "regressed")
+_MOST_BOXES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Params:
+    """Everything that a call to ``detect`` can set.
+
+    Attributes:
+        minsize: side of the smallest face looked for, pixels, >= 12.
+        factor: ratio of neighbouring pyramid scales, in (0, 1).
+        thresholds: least scores that P-Net, R-Net and O-Net let pass.
+        nms_thresholds: greatest overlaps that survive within a pyramid level, over all levels, after R-Net
+            (intersection over union) and after O-Net (intersection over the smaller area).
+        max_rnet, max_onet: boxes a picture that go on to R-Net and O-Net, best first.
+        max_size: (height, width) that a larger picture is shrunk to first; None: never.
+        level_size: "ceil" rounds level sizes up and maps back by the exact scales, "floor" rounds down and
+            maps back by the nominal scale.
+        nms_boxes: P-Net and R-Net suppress "window" boxes and then regress, or "regressed" ones.
+        whole_pixels: truncate boxes and landmarks to whole pixels and clip them after every stage.
+        resize: "area" averages what an output pixel covers, "bilinear" samples between pixel centres.
+    """
+
+    minsize: float = 40
+    factor: float = 0.709
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    nms_thresholds: tuple[float, float, float, float] = (0.5, 0.7, 0.7, 0.7)
+    max_rnet: int = 10_000
+    max_onet: int = 10_000
+    max_size: tuple[int, int] | None = None
+    level_size: str = "ceil"
+    nms_boxes: str = "window"
+    whole_pixels: bool = False
+    resize: str = "area"
+
+    def __post_init__(self) -> None:
+        checked = {
+            "minsize": checks.number(self.minsize, "minsize", low=12, high=1e9),
+            "factor": checks.number(self.factor, "factor", low=0, high=1, open_ends=True),
+            "thresholds": checks.numbers_in_unit(self.thresholds, "thresholds", 3, "P-Net, R-Net, O-Net"),
+            "nms_thresholds": checks.numbers_in_unit(self.nms_thresholds, "nms_thresholds", 4, "level, all levels, R-Net, O-Net"),
+            "max_rnet": checks.whole(self.max_rnet, "max_rnet", 1, _MOST_BOXES),
+            "max_onet": checks.whole(self.max_onet, "max_onet", 1, _MOST_BOXES),
+            "max_size": checks.size(self.max_size, "max_size"),
+            "level_size": checks.choice(self.level_size, "level_size", _LEVEL_SIZES),
+            "nms_boxes": checks.choice(self.nms_boxes, "nms_boxes", _NMS_BOXES),
+            "whole_pixels": checks.flag(self.whole_pixels, "whole_pixels"),
+            "resize": checks.choice(self.resize, "resize", _RESIZES),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+PRESETS: Mapping[str, Params] = {
+    # The arithmetic of the well-known TensorRT port, for parity.
+    "port": Params(
+        thresholds=(0.7, 0.7, 0.7),
+        max_size=(720, 1280),
+        max_rnet=256,
+        max_onet=64,
+        level_size="floor",
+        nms_boxes="regressed",
+        whole_pixels=True,
+        resize="bilinear",
+    ),
+    "fast": Params(),
+}
+DEFAULT_PRESET = "fast"
+
+_NAMES = tuple(f.name for f in fields(Params))
+
+
+def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
+    """``preset`` (a name, or parameters to start from) with ``changes``.
+
+    Raises:
+        TypeError: a change names no parameter, or has the wrong type.
+        ValueError: an unknown preset, or a value out of range.
+    """
+    if isinstance(preset, Params):
+        base = preset
+    elif isinstance(preset, str) and preset in PRESETS:
+        base = PRESETS[preset]
+    else:
+        raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+    if not changes:
+        return base
+    for name in changes:
+        if name not in _NAMES:
+            raise TypeError(f"unknown parameter {name!r}: the parameters are {', '.join(_NAMES)}")
+    return replace(base, **changes)

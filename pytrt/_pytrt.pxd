@@ -1,0 +1,161 @@
+# The C++ core (csrc/) as Cython sees it.
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libcpp cimport bool as cbool
+from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+
+cdef int raise_core_error() except -1
+
+
+cdef extern from "<span>" namespace "std" nogil:
+    cdef cppclass const_char_span "std::span<const char>":
+        const_char_span(const char*, size_t)
+    cdef cppclass const_float_span "std::span<const float>":
+        const_float_span(const float*, size_t)
+    cdef cppclass const_int_span "std::span<const int>":
+        const_int_span(const int*, size_t)
+    cdef cppclass output_span "std::span<float* const>":
+        output_span(float* const*, size_t)
+
+
+cdef extern from "types.h" namespace "trtmtcnn" nogil:
+    cdef struct Image:
+        const uint8_t* data
+        int height
+        int width
+        ptrdiff_t row_stride
+
+    cdef struct Size:
+        int height
+        int width
+
+    cdef struct Level:
+        int frame
+        Size size
+        double scale_y
+        double scale_x
+
+    cdef enum class Resize:
+        kBilinear
+        kArea
+
+    cdef enum class Overlap:
+        kUnion
+        kMin
+
+    cdef enum class Scope:
+        kLevel
+        kFrame
+
+
+cdef extern from "pack.h" namespace "trtmtcnn" nogil:
+    cdef cppclass Tile:
+        int level
+        int cell_x
+        int cell_y
+        int cells_x
+        int cells_y
+        int canvas_x
+        int canvas_y
+
+    cdef cppclass Canvas:
+        Size size
+        vector[Tile] tiles
+
+    vector[Canvas] pack(const vector[Level]&) except +raise_core_error
+
+
+cdef extern from "engine.h" namespace "trtmtcnn" nogil:
+    # std::array<int64_t, 4>, indexed by hand
+    cdef cppclass Shape:
+        Shape()
+        int64_t& operator[](size_t)
+
+    int64_t volume(const Shape&)
+
+    cdef cppclass TensorInfo:
+        string name
+        Shape shape
+
+    cdef cppclass Context:
+        void infer(const Shape&, const float*, output_span) except +raise_core_error
+        const vector[Shape]& output_shapes(const Shape&) except +raise_core_error
+
+    cdef cppclass Engine_ "trtmtcnn::Engine":
+        const TensorInfo& input()
+        const vector[TensorInfo]& outputs()
+        unique_ptr[Context] context() except +raise_core_error
+
+
+cdef extern from "backend.h" namespace "trtmtcnn" nogil:
+    cdef cppclass Backend:
+        int count()
+        void read(float* dets, float* landmarks, int* frames)
+
+
+cdef extern from "device.h" namespace "trtmtcnn" nogil:
+    cdef cppclass Device_ "trtmtcnn::Device":
+        string runtime() except +raise_core_error
+        shared_ptr[Engine_] load_engine(const_char_span, const string& precision) except +raise_core_error
+        unique_ptr[Backend] backend() except +raise_core_error
+
+
+cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
+    cdef cppclass CpuDevice_ "trtmtcnn::cpu::CpuDevice"(Device_):
+        CpuDevice_(const string& openvino_library, int threads) except +raise_core_error
+        int threads()
+
+
+cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
+    cdef cppclass CascadeOptions:
+        CascadeOptions()
+        Resize resize
+        cbool nms_on_windows
+        cbool whole_pixels
+
+    cdef cppclass TrtMtcnn:
+        TrtMtcnn(unique_ptr[Backend], shared_ptr[Engine_], shared_ptr[Engine_],
+                 shared_ptr[Engine_]) except +raise_core_error
+        void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
+        void unload()
+        int pnet(const vector[Level]&, float, float, float, int) except +raise_core_error
+        int rnet(float, float, int) except +raise_core_error
+        int onet(float, float) except +raise_core_error
+        Backend& backend()
+
+
+cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:
+    cdef cppclass Kernels:
+        const char* isa
+    const Kernels& kernels()
+
+
+cdef extern from "cpu/ops.h" namespace "trtmtcnn::cpu" nogil:
+    void cpu_resize "trtmtcnn::cpu::resize"(const Image&, Size, Resize, float*) except +raise_core_error
+    void cpu_halve "trtmtcnn::cpu::halve"(const Image&, uint8_t*) except +raise_core_error
+    void cpu_crop_resize "trtmtcnn::cpu::crop_resize"(const Image&, const_int_span, int, Resize,
+                                                      float*) except +raise_core_error
+    vector[int] cpu_nms "trtmtcnn::cpu::nms"(const_float_span, const_float_span, const_int_span, float, Overlap,
+                                             int) except +raise_core_error
+    vector[float] cpu_propose "trtmtcnn::cpu::propose"(const float*, const float*, int, int, double, double,
+                                                       float) except +raise_core_error
+
+
+cdef extern from "cpu/warp.h" namespace "trtmtcnn::cpu" nogil:
+    void cpu_warp_affine "trtmtcnn::cpu::warp_affine"(const Image&, const double*, int, int,
+                                                      uint8_t*) except +raise_core_error
+
+
+cdef extern from "exceptions.h" namespace "trtmtcnn" nogil:
+    cdef enum class ErrorKind:
+        kEngine
+        kDevice
+        kArgument
+        kMemory
+        kOther
+    ErrorKind current_error(string&)
+
+

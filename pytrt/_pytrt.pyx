@@ -1,0 +1,14 @@
+# distutils: language = c++
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""The native module: the C++ core for Python."""
+from libcpp.utility cimport move
+
+import numpy as np
+
+include "errors.pyx"
+include "image.pyx"
+include "engine.pyx"
+include "device.pyx"
+include "stages.pyx"
+include "ops.pyx"
+include "py_trt_mtcnn.pyx"

@@ -1,0 +1,279 @@
+"""The MTCNN cascade in plain NumPy and ONNX Runtime: what the native implementation is compared with.
+
+`detect` gives the result; `trace` gives every stage's intermediate results as well, and each step is a
+function of its own. Coordinates are pixels; boxes are float32 and inclusive (w = x2 - x1 + 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .boxes import (
+    is_proper,
+    regress,
+    rounded_squares,
+    sides,
+    square,
+    truncate_and_clip,
+    whole_windows,
+)
+from .nets import run_onet, run_pnet, run_rnet
+from .nms import nms
+from .params import Params, make_params
+from .resize import Image, Mips, resample, to_input
+
+CELL, STRIDE = 12, 2  # P-Net's window and step
+TOLERANCE = 1e-6  # so that a product that should be a whole number counts as one
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A pyramid level: its size, and the scales by which its coordinates map back to the image."""
+
+    scale: float
+    height: int
+    width: int
+    scale_y: float
+    scale_x: float
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """P-Net's cells over the threshold, in row-major order of the grid."""
+
+    windows: Array  # (n, 4)
+    scores: Array  # (n,)
+    reg: Array  # (n, 4), as the network gives it
+    regressed: Array  # (n, 4)
+
+    def take(self, index: NDArray[Any]) -> Proposals:
+        return Proposals(self.windows[index], self.scores[index], self.reg[index], self.regressed[index])
+
+
+@dataclass(frozen=True)
+class PNetStage:
+    levels: list[Level]
+    inputs: list[Array]  # a level each, (1, 3, h, w)
+    proposals: list[Proposals]  # a level each, before any NMS
+    level_nms: list[Proposals]  # a level each, best first
+    boxes: Array  # (n, 4) what goes to R-Net
+    scores: Array  # (n,)
+
+
+@dataclass(frozen=True)
+class RNetStage:
+    squares: Array  # (n, 4)
+    windows: NDArray[np.int64]  # (n, 4) x, y, w, h of the crops
+    crops: Array  # (n, 3, 24, 24)
+    prob: Array  # (n,)
+    reg: Array  # (n, 4)
+    boxes: Array  # (m, 4) what goes to O-Net, best first
+    scores: Array  # (m,)
+
+
+@dataclass(frozen=True)
+class ONetStage:
+    squares: Array  # (n, 4)
+    windows: NDArray[np.int64]
+    crops: Array  # (n, 3, 48, 48)
+    prob: Array  # (n,)
+    reg: Array  # (n, 4)
+    marks: Array  # (n, 10), as the network gives them
+    dets: Array  # (m, 5) best first
+    landmarks: Array  # (m, 10)
+
+
+@dataclass(frozen=True)
+class Trace:
+    img: Image  # what the cascade saw: the image, shrunk where max_size says so
+    shrink: float  # 1 where not shrunk
+    minsize: float
+    pnet: PNetStage
+    rnet: RNetStage
+    onet: ONetStage
+    dets: Array  # (m, 5) in the pixels of the caller's image
+    landmarks: Array  # (m, 10)
+
+
+def detect(img: Image, minsize: float = 40, preset: str = "fast", **params: Any) -> tuple[Array, Array]:
+    """Faces in `img`, BGR uint8 (H, W, 3): `dets` (n, 5) x1, y1, x2, y2, score and `landmarks` (n, 10).
+
+    `params` are fields of `Params` and replace the preset's.
+    """
+    result = trace(img, minsize, preset, **params)
+    return result.dets, result.landmarks
+
+
+def trace(img: Image, minsize: float = 40, preset: str = "fast", **params: Any) -> Trace:
+    """As `detect`, with everything on the way."""
+    p = make_params(preset, **params)
+    img, minsize, s = shrink(img, minsize, p)
+    mips = Mips(img)
+    pnet = pnet_stage(mips, minsize, p)
+    rnet = rnet_stage(mips, pnet.boxes, p)
+    onet = onet_stage(mips, rnet.boxes, p)
+    dets, landmarks = unshrink(onet.dets, onet.landmarks, s, p)
+    return Trace(img, s, minsize, pnet, rnet, onet, dets, landmarks)
+
+
+def shrink(img: Image, minsize: float, p: Params) -> tuple[Image, float, float]:
+    """The image within `max_size`, the minsize that goes with it, and the scale (1: nothing was done)."""
+    height, width = img.shape[:2]
+    s = min(p.max_size[0] / height, p.max_size[1] / width) if p.max_size else 1.0
+    if s >= 1:
+        return img, minsize, 1.0
+    h, w = ceil(height * s - TOLERANCE), ceil(width * s - TOLERANCE)
+    planes = resample(Mips(img), 0, 0, width, height, w, h, p.resize)
+    small = np.floor(planes + 0.5).astype(np.uint8).transpose(1, 2, 0)
+    return small, max(ceil(minsize * s - TOLERANCE), 40), s
+
+
+def unshrink(dets: Array, landmarks: Array, s: float, p: Params) -> tuple[Array, Array]:
+    """Back to the pixels of the caller's image."""
+    if s == 1:
+        return dets, landmarks
+    boxes, marks = dets[:, :4].astype(np.float64) / s, landmarks.astype(np.float64) / s
+    if p.whole_pixels:
+        boxes, marks = np.trunc(boxes), np.trunc(marks)
+    return np.column_stack([boxes, dets[:, 4]]).astype(np.float32), marks.astype(np.float32)
+
+
+# --- P-Net ----------------------------------------------------------------------------------------
+
+
+def pyramid_levels(height: int, width: int, minsize: float, p: Params) -> list[Level]:
+    """The levels on which a face of `minsize` pixels and its multiples by 1/factor are 12 pixels large."""
+    levels = []
+    scale = CELL / minsize
+    while min(height, width) * scale >= CELL - TOLERANCE:
+        if p.level_size == "ceil":
+            h, w = ceil(height * scale - TOLERANCE), ceil(width * scale - TOLERANCE)
+            level = Level(scale, h, w, h / height, w / width)
+        else:
+            h, w = int(height * scale + TOLERANCE), int(width * scale + TOLERANCE)
+            level = Level(scale, h, w, scale, scale)
+        if min(h, w) >= CELL:
+            levels.append(level)
+        scale *= p.factor
+    return levels
+
+
+def level_input(mips: Mips, level: Level, mode: str) -> Array:
+    """P-Net's input (1, 3, h, w) at a level."""
+    return to_input(resample(mips, 0, 0, mips.width, mips.height, level.width, level.height, mode))
+
+
+def propose(prob: Array, reg: Array, level: Level, threshold: float) -> Proposals:
+    """The cells of the maps `prob` (gh, gw) and `reg` (4, gh, gw) with prob >= threshold."""
+    y, x = np.nonzero(prob >= threshold)
+    scale = np.array([level.scale_x, level.scale_y] * 2)
+    corners = np.stack([x, y, x, y], axis=1) * STRIDE + np.array([0, 0, CELL - 1, CELL - 1])
+    windows = (corners / scale).astype(np.float32)
+    cell_reg = reg[:, y, x].T
+    regressed = regress(windows, cell_reg, CELL / level.scale_x, CELL / level.scale_y)
+    return Proposals(windows, prob[y, x], cell_reg, regressed)
+
+
+def pnet_stage(mips: Mips, minsize: float, p: Params) -> PNetStage:
+    levels = pyramid_levels(mips.height, mips.width, minsize, p)
+    inputs = [level_input(mips, level, p.resize) for level in levels]
+    proposals = [
+        propose(*run_pnet(data), level, p.thresholds[0]) for data, level in zip(inputs, levels, strict=True)
+    ]
+    level_nms = [suppress(found, p.nms_thresholds[0], p) for found in proposals]
+    kept = suppress(concatenate(level_nms), p.nms_thresholds[1], p)
+    kept = kept.take(np.arange(min(len(kept.scores), p.max_rnet)))
+    kept = kept.take(is_proper(kept.regressed))
+    boxes = kept.regressed.copy()
+    if p.whole_pixels:
+        truncate_and_clip(boxes[:, 0::2], boxes[:, 1::2], mips.width, mips.height)
+    return PNetStage(levels, inputs, proposals, level_nms, boxes, kept.scores)
+
+
+def suppress(found: Proposals, threshold: float, p: Params) -> Proposals:
+    """NMS on the windows or on the proper regressed boxes, best first."""
+    if p.nms_boxes == "window":
+        return found.take(nms(found.windows, found.scores, threshold))
+    found = found.take(is_proper(found.regressed))
+    return found.take(nms(found.regressed, found.scores, threshold))
+
+
+def concatenate(found: list[Proposals]) -> Proposals:
+    none = Proposals(*(np.empty(shape, np.float32) for shape in ((0, 4), 0, (0, 4), (0, 4))))
+    parts = [none, *found]
+    return Proposals(
+        np.concatenate([part.windows for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.reg for part in parts]),
+        np.concatenate([part.regressed for part in parts]),
+    )
+
+
+# --- R-Net and O-Net ------------------------------------------------------------------------------
+
+
+def squares_and_windows(boxes: Array, p: Params) -> tuple[Array, Array, Array, NDArray[np.int64]]:
+    """The square boxes in whole pixels, their widths and heights, and the windows (x, y, w, h) to crop."""
+    squares, side = square(boxes)
+    if p.whole_pixels:
+        squares = np.trunc(squares)
+    else:
+        squares = rounded_squares(squares, side)
+    squares = squares[is_proper(squares)]
+    return squares, *sides(squares), whole_windows(squares)
+
+
+def crop(mips: Mips, windows: NDArray[np.int64], size: int, mode: str) -> Array:
+    """The windows (n, 4) x, y, w, h as network input (n, 3, size, size); zeros outside the image."""
+    crops = [to_input(resample(mips, x, y, w, h, size, size, mode)) for x, y, w, h in windows.tolist()]
+    return np.concatenate([np.empty((0, 3, size, size), np.float32), *crops])
+
+
+def rnet_stage(mips: Mips, boxes: Array, p: Params) -> RNetStage:
+    squares, w, h, windows = squares_and_windows(boxes, p)
+    crops = crop(mips, windows, 24, p.resize)
+    prob, reg = run_rnet(crops)
+
+    index = np.flatnonzero(prob >= p.thresholds[1])
+    regressed = regress(squares, reg, w, h)
+    if p.nms_boxes == "regressed":
+        index = index[is_proper(regressed[index])]
+        index = index[nms(regressed[index], prob[index], p.nms_thresholds[2])][: p.max_onet]
+    else:
+        index = index[nms(squares[index], prob[index], p.nms_thresholds[2])][: p.max_onet]
+        index = index[is_proper(regressed[index])]
+    kept = regressed[index]
+    if p.whole_pixels:
+        truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
+    return RNetStage(squares, windows, crops, prob, reg, kept, prob[index])
+
+
+def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
+    squares, w, h, windows = squares_and_windows(boxes, p)
+    crops = crop(mips, windows, 48, p.resize)
+    prob, reg, marks = run_onet(crops)
+
+    inset = 1 if p.whole_pixels else 0  # the well-known port multiplies by x2 - x1
+    landmarks = np.concatenate(
+        [
+            squares[:, 0:1] + (w - inset)[:, np.newaxis] * marks[:, :5],
+            squares[:, 1:2] + (h - inset)[:, np.newaxis] * marks[:, 5:],
+        ],
+        axis=1,
+    )
+    regressed = regress(squares, reg, w, h)
+    index = np.flatnonzero((prob >= p.thresholds[2]) & is_proper(regressed))
+    index = index[nms(regressed[index], prob[index], p.nms_thresholds[3], "min")]
+    kept, landmarks = regressed[index], landmarks[index]
+    if p.whole_pixels:
+        truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
+        truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)
+    dets = np.column_stack([kept, prob[index]])
+    return ONetStage(squares, windows, crops, prob, reg, marks, dets, landmarks)

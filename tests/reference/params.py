@@ -1,0 +1,45 @@
+"""The cascade's parameters and the presets, which are nothing but values of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Params:
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)  # P-Net, R-Net, O-Net
+    nms_thresholds: tuple[float, float, float, float] = (0.5, 0.7, 0.7, 0.7)  # level, all levels, R-, O-Net
+    factor: float = 0.709
+    max_size: tuple[int, int] | None = None  # (height, width): a larger image is shrunk first
+    level_size: str = "ceil"  # "ceil" maps back by the exact scales, "floor" by the nominal one
+    nms_boxes: str = "window"  # P-Net and R-Net: NMS on "window" boxes, then regress; or on "regressed" boxes
+    whole_pixels: bool = False  # truncate and clip after every stage
+    resize: str = "area"
+    max_rnet: int = 10_000
+    max_onet: int = 10_000
+
+
+PRESETS = {
+    "fast": Params(),
+    "port": Params(
+        thresholds=(0.7, 0.7, 0.7),
+        max_size=(720, 1280),
+        level_size="floor",
+        nms_boxes="regressed",
+        whole_pixels=True,
+        resize="bilinear",
+        max_rnet=256,
+        max_onet=64,
+    ),
+}
+
+
+def make_params(preset: str, **changes: Any) -> Params:
+    """The preset's parameters with `changes` applied.
+
+    Raises ValueError for an unknown preset and TypeError for an unknown parameter.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
+    return replace(PRESETS[preset], **changes)
