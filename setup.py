@@ -1,15 +1,25 @@
-"""Builds csrc/ and pytrt/ into one extension; pyproject.toml holds the metadata."""
+"""Builds csrc/ and pytrt/ into one extension; pyproject.toml holds the metadata.
 
+Environment: TRT_MTCNN_WERROR=1 makes warnings errors; TRT_MTCNN_SANITIZE=address,undefined builds with
+sanitizers (see `make asan`).
+"""
+
+import hashlib
+import os
 import platform
+import sys
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count, environ
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tools"))
+from find_sdks import tensorrt_headers  # noqa: E402
+
 X86 = platform.machine() in ("x86_64", "AMD64")
 KERNELS = "csrc/cpu/kernels_isa.cpp"
 # The kernels are compiled once for each instruction set and chosen at run time.
@@ -20,46 +30,82 @@ if X86:
 
 FLAGS = ["-std=c++20", "-O3", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
-if sanitizers := environ.get("TRT_MTCNN_SANITIZE"):  # e.g. address,undefined; see `make asan`
-    FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
+    FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
+    FLAGS += ["-D_GLIBCXX_ASSERTIONS", "-fno-wrapv"]  # Python's own flags would define overflow away
     LINK_FLAGS += [f"-fsanitize={sanitizers}"]
-if environ.get("TRT_MTCNN_WERROR"):
+if os.environ.get("TRT_MTCNN_WERROR"):
     FLAGS.append("-Werror")
+# Generated code has warnings of its own.
+CYTHON_FLAGS = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-function"]
+
+# These are compiled once for each major version of TensorRT whose headers are found; see csrc/tensorrt/versions.h.
+TENSORRT_SOURCES = [
+    f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan", "rtx_targets")
+]
+TENSORRT = tensorrt_headers()
+TENSORRT_FLAGS = {
+    major: [
+        f"-DTRTMTCNN_TENSORRT_MAJOR={major}",
+        f"-isystem{headers.include}",
+        "-idirafter/usr/local/cuda/include",
+        "-idiraftercsrc/tensorrt/without_cuda",
+    ]
+    for major, headers in TENSORRT.items()
+}
+if TENSORRT:
+    found = ", ".join(f"{'.'.join(map(str, h.version))} ({h.include})" for h in TENSORRT.values())
+    print(f"trt-mtcnn: building for TensorRT {found}", file=sys.stderr)
+else:
+    print("trt-mtcnn: no TensorRT headers found: building for the CPU only", file=sys.stderr)
 
 
 class BuildExtension(build_ext):
-    """Compiles sources side by side, and the kernels with their own flags."""
+    """Compiles sources side by side, the kernels with their own flags, and only what has changed."""
 
     def build_extension(self, ext: Extension) -> None:
-        compiler, temp = self.compiler, self.build_temp
-        # Generated code has warnings of its own.
-        cython_flags = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-function"]
-        jobs = [(s, temp, FLAGS + ([] if s.startswith("csrc") else cython_flags)) for s in ext.sources]
+        compiler = self.compiler
+        # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
+        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, ext.include_dirs, ext.define_macros])
+        objects = Path(
+            "build", "objects", f"{sys.implementation.cache_tag}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        )
+        jobs = [(s, objects, FLAGS if s.startswith("csrc") else FLAGS + CYTHON_FLAGS) for s in ext.sources]
         jobs += [
-            (KERNELS, str(Path(temp, isa)), [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"]) for isa, flags in ISA_FLAGS.items()
+            (KERNELS, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"]) for isa, flags in ISA_FLAGS.items()
+        ]
+        jobs += [
+            (source, objects / f"tensorrt{major}", [*FLAGS, *flags])
+            for major, flags in TENSORRT_FLAGS.items()
+            for source in TENSORRT_SOURCES
         ]
 
-        def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
+        def compile_one(job: tuple[str, Path, list[str]]) -> str:
             source, folder, flags = job
-            return compiler.compile(
-                [source], folder, ext.define_macros, ext.include_dirs, extra_postargs=flags, depends=ext.depends
-            )
+            (made,) = compiler.object_filenames([source], output_dir=str(folder))
+            if self.force or newer_group([source, *ext.depends], made):
+                compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
+            return made
 
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            objects = [o for made in pool.map(compile_one, jobs) for o in made]
-        compiler.link_shared_object(
-            objects, self.get_ext_fullpath(ext.name), libraries=["dl", "pthread"], extra_postargs=LINK_FLAGS, target_lang="c++"
-        )
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            made = list(pool.map(compile_one, jobs))
+        path = self.get_ext_fullpath(ext.name)
+        libraries = ["dl", "pthread"]
+        compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=LINK_FLAGS, target_lang="c++")
 
 
 sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))
-sources.remove(KERNELS)
+sources = [s for s in sources if s != KERNELS and s not in TENSORRT_SOURCES]
+headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("pytrt/*.h")]
 extension = Extension(
     "pytrt._pytrt",
     ["pytrt/_pytrt.pyx", *sources],
     include_dirs=["csrc", "pytrt"],
-    define_macros=[("TRTMTCNN_X86", "1")] if X86 else [],
-    depends=[str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.h")],
+    define_macros=[
+        *([("TRTMTCNN_X86", "1")] if X86 else []),
+        *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
+    ],
+    depends=sorted(str(p.relative_to(ROOT)) for p in headers),
     language="c++",
 )
 

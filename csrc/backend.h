@@ -16,6 +16,13 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  // What suits the device: P-Net's canvases, and the largest batches of R-Net and O-Net.
+  virtual PackLimits pack_limits() const = 0;
+  virtual int rnet_batch() const = 0;
+  virtual int onet_batch() const = 0;
+  // The CUDA stream that the backend works on; null on a CPU.
+  virtual void* stream() { return nullptr; }
+
   // Takes the frames, resized to `sizes` where these differ. The pixels must outlive the call's stages.
   virtual void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) = 0;
   virtual void unload() = 0;
@@ -43,10 +50,12 @@ class Backend {
   virtual void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
                       bool inclusive_landmarks) = 0;
 
-  virtual int count() const = 0;
+  virtual int count() = 0;
+  // True where P-Net proposed more than there was room for: there is now, and the stage must run again.
+  virtual bool make_room() { return false; }
   // Copies the set out, ordered as it stands: dets[i] = x1, y1, x2, y2, score; landmarks (may be null)
   // x1..x5, y1..y5; frames[i] the frame of each.
-  virtual void read(float* dets, float* landmarks, int* frames) const = 0;
+  virtual void read(float* dets, float* landmarks, int* frames) = 0;
 };
 
 }  // namespace trtmtcnn

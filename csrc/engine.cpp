@@ -27,9 +27,17 @@ void Engine::check_input(const Shape& shape) const {
   for (size_t i = 0; i < shape.size(); ++i) {
     const int64_t want = input().shape[i];
     if (shape[i] < 1 || (want >= 0 && shape[i] != want))
-      throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) +
-                                  ", got " + to_string(shape));
+      throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) + ", got " +
+                                  to_string(shape));
   }
+}
+
+int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, int channels) {
+  const int index = engine.output_index(name);
+  if (shapes[index][1] != channels)
+    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(shapes[index][1]) +
+                      " channels instead of " + std::to_string(channels));
+  return index;
 }
 
 }  // namespace trtmtcnn

@@ -26,6 +26,8 @@ class Context {
   // `outputs` in the order of Engine::outputs(), each as large as Engine::output_shapes() says.
   // Buffers are float32 in the engine's memory (host for the CPU), used in place.
   virtual void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) = 0;
+  // The CUDA stream that later calls are enqueued on; of no meaning to a CPU.
+  virtual void use_stream(void*) {}
   // The outputs' shapes for an input's shape.
   virtual const std::vector<Shape>& output_shapes(const Shape& input_shape) = 0;
 };
@@ -37,11 +39,19 @@ class Engine {
   virtual const TensorInfo& input() const = 0;
   virtual const std::vector<TensorInfo>& outputs() const = 0;
   virtual std::unique_ptr<Context> context() = 0;
+  // A context whose buffers are in host memory on every device.
+  virtual std::unique_ptr<Context> host_context() { return context(); }
 
   int output_index(const std::string& name) const;  // throws EngineError
   void check_input(const Shape& shape) const;       // throws std::invalid_argument
 };
 
 std::string to_string(const Shape& shape);
+
+// The index of an output that must have so many channels in `shapes`; throws EngineError.
+int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, int channels);
+
+// Batches are rounded up to one of a few sizes: runtimes prepare kernels for each size they meet.
+constexpr int batch_bucket(int n) { return n <= 4 ? n : (n + 7) / 8 * 8; }
 
 }  // namespace trtmtcnn

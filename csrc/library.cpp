@@ -6,8 +6,7 @@
 
 namespace trtmtcnn {
 
-Library::Library(const std::string& path)
-    : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)), path_(path) {
+Library::Library(const std::string& path) : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)), path_(path) {
   if (!handle_) {
     const char* why = dlerror();
     throw DeviceError("cannot load " + path + ": " + (why ? why : "unknown error"));

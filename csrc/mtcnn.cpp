@@ -7,9 +7,6 @@
 namespace trtmtcnn {
 namespace {
 
-// Larger batches gain nothing on a CPU once a batch fills its cores, and cost memory.
-constexpr int kRnetBatch = 64;
-constexpr int kOnetBatch = 32;
 constexpr int kRnetSide = 24;
 constexpr int kOnetSide = 48;
 constexpr int kAll = std::numeric_limits<int>::max();
@@ -23,7 +20,9 @@ bool same_geometry(std::span<const Level> a, std::span<const Level> b) {
 
 TrtMtcnn::TrtMtcnn(std::unique_ptr<Backend> backend, std::shared_ptr<Engine> pnet, std::shared_ptr<Engine> rnet,
                    std::shared_ptr<Engine> onet)
-    : backend_(std::move(backend)), pnet_(std::move(pnet)), rnet_(std::move(rnet)), onet_(std::move(onet)) {}
+    : backend_(std::move(backend)), pnet_(std::move(pnet)), rnet_(std::move(rnet)), onet_(std::move(onet)) {
+  for (Stage* stage : {&pnet_, &rnet_, &onet_}) stage->context->use_stream(backend_->stream());
+}
 
 void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, const CascadeOptions& options) {
   options_ = options;
@@ -32,25 +31,29 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
 
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep) {
   if (!same_geometry(levels, levels_)) {
-    plan_ = pack(levels);
+    plan_ = pack(levels, backend_->pack_limits());
     levels_.assign(levels.begin(), levels.end());
   }
-  backend_->begin(levels);
-  for (const Canvas& canvas : plan_) {
-    backend_->pyramid(canvas, options_.resize);
-    backend_->propose(*pnet_.context, *pnet_.engine, canvas, threshold);
-  }
-  if (!options_.nms_on_windows) backend_->regress();
-  backend_->nms(nms_level, Overlap::kUnion, Scope::kLevel, kAll);
-  backend_->nms(nms_frame, Overlap::kUnion, Scope::kFrame, keep);
-  if (options_.nms_on_windows) backend_->regress();
-  if (options_.whole_pixels) backend_->truncate_and_clip();
-  return backend_->count();
+  int found = 0;
+  do {
+    backend_->begin(levels);
+    for (const Canvas& canvas : plan_) {
+      backend_->pyramid(canvas, options_.resize);
+      backend_->propose(*pnet_.context, *pnet_.engine, canvas, threshold);
+    }
+    if (!options_.nms_on_windows) backend_->regress();
+    backend_->nms(nms_level, Overlap::kUnion, Scope::kLevel, kAll);
+    backend_->nms(nms_frame, Overlap::kUnion, Scope::kFrame, keep);
+    if (options_.nms_on_windows) backend_->regress();
+    if (options_.whole_pixels) backend_->truncate_and_clip();
+    found = backend_->count();
+  } while (backend_->make_room());
+  return found;
 }
 
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
   backend_->square(options_.whole_pixels);
-  backend_->refine(*rnet_.context, *rnet_.engine, kRnetSide, kRnetBatch, threshold, options_.resize,
+  backend_->refine(*rnet_.context, *rnet_.engine, kRnetSide, backend_->rnet_batch(), threshold, options_.resize,
                    !options_.whole_pixels);
   if (!options_.nms_on_windows) backend_->regress();
   backend_->nms(nms_threshold, Overlap::kUnion, Scope::kFrame, keep);
@@ -61,7 +64,7 @@ int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
 
 int TrtMtcnn::onet(float threshold, float nms_threshold) {
   backend_->square(options_.whole_pixels);
-  backend_->refine(*onet_.context, *onet_.engine, kOnetSide, kOnetBatch, threshold, options_.resize,
+  backend_->refine(*onet_.context, *onet_.engine, kOnetSide, backend_->onet_batch(), threshold, options_.resize,
                    !options_.whole_pixels);
   backend_->regress();
   backend_->nms(nms_threshold, Overlap::kMin, Scope::kFrame, kAll);

@@ -41,7 +41,6 @@ class TrtMtcnn {
     explicit Stage(std::shared_ptr<Engine> e) : engine(std::move(e)), context(engine->context()) {}
   };
 
-
   std::unique_ptr<Backend> backend_;
   Stage pnet_, rnet_, onet_;
   CascadeOptions options_;

@@ -1,24 +1,19 @@
 #include "pack.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <limits>
 
 namespace trtmtcnn {
 namespace {
 
-// Wide enough that tiles overlap little, small enough that a layer's activations stay in cache.
-constexpr std::array<int, 4> kWidths = {128, 256, 384, 512};
-constexpr int kMaxHeight = 512;
-
-int bucket_height(int height) {
+int bucket_height(int height, int max_height) {
   const int step = std::max(16, static_cast<int>(std::bit_floor(static_cast<unsigned>(height))) / 8);
-  return std::min(kMaxHeight, (height + step - 1) / step * step);
+  return std::min(max_height, (height + step - 1) / step * step);
 }
 
-std::vector<Tile> split(std::span<const Level> levels, int width) {
-  const int most_x = grid_cells(width), most_y = grid_cells(kMaxHeight);
+std::vector<Tile> split(std::span<const Level> levels, int width, int max_height) {
+  const int most_x = grid_cells(width), most_y = grid_cells(max_height);
   std::vector<Tile> tiles;
   for (size_t l = 0; l < levels.size(); ++l) {
     const int cells_x = grid_cells(levels[l].size.width), cells_y = grid_cells(levels[l].size.height);
@@ -42,7 +37,7 @@ std::vector<Tile> split(std::span<const Level> levels, int width) {
 // Skyline packing: the canvas's free space is what lies below a line of horizontal segments.
 class Skyline {
  public:
-  explicit Skyline(int width) : segments_{{0, 0, width}}, width_(width) {}
+  Skyline(int width, int max_height) : segments_{{0, 0, width}}, width_(width), max_height_(max_height) {}
 
   bool place(Tile& tile) {
     const int w = tile.width(), h = tile.height();
@@ -51,9 +46,8 @@ class Skyline {
       const int x = segments_[i].x;
       if (x + w > width_) break;
       int y = 0;
-      for (size_t j = i; j < segments_.size() && segments_[j].x < x + w; ++j)
-        y = std::max(y, segments_[j].y);
-      if (y + h <= kMaxHeight && y < best_y) best_y = y, best_x = x;
+      for (size_t j = i; j < segments_.size() && segments_[j].x < x + w; ++j) y = std::max(y, segments_[j].y);
+      if (y + h <= max_height_ && y < best_y) best_y = y, best_x = x;
     }
     if (best_y == std::numeric_limits<int>::max()) return false;
     tile.canvas_x = best_x;
@@ -85,14 +79,13 @@ class Skyline {
   }
 
   std::vector<Segment> segments_;
-  int width_;
+  int width_, max_height_;
   int height_ = 0;
 };
 
-std::vector<Canvas> pack_width(std::span<const Level> levels, int width) {
-  std::vector<Tile> tiles = split(levels, width);
-  std::stable_sort(tiles.begin(), tiles.end(),
-                   [](const Tile& a, const Tile& b) { return a.height() > b.height(); });
+std::vector<Canvas> pack_width(std::span<const Level> levels, int width, int max_height) {
+  std::vector<Tile> tiles = split(levels, width, max_height);
+  std::stable_sort(tiles.begin(), tiles.end(), [](const Tile& a, const Tile& b) { return a.height() > b.height(); });
   std::vector<Canvas> canvases;
   std::vector<Skyline> skylines;
   size_t first_open = 0;  // a canvas nothing fitted into lately is left alone
@@ -101,14 +94,13 @@ std::vector<Canvas> pack_width(std::span<const Level> levels, int width) {
     while (c < canvases.size() && !skylines[c].place(tile)) ++c;
     if (c == canvases.size()) {
       canvases.emplace_back();
-      skylines.emplace_back(width);
+      skylines.emplace_back(width, max_height);
       skylines[c].place(tile);
       if (canvases.size() > 8) first_open = canvases.size() - 8;
     }
     canvases[c].tiles.push_back(tile);
   }
-  for (size_t c = 0; c < canvases.size(); ++c)
-    canvases[c].size = {bucket_height(skylines[c].height()), width};
+  for (size_t c = 0; c < canvases.size(); ++c) canvases[c].size = {bucket_height(skylines[c].height(), max_height), width};
   return canvases;
 }
 
@@ -120,10 +112,10 @@ int64_t area(const std::vector<Canvas>& canvases) {
 
 }  // namespace
 
-std::vector<Canvas> pack(std::span<const Level> levels) {
+std::vector<Canvas> pack(std::span<const Level> levels, const PackLimits& limits) {
   std::vector<Canvas> best;
-  for (const int width : kWidths) {
-    std::vector<Canvas> canvases = pack_width(levels, width);
+  for (const int width : limits.widths) {
+    std::vector<Canvas> canvases = pack_width(levels, width, limits.max_height);
     if (best.empty() || area(canvases) < area(best)) best = std::move(canvases);
   }
   return best;

@@ -12,7 +12,7 @@ namespace trtmtcnn {
 // canvas are split; neighbours share the 10 pixels that valid convolutions need.
 struct Tile {
   int level = 0;
-  int cell_x = 0, cell_y = 0;      // first cell within the level
+  int cell_x = 0, cell_y = 0;  // first cell within the level
   int cells_x = 0, cells_y = 0;
   int canvas_x = 0, canvas_y = 0;  // even, so that cells do not straddle tiles
   int width() const { return grid_pixels(cells_x); }
@@ -24,7 +24,13 @@ struct Canvas {
   std::vector<Tile> tiles;
 };
 
+// What canvases a device likes.
+struct PackLimits {
+  std::vector<int> widths;
+  int max_height;
+};
+
 // Canvas sizes come from a coarse set: runtimes prepare kernels for each size they meet.
-std::vector<Canvas> pack(std::span<const Level> levels);
+std::vector<Canvas> pack(std::span<const Level> levels, const PackLimits& limits);
 
 }  // namespace trtmtcnn

@@ -12,6 +12,7 @@ struct Image {
   int height = 0;
   int width = 0;
   ptrdiff_t row_stride = 0;  // bytes
+  bool on_device = false;    // in the GPU's memory
 };
 
 struct Size {
@@ -39,8 +40,8 @@ enum class Resize { kBilinear, kArea };
 enum class Overlap { kUnion, kMin };
 enum class Scope { kLevel, kFrame };  // within what boxes suppress each other
 
-inline constexpr int kCell = 12;     // P-Net's receptive field
-inline constexpr int kStride = 2;    // P-Net's stride
+inline constexpr int kCell = 12;   // P-Net's receptive field
+inline constexpr int kStride = 2;  // P-Net's stride
 inline constexpr int kLandmarks = 10;
 inline constexpr float kPixelMean = 127.5f;
 inline constexpr float kPixelScale = 0.0078125f;

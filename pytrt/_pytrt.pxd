@@ -2,7 +2,7 @@
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libcpp cimport bool as cbool
-from libcpp.memory cimport shared_ptr, unique_ptr
+from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
@@ -65,7 +65,11 @@ cdef extern from "pack.h" namespace "trtmtcnn" nogil:
         Size size
         vector[Tile] tiles
 
-    vector[Canvas] pack(const vector[Level]&) except +raise_core_error
+    cdef cppclass PackLimits:
+        vector[int] widths
+        int max_height
+
+    vector[Canvas] pack(const vector[Level]&, const PackLimits&) except +raise_core_error
 
 
 cdef extern from "engine.h" namespace "trtmtcnn" nogil:
@@ -107,6 +111,11 @@ cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
     cdef cppclass CpuDevice_ "trtmtcnn::cpu::CpuDevice"(Device_):
         CpuDevice_(const string& openvino_library, int threads) except +raise_core_error
         int threads()
+
+
+cdef extern from "cuda/emulated_device.h" namespace "trtmtcnn::cuda" nogil:
+    cdef cppclass EmulatedDevice(CpuDevice_):
+        EmulatedDevice(const string& openvino_library, int threads) except +raise_core_error
 
 
 cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
@@ -159,3 +168,69 @@ cdef extern from "exceptions.h" namespace "trtmtcnn" nogil:
     ErrorKind current_error(string&)
 
 
+cdef extern from "tensorrt/progress.h" namespace "trtmtcnn::tensorrt" nogil:
+    cdef cppclass Phase "trtmtcnn::tensorrt::Progress::Phase":
+        string name
+        int done
+        int steps
+
+    cdef cppclass Progress:
+        Progress()
+        vector[Phase] phases()
+        void cancel()
+
+
+cdef extern from "tensorrt/tensorrt.h" namespace "trtmtcnn::tensorrt" nogil:
+    cdef cppclass Libraries:
+        string runtime
+        string parser
+
+    cdef cppclass Profile:
+        Shape min
+        Shape opt
+        Shape max
+
+    cdef cppclass BuildOptions:
+        vector[Profile] profiles
+        int64_t workspace
+        int optimization_level
+        vector[char] timing_cache
+        vector[int] targets
+
+    cdef cppclass BuildResult:
+        vector[char] plan
+        vector[char] timing_cache
+
+    cdef cppclass Plan:
+        const TensorInfo& input()
+        const vector[TensorInfo]& outputs()
+        vector[Profile] profiles() except +raise_core_error
+        int64_t device_memory() except +raise_core_error
+
+    cdef cppclass TensorRt_ "trtmtcnn::tensorrt::TensorRt":
+        string version()
+        cbool is_rtx()
+        shared_ptr[Plan] load_plan(const_char_span) except +raise_core_error
+
+    shared_ptr[TensorRt_] load_tensorrt "trtmtcnn::tensorrt::TensorRt::load"(const Libraries&) except +raise_core_error
+    vector[string] compiled_versions "trtmtcnn::tensorrt::TensorRt::compiled_versions"()
+
+
+cdef extern from "tensorrt_build.h" namespace "trtmtcnn::tensorrt" nogil:
+    BuildResult build_or_cancel(TensorRt_&, const_char_span, const BuildOptions&, Progress&,
+                                cbool&) except +raise_core_error
+
+
+cdef extern from "cuda/driver.h" namespace "trtmtcnn::cuda" nogil:
+    cdef cppclass Gpu:
+        string name
+        int major
+        int minor
+        size_t memory
+
+    cdef cppclass DriverReport:
+        string problem
+        int version
+        vector[Gpu] gpus
+
+    DriverReport ask_driver() except +raise_core_error

@@ -3,6 +3,8 @@
 """The native module: the C++ core for Python."""
 from libcpp.utility cimport move
 
+from operator import index
+
 import numpy as np
 
 include "errors.pyx"
@@ -11,4 +13,5 @@ include "engine.pyx"
 include "device.pyx"
 include "stages.pyx"
 include "ops.pyx"
+include "tensorrt.pyx"
 include "py_trt_mtcnn.pyx"

@@ -39,3 +39,12 @@ cdef class CpuDevice(Device):
     def threads(self):
         """Threads that one call may use."""
         return (<CpuDevice_*>self.device.get()).threads()
+
+
+cdef class EmulatedGpu(CpuDevice):
+    """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests. Takes what CpuDevice takes."""
+
+    def __init__(self, str openvino_library not None, int threads=0):
+        cdef string path = openvino_library.encode()
+        with nogil:
+            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, threads))

@@ -40,6 +40,9 @@ cdef class Engine:
         data: (n, c, h, w) float32; C-contiguous arrays are read in place, others are converted once.
         Returns a dict of float32 arrays by output name.
         """
+        data = np.asarray(data)
+        if data.dtype.kind not in "fiu":
+            raise TypeError(f"data must hold numbers, got dtype {data.dtype}")
         data = np.ascontiguousarray(data, dtype=np.float32)
         if data.ndim != 4:
             raise ValueError(f"data must have four dimensions (n, c, h, w), got shape {data.shape}")

@@ -7,6 +7,8 @@ cdef class _View:
     cdef Image image
 
     def __cinit__(self, img):
+        if img is None:
+            raise TypeError("img must be a uint8 array (height, width, 3), got None")
         self.pixels = img
         if self.pixels.shape[0] < 1 or self.pixels.shape[1] < 1 or self.pixels.shape[2] != 3:
             raise ValueError(f"img must be uint8 of shape (height, width, 3), got shape {tuple(img.shape)}")

@@ -109,8 +109,8 @@ def propose(prob, boxes, double scale_y, double scale_x, float threshold):
     return np.array(rows, dtype=np.float32).reshape(-1, 9)
 
 
-def pack_levels(levels):
-    """How levels of (height, width) are packed for P-Net.
+def pack_levels(levels, widths=(128, 256, 384, 512), int max_height=512):
+    """How levels of (height, width) are packed into canvases for P-Net; the default is what the CPU likes.
 
     Returns [(canvas_height, canvas_width, [(level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x)])].
     """
@@ -120,9 +120,17 @@ def pack_levels(levels):
     for height, width in levels:
         level.size.height, level.size.width = height, width
         plan.push_back(level)
+    cdef PackLimits limits
+    for width in widths:
+        if width < 12:
+            raise ValueError(f"widths must be at least 12, got {width}")
+        limits.widths.push_back(width)
+    if max_height < 12:
+        raise ValueError(f"max_height must be at least 12, got {max_height}")
+    limits.max_height = max_height
     cdef vector[Canvas] canvases
     with nogil:
-        canvases = pack(plan)
+        canvases = pack(plan, limits)
     return [
         (c.size.height, c.size.width,
          [(t.level, t.cell_y, t.cell_x, t.cells_y, t.cells_x, t.canvas_y, t.canvas_x) for t in c.tiles])

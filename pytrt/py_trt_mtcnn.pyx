@@ -60,7 +60,7 @@ class PyTrtMtcnn:
 
 def _dims(name, dims):
     try:
-        dims = tuple(int(d) for d in dims)
+        dims = tuple(index(d) for d in dims)
     except TypeError:
         raise TypeError(f"{name} must be a tuple (c, h, w), got {dims!r}") from None
     if len(dims) != 3 or min(dims) < 1:

@@ -16,6 +16,8 @@ cdef class Stages:
     cdef int enter(self) except -1:
         if self.busy:
             raise RuntimeError("these stages are in use by another thread: make one for each")
+        if not self.net:
+            raise RuntimeError("these stages were never made: call Stages(device, pnet, rnet, onet)")
         self.busy = True
         return 0
 
@@ -45,9 +47,13 @@ cdef class Stages:
             raise ValueError(f"got {frames.size()} images but {working.size()} sizes")
         self.enter()
         try:
+            self.views = []
             with nogil:
                 self.net.get().load(frames, working, options)
             self.views = views
+        except BaseException:
+            self.net.get().unload()
+            raise
         finally:
             self.busy = False
 
@@ -71,7 +77,8 @@ cdef class Stages:
             level.frame, level.size.height, level.size.width = frame, height, width
             level.scale_y, level.scale_x = scale_y, scale_x
             if not (level.scale_y > 0 and level.scale_x > 0 and level.size.height > 0 and level.size.width > 0):
-                raise ValueError(f"levels must have positive sizes and scales, got {(frame, height, width, scale_y, scale_x)}")
+                got = (frame, height, width, scale_y, scale_x)
+                raise ValueError(f"levels must have positive sizes and scales, got {got}")
             if level.frame < 0 or level.frame >= <int>len(self.views):
                 raise ValueError(f"levels name frame {frame}, but {len(self.views)} are loaded")
             plan.push_back(level)
@@ -107,13 +114,18 @@ cdef class Stages:
 
     def boxes(self):
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,) int32."""
-        cdef int n = self.net.get().backend().count()
-        dets = np.empty((n, 5), np.float32)
-        landmarks = np.zeros((n, 10), np.float32)
-        frames = np.empty(n, np.int32)
-        cdef float[:, ::1] d = dets
-        cdef float[:, ::1] m = landmarks
-        cdef int[::1] f = frames
-        if n:
-            self.net.get().backend().read(&d[0, 0], &m[0, 0], &f[0])
+        cdef int n
+        cdef float[:, ::1] d
+        cdef float[:, ::1] m
+        cdef int[::1] f
+        self.enter()
+        try:
+            n = self.net.get().backend().count()
+            d = dets = np.empty((n, 5), np.float32)
+            m = landmarks = np.zeros((n, 10), np.float32)
+            f = frames = np.empty(n, np.int32)
+            if n:
+                self.net.get().backend().read(&d[0, 0], &m[0, 0], &f[0])
+        finally:
+            self.busy = False
         return dets, landmarks, frames

@@ -21,6 +21,7 @@ CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)
 
 void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
   if (frames_.size() < images.size()) frames_.resize(images.size());
+  unload();  // a load that fails leaves no view of another call's pictures
   frame_count_ = static_cast<int>(images.size());
   for (size_t i = 0; i < images.size(); ++i) frames_[i].load(images[i], sizes[i], mode, *pool_, scratch_[0]);
 }
@@ -28,6 +29,8 @@ void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes
 void CpuBackend::unload() {
   for (Frame& frame : frames_) frame.unload();
   frame_count_ = 0;
+  boxes_.clear();  // they name frames
+  landmarks_.clear();
 }
 
 void CpuBackend::begin(std::span<const Level> levels) {
@@ -35,8 +38,8 @@ void CpuBackend::begin(std::span<const Level> levels) {
   landmarks_.clear();
   const bool same = std::equal(levels.begin(), levels.end(), levels_.begin(), levels_.end(),
                                [](const Level& a, const Level& b) { return a.size == b.size && a.frame == b.frame; }) &&
-                    std::equal(frames_.begin(), frames_.begin() + frame_count_, axes_frames_.begin(), axes_frames_.end(),
-                               [](const Frame& f, Size s) { return f.size() == s; });
+                    std::equal(frames_.begin(), frames_.begin() + frame_count_, axes_frames_.begin(),
+                               axes_frames_.end(), [](const Frame& f, Size s) { return f.size() == s; });
   levels_.assign(levels.begin(), levels.end());
   if (same) return;
   axes_.clear();
@@ -97,21 +100,15 @@ void CpuBackend::infer(Context& net, const Engine& engine, const Shape& shape) {
   net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
 }
 
-const float* CpuBackend::output(const Engine& engine, const char* name, int channels, Shape* shape) const {
-  const int index = engine.output_index(name);
-  const Shape& s = (*output_shapes_)[index];
-  if (s[1] != channels)
-    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(s[1]) + " channels instead of " +
-                      std::to_string(channels));
-  if (shape) *shape = s;
-  return outputs_[index].data();
+const float* CpuBackend::output(const Engine& engine, const char* name, int channels) const {
+  return outputs_[checked_output(engine, *output_shapes_, name, channels)].data();
 }
 
 void CpuBackend::propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) {
   infer(pnet, engine, {1, 3, canvas.size.height, canvas.size.width});
-  Shape grid;
-  const float* prob = output(engine, "prob1", 2, &grid);
+  const float* prob = output(engine, "prob1", 2);
   const float* regression = output(engine, "boxes", 4);
+  const Shape& grid = (*output_shapes_)[engine.output_index("prob1")];
   if (grid[2] < grid_cells(canvas.size.height) || grid[3] < grid_cells(canvas.size.width))
     throw EngineError("the first engine is not a P-Net: its output for a canvas is " + to_string(grid));
   const Grid outputs{prob, regression, static_cast<int>(grid[2]), static_cast<int>(grid[3])};
@@ -173,8 +170,8 @@ void CpuBackend::crop(int begin, int end, int side, Resize mode) {
 
 void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
                         bool inclusive_landmarks) {
-  const bool has_landmarks =
-      std::any_of(engine.outputs().begin(), engine.outputs().end(), [](const auto& o) { return o.name == "landmarks"; });
+  const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
+                                         [](const auto& o) { return o.name == "landmarks"; });
   const int n = count();
   reserve_floats(input_, int64_t{3} * side * side * max_batch);
   next_boxes_.clear();
@@ -182,10 +179,8 @@ void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_ba
   for (int begin = 0; begin < n; begin += max_batch) {
     const int end = std::min(n, begin + max_batch);
     crop(begin, end, side, mode);
-    // A few batch sizes only: runtimes prepare kernels for each. The rows beyond `end` are leftovers.
-    int batch = end - begin;
-    if (batch > 4) batch = (batch + 7) / 8 * 8;
-    infer(net, engine, {std::min(batch, max_batch), 3, side, side});
+    // Rows beyond `end` are leftovers of an earlier batch.
+    infer(net, engine, {std::min(batch_bucket(end - begin), max_batch), 3, side, side});
     const float* prob = output(engine, "prob1", 2);
     const float* regression = output(engine, "boxes", 4);
     const float* marks = has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr;
@@ -213,12 +208,13 @@ void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_ba
   landmarks_.swap(next_landmarks_);
 }
 
-void CpuBackend::read(float* dets, float* landmarks, int* frames) const {
+void CpuBackend::read(float* dets, float* landmarks, int* frames) {
   for (size_t i = 0; i < boxes_.size(); ++i) {
     const Box& b = boxes_[i];
     const float values[5] = {b.x1, b.y1, b.x2, b.y2, b.score};
     std::copy(values, values + 5, dets + 5 * i);
-    if (landmarks && !landmarks_.empty()) std::copy(landmarks_[i].begin(), landmarks_[i].end(), landmarks + kLandmarks * i);
+    if (landmarks && !landmarks_.empty())
+      std::copy(landmarks_[i].begin(), landmarks_[i].end(), landmarks + kLandmarks * i);
     frames[i] = b.frame;
   }
 }

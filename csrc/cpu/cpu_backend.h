@@ -17,6 +17,11 @@ class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(std::shared_ptr<ThreadPool> pool);
 
+  // Wide enough that tiles overlap little, small enough that a layer's activations stay in cache.
+  PackLimits pack_limits() const override { return {{128, 256, 384, 512}, 512}; }
+  // Larger batches gain nothing once one fills the cores, and cost memory.
+  int rnet_batch() const override { return 64; }
+  int onet_batch() const override { return 32; }
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override;
   void unload() override;
   void begin(std::span<const Level> levels) override;
@@ -27,9 +32,9 @@ class CpuBackend final : public Backend {
   void square(bool truncating) override;
   void truncate_and_clip() override;
   void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
-                      bool inclusive_landmarks) override;
-  int count() const override { return static_cast<int>(boxes_.size()); }
-  void read(float* dets, float* landmarks, int* frames) const override;
+              bool inclusive_landmarks) override;
+  int count() override { return static_cast<int>(boxes_.size()); }
+  void read(float* dets, float* landmarks, int* frames) override;
 
  private:
   struct LevelAxes {
@@ -38,7 +43,7 @@ class CpuBackend final : public Backend {
 
   void crop(int begin, int end, int side, Resize mode);
   void infer(Context& net, const Engine& engine, const Shape& shape);
-  const float* output(const Engine& engine, const char* name, int channels, Shape* shape = nullptr) const;
+  const float* output(const Engine& engine, const char* name, int channels) const;
 
   std::shared_ptr<ThreadPool> pool_;
   std::vector<Scratch> scratch_;  // one a worker

@@ -7,7 +7,7 @@
 
 namespace trtmtcnn::cpu {
 
-class CpuDevice final : public Device {
+class CpuDevice : public Device {
  public:
   // `openvino_library`: the path of libopenvino_c. `threads`: 0 is one a core.
   CpuDevice(const std::string& openvino_library, int threads);

@@ -76,8 +76,8 @@ void blend_columns_fixed(const float* row, int origin, const int32_t* first, con
   }
 }
 
-void blend_columns(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n, float offset,
-                   float* red, float* green, float* blue) {
+void blend_columns(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n,
+                   float offset, float* red, float* green, float* blue) {
   switch (taps) {
     case 1: return blend_columns_fixed<1>(row, origin, first, weights, taps, n, offset, red, green, blue);
     case 2: return blend_columns_fixed<2>(row, origin, first, weights, taps, n, offset, red, green, blue);

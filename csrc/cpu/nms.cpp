@@ -60,6 +60,7 @@ bool Nms::suppressed_by_scan(const std::vector<Box>& boxes, int candidate, size_
 bool Nms::suppressed_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
+  if (!has_area(b)) return false;  // it has nothing in common with any
   const float reach = 1.001f / threshold_;  // a little more than 1 / t, for rounding
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
@@ -84,11 +85,11 @@ bool Nms::suppressed_by_grid(const std::vector<Box>& boxes, int candidate, size_
 
 void Nms::add_to_grid(const std::vector<Box>& boxes, int kept) {
   const Box& b = boxes[kept];
+  if (!has_area(b)) return;
   const int o = octave(b.width());
   const float cell = cell_size(o);
-  const uint64_t key =
-      grid_key(scope_ == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),
-               cell_of(b.y1 + b.height() * 0.5f, cell));
+  const uint64_t key = grid_key(scope_ == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),
+                                cell_of(b.y1 + b.height() * 0.5f, cell));
   int& head = heads_[key & (heads_.size() - 1)];
   entries_.push_back({key, kept, head});
   head = static_cast<int>(entries_.size()) - 1;

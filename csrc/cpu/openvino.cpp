@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 #include "cpu/openvino_c.h"
@@ -100,8 +101,7 @@ TensorInfo OpenVinoEngine::describe(ov::Port* port) const {
   api().check(api().port_get_partial_shape(port, &shape), "read a tensor's shape");
   const int64_t rank = shape.rank.max;
   if (rank == 4)
-    for (int i = 0; i < 4; ++i)
-      info.shape[i] = shape.dims[i].min == shape.dims[i].max ? shape.dims[i].max : -1;
+    for (int i = 0; i < 4; ++i) info.shape[i] = shape.dims[i].min == shape.dims[i].max ? shape.dims[i].max : -1;
   api().partial_shape_free(&shape);
   if (rank != 4) throw EngineError("the tensor \"" + info.name + "\" does not have four dimensions (n, c, h, w)");
   return info;
@@ -126,8 +126,8 @@ void OpenVinoContext::release(std::vector<View>& views) {
 }
 
 ov::Tensor* OpenVinoContext::view(const float* data, const Shape& shape) {
-  const auto found = std::find_if(views_.begin(), views_.end(),
-                                  [&](const View& v) { return v.data == data && v.shape == shape; });
+  const auto found =
+      std::find_if(views_.begin(), views_.end(), [&](const View& v) { return v.data == data && v.shape == shape; });
   if (found != views_.end()) return found->tensor;
   Shape dims = shape;
   ov::Tensor* tensor = nullptr;
@@ -155,9 +155,8 @@ const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shap
 
   std::vector<Shape> shapes(engine_->outputs().size());
   for (size_t i = 0; i < shapes.size(); ++i) shapes[i] = engine_->outputs()[i].shape;
-  const bool only_batch = std::all_of(shapes.begin(), shapes.end(), [](const Shape& s) {
-    return s[0] < 0 && s[1] >= 0 && s[2] >= 0 && s[3] >= 0;
-  });
+  const bool only_batch = std::all_of(shapes.begin(), shapes.end(),
+                                      [](const Shape& s) { return s[0] < 0 && s[1] >= 0 && s[2] >= 0 && s[3] >= 0; });
   if (only_batch) {
     for (Shape& s : shapes) s[0] = input_shape[0];
   } else {
@@ -167,7 +166,11 @@ const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shap
     const std::vector<float> zeros(static_cast<size_t>(volume(input_shape)));
     api().check(api().infer_request_set_input_tensor_by_index(probe.request_, 0, probe.view(zeros.data(), input_shape)),
                 "bind the input");
-    api().check(api().infer_request_infer(probe.request_), "run the network");
+    if (api().infer_request_infer(probe.request_) != 0) {
+      const char* why = api().get_last_err_msg();
+      throw std::invalid_argument("the network cannot take an input of shape " + to_string(input_shape) + ": " +
+                                  (why ? why : "no reason given"));
+    }
     for (size_t i = 0; i < shapes.size(); ++i) {
       ov::Tensor* tensor = nullptr;
       api().check(api().infer_request_get_output_tensor_by_index(probe.request_, i, &tensor), "read an output");
@@ -214,20 +217,18 @@ std::string OpenVino::version() const {
 
 std::shared_ptr<Engine> OpenVino::compile(std::span<const char> onnx, const OpenVinoOptions& options) {
   ov::Model* model = nullptr;
-  if (onnx.empty() ||
-      api_->core_read_model_from_memory_buffer(core_, onnx.data(), onnx.size(), nullptr, &model) != 0) {
+  if (onnx.empty() || api_->core_read_model_from_memory_buffer(core_, onnx.data(), onnx.size(), nullptr, &model) != 0) {
     const char* why = onnx.empty() ? "it is empty" : api_->get_last_err_msg();
     throw EngineError(std::string("not a model that OpenVINO can read: ") + (why ? why : "no reason given"));
   }
   ov::CompiledModel* compiled = nullptr;
   const std::string threads = std::to_string(options.threads);
   const ov::Status status =
-      options.threads > 0
-          ? api_->core_compile_model(core_, model, "CPU", 6, &compiled, "INFERENCE_PRECISION_HINT",
-                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY", "INFERENCE_NUM_THREADS",
-                                     threads.c_str())
-          : api_->core_compile_model(core_, model, "CPU", 4, &compiled, "INFERENCE_PRECISION_HINT",
-                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY");
+      options.threads > 0 ? api_->core_compile_model(core_, model, "CPU", 6, &compiled, "INFERENCE_PRECISION_HINT",
+                                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY",
+                                                     "INFERENCE_NUM_THREADS", threads.c_str())
+                          : api_->core_compile_model(core_, model, "CPU", 4, &compiled, "INFERENCE_PRECISION_HINT",
+                                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY");
   api_->model_free(model);
   api_->check(status, "compile the network");
   return std::make_shared<OpenVinoEngine>(shared_from_this(), compiled);

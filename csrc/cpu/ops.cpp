@@ -38,7 +38,8 @@ void crop_resize(const Image& image, std::span<const int> windows, int side, Res
   Frame frame;
   frame.load(image, {image.height, image.width}, mode, pool, scratch);
   for (size_t i = 0; i + 3 < windows.size(); i += 4, out += ptrdiff_t{3} * side * side)
-    crop_resize(frame, CropWindow{windows[i], windows[i + 1], windows[i + 2], windows[i + 3]}, side, mode, scratch, out);
+    crop_resize(frame, CropWindow{windows[i], windows[i + 1], windows[i + 2], windows[i + 3]}, side, mode, scratch,
+                out);
 }
 
 std::vector<int> nms(std::span<const float> boxes, std::span<const float> scores, std::span<const int> groups,
@@ -63,8 +64,8 @@ std::vector<float> propose(const float* prob, const float* regression, int heigh
   propose(Grid{prob, regression, height, width}, tile, level, threshold, positions, boxes);
   std::vector<float> rows;
   for (const Box& b : boxes)
-    rows.insert(rows.end(), {b.x1, b.y1, b.x2, b.y2, b.score, b.regression[0], b.regression[1], b.regression[2],
-                             b.regression[3]});
+    rows.insert(rows.end(),
+                {b.x1, b.y1, b.x2, b.y2, b.score, b.regression[0], b.regression[1], b.regression[2], b.regression[3]});
   return rows;
 }
 

@@ -25,7 +25,8 @@ class ThreadPool {
   template <typename Body>
   void parallel_for(int n, int grain, Body&& body) {
     using Plain = std::remove_reference_t<Body>;
-    run(n, grain, [](void* b, int begin, int end, int worker) { (*static_cast<Plain*>(b))(begin, end, worker); },
+    run(
+        n, grain, [](void* b, int begin, int end, int worker) { (*static_cast<Plain*>(b))(begin, end, worker); },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 

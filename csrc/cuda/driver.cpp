@@ -1,0 +1,71 @@
+#include "cuda/driver.h"
+
+#include <memory>
+
+#include "error.h"
+#include "library.h"
+
+namespace trtmtcnn::cuda {
+namespace {
+
+// Of cuda.h: CUdevice_attribute and CUresult.
+constexpr int kComputeCapabilityMajor = 75;
+constexpr int kComputeCapabilityMinor = 76;
+constexpr int kNoDevice = 100;
+
+}  // namespace
+
+DriverReport ask_driver() {
+  DriverReport report;
+  std::unique_ptr<Library> library;
+  try {
+    library = std::make_unique<Library>("libcuda.so.1");
+  } catch (const DeviceError&) {
+    report.problem = "there is no NVIDIA driver on this machine (libcuda.so.1 is missing)";
+    return report;
+  }
+  int (*init)(unsigned) = nullptr;
+  int (*driver_version)(int*) = nullptr;
+  int (*device_count)(int*) = nullptr;
+  int (*device_get)(int*, int) = nullptr;
+  int (*device_name)(char*, int, int) = nullptr;
+  int (*device_attribute)(int*, int, int) = nullptr;
+  int (*device_memory)(size_t*, int) = nullptr;
+  library->bind(init, "cuInit");
+  library->bind(driver_version, "cuDriverGetVersion");
+  library->bind(device_count, "cuDeviceGetCount");
+  library->bind(device_get, "cuDeviceGet");
+  library->bind(device_name, "cuDeviceGetName");
+  library->bind(device_attribute, "cuDeviceGetAttribute");
+  library->bind(device_memory, "cuDeviceTotalMem_v2");
+
+  driver_version(&report.version);
+  const int status = init(0);
+  int count = 0;
+  if (status == 0) device_count(&count);
+  if (status == kNoDevice || (status == 0 && count == 0)) {
+    report.problem = "the NVIDIA driver sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES";
+    return report;
+  }
+  if (status != 0) {
+    report.problem = "the NVIDIA driver does not start (CUDA error " + std::to_string(status) + "): check nvidia-smi";
+    return report;
+  }
+  for (int i = 0; i < count; ++i) {
+    int device = 0;
+    char name[256] = "";
+    Gpu gpu;
+    if (device_get(&device, i) != 0) continue;
+    device_name(name, sizeof name, device);
+    gpu.name = name;
+    device_attribute(&gpu.major, kComputeCapabilityMajor, device);
+    device_attribute(&gpu.minor, kComputeCapabilityMinor, device);
+    device_memory(&gpu.memory, device);
+    report.gpus.push_back(std::move(gpu));
+  }
+  // The library stays open: unloading a driver that has started is not safe.
+  static_cast<void>(library.release());
+  return report;
+}
+
+}  // namespace trtmtcnn::cuda

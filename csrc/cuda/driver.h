@@ -1,0 +1,23 @@
+// What the NVIDIA driver says of this machine, asked through libcuda opened at run time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace trtmtcnn::cuda {
+
+struct Gpu {
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  size_t memory = 0;         // bytes
+};
+
+struct DriverReport {
+  std::string problem;  // why no GPU can be used; empty where one can
+  int version = 0;      // newest CUDA that the driver runs: 13000 is 13.0
+  std::vector<Gpu> gpus;
+};
+
+DriverReport ask_driver();
+
+}  // namespace trtmtcnn::cuda

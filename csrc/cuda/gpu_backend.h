@@ -1,0 +1,338 @@
+// Backend on a GPU. `Runtime` is CudaRuntime, or HostRuntime where tests run the same code on the CPU.
+// Everything is enqueued; the host waits only in count(), once a stage.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <vector>
+
+#include "backend.h"
+#include "cuda/buffer.h"
+#include "cuda/kernels/boxes.h"
+#include "cuda/kernels/frame.h"
+#include "cuda/kernels/pyramid.h"
+#include "cuda/kernels/refine.h"
+#include "error.h"
+
+namespace trtmtcnn::cuda {
+
+template <typename Runtime>
+class GpuBackend final : public Backend {
+ public:
+  template <typename... Arguments>
+  explicit GpuBackend(Arguments&&... arguments) : runtime_(std::forward<Arguments>(arguments)...) {
+    counters_.reserve(kCounters);
+    make_room_for(kFirstCapacity);
+  }
+
+  PackLimits pack_limits() const override { return {{512, 768, 1024, 1280}, 1280}; }
+  int rnet_batch() const override { return 256; }
+  int onet_batch() const override { return 64; }
+  void* stream() override { return runtime_.stream(); }
+
+  void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override {
+    frame_sizes_.assign(sizes.begin(), sizes.end());
+    host_frames_.assign(images.size(), DeviceFrame{});
+    while (frame_memory_.size() < images.size()) frame_memory_.emplace_back(runtime_);
+    for (size_t i = 0; i < images.size(); ++i) load_frame(images[i], sizes[i], mode, frame_memory_[i], host_frames_[i]);
+    upload(frames_, host_frames_);
+    upload(sizes_, frame_sizes_);
+    bound_ = 0;
+    clear_boxes();
+  }
+
+  void unload() override {
+    // The pixels are the caller's again.
+    runtime_.synchronize();
+  }
+
+  void begin(std::span<const Level> levels) override {
+    const bool same = std::equal(levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(),
+                                 [](const Level& a, const Level& b) {
+                                   return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x &&
+                                          a.scale_y == b.scale_y;
+                                 });
+    if (!same) {
+      host_levels_.assign(levels.begin(), levels.end());
+      upload(levels_, host_levels_);
+      canvases_.clear();
+    }
+    bound_ = 0;
+    clear_boxes();
+  }
+
+  void pyramid(const Canvas& canvas, Resize mode) override {
+    const CanvasMemory& memory = canvas_memory(canvas);
+    const size_t plane = static_cast<size_t>(canvas.size.height) * canvas.size.width;
+    input_.reserve(3 * plane);
+    runtime_.for_each(memory.pixels, DrawTiles{frames_.data(), levels_.data(), memory.tiles.data(),
+                                               memory.pixel_starts.data(), static_cast<int>(canvas.tiles.size()),
+                                               mode == Resize::kArea, input_.data(), canvas.size.height,
+                                               canvas.size.width});
+  }
+
+  void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override {
+    infer(pnet, engine, {1, 3, canvas.size.height, canvas.size.width});
+    const int prob = checked_output(engine, *output_shapes_, "prob1", 2);
+    const int regression = checked_output(engine, *output_shapes_, "boxes", 4);
+    const Shape& grid = (*output_shapes_)[prob];
+    const CanvasMemory& memory = canvas_memory(canvas);
+    runtime_.for_each(memory.cells,
+                      Propose{levels_.data(), memory.tiles.data(), memory.cell_starts.data(),
+                              static_cast<int>(canvas.tiles.size()), outputs_[prob].data(), outputs_[regression].data(),
+                              static_cast<int>(grid[2]), static_cast<int>(grid[3]), threshold, current()});
+    bound_ = std::min<int64_t>(capacity_, int64_t{bound_} + memory.cells);
+    runtime_.for_each(1, CopyRawCount{current().count, counter(kProposed)});
+  }
+
+  void nms(float threshold, Overlap overlap, Scope scope, int keep) override {
+    if (bound_ == 0) return;
+    const size_t words = static_cast<size_t>(capacity_) / 32 + 1;
+    runtime_.zero(counter(kTicket), sizeof(int));
+    runtime_.zero(status_.data(), static_cast<size_t>(bound_) * sizeof(int));
+    runtime_.zero(bits_.data(), 2 * words * sizeof(uint32_t));
+    uint32_t* kept = bits_.data();
+    uint32_t* capped = bits_.data() + words;
+    const BoxSet set = current();
+    DeviceBox* ranked = sets_[1 - current_].data();
+    runtime_.for_each(1, CopyCount{set, counter(kRanked)});
+    runtime_.for_each(bound_, Rank{set, ranked});
+    runtime_.for_each(bound_, Suppress{ranked, counter(kRanked), threshold, overlap == Overlap::kMin,
+                                       scope == Scope::kLevel, counter(kTicket), status_.data(), kept});
+    if (keep < std::numeric_limits<int>::max()) {
+      runtime_.for_each(bound_, Cap{ranked, counter(kRanked), kept, keep, capped});
+      kept = capped;
+    }
+    runtime_.for_each(bound_, Compact{ranked, counter(kRanked), kept, set});
+  }
+
+  void regress() override { filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); }); }
+
+  void square(bool truncating) override {
+    filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, bits}); });
+    count();  // refine() must know how many crops to make
+  }
+
+  void truncate_and_clip() override {
+    runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true});
+  }
+
+  void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
+              bool inclusive_landmarks) override {
+    const int n = bound_;
+    const BoxSet from = current();
+    current_ = 1 - current_;
+    clear_boxes();
+    const size_t crop = 3 * static_cast<size_t>(side) * side;
+    input_.reserve(crop * max_batch);
+    const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
+                                           [](const TensorInfo& o) { return o.name == "landmarks"; });
+    for (int begin = 0; begin < n; begin += max_batch) {
+      const int real = std::min(n - begin, max_batch);
+      const int batch = std::min(max_batch, batch_bucket(real));
+      runtime_.for_each(real * side * side,
+                        CropResize{frames_.data(), from.data, begin, side, mode == Resize::kArea, input_.data()});
+      infer(net, engine, {batch, 3, side, side});
+      const int prob = checked_output(engine, *output_shapes_, "prob1", 2);
+      const int regression = checked_output(engine, *output_shapes_, "boxes", 4);
+      const float* landmarks =
+          has_landmarks ? outputs_[checked_output(engine, *output_shapes_, "landmarks", kLandmarks)].data() : nullptr;
+      runtime_.for_each(real, Refine{from.data, begin, outputs_[prob].data(), outputs_[regression].data(), landmarks,
+                                     threshold, inclusive_landmarks, current()});
+    }
+  }
+
+  int count() override {
+    int numbers[2] = {0, 0};
+    runtime_.download(&numbers[0], current().count, sizeof(int));
+    runtime_.download(&numbers[1], counter(kProposed), sizeof(int));
+    runtime_.synchronize();
+    proposed_ = numbers[1];
+    bound_ = std::min(numbers[0], capacity_);
+    return bound_;
+  }
+
+  bool make_room() override {
+    if (proposed_ <= capacity_) return false;
+    make_room_for(proposed_);
+    return true;
+  }
+
+  void read(float* dets, float* landmarks, int* frames) override {
+    const int n = count();
+    host_boxes_.resize(n);
+    runtime_.download(host_boxes_.data(), current().data, host_boxes_.size() * sizeof(DeviceBox));
+    runtime_.synchronize();
+    for (int i = 0; i < n; ++i) {
+      const DeviceBox& b = host_boxes_[i];
+      const float values[5] = {b.x1, b.y1, b.x2, b.y2, b.score};
+      std::copy(values, values + 5, dets + 5 * i);
+      if (landmarks) std::copy(b.landmarks, b.landmarks + kLandmarks, landmarks + kLandmarks * i);
+      frames[i] = b.frame;
+    }
+  }
+
+ private:
+  enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kCounters };
+  static constexpr int kFirstCapacity = 8192;
+
+  struct CopyRawCount {
+    const int* from;
+    int* to;
+    TRTMTCNN_HD void operator()(int) const { *to = most(*to, *from); }
+  };
+
+  struct FrameMemory {
+    explicit FrameMemory(Runtime& r) : pinned(r), pixels(r), resized(r), mips(r) {}
+    Buffer<Runtime, uint8_t, true> pinned;
+    Buffer<Runtime, uint8_t> pixels, resized, mips;
+  };
+
+  struct CanvasMemory {
+    explicit CanvasMemory(Runtime& r) : tiles(r), pixel_starts(r), cell_starts(r) {}
+    Buffer<Runtime, Tile> tiles;
+    Buffer<Runtime, int> pixel_starts, cell_starts;
+    int pixels = 0, cells = 0;
+  };
+
+  int* counter(Counter which) { return counters_.data() + which; }
+  BoxSet current() { return {sets_[current_].data(), counter(current_ == 0 ? kCountA : kCountB), capacity_}; }
+
+  void clear_boxes() {
+    runtime_.zero(current().count, sizeof(int));
+    runtime_.zero(counter(kProposed), sizeof(int));
+  }
+
+  void make_room_for(int n) {
+    for (auto& set : sets_) set.reserve(n);
+    capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
+    status_.reserve(capacity_);
+    bits_.reserve(2 * (static_cast<size_t>(capacity_) / 32 + 1));
+  }
+
+  template <typename T>
+  void upload(Buffer<Runtime, T>& to, const std::vector<T>& from) {
+    to.reserve(std::max<size_t>(from.size(), 1));
+    runtime_.upload(to.data(), from.data(), from.size() * sizeof(T));
+  }
+
+  // Keeps the boxes that `mark` sets a bit for.
+  template <typename Mark>
+  void filter(Mark mark) {
+    if (bound_ == 0) return;
+    runtime_.zero(bits_.data(), (static_cast<size_t>(capacity_) / 32 + 1) * sizeof(uint32_t));
+    mark(bits_.data());
+    const BoxSet from = current();
+    runtime_.for_each(1, CopyCount{from, counter(kRanked)});
+    current_ = 1 - current_;
+    runtime_.for_each(bound_, Compact{from.data, counter(kRanked), bits_.data(), current()});
+  }
+
+  void load_frame(const Image& image, Size size, Resize mode, FrameMemory& memory, DeviceFrame& frame) {
+    const size_t row = static_cast<size_t>(image.width) * 3;
+    DeviceImage pixels{image.data, image.height, image.width, image.row_stride};
+    if (!image.on_device) {
+      const size_t bytes = row * image.height;
+      memory.pixels.reserve(bytes);
+      memory.pinned.reserve(bytes);
+      // The copy before this one is done: every call ends with a synchronisation.
+      if (image.row_stride == static_cast<ptrdiff_t>(row))
+        std::memcpy(memory.pinned.data(), image.data, bytes);
+      else
+        for (int y = 0; y < image.height; ++y)
+          std::memcpy(memory.pinned.data() + y * row, image.data + y * image.row_stride, row);
+      runtime_.upload(memory.pixels.data(), memory.pinned.data(), bytes);
+      pixels = {memory.pixels.data(), image.height, image.width, static_cast<ptrdiff_t>(row)};
+    }
+    build_mips(pixels, mode, memory, frame);
+    if (size == Size{image.height, image.width}) return;
+
+    memory.resized.reserve(static_cast<size_t>(size.height) * size.width * 3);
+    scratch_frame_.reserve(1);
+    runtime_.upload(scratch_frame_.data(), &frame, sizeof(DeviceFrame));
+    runtime_.for_each(size.height * size.width, ResizeFrame{scratch_frame_.data(), mode == Resize::kArea,
+                                                            memory.resized.data(), size.height, size.width});
+    build_mips({memory.resized.data(), size.height, size.width, ptrdiff_t{3} * size.width}, mode, memory, frame);
+  }
+
+  void build_mips(const DeviceImage& base, Resize mode, FrameMemory& memory, DeviceFrame& frame) {
+    frame.mips[0] = base;
+    frame.mip_count = 1;
+    if (mode != Resize::kArea) return;
+    size_t bytes = 0;
+    for (int h = base.height, w = base.width; h > 1 || w > 1;) {
+      h = (h + 1) / 2;
+      w = (w + 1) / 2;
+      bytes += static_cast<size_t>(h) * w * 3;
+    }
+    memory.mips.reserve(bytes);
+    uint8_t* to = memory.mips.data();
+    while (frame.mip_count < kMostMips) {
+      const DeviceImage& above = frame.mips[frame.mip_count - 1];
+      if (above.height <= 1 && above.width <= 1) break;
+      const int h = (above.height + 1) / 2, w = (above.width + 1) / 2;
+      runtime_.for_each(h * w, Halve{above, to, w});
+      frame.mips[frame.mip_count++] = {to, h, w, ptrdiff_t{3} * w};
+      to += static_cast<size_t>(h) * w * 3;
+    }
+  }
+
+  const CanvasMemory& canvas_memory(const Canvas& canvas) {
+    const auto found = canvases_.find(&canvas);
+    if (found != canvases_.end()) return found->second;
+    CanvasMemory& memory = canvases_.emplace(&canvas, CanvasMemory(runtime_)).first->second;
+    std::vector<int> pixel_starts, cell_starts;
+    for (const Tile& tile : canvas.tiles) {
+      pixel_starts.push_back(memory.pixels);
+      cell_starts.push_back(memory.cells);
+      memory.pixels += tile.width() * tile.height();
+      memory.cells += tile.cells_x * tile.cells_y;
+    }
+    upload(memory.tiles, canvas.tiles);
+    upload(memory.pixel_starts, pixel_starts);
+    upload(memory.cell_starts, cell_starts);
+    return memory;
+  }
+
+  void infer(Context& net, const Engine& engine, const Shape& shape) {
+    output_shapes_ = &net.output_shapes(shape);
+    while (outputs_.size() < output_shapes_->size()) outputs_.emplace_back(runtime_);
+    output_pointers_.clear();
+    input_.reserve(static_cast<size_t>(volume(shape)));
+    for (size_t i = 0; i < output_shapes_->size(); ++i) {
+      outputs_[i].reserve(static_cast<size_t>(volume((*output_shapes_)[i])));
+      output_pointers_.push_back(outputs_[i].data());
+    }
+    net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
+  }
+
+  Runtime runtime_;  // first: what follows lives in its memory
+
+  std::vector<FrameMemory> frame_memory_;
+  std::vector<DeviceFrame> host_frames_;
+  std::vector<Size> frame_sizes_;
+  Buffer<Runtime, DeviceFrame> frames_{runtime_}, scratch_frame_{runtime_};
+  Buffer<Runtime, Size> sizes_{runtime_};
+
+  std::vector<Level> host_levels_;
+  Buffer<Runtime, Level> levels_{runtime_};
+  std::map<const Canvas*, CanvasMemory> canvases_;  // of host_levels_
+
+  Buffer<Runtime, float> input_{runtime_};
+  std::vector<Buffer<Runtime, float>> outputs_;
+  std::vector<float*> output_pointers_;
+  const std::vector<Shape>* output_shapes_ = nullptr;
+
+  Buffer<Runtime, DeviceBox> sets_[2] = {Buffer<Runtime, DeviceBox>(runtime_), Buffer<Runtime, DeviceBox>(runtime_)};
+  int current_ = 0;
+  int capacity_ = 0;
+  int bound_ = 0;     // no more boxes than this are in the current set
+  int proposed_ = 0;  // that P-Net had, room or not
+  Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};
+  Buffer<Runtime, uint32_t> bits_{runtime_};
+  std::vector<DeviceBox> host_boxes_;
+};
+
+}  // namespace trtmtcnn::cuda

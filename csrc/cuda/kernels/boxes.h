@@ -1,0 +1,217 @@
+// Boxes on the device. Their number is there, too: kernels are launched for as many as there may be, and
+// each finds out whether it has one.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include "cuda/launch.h"
+#include "types.h"
+
+namespace trtmtcnn::cuda {
+
+struct DeviceBox {
+  float x1, y1, x2, y2;
+  float score;
+  float regression[4];  // pending, in pixels
+  int frame, level, order;
+  float landmarks[kLandmarks];
+
+  TRTMTCNN_HD float width() const { return x2 - x1 + 1; }
+  TRTMTCNN_HD float height() const { return y2 - y1 + 1; }
+};
+
+struct BoxSet {
+  DeviceBox* data;
+  int* count;  // may exceed capacity: then boxes were lost
+  int capacity;
+
+  TRTMTCNN_HD int size() const { return least(*count, capacity); }
+};
+
+// Sets to[0] = from.size().
+struct CopyCount {
+  BoxSet from;
+  int* to;
+  TRTMTCNN_HD void operator()(int) const { *to = from.size(); }
+};
+
+TRTMTCNN_HD bool ranks_before(const DeviceBox& a, const DeviceBox& b) {
+  if (a.frame != b.frame) return a.frame < b.frame;
+  if (a.score != b.score) return a.score > b.score;
+  if (a.level != b.level) return a.level < b.level;
+  return a.order < b.order;
+}
+
+// Sorts by counting: a box's place is the number of those that rank before it.
+struct Rank {
+  BoxSet from;
+  DeviceBox* to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int n = from.size();
+    if (i >= n) return;
+    const DeviceBox box = from.data[i];
+    int rank = 0;
+    for (int j = 0; j < n; ++j) rank += ranks_before(from.data[j], box) ? 1 : 0;
+    to[rank] = box;
+  }
+};
+
+TRTMTCNN_HD bool suppresses(const DeviceBox& kept, const DeviceBox& candidate, float threshold, bool by_min) {
+  const float w = least(kept.x2, candidate.x2) - most(kept.x1, candidate.x1) + 1;
+  const float h = least(kept.y2, candidate.y2) - most(kept.y1, candidate.y1) + 1;
+  if (w <= 0 || h <= 0) return false;
+  const float common = w * h;
+  const float a = kept.width() * kept.height(), b = candidate.width() * candidate.height();
+  const float whole = by_min ? least(a, b) : a + b - common;
+  return common / whole > threshold;
+}
+
+inline constexpr int kUndecided = 0, kKept = 1, kSuppressed = 2;
+
+// Greedy suppression over ranked boxes: each waits for those of better rank that overlap it. Tickets give
+// the ranks to threads in the order in which they run, so that what a thread waits for is always running
+// or done.
+struct Suppress {
+  const DeviceBox* ranked;
+  const int* count;
+  float threshold;
+  bool by_min, same_level;
+  int* ticket;
+  int* status;    // kUndecided at first
+  uint32_t* kept;  // bits; 0 at first
+
+  TRTMTCNN_HD void operator()(int) const {
+    const int i = atomic_add(ticket, 1);
+    if (i >= *count) return;
+    const DeviceBox box = ranked[i];
+    bool suppressed = false;
+    for (int j = 0; j < i && !suppressed; ++j) {
+      const DeviceBox& other = ranked[j];
+      if (other.frame != box.frame || (same_level && other.level != box.level)) continue;
+      if (!suppresses(other, box, threshold, by_min)) continue;
+      int decided;
+      do decided = load_acquire(status + j);
+      while (decided == kUndecided);
+      suppressed = decided == kKept;
+    }
+    if (!suppressed) atomic_or(kept + i / 32, 1u << (i % 32));
+    store_release(status + i, suppressed ? kSuppressed : kKept);
+  }
+};
+
+// Bits set before bit i.
+TRTMTCNN_HD int bits_before(const uint32_t* bits, int i) {
+  int n = 0;
+  for (int w = 0; w < i / 32; ++w) n += popcount(bits[w]);
+  return n + popcount(bits[i / 32] & ((1u << (i % 32)) - 1));
+}
+
+TRTMTCNN_HD bool bit(const uint32_t* bits, int i) { return (bits[i / 32] >> (i % 32)) & 1u; }
+
+// Of the kept boxes, the first `keep` of each frame.
+struct Cap {
+  const DeviceBox* ranked;
+  const int* count;
+  const uint32_t* kept;
+  int keep;
+  uint32_t* capped;  // bits; 0 at first
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= *count || !bit(kept, i)) return;
+    int low = 0, high = i;  // the first box of this frame
+    while (low < high) {
+      const int middle = (low + high) / 2;
+      if (ranked[middle].frame < ranked[i].frame)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    if (bits_before(kept, i) - bits_before(kept, low) < keep) atomic_or(capped + i / 32, 1u << (i % 32));
+  }
+};
+
+// Moves the boxes whose bit is set together, in order.
+struct Compact {
+  const DeviceBox* from;
+  const int* count;
+  const uint32_t* bits;
+  BoxSet to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int n = *count;
+    if (i == 0 && n == 0) *to.count = 0;
+    if (i >= n) return;
+    const int place = bits_before(bits, i);
+    if (bit(bits, i)) to.data[place] = from[i];
+    if (i == n - 1) *to.count = place + (bit(bits, i) ? 1 : 0);
+  }
+};
+
+// Adds the pending regression and marks what keeps an area.
+struct Regress {
+  BoxSet boxes;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& b = boxes.data[i];
+    b.x1 += b.regression[0];
+    b.y1 += b.regression[1];
+    b.x2 += b.regression[2];
+    b.y2 += b.regression[3];
+    if (b.width() > 0 && b.height() > 0) atomic_or(bits + i / 32, 1u << (i % 32));
+  }
+};
+
+// Squares of whole pixels, as cpu/boxes.h defines them; marks what is at least a pixel.
+struct Square {
+  BoxSet boxes;
+  bool truncating;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& b = boxes.data[i];
+    const float w = b.width(), h = b.height(), side = most(w, h);
+    b.x1 += (w - side) * 0.5f;
+    b.y1 += (h - side) * 0.5f;
+    if (truncating) {
+      b.x2 = truncf(b.x1 + side - 1);
+      b.y2 = truncf(b.y1 + side - 1);
+      b.x1 = truncf(b.x1);
+      b.y1 = truncf(b.y1);
+    } else {
+      const float whole = most(1.0f, floorf(side + 0.5f));
+      b.x1 = floorf(b.x1 + 0.5f);
+      b.y1 = floorf(b.y1 + 0.5f);
+      b.x2 = b.x1 + whole - 1;
+      b.y2 = b.y1 + whole - 1;
+    }
+    if (b.width() >= 1 && b.height() >= 1) atomic_or(bits + i / 32, 1u << (i % 32));
+  }
+};
+
+struct TruncateAndClip {
+  BoxSet boxes;
+  const Size* frames;
+  bool landmarks;
+
+  TRTMTCNN_HD static float whole(float v, int n) { return clamped(truncf(v), 0.0f, static_cast<float>(n - 1)); }
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& b = boxes.data[i];
+    const Size frame = frames[b.frame];
+    b.x1 = whole(b.x1, frame.width);
+    b.y1 = whole(b.y1, frame.height);
+    b.x2 = whole(b.x2, frame.width);
+    b.y2 = whole(b.y2, frame.height);
+    if (!landmarks) return;
+    for (int k = 0; k < kLandmarks; ++k)
+      b.landmarks[k] = whole(b.landmarks[k], k < kLandmarks / 2 ? frame.width : frame.height);
+  }
+};
+
+}  // namespace trtmtcnn::cuda

@@ -1,0 +1,70 @@
+// Crops for R-Net and O-Net, and what they say of the boxes.
+#pragma once
+
+#include "cuda/kernels/boxes.h"
+#include "cuda/kernels/frame.h"
+
+namespace trtmtcnn::cuda {
+
+// One pixel of the crops of boxes [begin, ...), with zeros outside the frame.
+struct CropResize {
+  const DeviceFrame* frames;
+  const DeviceBox* boxes;
+  int begin;
+  int side;
+  bool area;
+  float* out;  // (n, 3, side, side)
+
+  TRTMTCNN_HD static int pixel(float v) { return static_cast<int>(clamped(v, -1e6f, 1e6f)); }
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int plane = side * side;
+    const int n = i / plane, y = i % plane / side, x = i % side;
+    const DeviceBox& box = boxes[begin + n];
+    const DeviceFrame& frame = frames[box.frame];
+    const int x1 = pixel(box.x1), y1 = pixel(box.y1);
+    const int w = most(x1, pixel(box.x2)) - x1 + 1, h = most(y1, pixel(box.y2)) - y1 + 1;
+    const WindowView view(frame, area, h, w, side, side);
+    const double s = view.scale;
+    Taps vertical, horizontal;
+    vertical.set(area, y1 * s, h * s, side, y, frame.mips[0].height * s, view.image->height);
+    horizontal.set(area, x1 * s, w * s, side, x, frame.mips[0].width * s, view.image->width);
+    float rgb[3];
+    blend(*view.image, vertical, horizontal, rgb);
+    float* pixel_out = out + ptrdiff_t{3} * plane * n + y * side + x;
+    for (int c = 0; c < 3; ++c) pixel_out[c * plane] = normalised(rgb[c]);
+  }
+};
+
+// One box of a batch: goes on where its score reaches the threshold.
+struct Refine {
+  const DeviceBox* from;
+  int begin;
+  const float* prob;        // (n, 2)
+  const float* regression;  // (n, 4)
+  const float* landmarks;   // (n, 10), or null
+  float threshold;
+  bool inclusive_landmarks;
+  BoxSet to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const float score = prob[2 * i + 1];
+    if (!(score >= threshold)) return;
+    DeviceBox box = from[begin + i];
+    const float w = box.width(), h = box.height();
+    box.score = score;
+    for (int k = 0; k < 4; ++k) box.regression[k] = regression[4 * i + k] * (k % 2 == 0 ? w : h);
+    box.level = 0;
+    box.order = begin + i;
+    if (landmarks) {
+      const float span_x = inclusive_landmarks ? w : w - 1, span_y = inclusive_landmarks ? h : h - 1;
+      for (int k = 0; k < kLandmarks / 2; ++k) {
+        box.landmarks[k] = box.x1 + span_x * landmarks[kLandmarks * i + k];
+        box.landmarks[k + 5] = box.y1 + span_y * landmarks[kLandmarks * i + k + 5];
+      }
+    }
+    to.data[atomic_add(to.count, 1)] = box;  // never more than there were
+  }
+};
+
+}  // namespace trtmtcnn::cuda

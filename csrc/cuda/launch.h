@@ -1,0 +1,90 @@
+// Kernels are functors called once for each index. nvcc compiles them for the GPU; the plain compiler
+// compiles the same source for the CPU, where a loop takes the place of the launch, so that every kernel
+// is tested on machines without a GPU, too.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define TRTMTCNN_HD __host__ __device__ inline
+#else
+#define TRTMTCNN_HD inline
+#endif
+
+namespace trtmtcnn::cuda {
+
+// Returns the value before.
+TRTMTCNN_HD int atomic_add(int* address, int value) {
+#ifdef __CUDA_ARCH__
+  return atomicAdd(address, value);
+#else
+  const int before = *address;
+  *address += value;
+  return before;
+#endif
+}
+
+TRTMTCNN_HD void atomic_or(uint32_t* address, uint32_t bits) {
+#ifdef __CUDA_ARCH__
+  atomicOr(address, bits);
+#else
+  *address |= bits;
+#endif
+}
+
+TRTMTCNN_HD int load_acquire(const int* address) {
+#ifdef __CUDA_ARCH__
+  const int value = *static_cast<const volatile int*>(address);
+  __threadfence();
+  return value;
+#else
+  return *address;
+#endif
+}
+
+TRTMTCNN_HD void store_release(int* address, int value) {
+#ifdef __CUDA_ARCH__
+  __threadfence();
+  *static_cast<volatile int*>(address) = value;
+#else
+  *address = value;
+#endif
+}
+
+TRTMTCNN_HD int popcount(uint32_t bits) {
+#ifdef __CUDA_ARCH__
+  return __popc(bits);
+#else
+  return __builtin_popcount(bits);
+#endif
+}
+
+template <typename T>
+TRTMTCNN_HD T least(T a, T b) {
+  return b < a ? b : a;
+}
+
+template <typename T>
+TRTMTCNN_HD T most(T a, T b) {
+  return a < b ? b : a;
+}
+
+template <typename T>
+TRTMTCNN_HD T clamped(T v, T low, T high) {
+  return v < low ? low : (high < v ? high : v);
+}
+
+// The last entry of ascending starts[0 .. n) that is not above i.
+TRTMTCNN_HD int segment_of(const int* starts, int n, int i) {
+  int low = 0, high = n - 1;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (starts[middle] <= i)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+}  // namespace trtmtcnn::cuda

@@ -1,0 +1,71 @@
+#include "tensorrt/diagnosis.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace trtmtcnn::tensorrt {
+namespace {
+
+struct Cause {
+  const char* sign;  // in lower case
+  const char* mend;
+  bool device;
+};
+
+// cudaError numbers: https://docs.nvidia.com/cuda/cuda-runtime-api (cudaError_t).
+constexpr std::array kCauses{
+    Cause{"error: 35", "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver",
+          true},
+    Cause{"cudaerror 35", "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver",
+          true},
+    Cause{"cudaerrorinsufficientdriver",
+          "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver", true},
+    Cause{"driver version is insufficient",
+          "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver", true},
+    Cause{"error: 100", "no NVIDIA GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES", true},
+    Cause{"no cuda-capable device", "no NVIDIA GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES", true},
+    Cause{"error: 999", "the driver is in a bad state: restarting the machine or container usually mends it", true},
+    Cause{"unsupported sm", "this TensorRT does not support this GPU: see docs/tensorrt.md for one that does", true},
+    Cause{"not supported on this device",
+          "this TensorRT does not support this GPU: see docs/tensorrt.md for one that does", true},
+    Cause{"no kernel image", "this build has no kernels for this GPU: build again on this machine", true},
+    Cause{"magic tag", "it is no plan of this TensorRT version: run create_engines again", false},
+    Cause{"version tag", "it was made by another TensorRT version: run create_engines again", false},
+    Cause{"serialization", "it was made by another TensorRT version or is damaged: run create_engines again", false},
+    Cause{"compute capability", "it was made for another GPU: run create_engines on this machine", false},
+    Cause{"generated on an incompatible device", "it was made for another GPU: run create_engines on this machine",
+          false},
+};
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+const Cause* find_cause(const std::string& message) {
+  const std::string text = lower(message);
+  const auto found = std::find_if(kCauses.begin(), kCauses.end(),
+                                  [&](const Cause& c) { return text.find(c.sign) != std::string::npos; });
+  return found == kCauses.end() ? nullptr : found;
+}
+
+}  // namespace
+
+std::string with_mend(const std::string& message) {
+  const Cause* cause = find_cause(message);
+  return cause ? message + " (" + cause->mend + ")" : message;
+}
+
+bool is_out_of_memory(const std::string& message) {
+  const std::string text = lower(message);
+  return text.find("out of memory") != std::string::npos || text.find("outofmemory") != std::string::npos ||
+         text.find("insufficient memory") != std::string::npos;
+}
+
+bool is_device_fault(const std::string& message) {
+  const Cause* cause = find_cause(message);
+  return cause && cause->device;
+}
+
+}  // namespace trtmtcnn::tensorrt

@@ -1,0 +1,32 @@
+// The three C functions of TensorRT that are looked up; everything else hangs on the objects they return.
+#pragma once
+
+#include <cstdint>
+
+#include "library.h"
+#include "tensorrt/tensorrt.h"
+
+namespace trtmtcnn::tensorrt {
+
+struct LoadedLibraries {
+  explicit LoadedLibraries(const Libraries& paths);
+
+  Library runtime;
+  Library parser;
+  void* (*create_builder)(void* logger, int32_t version);
+  void* (*create_runtime)(void* logger, int32_t version);
+  void* (*create_parser)(void* network, void* logger, int version);
+  int32_t major = 0, minor = 0, patch = 0;
+  bool rtx = false;
+};
+
+// Makes the implementation that was compiled against one major version's headers.
+using Factory = std::shared_ptr<TensorRt> (*)(std::shared_ptr<LoadedLibraries> libraries);
+
+struct Implementation {
+  int major;            // of the headers
+  const char* version;  // of the headers
+  Factory make;
+};
+
+}  // namespace trtmtcnn::tensorrt

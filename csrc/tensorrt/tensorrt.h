@@ -1,0 +1,82 @@
+// TensorRT 10, 11 and TensorRT-RTX behind one interface. The classes of different major versions do not
+// fit each other, so what lies below is compiled once for each set of headers (versions.h) and the one
+// that fits the library found at run time is used.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "tensorrt/progress.h"
+
+namespace trtmtcnn::tensorrt {
+
+struct Libraries {
+  std::string runtime;  // libnvinfer.so.N or libtensorrt_rtx.so.N
+  std::string parser;   // libnvonnxparser.so.N or libtensorrt_onnxparser_rtx.so.N
+};
+
+// Shapes of the network's input that an engine accepts, and the one it is tuned for.
+struct Profile {
+  Shape min, opt, max;
+};
+
+struct BuildOptions {
+  std::vector<Profile> profiles;
+  int64_t workspace = 0;        // bytes, at most; 0: TensorRT's default
+  int optimization_level = -1;  // 0 (fast to build) .. 5 (fast to run); -1: TensorRT's default
+  std::vector<char> timing_cache;
+  std::vector<int> targets;  // TensorRT-RTX: compute capabilities (86, 89, ...); empty: this GPU, or all
+};
+
+struct BuildResult {
+  std::vector<char> plan;
+  std::vector<char> timing_cache;  // to keep for the next build; may be empty
+};
+
+// Thrown by build() after Progress::cancel().
+struct Cancelled : std::exception {
+  const char* what() const noexcept override { return "the build was cancelled"; }
+};
+
+// A plan on the GPU. Each context is for one thread at a time.
+class PlanContext {
+ public:
+  virtual ~PlanContext() = default;
+  virtual std::vector<Shape> output_shapes(const Shape& input) = 0;
+  // Device addresses; enqueued on the CUDA stream.
+  virtual void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* stream) = 0;
+};
+
+class Plan {
+ public:
+  virtual ~Plan() = default;
+  virtual const TensorInfo& input() const = 0;
+  virtual const std::vector<TensorInfo>& outputs() const = 0;
+  virtual std::vector<Profile> profiles() const = 0;
+  virtual int64_t device_memory() const = 0;  // bytes that each context takes
+  virtual std::unique_ptr<PlanContext> context() = 0;
+};
+
+class TensorRt {
+ public:
+  virtual ~TensorRt() = default;
+  // Opens the libraries. Throws DeviceError where one is missing or of a version this build has no headers for.
+  static std::shared_ptr<TensorRt> load(const Libraries& libraries);
+  // "10.15.1 ..." of the headers that this build was compiled against.
+  static std::vector<std::string> compiled_versions();
+
+  virtual std::string version() const = 0;  // of the library
+  virtual bool is_rtx() const = 0;
+
+  // Parses ONNX and builds a plan. Throws EngineError with the parser's or builder's own words.
+  virtual BuildResult build(std::span<const char> onnx, const BuildOptions& options, Progress& progress) = 0;
+  // Throws EngineError where the plan is not one for this library and GPU.
+  virtual std::shared_ptr<Plan> load_plan(std::span<const char> plan) = 0;
+};
+
+}  // namespace trtmtcnn::tensorrt

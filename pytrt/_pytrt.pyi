@@ -1,0 +1,119 @@
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import disjoint_base
+
+_Float32 = npt.NDArray[np.float32]
+_Picture = npt.NDArray[np.uint8]  # BGR (H, W, 3), pixels of a row contiguous
+_Resize = Literal["area", "bilinear"]
+_Shape = tuple[int, int, int, int]  # n, c, h, w
+_Level = tuple[int, int, int, float, float]  # frame, height, width, scale_y, scale_x
+_Tile = tuple[int, int, int, int, int, int, int]  # level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x
+_Dims = Sequence[SupportsIndex]  # c, h, w
+
+@disjoint_base
+class Device:
+    """Where networks run. Make one of its subclasses."""
+
+    @property
+    def runtime(self) -> str:
+        """Name and version of the library that runs the networks."""
+    def load_engine(
+        self, model: bytes | bytearray | memoryview | _Picture, precision: Literal["f32", "bf16", "f16"] | str = "f32"
+    ) -> Engine:
+        """Loads an engine file's bytes; see Engine."""
+
+class CpuDevice(Device):
+    """The CPU."""
+
+    def __init__(self, openvino_library: str, threads: int = 0) -> None:
+        """openvino_library: path of libopenvino_c; threads: 0 for one a usable core."""
+    @property
+    def threads(self) -> int:
+        """Threads that one call may use."""
+
+@disjoint_base
+class Engine:
+    """One network on one device. Made by Device.load_engine; any thread may call it."""
+
+    @property
+    def input(self) -> tuple[str, _Shape]:
+        """(name, shape) of the input; -1 stands for any size."""
+    @property
+    def outputs(self) -> list[tuple[str, _Shape]]:
+        """(name, shape) of each output."""
+    def infer(self, data: npt.ArrayLike) -> dict[str, _Float32]:
+        """Runs the network on (n, c, h, w) numbers; C-contiguous float32 arrays are read in place."""
+
+@disjoint_base
+class Stages:
+    """The cascade's three stages on one device, with the set of boxes that goes from one to the next."""
+
+    def __init__(self, device: Device, pnet: Engine, rnet: Engine, onet: Engine) -> None: ...
+    def load(
+        self,
+        images: Iterable[_Picture],
+        sizes: Iterable[tuple[int, int]],
+        *,
+        resize: _Resize | str = "area",
+        nms_on_windows: bool = True,
+        whole_pixels: bool = False,
+    ) -> None:
+        """Takes the frames of a call, viewed until unload(); sizes: (height, width) each is worked on at."""
+    def unload(self) -> None:
+        """Lets go of the frames."""
+    def pnet(self, levels: Iterable[_Level], threshold: float, nms_level: float, nms_frame: float, keep: int) -> int:
+        """P-Net over the image pyramids; keep: boxes a frame, at most. Returns the number of boxes."""
+    def rnet(self, threshold: float, nms_threshold: float, keep: int) -> int:
+        """R-Net over the boxes. Returns the number left."""
+    def onet(self, threshold: float, nms_threshold: float) -> int:
+        """O-Net over the boxes, with landmarks. Returns the number of faces."""
+    def boxes(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
+        """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""
+
+class PyTrtMtcnn:
+    """One network of the cascade, by its engine file: zero copy in and out of NumPy."""
+
+    def __init__(
+        self, engine_path: str | os.PathLike[str], input_dims: _Dims | None = None, *output_dims: _Dims | None
+    ) -> None: ...
+    def set_batchsize(self, batch_size: SupportsIndex) -> None:
+        """States how many pictures forward() will be given; 0 for any number."""
+    def forward(self, imgs: npt.NDArray[Any]) -> dict[str, _Float32]:
+        """Runs the network on (n, c, h, w) float32: {"prob1", "boxes"[, "landmarks"]}."""
+    def destroy(self) -> None:
+        """Lets go of the engine. May be called again."""
+
+def isa() -> str:
+    """The instruction set that the CPU kernels use on this machine."""
+
+def resize(img: _Picture, height: int, width: int, mode: _Resize | str = "area") -> _Float32:
+    """Resized to (3, height, width) float32 RGB, normalised to (x - 127.5) / 128."""
+
+def halve(img: _Picture) -> _Picture:
+    """Averaged over 2 x 2 blocks, rounded half up; sizes are rounded up."""
+
+def crop_resize(img: _Picture, windows: npt.ArrayLike, side: int, mode: _Resize | str = "area") -> _Float32:
+    """Crops (n, 4) int32 [x1, y1, x2, y2], inclusive, as (n, 3, side, side) float32 RGB; zeros outside."""
+
+def nms(
+    boxes: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    threshold: float,
+    overlap: Literal["union", "min"] | str = "union",
+    groups: npt.ArrayLike | None = None,
+    keep: int = 0x7FFFFFFF,
+) -> npt.NDArray[np.int64]:
+    """Greedy non-maximum suppression: the indices kept, best first, equal scores by index."""
+
+def propose(prob: npt.ArrayLike, boxes: npt.ArrayLike, scale_y: float, scale_x: float, threshold: float) -> _Float32:
+    """P-Net's outputs for one level to windows (n, 9) [x1, y1, x2, y2, score, dx1, dy1, dx2, dy2]."""
+
+def pack_levels(levels: Iterable[tuple[int, int]]) -> list[tuple[int, int, list[_Tile]]]:
+    """How levels of (height, width) are packed for P-Net: [(canvas_height, canvas_width, tiles)]."""
+
+def warp_affine(img: _Picture, matrix: npt.ArrayLike, height: int, width: int) -> _Picture:
+    """Warped by the (2, 3) matrix from input to output pixels to (height, width, 3), zeros outside."""

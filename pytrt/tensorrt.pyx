@@ -1,0 +1,129 @@
+cdef class BuildProgress:
+    """What a running build is at; any thread may read it, or cancel the build."""
+
+    cdef shared_ptr[Progress] progress
+
+    def __cinit__(self):
+        self.progress = make_shared[Progress]()
+
+    def phases(self):
+        """[(name, steps done, steps)], the outermost phase first."""
+        cdef vector[Phase] phases = self.progress.get().phases()
+        return [(p.name.decode("utf-8", "replace"), p.done, p.steps) for p in phases]
+
+    def cancel(self):
+        """Stop the build; it then raises BuildCancelled."""
+        self.progress.get().cancel()
+
+
+class BuildCancelled(Exception):
+    """BuildProgress.cancel() was called."""
+
+
+cdef class TensorRt:
+    """A TensorRT library: 10, 11, or TensorRT-RTX.
+
+    runtime, parser: paths of libnvinfer and libnvonnxparser (or of their TensorRT-RTX kin).
+    """
+
+    cdef shared_ptr[TensorRt_] library
+
+    def __init__(self, str runtime not None, str parser not None):
+        cdef Libraries paths
+        paths.runtime = runtime.encode()
+        paths.parser = parser.encode()
+        with nogil:
+            self.library = load_tensorrt(paths)
+
+    @property
+    def version(self):
+        """The library's version, "10.15.1"."""
+        return self.library.get().version().decode()
+
+    @property
+    def is_rtx(self):
+        return self.library.get().is_rtx()
+
+    def build(self, model, profiles, *, int64_t workspace=0, int optimization_level=-1, bytes timing_cache=b"",
+              targets=(), BuildProgress progress=None):
+        """Builds a plan from ONNX.
+
+        profiles: [(min, opt, max)], each (n, c, h, w); workspace: bytes, 0 for TensorRT's default;
+        optimization_level: 0 to 5, -1 for TensorRT's default; timing_cache: what an earlier build returned;
+        targets: compute capabilities (86, 89) to build for without a GPU, TensorRT-RTX only.
+        Returns (plan, timing cache), bytes both.
+        """
+        cdef const unsigned char[::1] data = model
+        cdef BuildOptions options
+        cdef BuildResult result
+        cdef Profile profile
+        cdef size_t i
+        cdef cbool cancelled = False
+        for shapes in profiles:
+            for shape in shapes:
+                if len(shape) != 4 or min(shape) < 1:
+                    raise ValueError(f"profiles must be (min, opt, max) of four positive sizes each, got {shapes}")
+            for i in range(4):
+                profile.min[i], profile.opt[i], profile.max[i] = shapes[0][i], shapes[1][i], shapes[2][i]
+                if not shapes[0][i] <= shapes[1][i] <= shapes[2][i]:
+                    raise ValueError(f"profiles must have min <= opt <= max, got {shapes}")
+            options.profiles.push_back(profile)
+        if workspace < 0:
+            raise ValueError(f"workspace must not be negative, got {workspace}")
+        if optimization_level < -1 or optimization_level > 5:
+            raise ValueError(f"optimization_level must be 0 to 5, or -1, got {optimization_level}")
+        options.workspace = workspace
+        options.optimization_level = optimization_level
+        options.timing_cache.assign(<const char*>timing_cache, <const char*>timing_cache + len(timing_cache))
+        for target in targets:
+            options.targets.push_back(target)
+        if progress is None:
+            progress = BuildProgress()
+        cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL
+        cdef size_t size = data.shape[0]
+        with nogil:
+            result = build_or_cancel(self.library.get()[0], const_char_span(start, size), options,
+                                     progress.progress.get()[0], cancelled)
+        if cancelled:
+            raise BuildCancelled("the build was cancelled")
+        return (result.plan.data()[:result.plan.size()] if result.plan.size() else b"",
+                result.timing_cache.data()[:result.timing_cache.size()] if result.timing_cache.size() else b"")
+
+    def describe(self, plan):
+        """What a plan says of itself: needs the GPU that it is for.
+
+        Returns {"input": (name, shape), "outputs": [(name, shape)], "profiles": [(min, opt, max)], "device_memory"}.
+        """
+        cdef const unsigned char[::1] data = plan
+        cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL
+        cdef size_t size = data.shape[0]
+        cdef shared_ptr[Plan] loaded
+        with nogil:
+            loaded = self.library.get().load_plan(const_char_span(start, size))
+        cdef const TensorInfo* info = &loaded.get().input()
+        cdef const vector[TensorInfo]* outputs = &loaded.get().outputs()
+        cdef vector[Profile] profiles = loaded.get().profiles()
+        return {
+            "input": (info.name.decode(), _shape_tuple(info.shape)),
+            "outputs": [(outputs[0][i].name.decode(), _shape_tuple(outputs[0][i].shape)) for i in range(outputs.size())],
+            "profiles": [(_shape_tuple(p.min), _shape_tuple(p.opt), _shape_tuple(p.max)) for p in profiles],
+            "device_memory": loaded.get().device_memory(),
+        }
+
+
+def tensorrt_versions():
+    """Versions of the TensorRT headers that this build was compiled against; empty for a CPU build."""
+    return [v.decode() for v in compiled_versions()]
+
+
+def cuda_driver():
+    """What the NVIDIA driver says.
+
+    Returns (problem, version, gpus): problem is "" where a GPU can be used, version the newest CUDA that the
+    driver runs (13000 is 13.0), gpus a list of (name, compute capability as (major, minor), bytes of memory).
+    """
+    cdef DriverReport report
+    with nogil:
+        report = ask_driver()
+    return (report.problem.decode(), report.version,
+            [(g.name.decode("utf-8", "replace"), (g.major, g.minor), g.memory) for g in report.gpus])

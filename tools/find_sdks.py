@@ -1,0 +1,83 @@
+"""Where the SDKs are that a build can use: TensorRT's headers, the CUDA toolkit. All of them are optional."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+TENSORRT_MAJORS = (10, 11)  # that csrc/tensorrt compiles against
+TENSORRT_FOLDERS = (
+    "/usr/local/tensorrt*",
+    "/opt/tensorrt*",
+    "/usr/local/TensorRT*",
+    "/opt/TensorRT*",
+    "/usr/include/x86_64-linux-gnu",
+    "/usr/include/aarch64-linux-gnu",
+    "/usr/include",
+)
+
+
+@dataclass(frozen=True)
+class TensorRtHeaders:
+    include: Path
+    version: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class CudaToolkit:
+    nvcc: Path
+    include: Path
+    library: Path  # libcudart_static.a
+
+
+def tensorrt_headers() -> dict[int, TensorRtHeaders]:
+    """The newest headers of each major version, by major version.
+
+    Looked for in $TENSORRT_ROOT (several folders may be given, separated by colons; "none" for no TensorRT at
+    all), then where SDKs and distributions put them.
+    """
+    chosen = os.environ.get("TENSORRT_ROOT", "")
+    if chosen == "none":
+        return {}
+    found: dict[int, TensorRtHeaders] = {}
+    folders = [Path(f) for f in chosen.split(":") if f]
+    folders += [match for pattern in TENSORRT_FOLDERS for match in sorted(Path("/").glob(pattern[1:]))]
+    for folder in folders:
+        for include in (folder / "include", folder):
+            if not (include / "NvInfer.h").is_file() or not (include / "NvOnnxParser.h").is_file():
+                continue
+            version = _tensorrt_version(include / "NvInferVersion.h")
+            known = found.get(version[0])
+            if version[0] in TENSORRT_MAJORS and (known is None or known.version < version):
+                found[version[0]] = TensorRtHeaders(include.resolve(), version)
+    return found
+
+
+def _tensorrt_version(header: Path) -> tuple[int, int, int]:
+    text = header.read_text(errors="replace") if header.is_file() else ""
+    numbers = []
+    for part in ("MAJOR", "MINOR", "PATCH"):
+        match = re.search(rf"#define\s+(?:NV_TENSORRT_{part}|TRT_{part}_ENTERPRISE)\s+(\d+)", text)
+        numbers.append(int(match[1]) if match else 0)
+    return numbers[0], numbers[1], numbers[2]
+
+
+def cuda_toolkit() -> CudaToolkit | None:
+    """nvcc of $CUDA_HOME ("none" for no CUDA at all), /usr/local/cuda, the PATH, or the PyPI packages."""
+    chosen = os.environ.get("CUDA_HOME", "")
+    if chosen == "none":
+        return None
+    on_path = shutil.which("nvcc")
+    roots = [Path(chosen)] if chosen else []
+    roots += [Path("/usr/local/cuda"), *([Path(on_path).resolve().parents[1]] if on_path else [])]
+    roots += sorted(Path(sysconfig.get_path("purelib"), "nvidia").glob("cu1[0-9]"), reverse=True)
+    for root in roots:
+        nvcc, include = root / "bin" / "nvcc", root / "include"
+        for library in (root / "lib64", root / "lib"):
+            if nvcc.is_file() and (include / "cuda_runtime.h").is_file() and (library / "libcudart_static.a").is_file():
+                return CudaToolkit(nvcc, include, library)
+    return None
