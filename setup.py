@@ -18,7 +18,7 @@ from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from find_sdks import tensorrt_headers  # noqa: E402
+from find_sdks import cuda_toolkit, tensorrt_headers  # noqa: E402
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 KERNELS = "csrc/cpu/kernels_isa.cpp"
@@ -53,11 +53,21 @@ TENSORRT_FLAGS = {
     ]
     for major, headers in TENSORRT.items()
 }
+CUDA = cuda_toolkit()
+CUDA_SOURCES = ["csrc/cuda/cuda_device.cu"] if CUDA else []
+# Turing to Blackwell, and PTX for what comes after.
+CUDA_TARGETS = os.environ.get("TRT_MTCNN_CUDA_TARGETS", "75,80,86,89,90,100,120").split(",")
+CUDA_FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra"]
+CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
+CUDA_FLAGS += [f"-gencode=arch=compute_{CUDA_TARGETS[-1]},code=compute_{CUDA_TARGETS[-1]}"]
+if os.environ.get("TRT_MTCNN_WERROR"):
+    CUDA_FLAGS += ["-Werror=all-warnings"]
 if TENSORRT:
     found = ", ".join(f"{'.'.join(map(str, h.version))} ({h.include})" for h in TENSORRT.values())
     print(f"trt-mtcnn: building for TensorRT {found}", file=sys.stderr)
 else:
     print("trt-mtcnn: no TensorRT headers found: building for the CPU only", file=sys.stderr)
+print(f"trt-mtcnn: CUDA kernels: {CUDA.nvcc if CUDA else 'none, no nvcc found'}", file=sys.stderr)
 
 
 class BuildExtension(build_ext):
@@ -88,10 +98,21 @@ class BuildExtension(build_ext):
             return made
 
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            made = list(pool.map(compile_one, jobs))
+            kernels = [pool.submit(self.compile_cuda, source, objects, ext) for source in CUDA_SOURCES]
+            made = [*pool.map(compile_one, jobs), *(kernel.result() for kernel in kernels)]
         path = self.get_ext_fullpath(ext.name)
-        libraries = ["dl", "pthread"]
+        libraries = ["dl", "pthread", "rt"]
+        made += [str(CUDA.library / "libcudart_static.a")] if CUDA else []
         compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=LINK_FLAGS, target_lang="c++")
+
+    def compile_cuda(self, source: str, objects: Path, ext: Extension) -> str:
+        assert CUDA
+        made = objects / f"{source}.o"
+        if self.force or newer_group([source, *ext.depends], str(made)):
+            made.parent.mkdir(parents=True, exist_ok=True)
+            macros = [f"-D{name}={value}" for name, value in ext.define_macros]
+            self.spawn([str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)])
+        return str(made)
 
 
 sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))
@@ -104,6 +125,7 @@ extension = Extension(
     define_macros=[
         *([("TRTMTCNN_X86", "1")] if X86 else []),
         *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
+        *([("TRTMTCNN_CUDA", "1")] if CUDA else []),
     ],
     depends=sorted(str(p.relative_to(ROOT)) for p in headers),
     language="c++",

@@ -155,9 +155,7 @@ def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[
     return array
 
 
-def _about_mean(
-    points: npt.NDArray[np.float64], name: str
-) -> tuple[npt.NDArray[np.complex128], complex, float]:
+def _about_mean(points: npt.NDArray[np.float64], name: str) -> tuple[npt.NDArray[np.complex128], complex, float]:
     """The points as complex numbers about their mean, scaled to norm 1; the mean; the norm."""
     # the largest coordinate comes out first, so that no square over- or underflows
     largest = float(np.abs(points).max())
@@ -171,9 +169,7 @@ def _about_mean(
     return z / norm, complex(mean) * largest, norm * largest
 
 
-def _warp(
-    img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tuple[int, int]
-) -> npt.NDArray[np.uint8]:
+def _warp(img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     import pytrt
 
     crop: npt.NDArray[np.uint8] = pytrt.warp_affine(img, matrix, *size)

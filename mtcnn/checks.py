@@ -13,11 +13,15 @@ __all__ = ["choice", "flag", "number", "numbers_in_unit", "size", "whole"]
 def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    inside = low < value < high if open_ends else low <= value <= high
-    if not inside or not math.isfinite(value):  # NaN is not inside, either
-        where = f"in ({low:g}, {high:g})" if open_ends else f"at least {low:g}"
+    try:
+        plain = float(value)
+    except OverflowError:
+        plain = math.inf
+    inside = low < plain < high if open_ends else low <= plain <= high
+    if not inside or not math.isfinite(plain):  # NaN is not inside, either
+        where = f"in ({low:g}, {high:g})" if open_ends else f"{low:g} to {high:g}"
         raise ValueError(f"{name} must be {where}, got {value!r}")
-    return float(value)
+    return plain
 
 
 def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[Any, ...]:
@@ -33,9 +37,10 @@ def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[A
 def whole(value: object, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if not low <= value <= high:
+    plain = int(value)
+    if not low <= plain <= high:
         raise ValueError(f"{name} must be {low} to {high}, got {value}")
-    return int(value)
+    return plain
 
 
 def size(value: object, name: str) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,8 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks
-from mtcnn.engines import cpu_device, current_engines, engines_folder, load_engine
+from mtcnn.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
+from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
 from mtcnn.errors import ClosedError, DeviceError
 from mtcnn.images import as_bgr
 from mtcnn.params import DEFAULT_PRESET, Params, make_params
@@ -28,6 +30,8 @@ log = logging.getLogger("mtcnn")
 # Pixels of pictures that detect_batch works on at once; bounds its memory.
 BATCH_PIXELS = 4_000_000
 
+_CLOSED = "the detector is closed: make a new TrtMtcnn"
+
 
 class TrtMtcnn:
     """The MTCNN face detector.
@@ -37,7 +41,7 @@ class TrtMtcnn:
     Args:
         engines: the paths of the engines of P-Net, R-Net and O-Net; default those of ``create_engines``,
             built on first use.
-        device: "auto" or "cpu". ("cuda" is refused until this build has it.)
+        device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N".
         preset: "fast" or "port".
         threads: CPU threads that one call may use; 0 for one a core.
         **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
@@ -69,19 +73,21 @@ class TrtMtcnn:
             engines = _three_paths(engines)
         self._configuration = {"engines": engines, "device": device, "preset": preset, "threads": threads, **params}
         self._params = make_params(preset, params)
-        self._device = cpu_device(checks.whole(threads, "threads", 0, 1024)) if _check_device(device) == "cpu" else None
+        flavour, self._device = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
-            engines = current_engines(engines_folder())
-        self._engines = [load_engine(path, self._device) for path in engines]
+            engines = current_engines(engines_folder(flavour), flavour)
+        self._engines = [
+            load_engine(path, self._device, network) for path, network in zip(engines, NETWORKS, strict=True)
+        ]
         self._idle: list[pytrt.Stages] = [self._make_stages()]
         self._closed = False
-        if device == "auto":
+        if device == "auto" and flavour == "openvino":
             _say_once(f"no NVIDIA GPU is used: detecting on the CPU with {self.runtime}")
 
     @property
     def runtime(self) -> str:
         """Name and version of the library that runs the networks."""
-        return str(self._device.runtime) if self._device else "none"
+        return str(self._device.runtime)
 
     @property
     def params(self) -> Params:
@@ -126,6 +132,8 @@ class TrtMtcnn:
         p = self._call_params(minsize, preset, params)
         if isinstance(images, np.ndarray) and images.ndim < 4:
             raise TypeError("images must be a list of pictures; for a single one call detect(img)")
+        if not isinstance(images, Iterable):
+            raise TypeError(f"images must be a list of pictures, got {type(images).__name__}")
         results: list[tuple[Array, Array]] = []
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = 0
@@ -168,11 +176,14 @@ class TrtMtcnn:
         return make_params(self._params if preset is None else preset, params)
 
     def _make_stages(self) -> pytrt.Stages:
-        return pytrt.Stages(self._device, *self._engines)
+        engines = self._engines
+        if not engines:  # closed by another thread since this call began
+            raise ClosedError(_CLOSED)
+        return pytrt.Stages(self._device, *engines)
 
     def _run(self, frames: list[npt.NDArray[np.uint8]], p: Params) -> list[tuple[Array, Array]]:
         if self._closed:
-            raise ClosedError("the detector is closed: make a new TrtMtcnn")
+            raise ClosedError(_CLOSED)
         try:
             stages = self._idle.pop()  # one for each thread that is detecting at this moment
         except IndexError:
@@ -196,14 +207,34 @@ def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
     return [str(Path(os.fsdecode(path))) for path in engines]
 
 
-def _check_device(device: str) -> str:
+def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> tuple[str, pytrt.Device]:
+    """The flavour of engine to run, and what to run it on."""
+    ordinal = _check_device(device)
+    if ordinal is None:
+        if device == "cpu":
+            flavour = "openvino"
+        elif engines is not None:  # they know what they are for
+            flavour = read_engine(engines[0])[1].flavour
+        else:
+            flavour = machine_flavour()
+        return flavour, cpu_device(threads) if flavour == "openvino" else cuda_device(flavour)
+    try:
+        flavour = gpu_flavour()
+        if engines is not None and (asked := read_engine(engines[0])[1].flavour) != "openvino":
+            flavour = asked
+        return flavour, cuda_device(flavour, ordinal)
+    except DeviceError as error:
+        raise DeviceError(f'device="{device}" cannot be used: {error}; device="cpu" works without') from error
+
+
+def _check_device(device: str) -> int | None:
+    """The GPU's number; None for "auto" and "cpu"."""
     if device in ("auto", "cpu"):
-        return "cpu"
-    if isinstance(device, str) and (device == "cuda" or device.startswith("cuda:")):
-        raise DeviceError(
-            'device="cuda" needs an NVIDIA GPU and TensorRT, which this version does not use yet: device="cpu" works'
-        )
-    raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", got {device!r}')
+        return None
+    match = re.fullmatch(r"cuda(?::(\d{1,4}))?", device) if isinstance(device, str) else None
+    if not match:
+        raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", got {device!r}')
+    return int(match[1] or 0)
 
 
 _said: set[str] = set()

@@ -65,9 +65,7 @@ def _as_landmarks(landmarks: npt.ArrayLike | None, faces: int) -> list[npt.NDArr
     return [as_points(row, f"landmarks[{i}]") for i, row in enumerate(rows)]
 
 
-def _write_score(
-    cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int
-) -> None:
+def _write_score(cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int) -> None:
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.15 * line
     (width, height), below = cv2.getTextSize(text, font, scale, line)
     x = max(0, min(corner[0], img.shape[1] - width))

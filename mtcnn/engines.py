@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtcnn.devices import cpu_device, device_of_flavour, machine_flavour
 from mtcnn.errors import EngineError
-from mtcnn.runtimes import openvino_library
+from mtcnn.files import locked, replacing
+from mtcnn.flavours import FLAVOURS, BuildSettings, Built, build_tensorrt, tensorrt_version
 
 if TYPE_CHECKING:
     import pytrt
 
-__all__ = ["NETWORKS", "Description", "create_engines", "engines_folder", "load_engine", "models_folder", "read_engine"]
+__all__ = [
+    "NETWORKS",
+    "PRECISIONS",
+    "Description",
+    "create_engines",
+    "current_engines",
+    "engine_problem",
+    "engines_folder",
+    "load_engine",
+    "models_folder",
+    "read_engine",
+]
 
 NETWORKS = ("pnet", "rnet", "onet")
-PRECISIONS = ("f32", "bf16", "f16")
+PRECISIONS = ("fp32", "fp16", "bf16")
 FORMAT = 1  # of the description; another one is rebuilt
 
 log = logging.getLogger("mtcnn")
@@ -36,9 +47,10 @@ class Description:
     network: str
     model_sha256: str  # of the ONNX file it was made from
     engine_sha256: str
-    flavour: str  # the runtime it is for
+    flavour: str  # what it runs on
     flavour_version: str  # that it was made with
     precision: str
+    details: dict[str, Any] = field(default_factory=dict)  # TensorRT: profile, GPU, compute capability or targets
     format: int = FORMAT
 
 
@@ -47,76 +59,106 @@ def models_folder() -> Path:
     return Path(__file__).parent / "models"
 
 
-def engines_folder() -> Path:
-    """Where engines lie unless told otherwise: $TRT_MTCNN_ENGINES, else the user's cache folder."""
+def engines_folder(flavour: str) -> Path:
+    """Where a flavour's engines lie unless told otherwise: in $TRT_MTCNN_ENGINES, else the user's cache folder."""
     if chosen := os.environ.get("TRT_MTCNN_ENGINES"):
-        return Path(chosen)
+        return Path(chosen) / flavour
     from platformdirs import user_cache_path
 
-    return user_cache_path("trt-mtcnn") / "engines"
-
-
-@lru_cache(maxsize=8)
-def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
-    """The CPU; detectors with as many threads share one."""
-    import pytrt
-
-    return pytrt.CpuDevice(openvino_library(), threads)
+    return user_cache_path("trt-mtcnn") / "engines" / flavour
 
 
 def create_engines(
     output: str | os.PathLike[str] | None = None,
     models: str | os.PathLike[str] | None = None,
-    precision: str = "f32",
+    precision: str = "fp32",
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    flavour: str = "auto",
+    settings: BuildSettings | None = None,
 ) -> list[Path]:
-    """Make the engines of P-Net, R-Net and O-Net for this machine.
+    """Make the engines of P-Net, R-Net and O-Net.
 
     Args:
         output: folder to write to; default engines_folder().
         models: folder of pnet.onnx, rnet.onnx and onet.onnx; default the package's own.
-        precision: "f32", or "bf16"/"f16", which cost accuracy and pay where the CPU has instructions for them.
-        progress: called with what is being done and the steps done and due.
+        precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
+            instructions for them.
+        progress: called with what is being done, the steps of it that are done, and those due.
+        flavour: "openvino" (CPU), "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
+        settings: how TensorRT builds.
 
     Returns:
         The paths of the three engine files.
 
     Raises:
-        EngineError: a model is missing or cannot be read, or the folder cannot be written.
-        DeviceError: the runtime is missing.
+        EngineError: a model is missing or refused, or the folder cannot be written.
+        DeviceError: the runtime, driver or GPU is missing.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, got {precision!r}")
-    folder = Path(output) if output is not None else engines_folder()
+    if flavour == "auto":
+        flavour = machine_flavour()
+    if flavour not in FLAVOURS:
+        raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
+    folder = Path(output) if output is not None else engines_folder(flavour)
     source = Path(models) if models is not None else models_folder()
-    device = cpu_device()
-    flavour, version = device.runtime.split(" ", 1)
-    steps = 2 * len(NETWORKS)
     paths = []
-    for i, network in enumerate(NETWORKS):
-        if progress:
-            progress(f"{network}: building", 2 * i, steps)
-        model = _read(source / f"{network}.onnx", "model")
-        engine = device.load_engine(model, precision)  # compiling is the check that it will load
-        _check_network(network, engine, source / f"{network}.onnx")
-        if progress:
-            progress(f"{network}: writing", 2 * i + 1, steps)
-        digest = hashlib.sha256(model).hexdigest()
-        # OpenVINO compiles at load, in milliseconds, for shapes it then knows: the model is its engine.
-        description = Description(network, digest, digest, flavour.lower(), version, precision)
-        path = folder / f"{network}.engine"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with _replacing(path) as file:
-                file.write(model)
-            with _replacing(_description_path(path)) as file:
-                file.write(json.dumps(asdict(description), indent=1).encode() + b"\n")
-        except OSError as error:
-            raise EngineError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
-        paths.append(path)
+    with locked(folder):
+        for i, network in enumerate(NETWORKS):
+            path = source / f"{network}.onnx"
+            model = _read(path, "model")
+            if progress:
+                progress(f"{network}: building", i, len(NETWORKS))
+            built = _build(flavour, network, model, path, precision, settings or BuildSettings(), progress)
+            description = Description(
+                network,
+                hashlib.sha256(model).hexdigest(),
+                hashlib.sha256(built.engine).hexdigest(),
+                flavour,
+                built.version,
+                precision,
+                built.details,
+            )
+            paths.append(_write(folder / f"{network}.engine", built.engine, description))
     if progress:
-        progress("done", steps, steps)
+        progress("done", len(NETWORKS), len(NETWORKS))
     return paths
+
+
+def _build(
+    flavour: str,
+    network: str,
+    model: bytes,
+    path: Path,
+    precision: str,
+    settings: BuildSettings,
+    progress: Callable[[str, int, int], None] | None,
+) -> Built:
+    if flavour == "openvino":
+        device = cpu_device()
+        engine = device.load_engine(model, precision)  # compiling is the check that it will load
+        _check_network(network, engine, path)
+        # OpenVINO compiles at load, in milliseconds, for shapes it then knows: the model is its engine.
+        return Built(model, device.runtime.split(" ", 1)[1], {})
+    if precision == "bf16":
+        raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
+    if precision == "fp16":
+        from mtcnn.half import to_float16
+
+        model = to_float16(model)
+    return build_tensorrt(flavour, network, model, settings, progress)
+
+
+def _write(path: Path, engine: bytes, description: Description) -> Path:
+    try:
+        with replacing(path) as file:
+            file.write(engine)
+        with replacing(_description_path(path)) as file:
+            file.write(json.dumps(asdict(description), indent=1).encode() + b"\n")
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    return path
 
 
 def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
@@ -137,49 +179,112 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
         raise EngineError(f"{beside} is damaged ({error}): run create_engines again") from error
     if hashlib.sha256(data).hexdigest() != description.engine_sha256:
         raise EngineError(f"{engine} is damaged or not the one that {beside.name} describes: run create_engines again")
-    if description.precision not in PRECISIONS or description.network not in NETWORKS:
+    if (
+        description.precision not in PRECISIONS
+        or description.network not in NETWORKS
+        or description.flavour not in FLAVOURS
+        or not isinstance(description.details, dict)
+    ):
         raise EngineError(f"{beside} is damaged: run create_engines again")
     return data, description
 
 
-def load_engine(path: str | os.PathLike[str], device: pytrt.Device | None = None) -> pytrt.Engine:
+def load_engine(
+    path: str | os.PathLike[str], device: pytrt.Device | None = None, network: str | None = None
+) -> pytrt.Engine:
     """Load one engine file onto a device; default the one it was made for.
+
+    Args:
+        path: what create_engines wrote.
+        device: where it is to run.
+        network: which of NETWORKS it must be; default any.
 
     Raises:
         EngineError: it is missing, damaged or does not fit.
         DeviceError: the runtime is missing.
     """
     data, description = read_engine(path)
-    if description.flavour != "openvino":
-        raise EngineError(f"{path} is for {description.flavour}, which this build does not run: run create_engines here")
+    if network not in (None, description.network):
+        raise EngineError(
+            f"{path} is an engine of {description.network}, not of {network}: engines come in the order P-, R-, O-Net"
+        )
+    if device is None:
+        device = device_of_flavour(description.flavour)
+    elif device.on_gpu != (description.flavour != "openvino"):
+        raise EngineError(
+            f"{path} is for {description.flavour}, not for {device.runtime}: run create_engines for this device"
+        )
     try:
-        return (device or cpu_device()).load_engine(data, description.precision)
+        return device.load_engine(data, description.precision)
     except EngineError as error:
         raise EngineError(f"{path}: {error}") from error
 
 
-def current_engines(folder: Path) -> list[Path]:
-    """The engines in `folder`, made first where one is missing, damaged or of an older model."""
-    paths = [folder / f"{network}.engine" for network in NETWORKS]
-    for path, network in zip(paths, NETWORKS, strict=True):
-        try:
-            _, description = read_engine(path)
-        except EngineError as error:
-            reason = str(error) if path.exists() else "there is none yet"
-        else:
-            if description.model_sha256 == _model_digest(network):
-                continue
-            reason = f"{path.name} was made from another model"
-        log.info("building engines in %s: %s", folder, reason)
-        return create_engines(folder)
-    return paths
+def engine_problem(path: Path, flavour: str, network: str) -> str | None:
+    """Why an engine cannot be used as it is on this machine, from its description; None where it can."""
+    try:
+        _, description = read_engine(path)
+    except EngineError as error:
+        return str(error) if path.exists() else "there is none yet"
+    if description.flavour != flavour:
+        return f"{path.name} is for {description.flavour}, not {flavour}"
+    if description.network != network:
+        return f"{path.name} is an engine of {description.network}"
+    if description.model_sha256 != _model_digest(network):
+        return f"{path.name} was made from another model"
+    if flavour == "openvino":
+        return None  # any version reads it
+    if description.flavour_version != (version := tensorrt_version(flavour)):
+        return f"{path.name} was made by {flavour} {description.flavour_version}; {version} is installed"
+    return _gpu_problem(path, description)
+
+
+def _gpu_problem(path: Path, description: Description) -> str | None:
+    import pytrt
+
+    problem, _, gpus = pytrt.cuda_driver()
+    if problem:
+        return None  # nothing to compare with
+    _, capability, _ = gpus[0]
+    built_for = description.details.get("compute_capability")
+    targets = description.details.get("targets")
+    here = 10 * capability[0] + capability[1]
+    if built_for is not None and list(built_for) != list(capability):
+        return f"{path.name} was made for compute capability {built_for}; this GPU has {list(capability)}"
+    if targets and here not in targets:
+        return f"{path.name} was made for {', '.join(f'sm_{t}' for t in targets)}; this GPU is sm_{here}"
+    return None
+
+
+def current_engines(folder: Path, flavour: str, build: bool = True) -> list[Path]:
+    """The engines in `folder`, made first where one is missing, damaged or stale.
+
+    Raises:
+        EngineError: so is one, and `build` is False.
+    """
+    for network in NETWORKS:
+        problem = engine_problem(folder / f"{network}.engine", flavour, network)
+        if problem is None:
+            continue
+        if not build:
+            raise EngineError(f"{folder}: {problem}")
+        log.info("building engines in %s: %s", folder, problem)
+        return create_engines(folder, flavour=flavour)
+    return [folder / f"{network}.engine" for network in NETWORKS]
 
 
 def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:
-    want = {"prob1", "boxes"} | ({"landmarks"} if network == "onet" else set())
-    missing = want - {name for name, _ in engine.outputs}
-    if missing:
+    want = {"prob1": 2, "boxes": 4} | ({"landmarks": 10} if network == "onet" else {})
+    channels = {name: shape[1] for name, shape in engine.outputs}
+    if missing := want.keys() - channels.keys():
         raise EngineError(f"{path} has no output {', '.join(sorted(missing))}: it is not a {network}")
+    for name, count in want.items():
+        if channels[name] != count:
+            raise EngineError(f"{path} has {channels[name]} {name} instead of {count}: it is not a {network}")
+    side = {"pnet": -1, "rnet": 24, "onet": 48}[network]  # -1 is any
+    shape = engine.input[1]
+    if shape != (-1, 3, side, side):
+        raise EngineError(f"{path} takes {shape} instead of {(-1, 3, side, side)}: it is not a {network}")
 
 
 @lru_cache(maxsize=8)
@@ -199,58 +304,3 @@ def _read(path: Path, what: str) -> bytes:
         raise EngineError(f"there is no {what} {path}: {mend}") from None
     except OSError as error:
         raise EngineError(f"cannot read the {what} {path}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
-    """A file that takes the place of `path` only once it is whole, so that no reader sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o644)
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `create_engines`."""
-    import argparse
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from mtcnn.errors import MtcnnError
-
-    parser = argparse.ArgumentParser(
-        prog="create_engines", description="Make the engines of P-Net, R-Net and O-Net for this machine."
-    )
-    parser.add_argument("--output", type=Path, metavar="DIR", help=f"where to write them (default {engines_folder()})")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="ONNX models to use instead of the package's own")
-    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="arithmetic (default f32)")
-    options = parser.parse_args(arguments)
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("starting")
-            paths = create_engines(
-                options.output,
-                options.models,
-                options.precision,
-                lambda what, done, due: bar.update(task, description=what, completed=done, total=due),
-            )
-    except MtcnnError as error:
-        console.print(f"create_engines: {error}", style="red", markup=False, highlight=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print("create_engines: cancelled")
-        return 130
-    for path in paths:
-        sys.stdout.write(f"{path}\n")
-    return 0

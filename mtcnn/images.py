@@ -113,7 +113,5 @@ def _refuse(img: object, name: str) -> NoReturn:
     if hasattr(img, "cpu") and hasattr(img, "numpy"):
         raise TypeError(f"{wanted}; bring it to the CPU: {name}.cpu().numpy(), as (H, W, 3) in BGR order")
     if isinstance(img, (list, tuple)):
-        raise TypeError(
-            f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures"
-        )
+        raise TypeError(f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures")
     raise TypeError(f"{wanted}; convert it with np.asarray({name})")

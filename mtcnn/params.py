@@ -52,7 +52,9 @@ class Params:
             "minsize": checks.number(self.minsize, "minsize", low=12, high=1e9),
             "factor": checks.number(self.factor, "factor", low=0, high=1, open_ends=True),
             "thresholds": checks.numbers_in_unit(self.thresholds, "thresholds", 3, "P-Net, R-Net, O-Net"),
-            "nms_thresholds": checks.numbers_in_unit(self.nms_thresholds, "nms_thresholds", 4, "level, all levels, R-Net, O-Net"),
+            "nms_thresholds": checks.numbers_in_unit(
+                self.nms_thresholds, "nms_thresholds", 4, "level, all levels, R-Net, O-Net"
+            ),
             "max_rnet": checks.whole(self.max_rnet, "max_rnet", 1, _MOST_BOXES),
             "max_onet": checks.whole(self.max_onet, "max_onet", 1, _MOST_BOXES),
             "max_size": checks.size(self.max_size, "max_size"),

@@ -27,6 +27,7 @@ cdef extern from "types.h" namespace "trtmtcnn" nogil:
         int height
         int width
         ptrdiff_t row_stride
+        cbool on_device
 
     cdef struct Size:
         int height
@@ -91,7 +92,7 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
     cdef cppclass Engine_ "trtmtcnn::Engine":
         const TensorInfo& input()
         const vector[TensorInfo]& outputs()
-        unique_ptr[Context] context() except +raise_core_error
+        unique_ptr[Context] host_context() except +raise_core_error
 
 
 cdef extern from "backend.h" namespace "trtmtcnn" nogil:
@@ -234,3 +235,8 @@ cdef extern from "cuda/driver.h" namespace "trtmtcnn::cuda" nogil:
         vector[Gpu] gpus
 
     DriverReport ask_driver() except +raise_core_error
+
+
+cdef extern from "cuda/cuda_device.h" namespace "trtmtcnn::cuda" nogil:
+    shared_ptr[Device_] make_cuda_device(const Libraries&, int) except +raise_core_error
+    const bint CUDA_BUILT "trtmtcnn::cuda::kBuilt"

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +8,13 @@ from typing_extensions import disjoint_base
 
 _Float32 = npt.NDArray[np.float32]
 _Picture = npt.NDArray[np.uint8]  # BGR (H, W, 3), pixels of a row contiguous
+_Bytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
+_Precision = Literal["fp32", "bf16", "fp16"]
 _Resize = Literal["area", "bilinear"]
 _Shape = tuple[int, int, int, int]  # n, c, h, w
 _Level = tuple[int, int, int, float, float]  # frame, height, width, scale_y, scale_x
 _Tile = tuple[int, int, int, int, int, int, int]  # level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x
+_Profile = tuple[_Shape, _Shape, _Shape]  # least, best, greatest
 _Dims = Sequence[SupportsIndex]  # c, h, w
 
 @disjoint_base
@@ -19,12 +22,13 @@ class Device:
     """Where networks run. Make one of its subclasses."""
 
     @property
+    def on_gpu(self) -> bool:
+        """Whether networks run in a GPU's memory."""
+    @property
     def runtime(self) -> str:
         """Name and version of the library that runs the networks."""
-    def load_engine(
-        self, model: bytes | bytearray | memoryview | _Picture, precision: Literal["f32", "bf16", "f16"] | str = "f32"
-    ) -> Engine:
-        """Loads an engine file's bytes; see Engine."""
+    def load_engine(self, model: _Bytes, precision: _Precision | str = "fp32") -> Engine:
+        """Loads an engine file's bytes: ONNX for a CPU, a TensorRT plan for a GPU (which knows its precision)."""
 
 class CpuDevice(Device):
     """The CPU."""
@@ -34,6 +38,17 @@ class CpuDevice(Device):
     @property
     def threads(self) -> int:
         """Threads that one call may use."""
+
+class EmulatedGpu(CpuDevice):
+    """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests."""
+
+    def __init__(self, openvino_library: str, threads: int = 0) -> None: ...
+
+class CudaDevice(Device):
+    """An NVIDIA GPU."""
+
+    def __init__(self, runtime: str, parser: str, ordinal: int = 0) -> None:
+        """runtime, parser: as TensorRt takes them; ordinal: 0 is the first GPU."""
 
 @disjoint_base
 class Engine:
@@ -86,6 +101,59 @@ class PyTrtMtcnn:
         """Runs the network on (n, c, h, w) float32: {"prob1", "boxes"[, "landmarks"]}."""
     def destroy(self) -> None:
         """Lets go of the engine. May be called again."""
+
+@disjoint_base
+class BuildProgress:
+    """What a running build is at; any thread may read it, or cancel the build."""
+
+    def phases(self) -> list[tuple[str, int, int]]:
+        """[(name, steps done, steps)], the outermost phase first."""
+    def cancel(self) -> None:
+        """Stop the build; it then raises BuildCancelled."""
+
+class BuildCancelled(Exception):
+    """BuildProgress.cancel() was called."""
+
+class _PlanDescription(TypedDict):
+    input: tuple[str, _Shape]
+    outputs: list[tuple[str, _Shape]]
+    profiles: list[_Profile]
+    device_memory: int
+
+@disjoint_base
+class TensorRt:
+    """A TensorRT library: 10, 11, or TensorRT-RTX."""
+
+    def __init__(self, runtime: str, parser: str) -> None:
+        """Paths of libnvinfer and libnvonnxparser (or of their TensorRT-RTX kin)."""
+    @property
+    def version(self) -> str:
+        """The library's version, "10.15.1"."""
+    @property
+    def is_rtx(self) -> bool: ...
+    def build(
+        self,
+        model: _Bytes,
+        profiles: Iterable[_Profile],
+        *,
+        workspace: int = 0,
+        optimization_level: int = -1,
+        timing_cache: bytes = b"",
+        targets: Iterable[int] = (),
+        progress: BuildProgress | None = None,
+    ) -> tuple[bytes, bytes]:
+        """Builds a plan from ONNX. Returns (plan, timing cache)."""
+    def describe(self, plan: _Bytes) -> _PlanDescription:
+        """What a plan says of itself: needs the GPU that it is for."""
+
+def tensorrt_versions() -> list[str]:
+    """Versions of the TensorRT headers that this build was compiled against; empty for a CPU build."""
+
+def cuda_driver() -> tuple[str, int, list[tuple[str, tuple[int, int], int]]]:
+    """What the NVIDIA driver says: (problem, version, [(name, compute capability, bytes of memory)])."""
+
+def has_cuda() -> bool:
+    """Whether this build has the CUDA kernels."""
 
 def isa() -> str:
     """The instruction set that the CPU kernels use on this machine."""

@@ -7,16 +7,24 @@ cdef class Device:
         raise TypeError("Device is abstract: make a CpuDevice")
 
     @property
+    def on_gpu(self):
+        """Whether networks run in a GPU's memory."""
+        return isinstance(self, CudaDevice)
+
+    @property
     def runtime(self):
         """Name and version of the library that runs the networks."""
         return self.device.get().runtime().decode()
 
-    def load_engine(self, model, precision="f32"):
-        """Loads an engine file's bytes; see Engine."""
+    def load_engine(self, model, precision="fp32"):
+        """Loads an engine file's bytes: ONNX for a CPU, a TensorRT plan for a GPU (which knows its precision).
+
+        precision: what the CPU computes in, "fp32", "bf16" or "fp16".
+        """
         cdef const unsigned char[::1] data = model
-        cdef string wanted = precision.encode()
-        if precision not in ("f32", "bf16", "f16"):
-            raise ValueError(f'precision must be "f32", "bf16" or "f16", got {precision!r}')
+        if precision not in ("fp32", "bf16", "fp16"):
+            raise ValueError(f'precision must be "fp32", "bf16" or "fp16", got {precision!r}')
+        cdef string wanted = {"fp32": b"f32", "bf16": b"bf16", "fp16": b"f16"}[precision]
         cdef Engine engine = Engine.__new__(Engine)
         cdef const char* bytes = <const char*>&data[0] if data.shape[0] else NULL
         cdef size_t size = data.shape[0]
@@ -48,3 +56,14 @@ cdef class EmulatedGpu(CpuDevice):
         cdef string path = openvino_library.encode()
         with nogil:
             self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, threads))
+
+
+cdef class CudaDevice(Device):
+    """An NVIDIA GPU. runtime, parser: as TensorRt takes them. ordinal: 0 is the first GPU."""
+
+    def __init__(self, str runtime not None, str parser not None, int ordinal=0):
+        cdef Libraries paths
+        paths.runtime = runtime.encode()
+        paths.parser = parser.encode()
+        with nogil:
+            self.device = make_cuda_device(paths, ordinal)

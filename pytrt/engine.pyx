@@ -59,7 +59,7 @@ cdef class Engine:
             run = self.idle.pop()
         except IndexError:
             run = _Run()
-            run.context = self.engine.get().context()
+            run.context = self.engine.get().host_context()
         cdef const vector[Shape]* shapes
         with nogil:
             shapes = &run.context.get().output_shapes(shape)

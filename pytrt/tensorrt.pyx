@@ -127,3 +127,8 @@ def cuda_driver():
         report = ask_driver()
     return (report.problem.decode(), report.version,
             [(g.name.decode("utf-8", "replace"), (g.major, g.minor), g.memory) for g in report.gpus])
+
+
+def has_cuda():
+    """Whether this build has the CUDA kernels."""
+    return CUDA_BUILT

@@ -33,6 +33,7 @@ class GpuBackend final : public Backend {
   void* stream() override { return runtime_.stream(); }
 
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override {
+    runtime_.use();
     frame_sizes_.assign(sizes.begin(), sizes.end());
     host_frames_.assign(images.size(), DeviceFrame{});
     while (frame_memory_.size() < images.size()) frame_memory_.emplace_back(runtime_);
@@ -44,11 +45,12 @@ class GpuBackend final : public Backend {
   }
 
   void unload() override {
-    // The pixels are the caller's again.
-    runtime_.synchronize();
+    runtime_.use();
+    runtime_.synchronize();  // the pixels are the caller's again
   }
 
   void begin(std::span<const Level> levels) override {
+    runtime_.use();
     const bool same = std::equal(levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(),
                                  [](const Level& a, const Level& b) {
                                    return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x &&
@@ -84,7 +86,7 @@ class GpuBackend final : public Backend {
                               static_cast<int>(canvas.tiles.size()), outputs_[prob].data(), outputs_[regression].data(),
                               static_cast<int>(grid[2]), static_cast<int>(grid[3]), threshold, current()});
     bound_ = std::min<int64_t>(capacity_, int64_t{bound_} + memory.cells);
-    runtime_.for_each(1, CopyRawCount{current().count, counter(kProposed)});
+    runtime_.for_each(1, KeepMost{current().count, counter(kProposed)});
   }
 
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override {
@@ -145,6 +147,7 @@ class GpuBackend final : public Backend {
   }
 
   int count() override {
+    runtime_.use();
     int numbers[2] = {0, 0};
     runtime_.download(&numbers[0], current().count, sizeof(int));
     runtime_.download(&numbers[1], counter(kProposed), sizeof(int));
@@ -177,12 +180,6 @@ class GpuBackend final : public Backend {
  private:
   enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kCounters };
   static constexpr int kFirstCapacity = 8192;
-
-  struct CopyRawCount {
-    const int* from;
-    int* to;
-    TRTMTCNN_HD void operator()(int) const { *to = most(*to, *from); }
-  };
 
   struct FrameMemory {
     explicit FrameMemory(Runtime& r) : pinned(r), pixels(r), resized(r), mips(r) {}

@@ -9,6 +9,8 @@ namespace trtmtcnn::cuda {
 
 class HostRuntime {
  public:
+  void use() {}
+
   void* allocate(size_t bytes) {
     void* memory = std::malloc(bytes);
     if (!memory) throw std::bad_alloc();

@@ -36,6 +36,13 @@ struct CopyCount {
   TRTMTCNN_HD void operator()(int) const { *to = from.size(); }
 };
 
+// Keeps the larger of *to and the count, lost boxes included.
+struct KeepMost {
+  const int* from;
+  int* to;
+  TRTMTCNN_HD void operator()(int) const { *to = most(*to, *from); }
+};
+
 TRTMTCNN_HD bool ranks_before(const DeviceBox& a, const DeviceBox& b) {
   if (a.frame != b.frame) return a.frame < b.frame;
   if (a.score != b.score) return a.score > b.score;

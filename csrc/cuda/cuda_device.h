@@ -1,0 +1,21 @@
+// An NVIDIA GPU: TensorRT for the networks, kernels of our own for what lies between them.
+#pragma once
+
+#include <memory>
+
+#include "device.h"
+#include "tensorrt/tensorrt.h"
+
+namespace trtmtcnn::cuda {
+
+#ifdef TRTMTCNN_CUDA
+inline constexpr bool kBuilt = true;
+#else
+inline constexpr bool kBuilt = false;
+#endif
+
+// `ordinal`: 0 is the first GPU. Throws DeviceError where it cannot be used, or where this build has no
+// CUDA kernels.
+std::shared_ptr<Device> make_cuda_device(const tensorrt::Libraries& libraries, int ordinal);
+
+}  // namespace trtmtcnn::cuda

@@ -1,0 +1,214 @@
+"""Flavours: what an engine runs on, and how it is made for it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtcnn.errors import DeviceError, EngineError
+from mtcnn.files import replacing
+from mtcnn.runtimes import tensorrt_libraries
+
+if TYPE_CHECKING:
+    import pytrt
+
+__all__ = [
+    "FLAVOURS",
+    "TENSORRT_FLAVOURS",
+    "BuildSettings",
+    "Built",
+    "build_tensorrt",
+    "parse_target",
+    "tensorrt",
+    "tensorrt_version",
+]
+
+TENSORRT_FLAVOURS = ("tensorrt", "tensorrt-rtx")  # the better first
+FLAVOURS = ("openvino", *TENSORRT_FLAVOURS)
+
+Shape = tuple[int, int, int, int]
+Profile = tuple[Shape, Shape, Shape]  # least, best, greatest
+
+# What is being done, the steps of it that are done, and those due.
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How TensorRT builds.
+
+    Attributes:
+        pnet_size: (height, width) of the largest canvas P-Net accepts.
+        pnet_batch, rnet_batch, onet_batch: (best, greatest) batch of each network.
+        workspace: bytes that a build may use for scratch; 0: TensorRT's default. Retried with less where
+            the GPU runs out of memory.
+        optimization_level: 0 (quick to build) to 5 (quick to run); -1: TensorRT's default.
+        targets: compute capabilities (86, 89) to build for; TensorRT-RTX only. Empty: this machine's GPU,
+            or all that TensorRT-RTX supports.
+        timing_cache: file that keeps TensorRT's measurements for the next build; None: not kept.
+    """
+
+    pnet_size: tuple[int, int] = (1280, 1280)
+    pnet_batch: tuple[int, int] = (1, 8)
+    rnet_batch: tuple[int, int] = (64, 256)
+    onet_batch: tuple[int, int] = (16, 64)
+    workspace: int = 0
+    optimization_level: int = -1
+    targets: tuple[int, ...] = ()
+    timing_cache: Path | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if min(self.pnet_size) < 12:
+            raise ValueError(f"pnet_size must be at least 12 x 12, got {self.pnet_size}")
+        for name in ("pnet_batch", "rnet_batch", "onet_batch"):
+            best, most = getattr(self, name)
+            if not 1 <= best <= most:
+                raise ValueError(f"{name} must be (best, greatest) with 1 <= best <= greatest, got {(best, most)}")
+        if self.workspace < 0:
+            raise ValueError(f"workspace must not be negative, got {self.workspace}")
+        if not -1 <= self.optimization_level <= 5:
+            raise ValueError(f"optimization_level must be 0 to 5, or -1, got {self.optimization_level}")
+
+    def profile(self, network: str) -> Profile:
+        """The shapes that a network's engine accepts, and the one it is tuned for."""
+        if network == "pnet":
+            height, width = self.pnet_size
+            best, most = self.pnet_batch
+            # What the pyramid of a 1080p picture packs into at minsize 40, where that fits.
+            return (1, 3, 12, 12), (best, 3, min(height, 640), min(width, 768)), (most, 3, height, width)
+        side = 24 if network == "rnet" else 48
+        best, most = self.rnet_batch if network == "rnet" else self.onet_batch
+        return (1, 3, side, side), (best, 3, side, side), (most, 3, side, side)
+
+
+@dataclass(frozen=True)
+class Built:
+    """An engine and what its description says beside the common."""
+
+    engine: bytes
+    version: str
+    details: dict[str, Any]
+
+
+def parse_target(text: str) -> int:
+    """ "sm_86" or "8.6" as 86."""
+    match = re.fullmatch(r"(?:sm_?)?(\d{2,3})", text.strip().lower()) or re.fullmatch(r"(\d{1,2})\.(\d)", text.strip())
+    if not match:
+        raise ValueError(f"target must be like sm_86 or 8.6, got {text!r}")
+    return int("".join(match.groups()))
+
+
+def tensorrt(flavour: str) -> pytrt.TensorRt:
+    """The TensorRT of a flavour.
+
+    Raises:
+        DeviceError: it is not installed, or this build was made without its headers.
+    """
+    import pytrt
+
+    libraries = tensorrt_libraries(flavour)
+    return pytrt.TensorRt(libraries.runtime, libraries.parser)
+
+
+def tensorrt_version(flavour: str) -> str:
+    """The version of the TensorRT that is installed."""
+    return tensorrt(flavour).version
+
+
+def build_tensorrt(
+    flavour: str, network: str, model: bytes, settings: BuildSettings, report: Report | None = None
+) -> Built:
+    """Build a plan from an ONNX model.
+
+    The build runs in a thread of its own, so that Ctrl-C stops it at its next step.
+
+    Raises:
+        EngineError: TensorRT refuses the model or the settings, in its own words.
+        DeviceError: there is no TensorRT, no driver or no GPU that it can use.
+    """
+    import pytrt
+
+    problem, _, gpus = pytrt.cuda_driver()
+    if flavour == "tensorrt" and problem:
+        raise DeviceError(
+            f"TensorRT builds engines only on a machine with the GPU they are for: {problem}. "
+            "TensorRT-RTX builds without one: --flavour tensorrt-rtx"
+        )
+    if settings.targets and flavour != "tensorrt-rtx":
+        raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
+    library = tensorrt(flavour)
+    profile = settings.profile(network)
+    cache = _read_cache(settings.timing_cache)
+    progress = pytrt.BuildProgress()
+
+    def build() -> tuple[bytes, bytes]:
+        return library.build(
+            model,
+            [profile],
+            workspace=settings.workspace,
+            optimization_level=settings.optimization_level,
+            timing_cache=cache,
+            targets=settings.targets,
+            progress=progress,
+        )
+
+    plan, cache = _in_thread(build, progress, network, report)
+    if cache and settings.timing_cache:
+        _write_cache(settings.timing_cache, cache)
+    details: dict[str, Any] = {"profile": [list(shape) for shape in profile]}
+    if settings.targets:
+        details["targets"] = list(settings.targets)
+    elif gpus:
+        name, capability, _ = gpus[0]
+        details["gpu"] = name
+        details["compute_capability"] = list(capability)
+    return Built(plan, library.version, details)
+
+
+def _in_thread(
+    build: Callable[[], tuple[bytes, bytes]], progress: pytrt.BuildProgress, network: str, report: Report | None
+) -> tuple[bytes, bytes]:
+    outcome: list[tuple[bytes, bytes] | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(build())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name=f"build-{network}")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+            if report:
+                for name, done, steps in progress.phases()[:1]:
+                    report(f"{network}: {name}", done, steps)
+    except BaseException:  # Ctrl-C
+        progress.cancel()
+        thread.join()
+        raise
+    result = outcome[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _read_cache(path: Path | None) -> bytes:
+    try:
+        return path.read_bytes() if path else b""
+    except OSError:
+        return b""  # a build without it is only slower
+
+
+def _write_cache(path: Path, cache: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(cache)
+    except OSError as error:
+        raise EngineError(f"cannot write the timing cache {path}: {error.strerror or error}") from error
