@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "pack.h"
 #include "types.h"
+#include "work.h"
 
 namespace trtmtcnn {
 
@@ -29,6 +30,16 @@ class Backend {
 
   // Empties the set of boxes; `levels` are those that propose() will speak of.
   virtual void begin(std::span<const Level> levels) = 0;
+  // Does the work that begin(), pyramid() to regress() are called in. A device may record what it enqueues and
+  // play that again where the levels and the settings are those of an earlier call.
+  struct Settings {
+    float threshold = 0, nms_level = 0, nms_frame = 0;
+    int keep = 0;
+    Resize resize = Resize::kArea;
+    bool nms_on_windows = true, whole_pixels = false;
+    bool operator==(const Settings&) const = default;
+  };
+  virtual void repeat(const Settings&, size_t /*canvases*/, Work work) { work(); }
   // Draws a canvas's tiles from the frames.
   virtual void pyramid(const Canvas& canvas, Resize mode) = 0;
   // Runs P-Net on the canvas and adds each cell with a score of at least `threshold` to the set,

@@ -34,9 +34,7 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
     plan_ = pack(levels, backend_->pack_limits());
     levels_.assign(levels.begin(), levels.end());
   }
-  int found = 0;
-  do {
-    backend_->begin(levels);
+  const auto propose_all = [&] {
     for (const Canvas& canvas : plan_) {
       backend_->pyramid(canvas, options_.resize);
       backend_->propose(*pnet_.context, *pnet_.engine, canvas, threshold);
@@ -46,6 +44,13 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
     backend_->nms(nms_frame, Overlap::kUnion, Scope::kFrame, keep);
     if (options_.nms_on_windows) backend_->regress();
     if (options_.whole_pixels) backend_->truncate_and_clip();
+  };
+  const Backend::Settings settings{
+      threshold, nms_level, nms_frame, keep, options_.resize, options_.nms_on_windows, options_.whole_pixels};
+  int found = 0;
+  do {
+    backend_->begin(levels);
+    backend_->repeat(settings, plan_.size(), propose_all);
     found = backend_->count();
   } while (backend_->make_room());
   return found;

@@ -100,7 +100,8 @@ std::vector<Canvas> pack_width(std::span<const Level> levels, int width, int max
     }
     canvases[c].tiles.push_back(tile);
   }
-  for (size_t c = 0; c < canvases.size(); ++c) canvases[c].size = {bucket_height(skylines[c].height(), max_height), width};
+  for (size_t c = 0; c < canvases.size(); ++c)
+    canvases[c].size = {bucket_height(skylines[c].height(), max_height), width};
   return canvases;
 }
 

@@ -13,6 +13,8 @@ struct Image {
   int width = 0;
   ptrdiff_t row_stride = 0;  // bytes
   bool on_device = false;    // in the GPU's memory
+  bool must_wait = false;    // until what ready_stream, a CUDA stream, holds now is done
+  void* ready_stream = nullptr;
 };
 
 struct Size {

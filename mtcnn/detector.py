@@ -18,7 +18,7 @@ from mtcnn import cascade, checks
 from mtcnn.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
 from mtcnn.errors import ClosedError, DeviceError
-from mtcnn.images import as_bgr
+from mtcnn.images import as_bgr, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, Params, make_params
 
 __all__ = ["TrtMtcnn"]
@@ -75,7 +75,7 @@ class TrtMtcnn:
         self._params = make_params(preset, params)
         flavour, self._device = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
-            engines = current_engines(engines_folder(flavour), flavour)
+            engines = [str(path) for path in current_engines(engines_folder(flavour), flavour)]
         self._engines = [
             load_engine(path, self._device, network) for path, network in zip(engines, NETWORKS, strict=True)
         ]
@@ -101,7 +101,8 @@ class TrtMtcnn:
 
         Args:
             img: BGR (H, W, 3) uint8, as ``cv2.imread`` gives it; gray, BGRA and float pictures are
-                converted as :func:`mtcnn.images.as_bgr` says.
+                converted as :func:`mtcnn.images.as_bgr` says. On a GPU also a uint8 array (H, W, 3) in its
+                memory (torch, CuPy), used in place.
             minsize: side of the smallest face looked for, pixels, >= 12; default 40.
             preset, **params: for this call, over the constructor's.
 
@@ -115,7 +116,7 @@ class TrtMtcnn:
             ClosedError: after :meth:`close`.
         """
         p = self._call_params(minsize, preset, params)
-        return self._run([as_bgr(img)], p)[0]
+        return self._run([self._frame(img)], p)[0]
 
     def detect_batch(
         self,
@@ -138,7 +139,7 @@ class TrtMtcnn:
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = 0
         for i, img in enumerate(images):
-            frame = as_bgr(img, f"images[{i}]")
+            frame = self._frame(img, f"images[{i}]")
             size = frame.shape[0] * frame.shape[1]
             if chunk and pixels + size > BATCH_PIXELS:
                 results += self._run(chunk, p)
@@ -169,6 +170,9 @@ class TrtMtcnn:
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self._configuration.items() if v is not None)
         return f"TrtMtcnn({settings})"
+
+    def _frame(self, img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
+        return img if self._device.on_gpu and is_on_gpu(img) else as_bgr(img, name)
 
     def _call_params(self, minsize: float | None, preset: str | None, params: dict[str, Any]) -> Params:
         if minsize is not None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcnn.devices import cpu_device, device_of_flavour, machine_flavour
-from mtcnn.errors import EngineError
+from mtcnn.errors import EngineError, MtcnnError
 from mtcnn.files import locked, replacing
 from mtcnn.flavours import FLAVOURS, BuildSettings, Built, build_tensorrt, tensorrt_version
+from mtcnn.port_layout import PORT_NAMES, transpose_input
 
 if TYPE_CHECKING:
     import pytrt
@@ -76,6 +77,7 @@ def create_engines(
     *,
     flavour: str = "auto",
     settings: BuildSettings | None = None,
+    port_layout: bool = False,
 ) -> list[Path]:
     """Make the engines of P-Net, R-Net and O-Net.
 
@@ -87,6 +89,8 @@ def create_engines(
         progress: called with what is being done, the steps of it that are done, and those due.
         flavour: "openvino" (CPU), "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
         settings: how TensorRT builds.
+        port_layout: make them for code of the well-known TensorRT port: det1.engine, det2.engine and
+            det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
 
     Returns:
         The paths of the three engine files.
@@ -101,26 +105,49 @@ def create_engines(
         flavour = machine_flavour()
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
+    settings = settings or BuildSettings()
+    if precision == "bf16" and flavour != "openvino":
+        raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
+    if settings.targets and flavour != "tensorrt-rtx":
+        raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
     folder = Path(output) if output is not None else engines_folder(flavour)
     source = Path(models) if models is not None else models_folder()
-    paths = []
     with locked(folder):
-        for i, network in enumerate(NETWORKS):
-            path = source / f"{network}.onnx"
-            model = _read(path, "model")
-            if progress:
-                progress(f"{network}: building", i, len(NETWORKS))
-            built = _build(flavour, network, model, path, precision, settings or BuildSettings(), progress)
-            description = Description(
-                network,
-                hashlib.sha256(model).hexdigest(),
-                hashlib.sha256(built.engine).hexdigest(),
-                flavour,
-                built.version,
-                precision,
-                built.details,
-            )
-            paths.append(_write(folder / f"{network}.engine", built.engine, description))
+        return _create(folder, source, precision, progress, flavour, settings, port_layout)
+
+
+def _create(
+    folder: Path,
+    source: Path,
+    precision: str,
+    progress: Callable[[str, int, int], None] | None,
+    flavour: str,
+    settings: BuildSettings,
+    port_layout: bool,
+) -> list[Path]:
+    """create_engines() in a folder that is locked. Files change only once all three engines are made."""
+    models = {network: source / f"{network}.onnx" for network in NETWORKS}
+    originals = {network: _read(path, "model") for network, path in models.items()}
+    made = []
+    for i, (network, original) in enumerate(originals.items()):
+        model, name = original, network
+        if port_layout:
+            name = PORT_NAMES[network]
+            model = model if network == "pnet" else transpose_input(model)
+        if progress:
+            progress(f"{network}: building", i, len(NETWORKS))
+        built = _build(flavour, network, model, models[network], precision, settings, progress)
+        description = Description(
+            network,
+            hashlib.sha256(original).hexdigest(),
+            hashlib.sha256(built.engine).hexdigest(),
+            flavour,
+            built.version,
+            precision,
+            built.details | ({"layout": "port"} if port_layout else {}),
+        )
+        made.append((folder / f"{name}.engine", built.engine, description))
+    paths = [_write(*engine) for engine in made]
     if progress:
         progress("done", len(NETWORKS), len(NETWORKS))
     return paths
@@ -141,8 +168,7 @@ def _build(
         _check_network(network, engine, path)
         # OpenVINO compiles at load, in milliseconds, for shapes it then knows: the model is its engine.
         return Built(model, device.runtime.split(" ", 1)[1], {})
-    if precision == "bf16":
-        raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
+    _check_model(network, model, path)
     if precision == "fp16":
         from mtcnn.half import to_float16
 
@@ -208,6 +234,8 @@ def load_engine(
         raise EngineError(
             f"{path} is an engine of {description.network}, not of {network}: engines come in the order P-, R-, O-Net"
         )
+    if network and network != "pnet" and description.details.get("layout") == "port":
+        raise EngineError(f"{path} takes crops with x first, for PyTrtMtcnn: run create_engines without --port-layout")
     if device is None:
         device = device_of_flavour(description.flavour)
     elif device.on_gpu != (description.flavour != "openvino"):
@@ -262,15 +290,34 @@ def current_engines(folder: Path, flavour: str, build: bool = True) -> list[Path
     Raises:
         EngineError: so is one, and `build` is False.
     """
-    for network in NETWORKS:
-        problem = engine_problem(folder / f"{network}.engine", flavour, network)
+    paths = [folder / f"{network}.engine" for network in NETWORKS]
+    problem = _first_problem(paths, flavour)
+    if problem is None:
+        return paths
+    if not build:
+        raise EngineError(f"{folder}: {problem}")
+    with locked(folder):
+        problem = _first_problem(paths, flavour)  # another process may have built them while this one waited
         if problem is None:
-            continue
-        if not build:
-            raise EngineError(f"{folder}: {problem}")
+            return paths
         log.info("building engines in %s: %s", folder, problem)
-        return create_engines(folder, flavour=flavour)
-    return [folder / f"{network}.engine" for network in NETWORKS]
+        settings = BuildSettings(timing_cache=folder / "timing.cache")
+        return _create(folder, models_folder(), "fp32", None, flavour, settings, port_layout=False)
+
+
+def _first_problem(paths: list[Path], flavour: str) -> str | None:
+    problems = (engine_problem(path, flavour, network) for path, network in zip(paths, NETWORKS, strict=True))
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _check_model(network: str, model: bytes, path: Path) -> None:
+    """Whether an ONNX model is the network it is to be, where OpenVINO is there to tell."""
+    try:
+        device = cpu_device()
+        engine = device.load_engine(model)
+    except MtcnnError:
+        return  # no OpenVINO; and what is wrong with the model TensorRT's own parser says better
+    _check_network(network, engine, path)
 
 
 def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:

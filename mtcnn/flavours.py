@@ -184,7 +184,7 @@ def _in_thread(
     thread.start()
     try:
         while thread.is_alive():
-            thread.join(0.1)
+            thread.join(0.02)
             if report:
                 for name, done, steps in progress.phases()[:1]:
                     report(f"{network}: {name}", done, steps)

@@ -38,12 +38,13 @@ def to_float16(model: bytes) -> bytes:
 def _heads(graph: object) -> list[str]:
     """The names of the nodes that make the outputs: a softmax and what feeds it, and the other last layers."""
     nodes = graph.graph.node  # type: ignore[attr-defined]
+    for i, node in enumerate(nodes):
+        node.name = node.name or f"node_{i}"  # the converter knows nodes by their names
     maker = {output: node for node in nodes for output in node.output}
     heads = []
     for output in graph.graph.output:  # type: ignore[attr-defined]
-        node = maker[output.name]
-        heads.append(node.name)
-        while node.op_type == "Softmax":
-            node = maker[node.input[0]]
+        node = maker.get(output.name)
+        while node is not None:
             heads.append(node.name)
+            node = maker.get(node.input[0]) if node.op_type == "Softmax" else None
     return heads

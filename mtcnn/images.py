@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_bgr"]
+__all__ = ["as_bgr", "is_on_gpu"]
 
 _UINT8 = np.dtype(np.uint8)
 
@@ -38,6 +38,11 @@ def as_bgr(img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
                 return img
         return _convert(img, name)
     _refuse(img, name)
+
+
+def is_on_gpu(img: object) -> bool:
+    """Whether ``img`` lies in a GPU's memory (torch, CuPy: the CUDA array interface)."""
+    return getattr(img, "__cuda_array_interface__", None) is not None
 
 
 def _convert(img: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:

@@ -28,6 +28,8 @@ cdef extern from "types.h" namespace "trtmtcnn" nogil:
         int width
         ptrdiff_t row_stride
         cbool on_device
+        cbool must_wait
+        void* ready_stream
 
     cdef struct Size:
         int height

@@ -180,7 +180,9 @@ def nms(
 def propose(prob: npt.ArrayLike, boxes: npt.ArrayLike, scale_y: float, scale_x: float, threshold: float) -> _Float32:
     """P-Net's outputs for one level to windows (n, 9) [x1, y1, x2, y2, score, dx1, dy1, dx2, dy2]."""
 
-def pack_levels(levels: Iterable[tuple[int, int]]) -> list[tuple[int, int, list[_Tile]]]:
+def pack_levels(
+    levels: Iterable[tuple[int, int]], widths: Iterable[int] = (128, 256, 384, 512), max_height: int = 512
+) -> list[tuple[int, int, list[_Tile]]]:
     """How levels of (height, width) are packed for P-Net: [(canvas_height, canvas_width, tiles)]."""
 
 def warp_affine(img: _Picture, matrix: npt.ArrayLike, height: int, width: int) -> _Picture:

@@ -5,10 +5,15 @@ cdef class _View:
 
     cdef const uint8_t[:, :, :] pixels
     cdef Image image
+    cdef object owner  # of a picture in a GPU's memory
 
-    def __cinit__(self, img):
+    def __cinit__(self, img, bint gpu=False):
         if img is None:
             raise TypeError("img must be a uint8 array (height, width, 3), got None")
+        if gpu and (interface := getattr(img, "__cuda_array_interface__", None)) is not None:
+            self.owner = img
+            self.view_gpu(interface)
+            return
         self.pixels = img
         if self.pixels.shape[0] < 1 or self.pixels.shape[1] < 1 or self.pixels.shape[2] != 3:
             raise ValueError(f"img must be uint8 of shape (height, width, 3), got shape {tuple(img.shape)}")
@@ -20,6 +25,29 @@ cdef class _View:
         self.image.height = <int>self.pixels.shape[0]
         self.image.width = <int>self.pixels.shape[1]
         self.image.row_stride = self.pixels.strides[0]
+
+    cdef int view_gpu(self, interface) except -1:
+        """Views what the CUDA array interface, version 2 or 3, describes."""
+        shape, (address, _) = tuple(interface["shape"]), interface["data"]
+        if interface["typestr"] not in ("|u1", "<u1", ">u1") or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise ValueError(
+                f"img must be uint8 of shape (height, width, 3), got {interface['typestr']} of shape {shape}"
+            )
+        if shape[0] > 0x3FFFFFFF or shape[1] > 0x3FFFFFFF // 3:
+            raise ValueError(f"img is too large: shape {shape}")
+        row, pixel, channel = interface.get("strides") or (3 * shape[1], 3, 1)
+        if channel != 1 or (shape[1] > 1 and pixel != 3) or row < 3 * shape[1]:
+            raise ValueError("img must have contiguous rows of BGR pixels; make a contiguous copy of it")
+        self.image.data = <const uint8_t*><size_t>address
+        self.image.height, self.image.width = shape[0], shape[1]
+        self.image.row_stride = row
+        self.image.on_device = True
+        stream = interface.get("stream")
+        if stream is not None:
+            # 1 and 2 are CUDA's own handles of the legacy and the per-thread default stream.
+            self.image.ready_stream = <void*><size_t>stream
+            self.image.must_wait = True
+        return 0
 
 
 cdef Resize _resize_mode(mode) except *:

@@ -7,9 +7,11 @@ cdef class Stages:
     cdef unique_ptr[TrtMtcnn] net
     cdef list views
     cdef cbool busy
+    cdef bint takes_gpu_pictures
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None):
         self.views = []
+        self.takes_gpu_pictures = isinstance(device, (CudaDevice, EmulatedGpu))
         cdef unique_ptr[Backend] backend = device.device.get().backend()
         self.net.reset(new TrtMtcnn(move(backend), pnet.engine, rnet.engine, onet.engine))
 
@@ -24,7 +26,8 @@ cdef class Stages:
     def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False):
         """Takes the frames of a call.
 
-        images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload().
+        images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
+            arrays in its memory, by the CUDA array interface (torch, CuPy): used in place.
         sizes: (height, width) that each is worked on at; resized where it differs.
         """
         cdef vector[Image] frames
@@ -35,7 +38,7 @@ cdef class Stages:
         options.resize = _resize_mode(resize)
         options.nms_on_windows = nms_on_windows
         options.whole_pixels = whole_pixels
-        views = [_View(img) for img in images]
+        views = [_View(img, self.takes_gpu_pictures) for img in images]
         for view in views:
             frames.push_back(view.image)
         for height, width in sizes:
@@ -73,17 +76,17 @@ cdef class Stages:
         cdef vector[Level] plan
         cdef Level level
         cdef int left
-        for frame, height, width, scale_y, scale_x in levels:
-            level.frame, level.size.height, level.size.width = frame, height, width
-            level.scale_y, level.scale_x = scale_y, scale_x
-            if not (level.scale_y > 0 and level.scale_x > 0 and level.size.height > 0 and level.size.width > 0):
-                got = (frame, height, width, scale_y, scale_x)
-                raise ValueError(f"levels must have positive sizes and scales, got {got}")
-            if level.frame < 0 or level.frame >= <int>len(self.views):
-                raise ValueError(f"levels name frame {frame}, but {len(self.views)} are loaded")
-            plan.push_back(level)
         self.enter()
         try:
+            for frame, height, width, scale_y, scale_x in levels:
+                level.frame, level.size.height, level.size.width = frame, height, width
+                level.scale_y, level.scale_x = scale_y, scale_x
+                if not (level.scale_y > 0 and level.scale_x > 0 and level.size.height > 0 and level.size.width > 0):
+                    got = (frame, height, width, scale_y, scale_x)
+                    raise ValueError(f"levels must have positive sizes and scales, got {got}")
+                if level.frame < 0 or level.frame >= <int>len(self.views):
+                    raise ValueError(f"levels name frame {frame}, but {len(self.views)} are loaded")
+                plan.push_back(level)
             with nogil:
                 left = self.net.get().pnet(plan, threshold, nms_level, nms_frame, keep)
         finally:

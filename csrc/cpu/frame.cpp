@@ -16,8 +16,9 @@ void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, S
   scratch.horizontal.set(mode, 0, source.extent(image.width), size.width, source.extent(image.width),
                          source.image.width);
   resized_.resize(static_cast<size_t>(size.height) * size.width * 3);
-  std::vector<float> planes(3 * static_cast<size_t>(size.width));
-  float* const rgb[3] = {&planes[0], &planes[size.width], &planes[2 * static_cast<size_t>(size.width)]};
+  const size_t width = static_cast<size_t>(size.width);
+  scratch.planes.resize(std::max(scratch.planes.size(), 3 * width));
+  float* const rgb[3] = {scratch.planes.data(), scratch.planes.data() + width, scratch.planes.data() + 2 * width};
   const Columns columns{&scratch.horizontal, 0, size.width};
   for (int y = 0; y < size.height; ++y) {
     resample_row(source.image, scratch.vertical, y, columns, 0.5f, scratch, rgb[0], rgb[1], rgb[2]);

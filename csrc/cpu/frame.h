@@ -13,7 +13,7 @@ namespace trtmtcnn::cpu {
 // Memory that the resamplers reuse.
 struct Scratch {
   Axis vertical, horizontal;
-  std::vector<float> row;
+  std::vector<float> row, planes;
   std::vector<const uint8_t*> rows;
 };
 

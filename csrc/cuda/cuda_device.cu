@@ -1,10 +1,9 @@
-#include "cuda/cuda_device.h"
-
 #include <map>
 #include <string>
 #include <utility>
 
 #include "cuda/buffer.h"
+#include "cuda/cuda_device.h"
 #include "cuda/cuda_runtime.h"
 #include "cuda/gpu_backend.h"
 #include "error.h"

@@ -3,9 +3,12 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "error.h"
+#include "work.h"
 
 namespace trtmtcnn::cuda {
 
@@ -26,14 +29,66 @@ class CudaRuntime {
   explicit CudaRuntime(int device) : device_(device) {
     use();
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "make an event");
   }
   ~CudaRuntime() {
     cudaSetDevice(device_);
     cudaStreamSynchronize(stream_);
+    cudaEventDestroy(event_);
     cudaStreamDestroy(stream_);
   }
   CudaRuntime(const CudaRuntime&) = delete;
   CudaRuntime& operator=(const CudaRuntime&) = delete;
+
+  // What a stream was given, to be given to it again at once.
+  class Graph {
+   public:
+    Graph() = default;
+    explicit Graph(cudaGraphExec_t graph) : graph_(graph) {}
+    ~Graph() {
+      if (graph_) cudaGraphExecDestroy(graph_);
+    }
+    Graph(Graph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
+    Graph& operator=(Graph&& other) noexcept {
+      std::swap(graph_, other.graph_);
+      return *this;
+    }
+    explicit operator bool() const { return graph_ != nullptr; }
+    cudaGraphExec_t get() const { return graph_; }
+
+   private:
+    cudaGraphExec_t graph_ = nullptr;
+  };
+
+  // TRT_MTCNN_CUDA_GRAPHS=0 turns recording off.
+  bool records() const {
+    static const bool wanted = [] {
+      const char* set = std::getenv("TRT_MTCNN_CUDA_GRAPHS");
+      return !set || std::string(set) != "0";
+    }();
+    return wanted;
+  }
+
+  Graph record(Work work) {
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "start recording");
+    cudaGraph_t graph = nullptr;
+    try {
+      work();
+    } catch (...) {
+      cudaStreamEndCapture(stream_, &graph);
+      if (graph) cudaGraphDestroy(graph);
+      static_cast<void>(cudaGetLastError());
+      throw;
+    }
+    check(cudaStreamEndCapture(stream_, &graph), "record its work");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "prepare recorded work");
+    return Graph(executable);
+  }
+
+  void launch(const Graph& graph) { check(cudaGraphLaunch(graph.get(), stream_), "start recorded work"); }
 
   // Any thread may call next: each has its own current device.
   void use() { check(cudaSetDevice(device_), "use the GPU"); }
@@ -41,12 +96,14 @@ class CudaRuntime {
   void* allocate(size_t bytes) {
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "allocate GPU memory");
+    ++allocations_;
     return memory;
   }
   void free(void* memory) {
     cudaSetDevice(device_);
     cudaFree(memory);  // waits for what uses it
   }
+  size_t allocations() const { return allocations_; }
   void* allocate_pinned(size_t bytes) {
     void* memory = nullptr;
     check(cudaMallocHost(&memory, bytes), "allocate pinned memory");
@@ -60,6 +117,11 @@ class CudaRuntime {
   }
   void download(void* to, const void* from, size_t bytes) {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
+  }
+  // What is enqueued from now on waits for what `stream` holds now.
+  void wait_for(void* stream) {
+    check(cudaEventRecord(event_, static_cast<cudaStream_t>(stream)), "follow the picture's stream");
+    check(cudaStreamWaitEvent(stream_, event_, 0), "wait for the picture's stream");
   }
   void synchronize() { check(cudaStreamSynchronize(stream_), "finish its work"); }
   void* stream() { return stream_; }
@@ -75,6 +137,8 @@ class CudaRuntime {
  private:
   int device_;
   cudaStream_t stream_ = nullptr;
+  cudaEvent_t event_ = nullptr;
+  size_t allocations_ = 0;
 };
 
 }  // namespace trtmtcnn::cuda

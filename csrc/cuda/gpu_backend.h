@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <limits>
 #include <map>
 #include <vector>
@@ -51,28 +52,63 @@ class GpuBackend final : public Backend {
 
   void begin(std::span<const Level> levels) override {
     runtime_.use();
-    const bool same = std::equal(levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(),
-                                 [](const Level& a, const Level& b) {
-                                   return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x &&
-                                          a.scale_y == b.scale_y;
-                                 });
+    const bool same = std::equal(
+        levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(), [](const Level& a, const Level& b) {
+          return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x && a.scale_y == b.scale_y;
+        });
     if (!same) {
       host_levels_.assign(levels.begin(), levels.end());
       upload(levels_, host_levels_);
       canvases_.clear();
+      recordings_.clear();
     }
+    current_ = 0;
     bound_ = 0;
     clear_boxes();
+  }
+
+  // The first call with certain settings runs plainly, so that everything is allocated; the second is recorded as
+  // a CUDA graph, which later ones launch. TensorRT's own work can be recorded only for a single input shape.
+  void repeat(const Settings& settings, size_t canvases, Work work) override {
+    if (canvases != 1 || !runtime_.records()) return work();
+    auto found = std::find_if(recordings_.begin(), recordings_.end(),
+                              [&](const Recording& r) { return r.settings == settings; });
+    if (found == recordings_.end()) {
+      work();
+      recordings_.push_back({settings, allocations(), {}, bound_, current_, false});
+      return;
+    }
+    Recording& recording = *found;
+    if (recording.refused) return work();
+    if (recording.graph && recording.allocations == allocations()) {
+      runtime_.launch(recording.graph);
+      bound_ = recording.bound;
+      current_ = recording.current;
+      return;
+    }
+    const int current = current_;
+    try {
+      recording.graph = runtime_.record(work);
+    } catch (const std::exception&) {  // of TensorRT, which does not tell beforehand
+      recording.refused = true;
+      current_ = current;
+      bound_ = 0;
+      return work();
+    }
+    recording.allocations = allocations();
+    recording.bound = bound_;
+    recording.current = current_;
+    runtime_.launch(recording.graph);
   }
 
   void pyramid(const Canvas& canvas, Resize mode) override {
     const CanvasMemory& memory = canvas_memory(canvas);
     const size_t plane = static_cast<size_t>(canvas.size.height) * canvas.size.width;
     input_.reserve(3 * plane);
-    runtime_.for_each(memory.pixels, DrawTiles{frames_.data(), levels_.data(), memory.tiles.data(),
-                                               memory.pixel_starts.data(), static_cast<int>(canvas.tiles.size()),
-                                               mode == Resize::kArea, input_.data(), canvas.size.height,
-                                               canvas.size.width});
+    runtime_.for_each(memory.pixels,
+                      DrawTiles{frames_.data(), levels_.data(), memory.tiles.data(), memory.pixel_starts.data(),
+                                static_cast<int>(canvas.tiles.size()), mode == Resize::kArea, input_.data(),
+                                canvas.size.height, canvas.size.width});
   }
 
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override {
@@ -110,16 +146,16 @@ class GpuBackend final : public Backend {
     runtime_.for_each(bound_, Compact{ranked, counter(kRanked), kept, set});
   }
 
-  void regress() override { filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); }); }
+  void regress() override {
+    filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
+  }
 
   void square(bool truncating) override {
     filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, bits}); });
     count();  // refine() must know how many crops to make
   }
 
-  void truncate_and_clip() override {
-    runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true});
-  }
+  void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true}); }
 
   void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
               bool inclusive_landmarks) override {
@@ -194,6 +230,16 @@ class GpuBackend final : public Backend {
     int pixels = 0, cells = 0;
   };
 
+  struct Recording {
+    Settings settings;
+    size_t allocations;  // when it was made: addresses in it hold until there are more
+    typename Runtime::Graph graph;
+    int bound, current;  // of the box set, afterwards
+    bool refused;
+  };
+
+  size_t allocations() const { return runtime_.allocations(); }
+
   int* counter(Counter which) { return counters_.data() + which; }
   BoxSet current() { return {sets_[current_].data(), counter(current_ == 0 ? kCountA : kCountB), capacity_}; }
 
@@ -230,6 +276,7 @@ class GpuBackend final : public Backend {
   void load_frame(const Image& image, Size size, Resize mode, FrameMemory& memory, DeviceFrame& frame) {
     const size_t row = static_cast<size_t>(image.width) * 3;
     DeviceImage pixels{image.data, image.height, image.width, image.row_stride};
+    if (image.must_wait) runtime_.wait_for(image.ready_stream);
     if (!image.on_device) {
       const size_t bytes = row * image.height;
       memory.pixels.reserve(bytes);
@@ -316,6 +363,7 @@ class GpuBackend final : public Backend {
   std::vector<Level> host_levels_;
   Buffer<Runtime, Level> levels_{runtime_};
   std::map<const Canvas*, CanvasMemory> canvases_;  // of host_levels_
+  std::vector<Recording> recordings_;               // of host_levels_
 
   Buffer<Runtime, float> input_{runtime_};
   std::vector<Buffer<Runtime, float>> outputs_;

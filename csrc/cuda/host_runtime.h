@@ -5,15 +5,26 @@
 #include <cstring>
 #include <new>
 
+#include "work.h"
+
 namespace trtmtcnn::cuda {
 
 class HostRuntime {
  public:
+  struct Graph {
+    explicit operator bool() const { return false; }
+  };
+
   void use() {}
+  size_t allocations() const { return allocations_; }
+  bool records() const { return false; }
+  Graph record(Work) { return {}; }
+  void launch(const Graph&) {}
 
   void* allocate(size_t bytes) {
     void* memory = std::malloc(bytes);
     if (!memory) throw std::bad_alloc();
+    ++allocations_;
     return memory;
   }
   void free(void* memory) { std::free(memory); }
@@ -23,6 +34,7 @@ class HostRuntime {
   void zero(void* to, size_t bytes) { std::memset(to, 0, bytes); }
   void upload(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+  void wait_for(void*) {}
   void synchronize() {}
   void* stream() { return nullptr; }
 
@@ -30,6 +42,9 @@ class HostRuntime {
   void for_each(int n, const Kernel& kernel) {
     for (int i = 0; i < n; ++i) kernel(i);
   }
+
+ private:
+  size_t allocations_ = 0;
 };
 
 }  // namespace trtmtcnn::cuda

@@ -46,7 +46,9 @@ std::string parser_errors(const nvonnxparser::IParser& parser) {
     const nvonnxparser::IParserError* error = parser.getError(i);
     if (!error || !error->desc()) continue;
     if (!text.empty()) text += "; ";
-    if (error->nodeName() && *error->nodeName()) text += std::string("node ") + error->nodeName() + ": ";
+    const std::string name = error->nodeName() ? error->nodeName() : "";
+    const std::string kind = error->nodeOperator() ? error->nodeOperator() : "";
+    if (!name.empty() || !kind.empty()) text += "node " + name + (kind.empty() ? "" : " (" + kind + ")") + ": ";
     text += error->desc();
   }
   return text;
@@ -100,8 +102,7 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
     std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
     if (!config) fail("TensorRT cannot make a configuration", logger.take());
     config->setProgressMonitor(&monitor);
-    if (workspace > 0)
-      config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, static_cast<size_t>(workspace));
+    if (workspace > 0) config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, static_cast<size_t>(workspace));
     if (options.optimization_level >= 0) config->setBuilderOptimizationLevel(options.optimization_level);
     if (!options.targets.empty()) set_rtx_targets(libraries, *config, options.targets);
     add_profiles(*builder, *config, network->getInput(0)->getName(), options.profiles);

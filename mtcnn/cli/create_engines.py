@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     lambda what, done, due: bar.update(task, description=what, completed=done, total=due),
                     flavour=options.flavour,
                     settings=settings,
+                    port_layout=options.port_layout,
                 )
     except ValueError as error:
         fail(error)
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, metavar="DIR", help="ONNX models to use instead of the package's own")
     parser.add_argument("--flavour", choices=("auto", *FLAVOURS), default="auto", help="what they are to run on")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default fp32)")
+    parser.add_argument("--port-layout", action="store_true", help="det1, det2, det3.engine for code of the TensorRT port")
     parser.add_argument("--no-build", action="store_true", help="only tell whether the engines there can be used")
     build = parser.add_argument_group("TensorRT")
     build.add_argument("--target", metavar="sm_86,...", help="GPUs to build for, with tensorrt-rtx; needs no GPU")

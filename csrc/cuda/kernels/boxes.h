@@ -86,7 +86,7 @@ struct Suppress {
   float threshold;
   bool by_min, same_level;
   int* ticket;
-  int* status;    // kUndecided at first
+  int* status;     // kUndecided at first
   uint32_t* kept;  // bits; 0 at first
 
   TRTMTCNN_HD void operator()(int) const {

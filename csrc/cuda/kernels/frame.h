@@ -35,8 +35,8 @@ struct Halve {
     const uint8_t* top = source.data + ptrdiff_t{2} * y * source.row_stride;
     const uint8_t* bottom = source.data + y1 * source.row_stride;
     for (int c = 0; c < 3; ++c)
-      out[ptrdiff_t{3} * i + c] = static_cast<uint8_t>(
-          (top[6 * x + c] + top[3 * x1 + c] + bottom[6 * x + c] + bottom[3 * x1 + c] + 2) >> 2);
+      out[ptrdiff_t{3} * i + c] =
+          static_cast<uint8_t>((top[6 * x + c] + top[3 * x1 + c] + bottom[6 * x + c] + bottom[3 * x1 + c] + 2) >> 2);
   }
 };
 

@@ -56,8 +56,7 @@ struct Propose {
     const Tile& tile = tiles[t];
     const int r = (i - starts[t]) / tile.cells_x, c = (i - starts[t]) % tile.cells_x;
     const ptrdiff_t plane = static_cast<ptrdiff_t>(height) * width;
-    const ptrdiff_t at =
-        static_cast<ptrdiff_t>(tile.canvas_y / kStride + r) * width + tile.canvas_x / kStride + c;
+    const ptrdiff_t at = static_cast<ptrdiff_t>(tile.canvas_y / kStride + r) * width + tile.canvas_x / kStride + c;
     const float score = prob[plane + at];
     if (!(score >= threshold)) return;
     const int slot = atomic_add(boxes.count, 1);
