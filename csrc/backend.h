@@ -13,14 +13,22 @@
 
 namespace trtmtcnn {
 
+// How refine() looks at the boxes.
+struct Refinement {
+  int side = 0;  // of the crops
+  float threshold = 0;
+  Resize resize = Resize::kArea;
+  bool inclusive_landmarks = true;  // landmarks span the box's inclusive side rather than x2 - x1
+  bool mirror = false;              // averages what the network says of a crop and of its mirror image
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
 
-  // What suits the device: P-Net's canvases, and the largest batches of R-Net and O-Net.
+  // What suits the device: P-Net's canvases, and the largest batch of crops.
   virtual PackLimits pack_limits() const = 0;
-  virtual int rnet_batch() const = 0;
-  virtual int onet_batch() const = 0;
+  virtual int max_batch(int side) const = 0;
   // The CUDA stream that the backend works on; null on a CPU.
   virtual void* stream() { return nullptr; }
 
@@ -48,6 +56,9 @@ class Backend {
 
   // Greedy suppression; leaves the set ordered by frame, then by falling score. At most `keep` a frame.
   virtual void nms(float threshold, Overlap overlap, Scope scope, int keep) = 0;
+  // The same with Overlap::kMin in a frame; each survivor becomes the mean, weighted by score, of itself and those
+  // it suppressed with an intersection over union above `average_above`.
+  virtual void nms_average(float threshold, float average_above) = 0;
   // Adds the pending regression; drops what is left without width or height.
   virtual void regress() = 0;
   // Makes each box square about its centre, of whole pixels: rounded, or truncated towards zero.
@@ -55,11 +66,14 @@ class Backend {
   // Truncates boxes and landmarks towards zero and clips them to the frame.
   virtual void truncate_and_clip() = 0;
 
-  // Crops each square, resizes it to `side`, runs the network and keeps boxes whose score is at least
-  // `threshold`, with their regression (and landmarks, where the network has them) in pixels.
-  // `inclusive_landmarks`: landmarks span the box's inclusive side rather than x2 - x1.
-  virtual void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
-                      bool inclusive_landmarks) = 0;
+  // Crops each square, resizes it, runs the network and keeps boxes whose score is at least the threshold, with
+  // their regression (and landmarks, where the network has them) in pixels. Box i is then the order-th of before.
+  virtual void refine(Context& net, const Engine& engine, const Refinement& refinement) = 0;
+
+  // Puts the set aside, for average_with_saved().
+  virtual void save() = 0;
+  // Makes each box and its landmarks the mean of what they are and what they were; scores are those of before.
+  virtual void average_with_saved() = 0;
 
   virtual int count() = 0;
   // True where P-Net proposed more than there was room for: there is now, and the stage must run again.

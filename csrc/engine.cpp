@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "error.h"
+#include "types.h"
 
 namespace trtmtcnn {
 
@@ -26,9 +27,10 @@ int Engine::output_index(const std::string& name) const {
 void Engine::check_input(const Shape& shape) const {
   for (size_t i = 0; i < shape.size(); ++i) {
     const int64_t want = input().shape[i];
-    if (shape[i] < 1 || (want >= 0 && shape[i] != want))
-      throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) + ", got " +
-                                  to_string(shape));
+    const bool fits = want >= 0 ? shape[i] == want : shape[i] >= (i < 2 ? 1 : kCell);
+    if (!fits)
+      throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) +
+                                  ", any side from " + std::to_string(kCell) + " up, got " + to_string(shape));
   }
 }
 

@@ -58,8 +58,8 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
 
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
   backend_->square(options_.whole_pixels);
-  backend_->refine(*rnet_.context, *rnet_.engine, kRnetSide, backend_->rnet_batch(), threshold, options_.resize,
-                   !options_.whole_pixels);
+  backend_->refine(*rnet_.context, *rnet_.engine,
+                   {kRnetSide, threshold, options_.resize, !options_.whole_pixels, false});
   if (!options_.nms_on_windows) backend_->regress();
   backend_->nms(nms_threshold, Overlap::kUnion, Scope::kFrame, keep);
   if (options_.nms_on_windows) backend_->regress();
@@ -68,11 +68,22 @@ int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
 }
 
 int TrtMtcnn::onet(float threshold, float nms_threshold) {
-  backend_->square(options_.whole_pixels);
-  backend_->refine(*onet_.context, *onet_.engine, kOnetSide, backend_->onet_batch(), threshold, options_.resize,
-                   !options_.whole_pixels);
-  backend_->regress();
-  backend_->nms(nms_threshold, Overlap::kMin, Scope::kFrame, kAll);
+  const auto look = [&](float least) {
+    backend_->square(options_.whole_pixels);
+    backend_->refine(*onet_.context, *onet_.engine,
+                     {kOnetSide, least, options_.resize, !options_.whole_pixels, options_.mirror});
+    backend_->regress();
+  };
+  look(threshold);
+  if (options_.average_above < 1)
+    backend_->nms_average(nms_threshold, options_.average_above);
+  else
+    backend_->nms(nms_threshold, Overlap::kMin, Scope::kFrame, kAll);
+  if (options_.second_pass && backend_->count() > 0) {
+    backend_->save();
+    look(-std::numeric_limits<float>::infinity());
+    backend_->average_with_saved();
+  }
   if (options_.whole_pixels) backend_->truncate_and_clip();
   return backend_->count();
 }

@@ -42,7 +42,7 @@ class TrtMtcnn:
         engines: the paths of the engines of P-Net, R-Net and O-Net; default those of ``create_engines``,
             built on first use.
         device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N".
-        preset: "fast" or "port".
+        preset: "accurate", "fast" or "port".
         threads: CPU threads that one call may use; 0 for one a core.
         **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
 

@@ -33,6 +33,10 @@ class Params:
         nms_boxes: P-Net and R-Net suppress "window" boxes and then regress, or "regressed" ones.
         whole_pixels: truncate boxes and landmarks to whole pixels and clip them after every stage.
         resize: "area" averages what an output pixel covers, "bilinear" samples between pixel centres.
+        mirror: O-Net looks at each crop and its mirror image, and the two are averaged.
+        second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
+        average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
+            those that it suppressed with an intersection over union above this; 1: never.
     """
 
     minsize: float = 40
@@ -46,6 +50,9 @@ class Params:
     nms_boxes: str = "window"
     whole_pixels: bool = False
     resize: str = "area"
+    mirror: bool = False
+    second_pass: bool = False
+    average_above: float = 1.0
 
     def __post_init__(self) -> None:
         checked = {
@@ -62,6 +69,9 @@ class Params:
             "nms_boxes": checks.choice(self.nms_boxes, "nms_boxes", _NMS_BOXES),
             "whole_pixels": checks.flag(self.whole_pixels, "whole_pixels"),
             "resize": checks.choice(self.resize, "resize", _RESIZES),
+            "mirror": checks.flag(self.mirror, "mirror"),
+            "second_pass": checks.flag(self.second_pass, "second_pass"),
+            "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -80,8 +90,9 @@ PRESETS: Mapping[str, Params] = {
         resize="bilinear",
     ),
     "fast": Params(),
+    "accurate": Params(mirror=True, second_pass=True, average_above=0.6),
 }
-DEFAULT_PRESET = "fast"
+DEFAULT_PRESET = "accurate"
 
 _NAMES = tuple(f.name for f in fields(Params))
 

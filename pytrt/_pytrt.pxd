@@ -127,6 +127,9 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         Resize resize
         cbool nms_on_windows
         cbool whole_pixels
+        cbool mirror
+        cbool second_pass
+        float average_above
 
     cdef cppclass TrtMtcnn:
         TrtMtcnn(unique_ptr[Backend], shared_ptr[Engine_], shared_ptr[Engine_],

@@ -23,7 +23,8 @@ cdef class Stages:
         self.busy = True
         return 0
 
-    def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False):
+    def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False,
+             bint mirror=False, bint second_pass=False, float average_above=1):
         """Takes the frames of a call.
 
         images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
@@ -38,6 +39,9 @@ cdef class Stages:
         options.resize = _resize_mode(resize)
         options.nms_on_windows = nms_on_windows
         options.whole_pixels = whole_pixels
+        options.mirror = mirror
+        options.second_pass = second_pass
+        options.average_above = average_above
         views = [_View(img, self.takes_gpu_pictures) for img in images]
         for view in views:
             frames.push_back(view.image)

@@ -31,6 +31,16 @@ inline void regress(Box& b) {
   b.y2 += b.regression[3];
 }
 
+// Intersection over union, or over the smaller area.
+inline float overlap(const Box& a, const Box& b, Overlap kind) {
+  const float w = std::min(a.x2, b.x2) - std::max(a.x1, b.x1) + 1;
+  const float h = std::min(a.y2, b.y2) - std::max(a.y1, b.y1) + 1;
+  if (w <= 0 || h <= 0) return -1;  // below any threshold
+  const float common = w * h;
+  const float area_a = a.width() * a.height(), area_b = b.width() * b.height();
+  return common / (kind == Overlap::kMin ? std::min(area_a, area_b) : area_a + area_b - common);
+}
+
 inline bool has_area(const Box& b) { return b.width() > 0 && b.height() > 0; }  // false for NaN, too
 
 inline void truncate(Box& b) {

@@ -1,8 +1,10 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "answers.h"
 #include "cpu/crop_resize.h"
 #include "cpu/propose.h"
 #include "error.h"
@@ -157,48 +159,53 @@ void CpuBackend::truncate_and_clip() {
   }
 }
 
-void CpuBackend::crop(int begin, int end, int side, Resize mode) {
+void CpuBackend::crop(int begin, int end, const Refinement& refinement) {
+  const int side = refinement.side, n = end - begin;
   const int64_t plane = int64_t{side} * side;
-  pool_->parallel_for(end - begin, 4, [&](int first, int last, int worker) {
+  pool_->parallel_for(n, 4, [&](int first, int last, int worker) {
     for (int i = first; i < last; ++i) {
       const Box& box = boxes_[begin + i];
-      cpu::crop_resize(frames_[box.frame], crop_window(box), side, mode, scratch_[worker],
-                       input_.data() + 3 * plane * i);
+      float* crop = input_.data() + 3 * plane * i;
+      cpu::crop_resize(frames_[box.frame], crop_window(box), side, refinement.resize, scratch_[worker], crop);
+      if (!refinement.mirror) continue;
+      float* mirrored = crop + 3 * plane * n;
+      for (int row = 0; row < 3 * side; ++row)
+        std::reverse_copy(crop + row * side, crop + (row + 1) * side, mirrored + row * side);
     }
   });
 }
 
-void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
-                        bool inclusive_landmarks) {
+void CpuBackend::refine(Context& net, const Engine& engine, const Refinement& refinement) {
   const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
                                          [](const auto& o) { return o.name == "landmarks"; });
-  const int n = count();
-  reserve_floats(input_, int64_t{3} * side * side * max_batch);
+  const int n = count(), side = refinement.side, views = refinement.mirror ? 2 : 1;
+  const int most = max_batch(side);
+  reserve_floats(input_, int64_t{3} * side * side * most);
   next_boxes_.clear();
   next_landmarks_.clear();
-  for (int begin = 0; begin < n; begin += max_batch) {
-    const int end = std::min(n, begin + max_batch);
-    crop(begin, end, side, mode);
-    // Rows beyond `end` are leftovers of an earlier batch.
-    infer(net, engine, {std::min(batch_bucket(end - begin), max_batch), 3, side, side});
-    const float* prob = output(engine, "prob1", 2);
-    const float* regression = output(engine, "boxes", 4);
-    const float* marks = has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr;
+  for (int begin = 0; begin < n; begin += most / views) {
+    const int end = std::min(n, begin + most / views);
+    crop(begin, end, refinement);
+    // Rows beyond the last crop are leftovers of an earlier batch.
+    infer(net, engine, {std::min(batch_bucket(views * (end - begin)), most), 3, side, side});
+    Answers answers{output(engine, "prob1", 2), output(engine, "boxes", 4),
+                    has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr,
+                    refinement.mirror ? end - begin : 0};
     for (int i = 0; i < end - begin; ++i) {
-      const float score = prob[2 * i + 1];
-      if (!(score >= threshold)) continue;
+      const float score = answers.score(i);
+      if (!(score >= refinement.threshold)) continue;
       Box box = boxes_[begin + i];
       box.score = score;
       const float w = box.width(), h = box.height();
-      for (int k = 0; k < 4; ++k) box.regression[k] = regression[4 * i + k] * (k % 2 == 0 ? w : h);
+      for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
       box.level = 0;
       box.order = begin + i;
-      if (marks) {
-        const float span_x = inclusive_landmarks ? w : w - 1, span_y = inclusive_landmarks ? h : h - 1;
+      if (has_landmarks) {
+        const float inset = refinement.inclusive_landmarks ? 0 : 1;
         Landmarks& points = next_landmarks_.emplace_back();
-        for (int k = 0; k < kLandmarks / 2; ++k) {
-          points[k] = box.x1 + span_x * marks[kLandmarks * i + k];
-          points[k + 5] = box.y1 + span_y * marks[kLandmarks * i + k + 5];
+        for (int k = 0; k < kPoints; ++k) {
+          points[k] = box.x1 + (w - inset) * answers.point_x(i, k);
+          points[k + kPoints] = box.y1 + (h - inset) * answers.point_y(i, k);
         }
       }
       next_boxes_.push_back(box);
@@ -206,6 +213,57 @@ void CpuBackend::refine(Context& net, const Engine& engine, int side, int max_ba
   }
   boxes_.swap(next_boxes_);
   landmarks_.swap(next_landmarks_);
+}
+
+void CpuBackend::nms_average(float threshold, float average_above) {
+  nms_.run(boxes_, threshold, Overlap::kMin, Scope::kFrame, std::numeric_limits<int>::max());
+  next_boxes_.clear();
+  next_landmarks_.clear();
+  for (const int kept : nms_.kept()) {
+    float total = 0;
+    Box mean = boxes_[kept];
+    mean.x1 = mean.y1 = mean.x2 = mean.y2 = 0;
+    Landmarks points{};
+    for (const int i : nms_.order()) {
+      if (i != kept && (nms_.suppressor(i) != kept || overlap(boxes_[kept], boxes_[i], Overlap::kUnion) <= average_above)) continue;
+      const Box& b = boxes_[i];
+      total += b.score;
+      mean.x1 += b.score * b.x1;
+      mean.y1 += b.score * b.y1;
+      mean.x2 += b.score * b.x2;
+      mean.y2 += b.score * b.y2;
+      if (!landmarks_.empty())
+        for (int k = 0; k < kLandmarks; ++k) points[k] += b.score * landmarks_[i][k];
+    }
+    mean.x1 /= total;
+    mean.y1 /= total;
+    mean.x2 /= total;
+    mean.y2 /= total;
+    for (float& p : points) p /= total;
+    next_boxes_.push_back(mean);
+    if (!landmarks_.empty()) next_landmarks_.push_back(points);
+  }
+  boxes_.swap(next_boxes_);
+  landmarks_.swap(next_landmarks_);
+}
+
+void CpuBackend::save() {
+  saved_boxes_ = boxes_;
+  saved_landmarks_ = landmarks_;
+}
+
+void CpuBackend::average_with_saved() {
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    Box& b = boxes_[i];
+    const Box& before = saved_boxes_[b.order];
+    b.x1 = (b.x1 + before.x1) / 2;
+    b.y1 = (b.y1 + before.y1) / 2;
+    b.x2 = (b.x2 + before.x2) / 2;
+    b.y2 = (b.y2 + before.y2) / 2;
+    b.score = before.score;
+    if (!landmarks_.empty())
+      for (int k = 0; k < kLandmarks; ++k) landmarks_[i][k] = (landmarks_[i][k] + saved_landmarks_[b.order][k]) / 2;
+  }
 }
 
 void CpuBackend::read(float* dets, float* landmarks, int* frames) {

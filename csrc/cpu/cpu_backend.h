@@ -20,8 +20,7 @@ class CpuBackend final : public Backend {
   // Wide enough that tiles overlap little, small enough that a layer's activations stay in cache.
   PackLimits pack_limits() const override { return {{128, 256, 384, 512}, 512}; }
   // Larger batches gain nothing once one fills the cores, and cost memory.
-  int rnet_batch() const override { return 64; }
-  int onet_batch() const override { return 32; }
+  int max_batch(int side) const override { return side < 48 ? 64 : 32; }
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override;
   void unload() override;
   void begin(std::span<const Level> levels) override;
@@ -31,8 +30,10 @@ class CpuBackend final : public Backend {
   void regress() override;
   void square(bool truncating) override;
   void truncate_and_clip() override;
-  void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
-              bool inclusive_landmarks) override;
+  void refine(Context& net, const Engine& engine, const Refinement& refinement) override;
+  void nms_average(float threshold, float average_above) override;
+  void save() override;
+  void average_with_saved() override;
   int count() override { return static_cast<int>(boxes_.size()); }
   void read(float* dets, float* landmarks, int* frames) override;
 
@@ -41,7 +42,7 @@ class CpuBackend final : public Backend {
     Axis vertical, horizontal;
   };
 
-  void crop(int begin, int end, int side, Resize mode);
+  void crop(int begin, int end, const Refinement& refinement);
   void infer(Context& net, const Engine& engine, const Shape& shape);
   const float* output(const Engine& engine, const char* name, int channels) const;
 
@@ -61,8 +62,8 @@ class CpuBackend final : public Backend {
   const std::vector<Shape>* output_shapes_ = nullptr;
   std::vector<int32_t> positions_;
 
-  std::vector<Box> boxes_, next_boxes_;
-  std::vector<Landmarks> landmarks_, next_landmarks_;  // empty before O-Net, else one a box
+  std::vector<Box> boxes_, next_boxes_, saved_boxes_;
+  std::vector<Landmarks> landmarks_, next_landmarks_, saved_landmarks_;  // empty before O-Net, else one a box
   Nms nms_;
 };
 

@@ -10,12 +10,12 @@ void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, S
   if (mode == Resize::kArea) build_mips(pool);
   if (size == Size{image.height, image.width}) return;
 
+  resized_.resize(static_cast<size_t>(size.height) * size.width * 3);  // first: the largest, so what may fail
   const Source source = Source::choose(*this, mode, image.height, image.width, size);
   scratch.vertical.set(mode, 0, source.extent(image.height), size.height, source.extent(image.height),
                        source.image.height);
   scratch.horizontal.set(mode, 0, source.extent(image.width), size.width, source.extent(image.width),
                          source.image.width);
-  resized_.resize(static_cast<size_t>(size.height) * size.width * 3);
   const size_t width = static_cast<size_t>(size.width);
   scratch.planes.resize(std::max(scratch.planes.size(), 3 * width));
   float* const rgb[3] = {scratch.planes.data(), scratch.planes.data() + width, scratch.planes.data() + 2 * width};

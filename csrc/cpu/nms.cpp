@@ -40,24 +40,18 @@ uint64_t grid_key(int group, int octave, int64_t x, int64_t y) {
 
 bool Nms::suppresses(const Box& kept, const Box& candidate) const {
   if (scope_ == Scope::kLevel && kept.level != candidate.level) return false;
-  const float w = std::min(kept.x2, candidate.x2) - std::max(kept.x1, candidate.x1) + 1;
-  const float h = std::min(kept.y2, candidate.y2) - std::max(kept.y1, candidate.y1) + 1;
-  if (w <= 0 || h <= 0) return false;
-  const float common = w * h;
-  const float a = kept.width() * kept.height(), b = candidate.width() * candidate.height();
-  const float whole = overlap_ == Overlap::kMin ? std::min(a, b) : a + b - common;
-  return common / whole > threshold_;
+  return overlap(kept, candidate, overlap_) > threshold_;
 }
 
-bool Nms::suppressed_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
+int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   for (size_t k = frame_begin; k < kept_.size(); ++k)
-    if (suppresses(boxes[kept_[k]], boxes[candidate])) return true;
-  return false;
+    if (suppresses(boxes[kept_[k]], boxes[candidate])) return kept_[k];
+  return -1;
 }
 
 // Kept boxes lie in hashed cells by the octave of their width and the place of their centre, so that
 // only near ones of like size are compared.
-bool Nms::suppressed_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
+int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
   if (!has_area(b)) return false;  // it has nothing in common with any
@@ -71,16 +65,16 @@ bool Nms::suppressed_by_grid(const std::vector<Box>& boxes, int candidate, size_
     const int64_t x_first = cell_of(cx - rx, cell), x_last = cell_of(cx + rx, cell);
     const int64_t y_first = cell_of(cy - ry, cell), y_last = cell_of(cy + ry, cell);
     if ((x_last - x_first + 1) * (y_last - y_first + 1) > static_cast<int64_t>(kept_.size()) + 16)
-      return suppressed_by_scan(boxes, candidate, frame_begin);
+      return suppressor_by_scan(boxes, candidate, frame_begin);
     for (int64_t y = y_first; y <= y_last; ++y) {
       for (int64_t x = x_first; x <= x_last; ++x) {
         const uint64_t key = grid_key(group, o, x, y);
         for (int e = heads_[key & (heads_.size() - 1)]; e >= 0; e = entries_[e].next)
-          if (entries_[e].key == key && suppresses(boxes[entries_[e].box], b)) return true;
+          if (entries_[e].key == key && suppresses(boxes[entries_[e].box], b)) return entries_[e].box;
       }
     }
   }
-  return false;
+  return -1;
 }
 
 void Nms::add_to_grid(const std::vector<Box>& boxes, int kept) {
@@ -101,6 +95,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold,
   overlap_ = overlap;
   scope_ = scope;
   kept_.clear();
+  suppressors_.assign(boxes.size(), -1);
   order_.resize(boxes.size());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(), [&](int a, int b) { return ranks_before(boxes[a], boxes[b]); });
@@ -118,7 +113,9 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold,
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
-    if (grid ? suppressed_by_grid(boxes, i, frame_begin) : suppressed_by_scan(boxes, i, frame_begin)) continue;
+    suppressors_[i] =
+        grid ? suppressor_by_grid(boxes, i, frame_begin) : suppressor_by_scan(boxes, i, frame_begin);
+    if (suppressors_[i] >= 0) continue;
     kept_.push_back(i);
     if (grid) add_to_grid(boxes, i);
   }

@@ -14,9 +14,15 @@ class Nms {
   // overlap with a kept one of its scope is greater than `threshold`.
   const std::vector<int>& run(const std::vector<Box>& boxes, float threshold, Overlap overlap, Scope scope, int keep);
 
+  // Of the last run: those kept; all, by frame and falling score; and who suppressed a box, -1 for one kept.
+  const std::vector<int>& kept() const { return kept_; }
+  const std::vector<int>& order() const { return order_; }
+  int suppressor(int box) const { return suppressors_[box]; }
+
  private:
-  bool suppressed_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
-  bool suppressed_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
+  // These return who suppresses the candidate, or -1.
+  int suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
+  int suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
   void add_to_grid(const std::vector<Box>& boxes, int kept);
   bool suppresses(const Box& kept, const Box& candidate) const;
 
@@ -29,7 +35,7 @@ class Nms {
   float threshold_ = 0;
   Overlap overlap_ = Overlap::kUnion;
   Scope scope_ = Scope::kFrame;
-  std::vector<int> order_, kept_;
+  std::vector<int> order_, kept_, suppressors_;
   std::vector<int> heads_;  // hash buckets: first entry, or -1
   std::vector<Entry> entries_;
 };

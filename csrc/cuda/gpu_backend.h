@@ -29,8 +29,7 @@ class GpuBackend final : public Backend {
   }
 
   PackLimits pack_limits() const override { return {{512, 768, 1024, 1280}, 1280}; }
-  int rnet_batch() const override { return 256; }
-  int onet_batch() const override { return 64; }
+  int max_batch(int side) const override { return side < 48 ? 256 : 64; }
   void* stream() override { return runtime_.stream(); }
 
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override {
@@ -127,24 +126,31 @@ class GpuBackend final : public Backend {
 
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override {
     if (bound_ == 0) return;
-    const size_t words = static_cast<size_t>(capacity_) / 32 + 1;
-    runtime_.zero(counter(kTicket), sizeof(int));
-    runtime_.zero(status_.data(), static_cast<size_t>(bound_) * sizeof(int));
-    runtime_.zero(bits_.data(), 2 * words * sizeof(uint32_t));
-    uint32_t* kept = bits_.data();
-    uint32_t* capped = bits_.data() + words;
-    const BoxSet set = current();
+    const uint32_t* kept = rank_and_suppress(threshold, overlap == Overlap::kMin, scope == Scope::kLevel);
     DeviceBox* ranked = sets_[1 - current_].data();
-    runtime_.for_each(1, CopyCount{set, counter(kRanked)});
-    runtime_.for_each(bound_, Rank{set, ranked});
-    runtime_.for_each(bound_, Suppress{ranked, counter(kRanked), threshold, overlap == Overlap::kMin,
-                                       scope == Scope::kLevel, counter(kTicket), status_.data(), kept});
     if (keep < std::numeric_limits<int>::max()) {
+      uint32_t* capped = bits_.data() + words();
       runtime_.for_each(bound_, Cap{ranked, counter(kRanked), kept, keep, capped});
       kept = capped;
     }
-    runtime_.for_each(bound_, Compact{ranked, counter(kRanked), kept, set});
+    runtime_.for_each(bound_, Compact{ranked, counter(kRanked), kept, current()});
   }
+
+  void nms_average(float threshold, float average_above) override {
+    if (bound_ == 0) return;
+    const uint32_t* kept = rank_and_suppress(threshold, true, false);
+    saved_.reserve(capacity_);
+    runtime_.for_each(bound_, AverageKept{sets_[1 - current_].data(), counter(kRanked), status_.data(), average_above,
+                                          saved_.data()});
+    runtime_.for_each(bound_, Compact{saved_.data(), counter(kRanked), kept, current()});
+  }
+
+  void save() override {
+    saved_.reserve(capacity_);
+    runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
+  }
+
+  void average_with_saved() override { runtime_.for_each(bound_, AverageWithSaved{current(), saved_.data()}); }
 
   void regress() override {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
@@ -157,28 +163,28 @@ class GpuBackend final : public Backend {
 
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true}); }
 
-  void refine(Context& net, const Engine& engine, int side, int max_batch, float threshold, Resize mode,
-              bool inclusive_landmarks) override {
-    const int n = bound_;
+  void refine(Context& net, const Engine& engine, const Refinement& refinement) override {
+    const int n = bound_, side = refinement.side, views = refinement.mirror ? 2 : 1;
+    const int most = max_batch(side);
     const BoxSet from = current();
     current_ = 1 - current_;
     clear_boxes();
-    const size_t crop = 3 * static_cast<size_t>(side) * side;
-    input_.reserve(crop * max_batch);
+    input_.reserve(3 * static_cast<size_t>(side) * side * most);
     const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
                                            [](const TensorInfo& o) { return o.name == "landmarks"; });
-    for (int begin = 0; begin < n; begin += max_batch) {
-      const int real = std::min(n - begin, max_batch);
-      const int batch = std::min(max_batch, batch_bucket(real));
-      runtime_.for_each(real * side * side,
-                        CropResize{frames_.data(), from.data, begin, side, mode == Resize::kArea, input_.data()});
-      infer(net, engine, {batch, 3, side, side});
-      const int prob = checked_output(engine, *output_shapes_, "prob1", 2);
-      const int regression = checked_output(engine, *output_shapes_, "boxes", 4);
-      const float* landmarks =
-          has_landmarks ? outputs_[checked_output(engine, *output_shapes_, "landmarks", kLandmarks)].data() : nullptr;
-      runtime_.for_each(real, Refine{from.data, begin, outputs_[prob].data(), outputs_[regression].data(), landmarks,
-                                     threshold, inclusive_landmarks, current()});
+    for (int begin = 0; begin < n; begin += most / views) {
+      const int crops = std::min(n - begin, most / views);
+      const int mirrored = refinement.mirror ? crops : 0;
+      runtime_.for_each(crops * side * side, CropResize{frames_.data(), from.data, begin, side,
+                                                        refinement.resize == Resize::kArea, mirrored, input_.data()});
+      infer(net, engine, {std::min(most, batch_bucket(views * crops)), 3, side, side});
+      const auto output = [&](const char* name, int channels) -> const float* {
+        return outputs_[checked_output(engine, *output_shapes_, name, channels)].data();
+      };
+      const Answers answers{output("prob1", 2), output("boxes", 4),
+                            has_landmarks ? output("landmarks", kLandmarks) : nullptr, mirrored};
+      runtime_.for_each(crops, Refine{from.data, begin, answers, refinement.threshold,
+                                      refinement.inclusive_landmarks, current()});
     }
   }
 
@@ -204,6 +210,7 @@ class GpuBackend final : public Backend {
     host_boxes_.resize(n);
     runtime_.download(host_boxes_.data(), current().data, host_boxes_.size() * sizeof(DeviceBox));
     runtime_.synchronize();
+    std::sort(host_boxes_.begin(), host_boxes_.end(), ranks_before);
     for (int i = 0; i < n; ++i) {
       const DeviceBox& b = host_boxes_[i];
       const float values[5] = {b.x1, b.y1, b.x2, b.y2, b.score};
@@ -252,7 +259,7 @@ class GpuBackend final : public Backend {
     for (auto& set : sets_) set.reserve(n);
     capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
     status_.reserve(capacity_);
-    bits_.reserve(2 * (static_cast<size_t>(capacity_) / 32 + 1));
+    bits_.reserve(2 * words());
   }
 
   template <typename T>
@@ -261,11 +268,26 @@ class GpuBackend final : public Backend {
     runtime_.upload(to.data(), from.data(), from.size() * sizeof(T));
   }
 
+  size_t words() const { return static_cast<size_t>(capacity_) / 32 + 1; }
+
+  // Leaves the boxes ranked in the other set, their number in kRanked, and who is kept in the bits returned.
+  const uint32_t* rank_and_suppress(float threshold, bool by_min, bool same_level) {
+    runtime_.zero(counter(kTicket), sizeof(int));
+    runtime_.zero(status_.data(), static_cast<size_t>(bound_) * sizeof(int));
+    runtime_.zero(bits_.data(), 2 * words() * sizeof(uint32_t));
+    DeviceBox* ranked = sets_[1 - current_].data();
+    runtime_.for_each(1, CopyCount{current(), counter(kRanked)});
+    runtime_.for_each(bound_, Rank{current(), ranked});
+    runtime_.for_each(bound_, Suppress{ranked, counter(kRanked), threshold, by_min, same_level, counter(kTicket),
+                                       status_.data(), bits_.data()});
+    return bits_.data();
+  }
+
   // Keeps the boxes that `mark` sets a bit for.
   template <typename Mark>
   void filter(Mark mark) {
     if (bound_ == 0) return;
-    runtime_.zero(bits_.data(), (static_cast<size_t>(capacity_) / 32 + 1) * sizeof(uint32_t));
+    runtime_.zero(bits_.data(), words() * sizeof(uint32_t));
     mark(bits_.data());
     const BoxSet from = current();
     runtime_.for_each(1, CopyCount{from, counter(kRanked)});
@@ -371,6 +393,7 @@ class GpuBackend final : public Backend {
   const std::vector<Shape>* output_shapes_ = nullptr;
 
   Buffer<Runtime, DeviceBox> sets_[2] = {Buffer<Runtime, DeviceBox>(runtime_), Buffer<Runtime, DeviceBox>(runtime_)};
+  Buffer<Runtime, DeviceBox> saved_{runtime_};
   int current_ = 0;
   int capacity_ = 0;
   int bound_ = 0;     // no more boxes than this are in the current set

@@ -33,6 +33,7 @@ class HostRuntime {
 
   void zero(void* to, size_t bytes) { std::memset(to, 0, bytes); }
   void upload(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+  void copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
   void download(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
   void wait_for(void*) {}
   void synchronize() {}

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
 
     def fail(error: object) -> None:
-        console.print(f"create_engines: {error}", style="red", markup=False, highlight=False)
+        console.print(f"create_engines: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
 
     try:
         settings = _settings(options)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .averages import average_suppressed, mirror_mean
 from .boxes import (
     is_proper,
     regress,
@@ -184,9 +185,7 @@ def propose(prob: Array, reg: Array, level: Level, threshold: float) -> Proposal
 def pnet_stage(mips: Mips, minsize: float, p: Params) -> PNetStage:
     levels = pyramid_levels(mips.height, mips.width, minsize, p)
     inputs = [level_input(mips, level, p.resize) for level in levels]
-    proposals = [
-        propose(*run_pnet(data), level, p.thresholds[0]) for data, level in zip(inputs, levels, strict=True)
-    ]
+    proposals = [propose(*run_pnet(data), level, p.thresholds[0]) for data, level in zip(inputs, levels, strict=True)]
     level_nms = [suppress(found, p.nms_thresholds[0], p) for found in proposals]
     kept = suppress(concatenate(level_nms), p.nms_thresholds[1], p)
     kept = kept.take(np.arange(min(len(kept.scores), p.max_rnet)))
@@ -255,11 +254,26 @@ def rnet_stage(mips: Mips, boxes: Array, p: Params) -> RNetStage:
     return RNetStage(squares, windows, crops, prob, reg, kept, prob[index])
 
 
-def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
+@dataclass(frozen=True)
+class Look:
+    """What O-Net says of the squares about some boxes, each row that of a box that became no proper square dropped."""
+
+    squares: Array
+    windows: NDArray[np.int64]
+    crops: Array
+    prob: Array
+    reg: Array
+    marks: Array
+    regressed: Array  # (n, 4)
+    landmarks: Array  # (n, 10), pixels
+
+
+def look(mips: Mips, boxes: Array, p: Params) -> Look:
     squares, w, h, windows = squares_and_windows(boxes, p)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
-
+    if p.mirror:
+        prob, reg, marks = mirror_mean((prob, reg, marks), run_onet(np.ascontiguousarray(crops[:, :, :, ::-1])))
     inset = 1 if p.whole_pixels else 0  # the well-known port multiplies by x2 - x1
     landmarks = np.concatenate(
         [
@@ -268,12 +282,26 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
         ],
         axis=1,
     )
-    regressed = regress(squares, reg, w, h)
-    index = np.flatnonzero((prob >= p.thresholds[2]) & is_proper(regressed))
-    index = index[nms(regressed[index], prob[index], p.nms_thresholds[3], "min")]
-    kept, landmarks = regressed[index], landmarks[index]
+    return Look(squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
+
+
+def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
+    first = look(mips, boxes, p)
+    passed = np.flatnonzero((first.prob >= p.thresholds[2]) & is_proper(first.regressed))
+    regressed, prob, landmarks = first.regressed[passed], first.prob[passed], first.landmarks[passed]
+    index = nms(regressed, prob, p.nms_thresholds[3], "min")
+    kept, scores = regressed[index], prob[index]
+    if p.average_above < 1:
+        kept, landmarks = average_suppressed(regressed, prob, landmarks, index, p)
+    else:
+        landmarks = landmarks[index]
+    if p.second_pass and len(kept):
+        second = look(mips, kept, p)
+        kept, landmarks = (kept + second.regressed) / 2, (landmarks + second.landmarks) / 2
     if p.whole_pixels:
         truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
         truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)
-    dets = np.column_stack([kept, prob[index]])
-    return ONetStage(squares, windows, crops, prob, reg, marks, dets, landmarks)
+    dets = np.column_stack([kept, scores])
+    return ONetStage(
+        first.squares, first.windows, first.crops, first.prob, first.reg, first.marks, dets, landmarks
+    )

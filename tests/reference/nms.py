@@ -25,8 +25,8 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32], method: str) 
         of = np.minimum(own, area)
     else:
         raise ValueError(f'method must be "union" or "min", not {method!r}')
-    overlap: NDArray[np.float32] = common / of
-    return overlap
+    # boxes without area have nothing in common with any
+    return np.divide(common, of, out=np.zeros_like(common), where=common > 0)
 
 
 def nms(

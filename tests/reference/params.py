@@ -18,10 +18,14 @@ class Params:
     resize: str = "area"
     max_rnet: int = 10_000
     max_onet: int = 10_000
+    mirror: bool = False  # O-Net on each crop and its mirror image, averaged
+    second_pass: bool = False  # O-Net again on the result, averaged with the first
+    average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 
 PRESETS = {
     "fast": Params(),
+    "accurate": Params(mirror=True, second_pass=True, average_above=0.6),
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),
         max_size=(720, 1280),

@@ -68,9 +68,7 @@ def mip_level(len_x: float, len_y: float, n_x: int, n_y: int) -> int:
     return k
 
 
-def resample(
-    mips: Mips, x0: float, y0: float, len_x: float, len_y: float, n_x: int, n_y: int, mode: str
-) -> Planes:
+def resample(mips: Mips, x0: float, y0: float, len_x: float, len_y: float, n_x: int, n_y: int, mode: str) -> Planes:
     """Resample the window [x0, x0 + len_x) x [y0, y0 + len_y) to (3, n_y, n_x); zeros outside the image.
 
     `mode` is "bilinear" (two taps an axis) or "area" (every pixel by the part of it that is covered; an axis

@@ -65,17 +65,18 @@ struct Rank {
   }
 };
 
-TRTMTCNN_HD bool suppresses(const DeviceBox& kept, const DeviceBox& candidate, float threshold, bool by_min) {
-  const float w = least(kept.x2, candidate.x2) - most(kept.x1, candidate.x1) + 1;
-  const float h = least(kept.y2, candidate.y2) - most(kept.y1, candidate.y1) + 1;
-  if (w <= 0 || h <= 0) return false;
+// Intersection over union, or over the smaller area.
+TRTMTCNN_HD float overlap(const DeviceBox& a, const DeviceBox& b, bool by_min) {
+  const float w = least(a.x2, b.x2) - most(a.x1, b.x1) + 1;
+  const float h = least(a.y2, b.y2) - most(a.y1, b.y1) + 1;
+  if (w <= 0 || h <= 0) return -1;  // below any threshold
   const float common = w * h;
-  const float a = kept.width() * kept.height(), b = candidate.width() * candidate.height();
-  const float whole = by_min ? least(a, b) : a + b - common;
-  return common / whole > threshold;
+  const float area_a = a.width() * a.height(), area_b = b.width() * b.height();
+  return common / (by_min ? least(area_a, area_b) : area_a + area_b - common);
 }
 
-inline constexpr int kUndecided = 0, kKept = 1, kSuppressed = 2;
+// Else the status is 2 + the rank of the box that suppresses it.
+inline constexpr int kUndecided = 0, kKept = 1, kSuppressedBy = 2;
 
 // Greedy suppression over ranked boxes: each waits for those of better rank that overlap it. Tickets give
 // the ranks to threads in the order in which they run, so that what a thread waits for is always running
@@ -93,18 +94,18 @@ struct Suppress {
     const int i = atomic_add(ticket, 1);
     if (i >= *count) return;
     const DeviceBox box = ranked[i];
-    bool suppressed = false;
-    for (int j = 0; j < i && !suppressed; ++j) {
+    int outcome = kKept;
+    for (int j = 0; j < i && outcome == kKept; ++j) {
       const DeviceBox& other = ranked[j];
       if (other.frame != box.frame || (same_level && other.level != box.level)) continue;
-      if (!suppresses(other, box, threshold, by_min)) continue;
+      if (!(overlap(other, box, by_min) > threshold)) continue;
       int decided;
       do decided = load_acquire(status + j);
       while (decided == kUndecided);
-      suppressed = decided == kKept;
+      if (decided == kKept) outcome = kSuppressedBy + j;
     }
-    if (!suppressed) atomic_or(kept + i / 32, 1u << (i % 32));
-    store_release(status + i, suppressed ? kSuppressed : kKept);
+    if (outcome == kKept) atomic_or(kept + i / 32, 1u << (i % 32));
+    store_release(status + i, outcome);
   }
 };
 
@@ -136,6 +137,67 @@ struct Cap {
         high = middle;
     }
     if (bits_before(kept, i) - bits_before(kept, low) < keep) atomic_or(capped + i / 32, 1u << (i % 32));
+  }
+};
+
+// Each kept box becomes the mean, weighted by score, of itself and those it suppressed that overlap it enough.
+struct AverageKept {
+  const DeviceBox* ranked;
+  const int* count;
+  const int* status;
+  float above;  // intersection over union
+  DeviceBox* to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int n = *count;
+    if (i >= n) return;
+    const DeviceBox kept = ranked[i];
+    DeviceBox mean = kept;
+    if (status[i] == kKept) {
+      float total = kept.score;
+      scale(mean, kept.score);
+      for (int j = i + 1; j < n; ++j) {
+        if (status[j] != kSuppressedBy + i || !(overlap(kept, ranked[j], false) > above)) continue;
+        DeviceBox other = ranked[j];
+        scale(other, other.score);
+        add(mean, other);
+        total += ranked[j].score;
+      }
+      scale(mean, 1 / total);
+      mean.score = kept.score;
+    }
+    to[i] = mean;
+  }
+
+  TRTMTCNN_HD static void scale(DeviceBox& b, float by) {
+    b.x1 *= by;
+    b.y1 *= by;
+    b.x2 *= by;
+    b.y2 *= by;
+    for (float& p : b.landmarks) p *= by;
+  }
+
+  TRTMTCNN_HD static void add(DeviceBox& b, const DeviceBox& other) {
+    b.x1 += other.x1;
+    b.y1 += other.y1;
+    b.x2 += other.x2;
+    b.y2 += other.y2;
+    for (int k = 0; k < kLandmarks; ++k) b.landmarks[k] += other.landmarks[k];
+  }
+};
+
+// Makes each box the mean of itself and of what it was; the score is the one before.
+struct AverageWithSaved {
+  BoxSet boxes;
+  const DeviceBox* saved;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& b = boxes.data[i];
+    const DeviceBox before = saved[b.order];
+    AverageKept::add(b, before);
+    AverageKept::scale(b, 0.5f);
+    b.score = before.score;
   }
 };
 

@@ -1,19 +1,21 @@
 // Crops for R-Net and O-Net, and what they say of the boxes.
 #pragma once
 
+#include "answers.h"
 #include "cuda/kernels/boxes.h"
 #include "cuda/kernels/frame.h"
 
 namespace trtmtcnn::cuda {
 
-// One pixel of the crops of boxes [begin, ...), with zeros outside the frame.
+// One pixel of the crops of boxes [begin, begin + count), with zeros outside the frame, and of their mirror images.
 struct CropResize {
   const DeviceFrame* frames;
   const DeviceBox* boxes;
   int begin;
   int side;
   bool area;
-  float* out;  // (n, 3, side, side)
+  int mirrored;  // crop i's mirror image is crop mirrored + i; 0: none
+  float* out;    // (n, 3, side, side)
 
   TRTMTCNN_HD static int pixel(float v) { return static_cast<int>(clamped(v, -1e6f, 1e6f)); }
 
@@ -31,8 +33,11 @@ struct CropResize {
     horizontal.set(area, x1 * s, w * s, side, x, frame.mips[0].width * s, view.image->width);
     float rgb[3];
     blend(*view.image, vertical, horizontal, rgb);
-    float* pixel_out = out + ptrdiff_t{3} * plane * n + y * side + x;
-    for (int c = 0; c < 3; ++c) pixel_out[c * plane] = normalised(rgb[c]);
+    float* crop = out + ptrdiff_t{3} * plane * n + y * side;
+    for (int c = 0; c < 3; ++c) crop[c * plane + x] = normalised(rgb[c]);
+    if (!mirrored) return;
+    crop += ptrdiff_t{3} * plane * mirrored;
+    for (int c = 0; c < 3; ++c) crop[c * plane + side - 1 - x] = normalised(rgb[c]);
   }
 };
 
@@ -40,27 +45,25 @@ struct CropResize {
 struct Refine {
   const DeviceBox* from;
   int begin;
-  const float* prob;        // (n, 2)
-  const float* regression;  // (n, 4)
-  const float* landmarks;   // (n, 10), or null
+  Answers answers;
   float threshold;
   bool inclusive_landmarks;
   BoxSet to;
 
   TRTMTCNN_HD void operator()(int i) const {
-    const float score = prob[2 * i + 1];
+    const float score = answers.score(i);
     if (!(score >= threshold)) return;
     DeviceBox box = from[begin + i];
     const float w = box.width(), h = box.height();
     box.score = score;
-    for (int k = 0; k < 4; ++k) box.regression[k] = regression[4 * i + k] * (k % 2 == 0 ? w : h);
+    for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
     box.level = 0;
     box.order = begin + i;
-    if (landmarks) {
-      const float span_x = inclusive_landmarks ? w : w - 1, span_y = inclusive_landmarks ? h : h - 1;
-      for (int k = 0; k < kLandmarks / 2; ++k) {
-        box.landmarks[k] = box.x1 + span_x * landmarks[kLandmarks * i + k];
-        box.landmarks[k + 5] = box.y1 + span_y * landmarks[kLandmarks * i + k + 5];
+    if (answers.landmarks) {
+      const float inset = inclusive_landmarks ? 0 : 1;
+      for (int k = 0; k < kPoints; ++k) {
+        box.landmarks[k] = box.x1 + (w - inset) * answers.point_x(i, k);
+        box.landmarks[k + kPoints] = box.y1 + (h - inset) * answers.point_y(i, k);
       }
     }
     to.data[atomic_add(to.count, 1)] = box;  // never more than there were
