@@ -42,6 +42,13 @@ TRTMTCNN_HD int load_acquire(const int* address) {
 #endif
 }
 
+// Lets other threads of the warp run.
+TRTMTCNN_HD void pause() {
+#ifdef __CUDA_ARCH__
+  __nanosleep(32);
+#endif
+}
+
 TRTMTCNN_HD void store_release(int* address, int value) {
 #ifdef __CUDA_ARCH__
   __threadfence();

@@ -100,8 +100,7 @@ struct Suppress {
       if (other.frame != box.frame || (same_level && other.level != box.level)) continue;
       if (!(overlap(other, box, by_min) > threshold)) continue;
       int decided;
-      do decided = load_acquire(status + j);
-      while (decided == kUndecided);
+      while ((decided = load_acquire(status + j)) == kUndecided) pause();
       if (decided == kKept) outcome = kSuppressedBy + j;
     }
     if (outcome == kKept) atomic_or(kept + i / 32, 1u << (i % 32));
