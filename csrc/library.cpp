@@ -6,7 +6,9 @@
 
 namespace trtmtcnn {
 
-Library::Library(const std::string& path) : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)), path_(path) {
+// NODELETE: what these libraries start (threads, a CUDA context, exit handlers) does not outlive being unloaded.
+Library::Library(const std::string& path)
+    : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)), path_(path) {
   if (!handle_) {
     const char* why = dlerror();
     throw DeviceError("cannot load " + path + ": " + (why ? why : "unknown error"));

@@ -173,24 +173,29 @@ def _in_thread(
     build: Callable[[], tuple[bytes, bytes]], progress: pytrt.BuildProgress, network: str, report: Report | None
 ) -> tuple[bytes, bytes]:
     outcome: list[tuple[bytes, bytes] | BaseException] = []
+    # Thread.join() is not to be trusted once Ctrl-C has interrupted it: before Python 3.13 it then takes a thread
+    # that is running for one that has ended, and the interpreter would leave while TensorRT works.
+    ended = threading.Event()
 
     def work() -> None:
         try:
             outcome.append(build())
         except BaseException as error:
             outcome.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=work, name=f"build-{network}")
-    thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.02)
+        thread.start()
+        while not ended.wait(0.02):
             if report:
                 for name, done, steps in progress.phases()[:1]:
                     report(f"{network}: {name}", done, steps)
     except BaseException:  # Ctrl-C
         progress.cancel()
-        thread.join()
+        if thread.ident is not None:
+            ended.wait()
         raise
     result = outcome[0]
     if isinstance(result, BaseException):

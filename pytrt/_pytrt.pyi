@@ -76,6 +76,9 @@ class Stages:
         resize: _Resize | str = "area",
         nms_on_windows: bool = True,
         whole_pixels: bool = False,
+        mirror: bool = False,
+        second_pass: bool = False,
+        average_above: float = 1.0,
     ) -> None:
         """Takes the frames of a call, viewed until unload(); sizes: (height, width) each is worked on at."""
     def unload(self) -> None:

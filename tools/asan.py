@@ -97,11 +97,12 @@ def detect_faces() -> None:
     import numpy as np
 
     from mtcnn import FaceAligner, TrtMtcnn
+    from mtcnn.params import PRESETS
 
     img = cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))
     assert img is not None
     pictures = [img, img[:300, 100:400], img[::2, ::2], np.zeros((1, 1, 3), np.uint8), np.zeros((8, 600, 3), np.uint8)]
-    for preset in ("port", "fast"):
+    for preset in PRESETS:
         with TrtMtcnn(preset=preset) as detector:
             found = [len(dets) for dets, _ in detector.detect_batch(pictures)]
             assert found == [1, 1, 1, 0, 0], found

@@ -302,6 +302,4 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
         truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
         truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)
     dets = np.column_stack([kept, scores])
-    return ONetStage(
-        first.squares, first.windows, first.crops, first.prob, first.reg, first.marks, dets, landmarks
-    )
+    return ONetStage(first.squares, first.windows, first.crops, first.prob, first.reg, first.marks, dets, landmarks)

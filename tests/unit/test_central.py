@@ -6,9 +6,7 @@ from hypothesis.extra import numpy as hnp
 
 from mtcnn.central import find_central_face
 
-BOXES = hnp.arrays(
-    np.float32, st.tuples(st.integers(1, 12), st.just(4)), elements=st.floats(-500, 1500, width=32)
-)
+BOXES = hnp.arrays(np.float32, st.tuples(st.integers(1, 12), st.just(4)), elements=st.floats(-500, 1500, width=32))
 
 
 def test_nearest_to_the_centre_wins_over_the_best_score() -> None:
@@ -39,9 +37,7 @@ def test_the_first_of_equals() -> None:
     assert find_central_face((100, 100), [[40, 40, 50, 50], [50, 50, 60, 60]]) == 0
 
 
-@pytest.mark.parametrize(
-    "dets", [np.empty((0, 5), np.float32), np.empty((0, 4)), []], ids=["(0, 5)", "(0, 4)", "[]"]
-)
+@pytest.mark.parametrize("dets", [np.empty((0, 5), np.float32), np.empty((0, 4)), []], ids=["(0, 5)", "(0, 4)", "[]"])
 def test_no_faces(dets: object) -> None:
     assert find_central_face((10, 10), dets) is None
 

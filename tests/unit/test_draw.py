@@ -91,9 +91,7 @@ def test_any_picture(shape: tuple[int, ...]) -> None:
 def test_cropped_and_mirrored_views() -> None:
     img = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     for view in (img[20:220, 30:240], img[::-1, ::-1]):
-        np.testing.assert_array_equal(
-            draw_faces(view, DETS, LANDMARKS), draw_faces(view.copy(), DETS, LANDMARKS)
-        )
+        np.testing.assert_array_equal(draw_faces(view, DETS, LANDMARKS), draw_faces(view.copy(), DETS, LANDMARKS))
 
 
 @pytest.mark.parametrize("landmarks", [np.ones((2, 10)), np.ones(10), np.ones(()), np.empty((0, 10))])

@@ -258,9 +258,7 @@ def test_errors_use_the_name() -> None:
 
 @given(
     hnp.arrays(
-        st.one_of(
-            hnp.integer_dtypes(), hnp.unsigned_integer_dtypes(), hnp.floating_dtypes(), hnp.boolean_dtypes()
-        ),
+        st.one_of(hnp.integer_dtypes(), hnp.unsigned_integer_dtypes(), hnp.floating_dtypes(), hnp.boolean_dtypes()),
         hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5),
     )
 )

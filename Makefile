@@ -1,0 +1,121 @@
+# Sets up, builds, runs and checks trt-mtcnn. `make help` lists the commands.
+
+PYTHON ?= python3
+PHOTO ?= docs/images/astronaut.jpg
+TENSORRT_REPO ?= https://github.com/NVIDIA/TensorRT
+TENSORRT_TAG ?= v11.1
+TENSORRT_ROOT ?= /usr/local/tensorrt
+
+# The active virtual environment, else one of our own.
+VENV := $(or $(VIRTUAL_ENV),.venv)
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+ifneq ($(words $(VENV)),1)
+$(error the path of the virtual environment has a space, which make cannot handle: $(VENV))
+endif
+
+# Compilers by their common names: a Python may name ones that this machine lacks.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+export CC CXX
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := $(PY) -m pip install --quiet
+# Where Python.h is, for a Python that came without it.
+HEADERS = CPATH=$$(tools/machine.sh headers $(PY)) || exit 1; export CPATH;
+
+# What is done in an environment is noted in it. Another checkout may have used it since.
+DONE := $(VENV)/share/trt-mtcnn
+ifneq ($(shell cat $(DONE)/checkout 2>/dev/null),$(CURDIR))
+$(shell rm -rf $(DONE))
+endif
+ifeq ($(wildcard pytrt/_pytrt.*.so),)
+$(shell rm -f $(DONE)/built)
+endif
+SOURCES := setup.py $(wildcard pytrt/*.pyx pytrt/*.pxd pytrt/*.h) $(shell find csrc -type f)
+CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: install run test lint asan bench wheel models figures tensorrt-headers clean help
+
+install: $(DONE)/installed  ## set up, build and install in place (default)
+
+run: install  ## detect the faces of a photo: make run [PHOTO=path]
+	@$(PY) create_engines >/dev/null
+	@$(PY) examples/detect_photo.py "$(PHOTO)"
+
+test: $(DONE)/extra-test  ## run all tests; TESTS="tests/unit -k nms" for some
+	@$(PY) -m pytest $(TESTS)
+
+lint: $(DONE)/extra-lint  ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/clang-format --dry-run -Werror $(CPP)
+	@PATH="$(abspath $(BIN)):$$PATH" cython-lint pytrt
+	@$(BIN)/mypy
+
+asan: $(DONE)/extra-test  ## run the native tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@echo "== building with sanitizers"
+	@rm -rf build/asan
+	@$(HEADERS) TRT_MTCNN_SANITIZE=address,undefined $(PY) setup.py -q build --build-lib build/asan
+	@$(PY) tools/asan.py build/asan $(TESTS)
+
+bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
+	@$(PY) benchmarks/speed/compare.py $(BENCH)
+
+wheel: $(DONE)/extra-dist  ## build the sdist and, from it, the wheel, in dist/
+	@echo "== building the sdist and the wheel"
+	@rm -rf dist
+	@$(HEADERS) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@ls dist/*
+
+models: $(DONE)/extra-models  ## check that mtcnn/models/ is what tools/make_models.py makes of the original weights
+	@$(PY) tools/make_models.py --check && echo "mtcnn/models: as made from the original weights"
+
+figures: install  ## draw the pictures of the documentation
+	@$(PY) docs/make_figures.py
+
+tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENSORRT_TAG=...] [TENSORRT_ROOT=...]
+	@tools/tensorrt_headers.sh "$(TENSORRT_REPO)" "$(TENSORRT_TAG)" "$(TENSORRT_ROOT)"
+
+clean:  ## remove what was built; the environment .venv stays
+	@rm -rf build dist *.egg-info pytrt/*.so detected.jpg
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/pyvenv.cfg:
+	@test -z "$(VIRTUAL_ENV)" || { echo "VIRTUAL_ENV is $(VIRTUAL_ENV), which is no virtual environment" >&2; exit 1; }
+	@tools/machine.sh python "$(PYTHON)"
+	@echo "== making the virtual environment .venv"
+	@$(PYTHON) -m venv --clear .venv
+
+# What pyproject.toml requires of a build, once; builds then need no network.
+$(DONE)/tools: pyproject.toml $(VENV)/pyvenv.cfg
+	@tools/machine.sh python $(PY)
+	@tools/machine.sh compiler $(CXX)
+	@mkdir -p $(DONE) && echo "$(CURDIR)" >$(DONE)/checkout
+	@echo "== installing the build tools"
+	@sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr ',' '\n' | xargs $(PIP)
+	@touch $@
+
+$(DONE)/built: $(SOURCES) $(DONE)/tools
+	@echo "== building csrc/ and pytrt/"
+	@$(HEADERS) $(PY) setup.py -q build_ext --inplace
+	@touch $@
+
+$(DONE)/installed: pyproject.toml setup.py $(DONE)/tools | $(DONE)/built
+	@echo "== installing trt-mtcnn in place, and what it needs"
+	@$(HEADERS) $(PIP) --no-build-isolation --editable '.[images]'
+	@touch $@
+	@echo "== ready: make run, make test, ./create_engines"
+
+$(DONE)/extra-%: pyproject.toml $(DONE)/installed | $(DONE)/built
+	@echo "== installing what \"$*\" needs"
+	@$(HEADERS) $(PIP) --no-build-isolation --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,154 @@
+"""The parameters, and the presets, which are nothing but values of them."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import FrozenInstanceError, asdict, fields
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, make_params
+from tests.reference import params as reference
+
+NAMES = [field.name for field in fields(Params)]
+
+
+def test_presets_are_those_of_the_reference() -> None:
+    assert set(PRESETS) == set(reference.PRESETS)
+    assert DEFAULT_PRESET in PRESETS
+    for name, preset in PRESETS.items():
+        ours, theirs = asdict(preset), asdict(reference.PRESETS[name])
+        assert {key: ours[key] for key in theirs} == theirs
+        assert set(ours) - set(theirs) == {"minsize"}
+        assert preset.minsize == 40
+
+
+def test_the_ports_constants() -> None:
+    port = PRESETS["port"]
+    assert port.thresholds == (0.7, 0.7, 0.7) and port.nms_thresholds == (0.5, 0.7, 0.7, 0.7)
+    assert (port.max_size, port.max_rnet, port.max_onet) == ((720, 1280), 256, 64)
+    assert (port.level_size, port.nms_boxes, port.whole_pixels) == ("floor", "regressed", True)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_make_params_changes_only_what_it_is_told(preset: str) -> None:
+    assert make_params(preset, {}) == PRESETS[preset]
+    changed = make_params(preset, {"minsize": 25, "thresholds": [0.1, 0.2, 0.3]})
+    assert asdict(changed) == {**asdict(PRESETS[preset]), "minsize": 25, "thresholds": (0.1, 0.2, 0.3)}
+    assert make_params(changed, {"factor": 0.5}) == Params(**{**asdict(changed), "factor": 0.5})
+    assert make_params(preset, {}) == PRESETS[preset]
+
+
+@pytest.mark.parametrize("preset", ["", "Fast", "slow", None, 1, ["fast"], {}])
+def test_unknown_preset(preset: Any) -> None:
+    with pytest.raises(ValueError, match="preset must be one of .*'port', 'fast'.* got"):
+        make_params(preset, {})
+
+
+def test_unknown_parameter_is_told_the_known_ones() -> None:
+    with pytest.raises(TypeError, match="unknown parameter 'min_size': the parameters are minsize, factor"):
+        make_params("fast", {"min_size": 20})
+
+
+@given(
+    minsize=st.one_of(st.integers(12, 10**9), st.floats(12, 1e9)),
+    factor=st.floats(0, 1, exclude_min=True, exclude_max=True),
+    thresholds=st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    nms_thresholds=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    caps=st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)),
+    max_size=st.one_of(st.none(), st.tuples(st.integers(1, 10**6), st.integers(1, 10**6))),
+)
+def test_everything_in_range_is_taken(
+    minsize: float, factor: float, thresholds: Any, nms_thresholds: Any, caps: Any, max_size: Any
+) -> None:
+    p = Params(
+        minsize=minsize,
+        factor=factor,
+        thresholds=thresholds,
+        nms_thresholds=nms_thresholds,
+        max_rnet=caps[0],
+        max_onet=caps[1],
+        max_size=max_size,
+    )
+    assert (p.minsize, p.factor, p.max_rnet, p.max_onet, p.max_size) == (minsize, factor, *caps, max_size)
+    assert p.thresholds == tuple(thresholds) and p.nms_thresholds == tuple(nms_thresholds)
+    assert pickle.loads(pickle.dumps(p)) == p and hash(p) == hash(pickle.loads(pickle.dumps(p)))
+
+
+@pytest.mark.parametrize("number", [np.float32(25), np.float64(25), np.int16(25), np.uint8(25), Fraction(25), 25])
+def test_any_real_number(number: Any) -> None:
+    p = Params(minsize=number)
+    assert p.minsize == 25.0 and type(p.minsize) is float
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.6, 0.7], np.array([0.5, 0.6, 0.7]), (v for v in (0.5, 0.6, 0.7))])
+def test_any_three_thresholds(values: Any) -> None:
+    p = Params(thresholds=values)
+    assert p.thresholds == (0.5, 0.6, 0.7) and all(type(v) is float for v in p.thresholds)
+
+
+def test_numbers_of_numpy_count_as_pythons() -> None:
+    numbers: dict[str, Any] = {
+        "max_rnet": np.int64(5),
+        "max_size": (np.int32(7), np.uint16(9)),
+        "whole_pixels": np.bool_(True),
+    }
+    p = Params(**numbers)
+    assert (p.max_rnet, p.max_size, p.whole_pixels) == (5, (7, 9), True)
+    assert type(p.max_rnet) is int and type(p.whole_pixels) is bool
+
+
+NAN, INF = float("nan"), float("inf")
+WRONG: list[tuple[str, Any, type[Exception]]] = [
+    *(("minsize", value, ValueError) for value in (11.999, 0, -12, 1.1e9, 10**400, NAN, INF, -INF)),
+    *(("minsize", value, TypeError) for value in (None, "40", True, [40], np.array([40]), 40j, Decimal(40))),
+    *(("factor", value, ValueError) for value in (0, 1, 1.5, -0.1, NAN, INF)),
+    *(("factor", value, TypeError) for value in (None, "0.7", False)),
+    *((name, value, ValueError) for name in ("max_rnet", "max_onet") for value in (0, -1, 10**9)),
+    *((name, value, TypeError) for name in ("max_rnet", "max_onet") for value in (None, 1.0, "1", True)),
+    *(("max_size", value, ValueError) for value in ((0, 5), (5, -1), (5, 2**40))),
+    *(("max_size", value, TypeError) for value in (5, "720", (720,), (1, 2, 3), (1.5, 2), (True, 5), {720, 1280})),
+    *(("level_size", value, ValueError) for value in ("round", "", None, 1)),
+    *(("nms_boxes", value, ValueError) for value in ("windows", None)),
+    *(("resize", value, ValueError) for value in ("cubic", None, ["area"])),
+    *(("whole_pixels", value, TypeError) for value in (0, 1, None, "yes")),
+]
+for name, count in (("thresholds", 3), ("nms_thresholds", 4)):
+    for bad in (-0.01, 1.01, NAN, INF):
+        WRONG.append((name, (0.5,) * (count - 1) + (bad,), ValueError))
+    for bad in (None, "0.5", True):
+        WRONG.append((name, (0.5,) * (count - 1) + (bad,), TypeError))
+    WRONG += [(name, (0.5,) * (count + 1), ValueError), (name, (), ValueError)]
+    WRONG += [(name, 0.5, TypeError), (name, None, TypeError), (name, "0.5", TypeError), (name, b"555", TypeError)]
+
+
+@pytest.mark.parametrize(("name", "value", "error"), WRONG)
+def test_what_is_wrong_is_named(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=rf"^{name}\b.* must be .*got"):
+        Params(**{name: value})
+    with pytest.raises(error, match=rf"^{name}\b"):
+        make_params("fast", {name: value})
+
+
+def test_one_bad_threshold_is_told_apart() -> None:
+    with pytest.raises(ValueError, match=r"thresholds\[1\] must be 0 to 1, got 2"):
+        Params(thresholds=(0.5, 2, 0.5))
+
+
+def test_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Params().minsize = 5  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        PRESETS["fast"].thresholds[0] = 0.1  # type: ignore[index]
+
+
+def test_every_parameter_is_documented() -> None:
+    assert Params.__doc__ is not None
+    for name in NAMES:
+        assert name in Params.__doc__
