@@ -81,6 +81,7 @@ figures: install  ## draw the pictures of the documentation
 
 tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENSORRT_TAG=...] [TENSORRT_ROOT=...]
 	@tools/tensorrt_headers.sh "$(TENSORRT_REPO)" "$(TENSORRT_TAG)" "$(TENSORRT_ROOT)"
+	@rm -f $(DONE)/built
 
 clean:  ## remove what was built; the environment .venv stays
 	@rm -rf build dist *.egg-info pytrt/*.so detected.jpg

@@ -18,7 +18,7 @@ from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from find_sdks import cuda_toolkit, tensorrt_headers  # noqa: E402
+from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 KERNELS = "csrc/cpu/kernels_isa.cpp"
@@ -40,9 +40,7 @@ if os.environ.get("TRT_MTCNN_WERROR"):
 CYTHON_FLAGS = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-function"]
 
 # These are compiled once for each major version of TensorRT whose headers are found; see csrc/tensorrt/versions.h.
-TENSORRT_SOURCES = [
-    f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan", "rtx_targets")
-]
+TENSORRT_SOURCES = [f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan", "rtx_targets")]
 TENSORRT = tensorrt_headers()
 TENSORRT_FLAGS = {
     major: [
@@ -55,11 +53,11 @@ TENSORRT_FLAGS = {
 }
 CUDA = cuda_toolkit()
 CUDA_SOURCES = ["csrc/cuda/cuda_device.cu"] if CUDA else []
-# Turing to Blackwell, and PTX for what comes after.
-CUDA_TARGETS = os.environ.get("TRT_MTCNN_CUDA_TARGETS", "75,80,86,89,90,100,120").split(",")
+CUDA_TARGETS = cuda_targets(CUDA) if CUDA else []
 CUDA_FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra"]
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
-CUDA_FLAGS += [f"-gencode=arch=compute_{CUDA_TARGETS[-1]},code=compute_{CUDA_TARGETS[-1]}"]
+# And PTX for what comes after.
+CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=compute_{t}" for t in CUDA_TARGETS[-1:]]
 if os.environ.get("TRT_MTCNN_WERROR"):
     CUDA_FLAGS += ["-Werror=all-warnings"]
 if TENSORRT:
@@ -76,7 +74,8 @@ class BuildExtension(build_ext):
     def build_extension(self, ext: Extension) -> None:
         compiler = self.compiler
         # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
-        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, ext.include_dirs, ext.define_macros])
+        sdks = [TENSORRT_FLAGS, CUDA, CUDA_FLAGS]
+        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, sdks, ext.include_dirs, ext.define_macros])
         objects = Path(
             "build", "objects", f"{sys.implementation.cache_tag}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
         )

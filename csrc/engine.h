@@ -38,6 +38,11 @@ class Engine {
   virtual ~Engine() = default;
   virtual const TensorInfo& input() const = 0;
   virtual const std::vector<TensorInfo>& outputs() const = 0;
+  // The largest sizes that it was built for.
+  virtual Shape largest_input() const {
+    constexpr int64_t kAny = int64_t{1} << 30;
+    return {kAny, kAny, kAny, kAny};
+  }
   virtual std::unique_ptr<Context> context() = 0;
   // A context whose buffers are in host memory on every device.
   virtual std::unique_ptr<Context> host_context() { return context(); }

@@ -16,6 +16,16 @@ bool same_geometry(std::span<const Level> a, std::span<const Level> b) {
                     [](const Level& x, const Level& y) { return x.size == y.size; });
 }
 
+// The canvases that suit the device, as far as P-Net's engine takes them.
+PackLimits canvas_limits(const Backend& backend, const Engine& pnet) {
+  PackLimits limits = backend.pack_limits();
+  const Shape largest = pnet.largest_input();
+  std::erase_if(limits.widths, [&](int width) { return width > largest[3]; });
+  if (limits.widths.empty()) limits.widths.push_back(static_cast<int>(largest[3]));
+  limits.max_height = static_cast<int>(std::min<int64_t>(limits.max_height, largest[2]));
+  return limits;
+}
+
 }  // namespace
 
 TrtMtcnn::TrtMtcnn(std::unique_ptr<Backend> backend, std::shared_ptr<Engine> pnet, std::shared_ptr<Engine> rnet,
@@ -31,7 +41,7 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
 
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep) {
   if (!same_geometry(levels, levels_)) {
-    plan_ = pack(levels, backend_->pack_limits());
+    plan_ = pack(levels, canvas_limits(*backend_, *pnet_.engine));
     levels_.assign(levels.begin(), levels.end());
   }
   const auto propose_all = [&] {

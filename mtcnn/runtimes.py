@@ -13,7 +13,7 @@ from mtcnn.errors import DeviceError
 
 __all__ = ["TensorRtLibraries", "openvino_library", "tensorrt_libraries"]
 
-# Flavour: (names of the runtime and parser up to the major version, major versions newest first, package, how to get it)
+# Flavour: (names of runtime and parser up to the major version, major versions newest first, package, how to get it)
 _TENSORRT = {
     "tensorrt": (
         ("libnvinfer.so", "libnvonnxparser.so"),

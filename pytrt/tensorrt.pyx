@@ -105,7 +105,8 @@ cdef class TensorRt:
         cdef vector[Profile] profiles = loaded.get().profiles()
         return {
             "input": (info.name.decode(), _shape_tuple(info.shape)),
-            "outputs": [(outputs[0][i].name.decode(), _shape_tuple(outputs[0][i].shape)) for i in range(outputs.size())],
+            "outputs": [(outputs[0][i].name.decode(), _shape_tuple(outputs[0][i].shape))
+                        for i in range(outputs.size())],
             "profiles": [(_shape_tuple(p.min), _shape_tuple(p.opt), _shape_tuple(p.max)) for p in profiles],
             "device_memory": loaded.get().device_memory(),
         }

@@ -86,6 +86,8 @@ def run_inside(folder: Path, arguments: list[str]) -> int:
     tests = [str(path) for name in TESTS if (path := ROOT / "tests" / "unit" / name).exists()]
     # Reports reach stderr only where pytest leaves it alone.
     options = ["-q", "--capture=sys", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
+    # The sanitizer's operator new ends the process where the real one throws.
+    options += ["--deselect", "tests/unit/test_pytrt.py::TestStages::test_too_large_to_hold"]
     failed = int(pytest.main([*options, *(arguments or tests)]))
     detect_faces()
     return failed

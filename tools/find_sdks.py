@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import platform
 import shutil
+import subprocess
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,3 +83,23 @@ def cuda_toolkit() -> CudaToolkit | None:
             if nvcc.is_file() and (include / "cuda_runtime.h").is_file() and (library / "libcudart_static.a").is_file():
                 return CudaToolkit(nvcc, include, library)
     return None
+
+
+# Turing to Blackwell; and Jetson's, whose code is not the desktop's of the same generation: Orin, Thor.
+CUDA_TARGETS = (75, 80, 86, 89, 90, 100, 120)
+JETSON_TARGETS = (87, 110)
+
+
+def cuda_targets(toolkit: CudaToolkit) -> list[str]:
+    """The compute capabilities to compile kernels for: $TRT_MTCNN_CUDA_TARGETS, else those that nvcc knows of ours."""
+    if chosen := os.environ.get("TRT_MTCNN_CUDA_TARGETS"):
+        return chosen.split(",")
+    listed = subprocess.run([toolkit.nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout
+    known = {int(number) for number in re.findall(r"compute_(\d+)\b", listed)}
+    wanted = CUDA_TARGETS + (JETSON_TARGETS if platform.machine() == "aarch64" else ())
+    targets = [str(target) for target in sorted(wanted) if target in known]
+    if not targets:
+        raise SystemExit(
+            f"{toolkit.nvcc} knows none of the GPUs {wanted}: set TRT_MTCNN_CUDA_TARGETS, or CUDA_HOME=none"
+        )
+    return targets

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -83,16 +84,21 @@ class HostCudaContext final : public Context {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine(std::shared_ptr<Plan> plan, int device) : plan_(std::move(plan)), device_(device) {}
+  CudaEngine(std::shared_ptr<Plan> plan, int device) : plan_(std::move(plan)), device_(device) {
+    for (const tensorrt::Profile& profile : plan_->profiles())
+      for (size_t i = 0; i < largest_.size(); ++i) largest_[i] = std::max(largest_[i], profile.max[i]);
+  }
 
   const TensorInfo& input() const override { return plan_->input(); }
   const std::vector<TensorInfo>& outputs() const override { return plan_->outputs(); }
+  Shape largest_input() const override { return largest_; }
   std::unique_ptr<Context> context() override { return std::make_unique<CudaContext>(plan_, device_); }
   std::unique_ptr<Context> host_context() override { return std::make_unique<HostCudaContext>(plan_, device_); }
 
  private:
   std::shared_ptr<Plan> plan_;
   int device_;
+  Shape largest_{};
 };
 
 class CudaDevice final : public Device {

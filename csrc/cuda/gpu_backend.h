@@ -56,10 +56,11 @@ class GpuBackend final : public Backend {
           return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x && a.scale_y == b.scale_y;
         });
     if (!same) {
-      host_levels_.assign(levels.begin(), levels.end());
-      upload(levels_, host_levels_);
       canvases_.clear();
       recordings_.clear();
+      host_levels_.clear();  // should there be no memory for them
+      upload(levels_, std::vector<Level>(levels.begin(), levels.end()));
+      host_levels_.assign(levels.begin(), levels.end());
     }
     current_ = 0;
     bound_ = 0;
@@ -157,6 +158,7 @@ class GpuBackend final : public Backend {
   }
 
   void square(bool truncating) override {
+    runtime_.use();
     filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, bits}); });
     count();  // refine() must know how many crops to make
   }
@@ -165,7 +167,9 @@ class GpuBackend final : public Backend {
 
   void refine(Context& net, const Engine& engine, const Refinement& refinement) override {
     const int n = bound_, side = refinement.side, views = refinement.mirror ? 2 : 1;
-    const int most = max_batch(side);
+    const int most = static_cast<int>(std::min<int64_t>(max_batch(side), engine.largest_input()[0]));
+    if (most < views)
+      throw EngineError("mirror images need an engine for batches of 2 and more: run create_engines with a larger one");
     const BoxSet from = current();
     current_ = 1 - current_;
     clear_boxes();
@@ -348,7 +352,7 @@ class GpuBackend final : public Backend {
   const CanvasMemory& canvas_memory(const Canvas& canvas) {
     const auto found = canvases_.find(&canvas);
     if (found != canvases_.end()) return found->second;
-    CanvasMemory& memory = canvases_.emplace(&canvas, CanvasMemory(runtime_)).first->second;
+    CanvasMemory memory(runtime_);
     std::vector<int> pixel_starts, cell_starts;
     for (const Tile& tile : canvas.tiles) {
       pixel_starts.push_back(memory.pixels);
@@ -359,7 +363,7 @@ class GpuBackend final : public Backend {
     upload(memory.tiles, canvas.tiles);
     upload(memory.pixel_starts, pixel_starts);
     upload(memory.cell_starts, cell_starts);
-    return memory;
+    return canvases_.emplace(&canvas, std::move(memory)).first->second;
   }
 
   void infer(Context& net, const Engine& engine, const Shape& shape) {

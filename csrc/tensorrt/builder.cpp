@@ -54,6 +54,11 @@ std::string parser_errors(const nvonnxparser::IParser& parser) {
   return text;
 }
 
+void check_float32(const nvinfer1::ITensor& tensor) {
+  if (tensor.getType() != nvinfer1::DataType::kFLOAT)
+    throw EngineError(std::string("the ONNX model's tensor \"") + tensor.getName() + "\" is not float32");
+}
+
 void add_profiles(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config, const char* input,
                   const std::vector<Profile>& profiles) {
   for (const Profile& p : profiles) {
@@ -95,6 +100,8 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
   }
   if (network->getNbInputs() != 1 || network->getInput(0)->getDimensions().nbDims != 4)
     throw EngineError("the ONNX model must have one input of four dimensions (n, c, h, w)");
+  check_float32(*network->getInput(0));
+  for (int i = 0; i < network->getNbOutputs(); ++i) check_float32(*network->getOutput(i));
 
   std::unique_ptr<nvinfer1::ITimingCache> cache;
   int64_t workspace = options.workspace;
@@ -102,6 +109,8 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
     std::unique_ptr<nvinfer1::IBuilderConfig> config(builder->createBuilderConfig());
     if (!config) fail("TensorRT cannot make a configuration", logger.take());
     config->setProgressMonitor(&monitor);
+    // On by default. float32 means float32: with TF32's 10 bits scores would differ as they do in float16.
+    config->clearFlag(nvinfer1::BuilderFlag::kTF32);
     if (workspace > 0) config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, static_cast<size_t>(workspace));
     if (options.optimization_level >= 0) config->setBuilderOptimizationLevel(options.optimization_level);
     if (!options.targets.empty()) set_rtx_targets(libraries, *config, options.targets);

@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, metavar="DIR", help="ONNX models to use instead of the package's own")
     parser.add_argument("--flavour", choices=("auto", *FLAVOURS), default="auto", help="what they are to run on")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic (default fp32)")
-    parser.add_argument("--port-layout", action="store_true", help="det1, det2, det3.engine for code of the TensorRT port")
+    parser.add_argument(
+        "--port-layout", action="store_true", help="det1, det2, det3.engine for code of the TensorRT port"
+    )
     parser.add_argument("--no-build", action="store_true", help="only tell whether the engines there can be used")
     build = parser.add_argument_group("TensorRT")
     build.add_argument("--target", metavar="sm_86,...", help="GPUs to build for, with tensorrt-rtx; needs no GPU")
@@ -76,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--rnet-batch", default="64,256", metavar="BEST,MOST", help="default 64,256")
     build.add_argument("--onet-batch", default="16,64", metavar="BEST,MOST", help="default 16,64")
     build.add_argument("--workspace", type=int, default=0, metavar="MIB", help="scratch memory at most")
-    build.add_argument("--optimization-level", type=int, default=-1, metavar="0-5", help="5 builds longest, runs fastest")
+    build.add_argument(
+        "--optimization-level", type=int, default=-1, metavar="0-5", help="5 builds longest, runs fastest"
+    )
     build.add_argument("--timing-cache", type=Path, metavar="FILE", help="keeps measurements for the next build")
     return parser
 

@@ -19,6 +19,7 @@ Array = NDArray[np.float32]
 def _session(net: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave their core
     return ort.InferenceSession(MODELS / f"{net}.onnx", options, providers=["CPUExecutionProvider"])
 
 

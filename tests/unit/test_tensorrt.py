@@ -337,8 +337,8 @@ def a_model(nodes: Sequence[Any], inputs: Sequence[str], shape: Sequence[Any] = 
     return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString())
 
 
-def node(kind: str, *inputs: str) -> Any:
-    return onnx.helper.make_node(kind, list(inputs), ["y"], name=f"a_{kind}")
+def node(kind: str, *inputs: str, **attributes: int) -> Any:
+    return onnx.helper.make_node(kind, list(inputs), ["y"], name=f"a_{kind}", **attributes)
 
 
 @needs_rtx
@@ -352,9 +352,10 @@ class TestModels:
             (a_model([node("Frobnicate", "x")], ["x"]), r"a_Frobnicate \(Frobnicate\).*Plugin not found"),
             (a_model([node("Add", "x", "z")], ["x", "z"]), "one input of four dimensions"),
             (a_model([node("Relu", "x")], ["x"], ["n", 3, 24]), "one input of four dimensions"),
+            (a_model([node("Cast", "x", to=10)], ["x"]), '"y" is not float32'),
             (b"", "one input of four dimensions"),
         ],
-        ids=["garbage", "half", "a byte short", "unknown op", "two inputs", "three dimensions", "empty"],
+        ids=["garbage", "half", "a byte short", "unknown op", "two inputs", "three dimensions", "float16", "empty"],
     )
     def test_broken_ones_in_the_parsers_words(self, model: bytes, message: str, tmp_path: Path) -> None:
         with pytest.raises(EngineError, match=message):
@@ -719,7 +720,7 @@ class TestFloat16:
         assert apart.get("landmarks", 0) < 1e-2
 
     def test_photo(self, astronaut: NDArray[np.uint8]) -> None:
-        for side in (60, 154, 400):
+        for side in (60, 154, 400, 512):
             apart = self.difference("pnet", pytrt.resize(astronaut, side, side)[np.newaxis])
             assert apart["prob1"] < 5e-3
             assert apart["boxes"] < 1e-2
@@ -736,18 +737,24 @@ class TestFloat16:
     @pytest.mark.parametrize("network", NETWORKS)
     def test_what_is_converted(self, network: str) -> None:
         half = onnx.load_from_string(to_float16(model_bytes(network)))
+        onnx.checker.check_model(half, full_check=True)
+        float32, float16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
         kinds = {i.name: i.data_type for i in half.graph.initializer}
-        by_weight = {n.input[1]: n for n in half.graph.node if len(n.input) > 1 and n.input[1] in kinds}
+        layers = [n for n in half.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")]
         outputs = {o.name for o in half.graph.output}
-        feeds_output = {n.name for n in half.graph.node if outputs & set(n.output)}
         softmaxes = {n.input[0] for n in half.graph.node if n.op_type == "Softmax"}
-        heads = feeds_output | {n.name for n in half.graph.node if softmaxes & set(n.output)}
-        for weight, user in by_weight.items():
-            if user.op_type in ("Conv", "Gemm", "MatMul"):
-                expected = onnx.TensorProto.FLOAT if user.name in heads else onnx.TensorProto.FLOAT16
-                assert kinds[weight] == expected, (weight, user.name)
+        heads = {n.name for n in layers if (outputs | softmaxes) & set(n.output)}
+        assert len(heads) == len(outputs)
+        kept = heads | {layers[0].name}
+        assert {n.name: kinds[n.input[1]] for n in layers} == {
+            n.name: float32 if n.name in kept else float16 for n in layers
+        }
         for value in (*half.graph.input, *half.graph.output):
-            assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+            assert value.type.tensor_type.elem_type == float32
+        session = ort.InferenceSession(half.SerializeToString(), providers=["CPUExecutionProvider"])
+        side = SIDES.get(network, 30)
+        for output in session.run(None, {"data": np.zeros((1, 3, side, side), np.float32)}):
+            assert output.dtype == np.float32
 
     def test_unnamed_nodes(self) -> None:
         """The converter knows nodes by their names; a model without any is converted all the same."""

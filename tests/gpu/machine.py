@@ -1,0 +1,254 @@
+"""The GPU under test: whether there is one, engines for it, and results to compare with.
+
+unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
+
+TRT_MTCNN_EMULATE=1 runs the tests on pytrt.EmulatedGpu instead: that tests the tests, not the GPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import unittest
+from collections.abc import Callable
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pytrt
+from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
+from mtcnn.devices import gpu_flavour
+from mtcnn.engines import NETWORKS, engine_problem, read_engine
+from mtcnn.flavours import TENSORRT_FLAVOURS, BuildSettings, tensorrt
+from tests.gpu.frames import ROOT, Image
+
+Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+EMULATED = os.environ.get("TRT_MTCNN_EMULATE") == "1"
+PRECISIONS = ("fp32", "fp16")
+DATA = Path(os.environ.get("TRT_MTCNN_DATA") or ROOT.parent / "shared" / "data")
+# GPUs that NVIDIA lists for TensorRT-RTX 1.x; on others it may refuse to work, which is then no fault of ours.
+RTX_GPUS = {(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)}
+
+
+class Variant(NamedTuple):
+    """Engines of one flavour and precision."""
+
+    flavour: str
+    precision: str
+
+
+class Bounds(NamedTuple):
+    """What may differ from float32 on the CPU: pixels, score, and the score's distance from the threshold within
+    which a face may come or go."""
+
+    boxes: float
+    scores: float
+    landmarks: float
+    doubt: float
+
+
+BOUNDS = {"fp32": Bounds(1, 1e-3, 1, 2e-3), "fp16": Bounds(2, 1e-2, 2, 3e-2)}
+
+
+@cache
+def why_not() -> str | None:
+    """Why no GPU can be tested here."""
+    if EMULATED:
+        return None
+    try:
+        gpu_flavour()
+    except DeviceError as error:
+        return f"no GPU to test: {error}"
+    return None
+
+
+class GpuTest(unittest.TestCase):
+    """Skipped, with the reason, where no GPU can be used."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if reason := why_not():
+            raise unittest.SkipTest(reason)
+
+
+VariantTest = Callable[[Any, Variant], None]
+
+
+def each_variant(test: VariantTest, precisions: tuple[str, ...] = PRECISIONS) -> Callable[[GpuTest], None]:
+    """Runs a test in a subtest for every flavour and precision; skipped where TensorRT-RTX cannot run this GPU."""
+
+    @wraps(test)
+    def run(self: GpuTest) -> None:
+        for variant in variants():
+            if variant.precision not in precisions:
+                continue
+            with self.subTest(flavour=variant.flavour, precision=variant.precision):
+                try:
+                    detector(variant)
+                except (DeviceError, EngineError) as error:
+                    if variant.flavour == "tensorrt-rtx" and capability() not in RTX_GPUS:
+                        self.skipTest(f"TensorRT-RTX does not run on this GPU: {error}")
+                    raise
+                test(self, variant)
+
+    return run
+
+
+def each_variant_in_fp32(test: VariantTest) -> Callable[[GpuTest], None]:
+    return each_variant(test, ("fp32",))
+
+
+def capability() -> tuple[int, int]:
+    _, _, gpus = pytrt.cuda_driver()
+    return gpus[0][1] if gpus else (0, 0)
+
+
+@cache
+def variants() -> list[Variant]:
+    if EMULATED:
+        return [Variant("openvino", "fp32")]
+    found = []
+    for flavour in TENSORRT_FLAVOURS:
+        try:
+            tensorrt(flavour)
+        except DeviceError:
+            continue
+        found += [Variant(flavour, precision) for precision in PRECISIONS if precision == "fp32" or can_convert()]
+    return found
+
+
+def can_convert() -> bool:
+    """Whether what float16 engines are made with is installed."""
+    return all(importlib.util.find_spec(name) for name in ("onnx", "onnxconverter_common"))
+
+
+def work_folder() -> Path:
+    """Where engines are kept between runs."""
+    return Path(os.environ.get("TRT_MTCNN_GPU_ENGINES") or ROOT / "build" / "gpu" / "engines")
+
+
+@cache
+def engines(variant: Variant) -> list[Path]:
+    """Engines of a variant, built where they are missing or stale."""
+    folder = work_folder() / f"{variant.flavour}-{variant.precision}"
+    paths = [folder / f"{network}.engine" for network in NETWORKS]
+    fits = all(
+        engine_problem(path, variant.flavour, network) is None and read_engine(path)[1].precision == variant.precision
+        for path, network in zip(paths, NETWORKS, strict=True)
+    )
+    if fits:
+        return paths
+    return create_engines(folder, precision=variant.precision, flavour=variant.flavour, settings=settings())
+
+
+def settings(**changes: Any) -> BuildSettings:
+    """With one timing cache for all: what one build has measured, the next need not."""
+    return BuildSettings(timing_cache=work_folder() / "timing.cache", **changes)
+
+
+@cache
+def detector(variant: Variant) -> TrtMtcnn:
+    """A detector on the GPU, shared by all tests."""
+    return make_detector(variant)
+
+
+def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
+    if EMULATED:
+        from tests.emulated import emulated_detector
+
+        return emulated_detector(**arguments)
+    return TrtMtcnn(engines(variant), device="cuda", **arguments)
+
+
+@cache
+def cpu_detector() -> TrtMtcnn | None:
+    """The CPU path, where OpenVINO is installed."""
+    return TrtMtcnn(device="cpu") if importlib.util.find_spec("openvino") else None
+
+
+def what_to_compare_with() -> str | None:
+    if importlib.util.find_spec("openvino"):
+        return "the CPU path"
+    if importlib.util.find_spec("onnxruntime"):
+        return "the plain cascade on ONNX Runtime"
+    return None
+
+
+def expected_faces(img: Image, minsize: float, preset: str, **params: Any) -> Faces:
+    """What the CPU finds: our own CPU path, else the plain cascade of tests/reference."""
+    on_cpu = cpu_detector()
+    if on_cpu is not None:
+        return on_cpu.detect(img, minsize, preset=preset, **params)
+    from tests.reference import cascade
+
+    return cascade.detect(img, minsize, preset, **params)
+
+
+@cache
+def expected_results() -> list[dict[str, Any]]:
+    """The committed results; see make_expected.py."""
+    results: list[dict[str, Any]] = json.loads(Path(__file__).with_name("expected.json").read_text())
+    return results
+
+
+def compare(ours: Faces, theirs: Faces, bounds: Bounds, least_score: float) -> tuple[float, float, float]:
+    """The largest differences of boxes, scores and landmarks, faces paired by place.
+
+    Raises AssertionError where one has a face that the other lacks, unless its score is near enough to the least.
+    """
+    (dets, marks), (ref_dets, ref_marks) = ours, theirs
+    if dets.dtype != np.float32 or marks.dtype != np.float32 or dets.shape[1:] != (5,) or marks.shape[1:] != (10,):
+        raise AssertionError(f"results of {dets.dtype} {dets.shape} and {marks.dtype} {marks.shape}")
+    ref_dets, ref_marks = np.asarray(ref_dets).reshape(-1, 5), np.asarray(ref_marks).reshape(-1, 10)
+    apart = np.abs(dets[:, np.newaxis, :4] - ref_dets[:, :4]).max(axis=2, initial=0) if len(dets) else None
+    largest = np.zeros(3)
+    free = set(range(len(dets)))
+    for i, (box, points) in enumerate(zip(ref_dets, ref_marks, strict=True)):
+        near = [j for j in free if apart is not None and apart[j, i] <= 4 * bounds.boxes]
+        if not near:
+            if box[4] > least_score + bounds.doubt:
+                raise AssertionError(f"the face at {box.round(1).tolist()} is missing among {dets.round(1).tolist()}")
+            continue
+        j = min(near, key=lambda j: float(apart[j, i]) if apart is not None else 0)
+        free.remove(j)
+        found = (
+            np.abs(dets[j, :4] - box[:4]).max(),
+            abs(dets[j, 4] - box[4]),
+            np.abs(marks[j] - points).max(),
+        )
+        largest = np.maximum(largest, found)
+    for j in free:
+        if dets[j, 4] > least_score + bounds.doubt:
+            raise AssertionError(f"there is a face too many, at {dets[j].round(3).tolist()}")
+    if not (largest <= bounds[:3]).all():
+        raise AssertionError(f"boxes, scores, landmarks differ by {largest.round(5).tolist()}, more than {bounds[:3]}")
+    return float(largest[0]), float(largest[1]), float(largest[2])
+
+
+def free_gpu_memory(ordinal: int = 0) -> int:
+    """Bytes free on the GPU, asked of the driver in its primary context."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    device, context = ctypes.c_int(), ctypes.c_void_p()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+
+    def call(name: str, *arguments: Any) -> None:
+        status = getattr(driver, name)(*arguments)
+        if status != 0:
+            raise RuntimeError(f"{name}: CUDA error {status}")
+
+    call("cuInit", 0)
+    call("cuDeviceGet", ctypes.byref(device), ordinal)
+    call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+    call("cuCtxPushCurrent_v2", context)
+    try:
+        call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+    finally:
+        call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
+        call("cuDevicePrimaryCtxRelease_v2", device)
+    return free.value

@@ -1,0 +1,59 @@
+"""Writes expected.json: what the CPU path finds, for machines that have none. python -m tests.gpu.make_expected [--check]."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtcnn import TrtMtcnn
+from mtcnn.params import PRESETS
+from tests.gpu.frames import FRAMES
+
+EXPECTED = Path(__file__).with_name("expected.json")
+
+
+def find_all() -> list[dict[str, Any]]:
+    entries = []
+    with TrtMtcnn(device="cpu") as detector:
+        for preset in PRESETS:
+            for name, frame in FRAMES.items():
+                for minsize in (40, 24) if name == "astronaut" else (40,):
+                    dets, landmarks = detector.detect(frame(), minsize, preset=preset)
+                    entries.append(
+                        {
+                            "frame": name,
+                            "preset": preset,
+                            "minsize": minsize,
+                            "dets": [[round(float(v), 4) for v in row] for row in dets],
+                            "landmarks": [[round(float(v), 3) for v in row] for row in landmarks],
+                        }
+                    )
+    return entries
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only tell whether the file still says what is found")
+    options = parser.parse_args()
+    entries = find_all()
+    if options.check:
+        known = json.loads(EXPECTED.read_text())
+        apart = [
+            old["frame"]
+            for old, new in zip(known, entries, strict=True)
+            if not all(np.allclose(old[key], new[key], atol=0.05) for key in ("dets", "landmarks"))
+        ]
+        print(f"{EXPECTED.name}: {'differs: ' + ', '.join(apart) if apart else 'as found'}")
+        return 1 if apart else 0
+    EXPECTED.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+    print(f"{EXPECTED.name}: {len(entries)} results, {sum(len(e['dets']) for e in entries)} faces")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
