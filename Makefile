@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan bench wheel models figures tensorrt-headers clean help
+.PHONY: install run test lint asan bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -67,6 +67,11 @@ asan: $(DONE)/extra-test  ## run the native tests under AddressSanitizer and Und
 bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
 	@$(PY) benchmarks/speed/compare.py $(BENCH)
 
+# Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
+GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
+gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--no-tests"]
+	@CPATH=$$(tools/machine.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
+
 wheel: $(DONE)/extra-dist  ## build the sdist and, from it, the wheel, in dist/
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist
@@ -82,6 +87,12 @@ figures: install  ## draw the pictures of the documentation
 tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENSORRT_TAG=...] [TENSORRT_ROOT=...]
 	@tools/tensorrt_headers.sh "$(TENSORRT_REPO)" "$(TENSORRT_TAG)" "$(TENSORRT_ROOT)"
 	@rm -f $(DONE)/built
+
+cuda: $(DONE)/extra-cuda-build  ## get CUDA's compiler from PyPI where the machine has none, and build the kernels
+	@echo "== building with the CUDA kernels"
+	@$(HEADERS) $(PY) setup.py -q build_ext --inplace
+
+tensorrt-rtx: $(DONE)/extra-tensorrt-rtx  ## get TensorRT-RTX from PyPI, which builds engines without a GPU
 
 clean:  ## remove what was built; the environment .venv stays
 	@rm -rf build dist *.egg-info pytrt/*.so detected.jpg

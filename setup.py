@@ -54,7 +54,13 @@ TENSORRT_FLAGS = {
 CUDA = cuda_toolkit()
 CUDA_SOURCES = ["csrc/cuda/cuda_device.cu"] if CUDA else []
 CUDA_TARGETS = cuda_targets(CUDA) if CUDA else []
-CUDA_FLAGS = ["-std=c++20", "-O3", "--expt-relaxed-constexpr", "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra"]
+CUDA_FLAGS = [
+    "-std=c++20",
+    "-O3",
+    "--threads=0",
+    "--expt-relaxed-constexpr",
+    "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra",
+]
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
 # And PTX for what comes after.
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=compute_{t}" for t in CUDA_TARGETS[-1:]]

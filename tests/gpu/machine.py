@@ -8,6 +8,7 @@ TRT_MTCNN_EMULATE=1 runs the tests on pytrt.EmulatedGpu instead: that tests the 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import json
 import os
@@ -185,9 +186,9 @@ def expected_faces(img: Image, minsize: float, preset: str, **params: Any) -> Fa
     on_cpu = cpu_detector()
     if on_cpu is not None:
         return on_cpu.detect(img, minsize, preset=preset, **params)
-    from tests.reference import cascade
-
-    return cascade.detect(img, minsize, preset, **params)
+    reference = importlib.import_module("tests.reference.cascade")
+    faces: Faces = reference.detect(img, minsize, preset, **params)
+    return faces
 
 
 @cache

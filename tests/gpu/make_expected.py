@@ -1,4 +1,4 @@
-"""Writes expected.json: what the CPU path finds, for machines that have none. python -m tests.gpu.make_expected [--check]."""
+"""Writes expected.json, what the CPU path finds, for machines without one: python -m tests.gpu.make_expected."""
 
 from __future__ import annotations
 

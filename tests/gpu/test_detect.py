@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import unittest
 from functools import cache
@@ -31,6 +32,7 @@ from tests.gpu.machine import (
 PHOTOS = sorted(DATA.glob("photos/*.jpg"))
 WIDER = sorted(DATA.glob("wider100/images/*"))[::2]
 PRESETS = ("fast", "port", "accurate")
+SAME = 1e-3  # pixels: sums may be taken in another order
 if EMULATED:
     PHOTOS, WIDER = PHOTOS[:2], WIDER[:3]
 
@@ -50,11 +52,15 @@ class Record(dict[str, float]):
         print(f"largest differences, {title}: " + ", ".join(f"{name} {value:.2g}" for name, value in self.items()))
 
 
-@cache
-def from_cpu(path: str, minsize: float, preset: str) -> Faces:
+def read(path: str) -> frames.Image:
     img = cv2.imread(path)
     assert img is not None
-    return expected_faces(img, minsize, preset)
+    return np.asarray(img, np.uint8)
+
+
+@cache
+def from_cpu(path: str, minsize: float, preset: str) -> Faces:
+    return expected_faces(read(path), minsize, preset)
 
 
 def least(params: dict[str, Any]) -> float:
@@ -100,8 +106,7 @@ class TestBesideCpu(GpuTest):
     def compare_files(self, variant: Variant, paths: list[str], presets: tuple[str, ...], title: str) -> None:
         record = Record()
         for path in paths:
-            img = cv2.imread(path)
-            assert img is not None
+            img = read(path)
             for preset in presets:
                 found = detector(variant).detect(img, 40, preset=preset)
                 with self.subTest(path=path, preset=preset, precision=variant.precision):
@@ -183,10 +188,10 @@ class TestItself(GpuTest):
             first = [one.detect(img, preset=preset) for img in sequence]
             for _ in range(2 if EMULATED else 5):
                 for img, faces in zip(sequence, first, strict=True):
-                    self.assert_equal(one.detect(img, preset=preset), faces, 1e-4)
+                    self.assert_equal(one.detect(img, preset=preset), faces, SAME)
             for img, faces in zip(sequence, first, strict=True):
                 for _ in range(2 if EMULATED else 5):
-                    self.assert_equal(one.detect(img, preset=preset), faces, 1e-4)
+                    self.assert_equal(one.detect(img, preset=preset), faces, SAME)
             # Other pixels in a frame of a known size.
             turned = np.ascontiguousarray(frames.astronaut()[:, ::-1])
             self.assert_equal(
@@ -208,7 +213,7 @@ class TestItself(GpuTest):
         fresh = [make_detector(variant).detect(photo, **params) for params in settings]
         for _ in range(2 if EMULATED else 4):
             for params, faces in zip(settings, fresh, strict=True):
-                self.assert_equal(detector(variant).detect(photo, **params), faces, 1e-4)
+                self.assert_equal(detector(variant).detect(photo, **params), faces, SAME)
 
     @each_variant
     def test_batches(self, variant: Variant) -> None:
@@ -222,10 +227,9 @@ class TestItself(GpuTest):
             frames.astronaut(),
         ]
         alone = [detector(variant).detect(img) for img in images]
-        tolerance = 0.02 if variant.precision == "fp32" else 1.0  # other batches may choose other kernels
         for _ in range(1 if EMULATED else 3):
             for faces, expected in zip(detector(variant).detect_batch(images), alone, strict=True):
-                self.assert_equal(faces, expected, tolerance)
+                compare(faces, expected, BOUNDS[variant.precision], 0.7)  # other canvases may take other kernels
         self.assertEqual([len(dets) for dets, _ in alone], [1, 0, 0, 8, 1, 6, 1])
 
     @each_variant
@@ -242,7 +246,7 @@ class TestPicturesOnTheGpu(GpuTest):
     def test_cupy(self, variant: Variant) -> None:
         if not importlib.util.find_spec("cupy"):
             self.skipTest("CuPy is not installed")
-        import cupy
+        cupy = importlib.import_module("cupy")
 
         photo = frames.astronaut()
         here = detector(variant).detect(photo)
@@ -264,7 +268,7 @@ class TestPicturesOnTheGpu(GpuTest):
     def test_torch(self, variant: Variant) -> None:
         if not importlib.util.find_spec("torch"):
             self.skipTest("PyTorch is not installed")
-        import torch
+        torch = importlib.import_module("torch")
 
         if not torch.cuda.is_available():
             self.skipTest("this PyTorch has no CUDA")
@@ -275,9 +279,9 @@ class TestPicturesOnTheGpu(GpuTest):
             self.check(detector(variant).detect(there), here)
         mixed = detector(variant).detect_batch([there, photo, there])
         for faces in mixed:
-            self.check(faces, here, 0.02 if variant.precision == "fp32" else 1.0)
+            compare(faces, here, BOUNDS[variant.precision], 0.7)
 
-    def check(self, ours: Faces, theirs: Faces, atol: float = 1e-4) -> None:
+    def check(self, ours: Faces, theirs: Faces, atol: float = SAME) -> None:
         for x, y in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 

@@ -138,7 +138,7 @@ def test_more_candidates_than_there_is_room_for(preset: str, gpu: TrtMtcnn, dete
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("caps", [{"max_rnet": 5}, {"max_onet": 2}, {"max_rnet": 1, "max_onet": 1}])
-def test_caps(caps: dict[str, int], preset: str, gpu: TrtMtcnn, detector: TrtMtcnn, mixed: list[Image]) -> None:
+def test_caps(caps: dict[str, Any], preset: str, gpu: TrtMtcnn, detector: TrtMtcnn, mixed: list[Image]) -> None:
     for img in (mixed[1], mixed[4]):
         assert_agree(gpu, detector, img, 25, preset, **caps)
     batch = [mixed[1], mixed[0], mixed[4]]

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-import find_sdks  # noqa: E402
+import find_sdks
 
 
 def sdk(folder: Path, version: tuple[int, int, int], old_names: bool = False, parser: bool = True) -> Path:
@@ -135,7 +135,7 @@ class TestCudaTargets:
 
     def test_jetson(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(find_sdks.platform, "machine", lambda: "aarch64")
-        assert find_sdks.cuda_targets(self.nvcc(tmp_path, "75 80 86 87 89 90")) == "75 80 86 87 89 90".split()
+        assert find_sdks.cuda_targets(self.nvcc(tmp_path, "75 80 86 87 89 90")) == ["75", "80", "86", "87", "89", "90"]
 
     def test_chosen(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRT_MTCNN_CUDA_TARGETS", "89,90")
@@ -149,7 +149,7 @@ class TestCudaTargets:
         found = find_sdks.cuda_toolkit()
         if found is None:
             pytest.skip("no CUDA toolkit on this machine")
-        assert set(find_sdks.cuda_targets(found)) <= {*"75 80 86 87 89 90 100 110 120".split()}
+        assert set(find_sdks.cuda_targets(found)) <= {*["75", "80", "86", "87", "89", "90", "100", "110", "120"]}
 
 
 class TestCudaToolkit:

@@ -12,6 +12,7 @@ from mtcnn.runtimes import openvino_library, tensorrt_libraries
 
 RUNTIME = {"tensorrt": "libnvinfer.so", "tensorrt-rtx": "libtensorrt_rtx.so"}
 PARSER = {"tensorrt": "libnvonnxparser.so", "tensorrt-rtx": "libtensorrt_onnxparser_rtx.so"}
+NEWEST = {"tensorrt": 11, "tensorrt-rtx": 1}
 PACKAGE = {"tensorrt": "tensorrt_libs", "tensorrt-rtx": "tensorrt_rtx_libs"}
 
 
@@ -38,11 +39,9 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("flavour", ["tensorrt", "tensorrt-rtx"])
 class TestTensorRt:
-    newest = {"tensorrt": 11, "tensorrt-rtx": 1}
-
     def expect(self, flavour: str, folder: Path, major: int | None = None) -> None:
         found = tensorrt_libraries(flavour)
-        number = self.newest[flavour] if major is None else major
+        number = NEWEST[flavour] if major is None else major
         assert found == (str(folder / f"{RUNTIME[flavour]}.{number}"), str(folder / f"{PARSER[flavour]}.{number}"))
 
     def test_none(self, flavour: str, bare: Path) -> None:
@@ -53,43 +52,43 @@ class TestTensorRt:
         assert "pip install" in message and "TRT_MTCNN_TENSORRT" in message
 
     def test_chosen_folder(self, flavour: str, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        put(bare / "site" / PACKAGE[flavour], flavour, self.newest[flavour])
-        chosen = put(bare / "chosen", flavour, self.newest[flavour])
+        put(bare / "site" / PACKAGE[flavour], flavour, NEWEST[flavour])
+        chosen = put(bare / "chosen", flavour, NEWEST[flavour])
         monkeypatch.setenv("TRT_MTCNN_TENSORRT", str(chosen))
         self.expect(flavour, chosen)
 
     def test_chosen_folder_is_the_only_one(self, flavour: str, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        put(bare / "site" / PACKAGE[flavour], flavour, self.newest[flavour])
+        put(bare / "site" / PACKAGE[flavour], flavour, NEWEST[flavour])
         monkeypatch.setenv("TRT_MTCNN_TENSORRT", str(bare / "absent"))
         with pytest.raises(DeviceError, match="was not found"):
             tensorrt_libraries(flavour)
 
     def test_package(self, flavour: str, bare: Path) -> None:
-        self.expect(flavour, put(bare / "site" / PACKAGE[flavour], flavour, self.newest[flavour]))
+        self.expect(flavour, put(bare / "site" / PACKAGE[flavour], flavour, NEWEST[flavour]))
 
     def test_library_path(self, flavour: str, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        folder = put(bare / "lib", flavour, self.newest[flavour])
+        folder = put(bare / "lib", flavour, NEWEST[flavour])
         monkeypatch.setenv("LD_LIBRARY_PATH", f":{bare}/absent:{folder}:")
         self.expect(flavour, folder)
 
     def test_usual_folders_the_newest_first(self, flavour: str, bare: Path) -> None:
         for version in ("9", "10.15", "10.8"):
-            put(bare / "usual" / f"tensorrt-{version}" / "lib", flavour, self.newest[flavour])
+            put(bare / "usual" / f"tensorrt-{version}" / "lib", flavour, NEWEST[flavour])
         self.expect(flavour, bare / "usual" / "tensorrt-10.15" / "lib")
 
     def test_package_before_the_system(self, flavour: str, bare: Path) -> None:
-        put(bare / "usual" / "tensorrt" / "lib", flavour, self.newest[flavour])
-        self.expect(flavour, put(bare / "site" / PACKAGE[flavour], flavour, self.newest[flavour]))
+        put(bare / "usual" / "tensorrt" / "lib", flavour, NEWEST[flavour])
+        self.expect(flavour, put(bare / "site" / PACKAGE[flavour], flavour, NEWEST[flavour]))
 
     def test_no_parser(self, flavour: str, bare: Path) -> None:
-        folder = put(bare / "usual" / "tensorrt-9" / "lib", flavour, self.newest[flavour], parser=False)
+        folder = put(bare / "usual" / "tensorrt-9" / "lib", flavour, NEWEST[flavour], parser=False)
         with pytest.raises(DeviceError) as caught:
             tensorrt_libraries(flavour)
-        assert f"{folder}/{RUNTIME[flavour]}.{self.newest[flavour]} is there, but its ONNX parser" in str(caught.value)
+        assert f"{folder}/{RUNTIME[flavour]}.{NEWEST[flavour]} is there, but its ONNX parser" in str(caught.value)
 
     def test_folder_without_the_parser_is_passed_over(self, flavour: str, bare: Path) -> None:
-        put(bare / "usual" / "tensorrt-2" / "lib", flavour, self.newest[flavour], parser=False)
-        self.expect(flavour, put(bare / "usual" / "tensorrt-1" / "lib", flavour, self.newest[flavour]))
+        put(bare / "usual" / "tensorrt-2" / "lib", flavour, NEWEST[flavour], parser=False)
+        self.expect(flavour, put(bare / "usual" / "tensorrt-1" / "lib", flavour, NEWEST[flavour]))
 
     def test_version_that_is_not_known(self, flavour: str, bare: Path) -> None:
         put(bare / "usual" / "tensorrt" / "lib", flavour, 8)

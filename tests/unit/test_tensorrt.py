@@ -486,7 +486,7 @@ def flip(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
-HARM: dict[str, tuple[Callable[[Path], None], str]] = {
+HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "no engine": (lambda f: (f / "rnet.engine").unlink(), "there is none yet"),
     "no description": (lambda f: (f / "rnet.engine.json").unlink(), "there is no description .*rnet.engine.json"),
     "cut off": (rewrite("rnet.engine", lambda b: b[:-100]), "rnet.engine is damaged"),
@@ -506,7 +506,7 @@ HARM: dict[str, tuple[Callable[[Path], None], str]] = {
     "stale": (change(model_sha256="0" * 64), "rnet.engine was made from another model"),
     "other version": (change(flavour_version="1.0.9"), r"rnet.engine was made by tensorrt-rtx 1.0.9; 1\.\d"),
     "other files": (
-        lambda f: shutil.copy(f / "onet.engine", f / "rnet.engine"),
+        lambda f: (f / "rnet.engine").write_bytes((f / "onet.engine").read_bytes()),
         "rnet.engine is damaged or not the one that rnet.engine.json describes",
     ),
 }
