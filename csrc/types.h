@@ -42,9 +42,9 @@ enum class Resize { kBilinear, kArea };
 enum class Overlap { kUnion, kMin };
 enum class Scope { kLevel, kFrame };  // within what boxes suppress each other
 
-inline constexpr int kCell = 12;   // P-Net's receptive field
-inline constexpr int kStride = 2;  // P-Net's stride
-inline constexpr int kPoints = 5;              // facial landmarks
+inline constexpr int kCell = 12;                // P-Net's receptive field
+inline constexpr int kStride = 2;               // P-Net's stride
+inline constexpr int kPoints = 5;               // facial landmarks
 inline constexpr int kLandmarks = 2 * kPoints;  // x1..x5, y1..y5
 inline constexpr float kPixelMean = 127.5f;
 inline constexpr float kPixelScale = 0.0078125f;

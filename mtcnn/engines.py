@@ -253,7 +253,7 @@ def engine_problem(path: Path, flavour: str, network: str) -> str | None:
     try:
         _, description = read_engine(path)
     except EngineError as error:
-        return str(error) if path.exists() else "there is none yet"
+        return str(error) if path.exists() else f"there is no {path.name} yet"
     if description.flavour != flavour:
         return f"{path.name} is for {description.flavour}, not {flavour}"
     if description.network != network:
@@ -295,19 +295,27 @@ def current_engines(folder: Path, flavour: str, build: bool = True) -> list[Path
     if problem is None:
         return paths
     if not build:
-        raise EngineError(f"{folder}: {problem}")
+        raise EngineError(f"the engines in {folder} cannot be used: {problem}; run create_engines")
     with locked(folder):
         problem = _first_problem(paths, flavour)  # another process may have built them while this one waited
         if problem is None:
             return paths
         log.info("building engines in %s: %s", folder, problem)
         settings = BuildSettings(timing_cache=folder / "timing.cache")
-        return _create(folder, models_folder(), "fp32", None, flavour, settings, port_layout=False)
+        return _create(folder, models_folder(), _precision_before(paths[0]), None, flavour, settings, port_layout=False)
 
 
 def _first_problem(paths: list[Path], flavour: str) -> str | None:
     problems = (engine_problem(path, flavour, network) for path, network in zip(paths, NETWORKS, strict=True))
     return next((problem for problem in problems if problem is not None), None)
+
+
+def _precision_before(path: Path) -> str:
+    """The precision of the engine there, which a rebuild keeps; "fp32" where it cannot be told."""
+    try:
+        return read_engine(path)[1].precision
+    except EngineError:
+        return "fp32"
 
 
 def _check_model(network: str, model: bytes, path: Path) -> None:

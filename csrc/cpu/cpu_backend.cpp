@@ -22,6 +22,7 @@ void reserve_floats(std::vector<float>& buffer, int64_t n) {
 CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)), scratch_(pool_->threads()) {}
 
 void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
+  pool_->process().check();
   if (frames_.size() < images.size()) frames_.resize(images.size());
   unload();  // a load that fails leaves no view of another call's pictures
   frame_count_ = static_cast<int>(images.size());
@@ -225,7 +226,9 @@ void CpuBackend::nms_average(float threshold, float average_above) {
     mean.x1 = mean.y1 = mean.x2 = mean.y2 = 0;
     Landmarks points{};
     for (const int i : nms_.order()) {
-      if (i != kept && (nms_.suppressor(i) != kept || overlap(boxes_[kept], boxes_[i], Overlap::kUnion) <= average_above)) continue;
+      if (i != kept &&
+          (nms_.suppressor(i) != kept || overlap(boxes_[kept], boxes_[i], Overlap::kUnion) <= average_above))
+        continue;
       const Box& b = boxes_[i];
       total += b.score;
       mean.x1 += b.score * b.x1;

@@ -54,7 +54,7 @@ int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t
 int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
-  if (!has_area(b)) return -1;  // it has nothing in common with any
+  if (!has_area(b)) return -1;              // it has nothing in common with any
   const float reach = 1.001f / threshold_;  // a little more than 1 / t, for rounding
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
@@ -113,8 +113,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold,
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
-    suppressors_[i] =
-        grid ? suppressor_by_grid(boxes, i, frame_begin) : suppressor_by_scan(boxes, i, frame_begin);
+    suppressors_[i] = grid ? suppressor_by_grid(boxes, i, frame_begin) : suppressor_by_scan(boxes, i, frame_begin);
     if (suppressors_[i] >= 0) continue;
     kept_.push_back(i);
     if (grid) add_to_grid(boxes, i);

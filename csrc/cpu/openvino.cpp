@@ -52,6 +52,7 @@ class OpenVinoEngine final : public Engine, public std::enable_shared_from_this<
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<Context> context() override;
   const ov::Api& api() const { return runtime_->api(); }
+  const Process& process() const { return runtime_->process(); }
 
  private:
   TensorInfo describe(ov::Port* port) const;
@@ -138,6 +139,7 @@ ov::Tensor* OpenVinoContext::view(const float* data, const Shape& shape) {
 }
 
 void OpenVinoContext::infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) {
+  engine_->process().check();
   const std::vector<Shape>& shapes = output_shapes(input_shape);
   if (views_.size() + 1 + outputs.size() > kViews) release(views_);
   api().check(api().infer_request_set_input_tensor_by_index(request_, 0, view(input, input_shape)), "bind the input");
@@ -149,6 +151,7 @@ void OpenVinoContext::infer(const Shape& input_shape, const float* input, std::s
 
 // A dynamic network tells its outputs' shapes only by running: once, on zeros, for each shape met.
 const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shape) {
+  engine_->process().check();
   const auto found = output_shapes_.find(input_shape);
   if (found != output_shapes_.end()) return found->second;
   engine_->check_input(input_shape);
@@ -216,6 +219,7 @@ std::string OpenVino::version() const {
 }
 
 std::shared_ptr<Engine> OpenVino::compile(std::span<const char> onnx, const OpenVinoOptions& options) {
+  process_.check();
   ov::Model* model = nullptr;
   if (onnx.empty() || api_->core_read_model_from_memory_buffer(core_, onnx.data(), onnx.size(), nullptr, &model) != 0) {
     const char* why = onnx.empty() ? "it is empty" : api_->get_last_err_msg();

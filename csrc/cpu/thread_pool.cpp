@@ -9,6 +9,10 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
+  if (!process_.is_this()) {  // there are no threads to join
+    for (std::thread& worker : workers_) worker.detach();
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     stop_ = true;

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "process.h"
+
 namespace trtmtcnn::cpu {
 
 class ThreadPool {
@@ -17,6 +19,8 @@ class ThreadPool {
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
+
+  const Process& process() const { return process_; }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -36,6 +40,7 @@ class ThreadPool {
   void work(int worker);
   void take_pieces(int worker);
 
+  Process process_;
   std::vector<std::thread> workers_;
   std::mutex taken_;  // held by the caller whose loop is running
   std::mutex mutex_;

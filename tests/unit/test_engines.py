@@ -346,7 +346,7 @@ class TestRead:
 
 # What may be wrong with an engine, and what is said of it.
 SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "missing": (lambda path: path.unlink(), "there is none yet"),
+    "missing": (lambda path: path.unlink(), "there is no "),
     "damaged": (lambda path: path.write_bytes(b"garbage"), "is damaged"),
     "undescribed": (lambda path: path.with_name(path.name + ".json").unlink(), "there is no description"),
     "another version": (lambda path: describe(path, format=0), "is of another version"),
@@ -364,7 +364,7 @@ class TestCurrent:
             paths = current_engines(tmp_path / "new", CPU)
         assert paths == [tmp_path / "new" / f"{network}.engine" for network in NETWORKS]
         assert names(tmp_path / "new") == ALL_NAMES
-        assert "building engines" in caplog.text and "there is none yet" in caplog.text
+        assert "building engines" in caplog.text and "there is no " in caplog.text
 
     def test_as_they_are(self, made: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
         before = {path: path.stat().st_mtime_ns for path in made["pnet"].parent.iterdir()}
@@ -429,7 +429,7 @@ class TestCommandLine:
         made["onet"].unlink()
         assert main(arguments) == 1
         captured = capsys.readouterr()
-        assert "there is none yet" in captured.err and captured.out == ""
+        assert "there is no " in captured.err and captured.out == ""
         assert not made["onet"].exists()
 
     def test_errors_are_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -487,7 +487,7 @@ def flip(data: bytes) -> bytes:
 
 
 HARM: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no engine": (lambda f: (f / "rnet.engine").unlink(), "there is none yet"),
+    "no engine": (lambda f: (f / "rnet.engine").unlink(), "there is no "),
     "no description": (lambda f: (f / "rnet.engine.json").unlink(), "there is no description .*rnet.engine.json"),
     "cut off": (rewrite("rnet.engine", lambda b: b[:-100]), "rnet.engine is damaged"),
     "empty": (rewrite("rnet.engine", lambda b: b""), "rnet.engine is damaged"),
@@ -617,7 +617,7 @@ class TestCommand:
 
     def test_no_build_of_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = self.run(capsys, "--output", str(tmp_path / "none"), "--no-build")
-        assert code == 1 and "there is none yet" in err
+        assert code == 1 and "there is no " in err
         assert not (tmp_path / "none").exists()
 
     @pytest.mark.parametrize(
