@@ -24,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MEASURE = Path(__file__).with_name("measure.py")
 TEST_MODULES = ("tests.gpu.test_detect", "tests.gpu.test_engines", "tests.gpu.test_threads")
+NOTE = "note: "  # what tests say begins with it
 LIMIT = 460  # seconds for everything
 # Seconds that a part may take.
 LIMITS = {"build": 300, "machine": 30, "engines": 200, "speed": 60, "tests": 200}
@@ -47,12 +48,12 @@ class Check:
             "failed": [],
         }
 
-    def run(self, name: str, command: list[str], limit: float) -> str | None:
-        """Runs a part; its output, or None where it failed, which is then in the report."""
+    def run(self, name: str, command: list[str], limit: float) -> str:
+        """Runs a part and returns its output; a failure goes into the report."""
         limit = min(limit, self._ends - time.monotonic())
         if limit < 5:
             self.fail(name, "there was no time left")
-            return None
+            return ""
         print(f"== {name}", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryFile("w+", errors="replace") as output:
@@ -67,22 +68,23 @@ class Check:
             output.seek(0)
             said = output.read()
         self.report.setdefault("seconds", {})[name] = round(time.monotonic() - began, 1)
-        if code == 0:
-            return said
-        print(said[-3000:], flush=True)
-        self.fail(name, f"{'ended with ' if isinstance(code, int) else ''}{code}: {said[-1500:].strip()}")
-        return None
+        if code != 0:
+            print(said[-3000:], flush=True)
+            self.fail(name, f"{'ended with ' if isinstance(code, int) else ''}{code}: {said[-1500:].strip()}")
+        return said
 
     def measure(self, part: str, *arguments: str) -> dict[str, Any] | None:
         """A part of measure.py; what it measured is in the file that it is told to write, however it ended."""
         name = " ".join((part, *arguments))
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder, "result.json")
-            self.run(name, [sys.executable, str(MEASURE), part, str(result), *arguments], LIMITS[part])
+            said = self.run(name, [sys.executable, str(MEASURE), part, str(result), *arguments], LIMITS[part])
             try:
                 found: dict[str, Any] = json.loads(result.read_text())
             except (OSError, ValueError):
                 return None
+        if notes := [line[line.index(NOTE) :] for line in said.splitlines() if NOTE in line]:
+            found["notes"] = notes
         return found
 
     def fail(self, name: str, why: str) -> None:

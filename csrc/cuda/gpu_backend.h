@@ -187,8 +187,8 @@ class GpuBackend final : public Backend {
       };
       const Answers answers{output("prob1", 2), output("boxes", 4),
                             has_landmarks ? output("landmarks", kLandmarks) : nullptr, mirrored};
-      runtime_.for_each(crops, Refine{from.data, begin, answers, refinement.threshold,
-                                      refinement.inclusive_landmarks, current()});
+      runtime_.for_each(
+          crops, Refine{from.data, begin, answers, refinement.threshold, refinement.inclusive_landmarks, current()});
     }
   }
 

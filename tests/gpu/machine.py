@@ -66,6 +66,14 @@ def why_not() -> str | None:
         gpu_flavour()
     except DeviceError as error:
         return f"no GPU to test: {error}"
+    if not variants():
+        reasons = []
+        for flavour in TENSORRT_FLAVOURS:
+            try:
+                tensorrt(flavour)
+            except DeviceError as error:
+                reasons.append(str(error))
+        return f"no TensorRT to test: {'; '.join(reasons)}"
     return None
 
 

@@ -49,7 +49,9 @@ class Record(dict[str, float]):
         )
 
     def say(self, title: str) -> None:
-        print(f"largest differences, {title}: " + ", ".join(f"{name} {value:.2g}" for name, value in self.items()))
+        print(
+            f"note: largest differences, {title}: " + ", ".join(f"{name} {value:.2g}" for name, value in self.items())
+        )
 
 
 def read(path: str) -> frames.Image:

@@ -89,7 +89,7 @@ class TestEngines(GpuTest):
             current_engines(folder, variant.flavour, build=False)
         began = time.perf_counter()
         rebuilt = current_engines(folder, variant.flavour)
-        print(f"rebuilt with a timing cache, {variant.flavour}: {time.perf_counter() - began:.1f} s")
+        print(f"note: rebuilt with a timing cache, {variant.flavour}: {time.perf_counter() - began:.1f} s")
         with TrtMtcnn(rebuilt) as one:
             self.assertEqual(len(one.detect(frames.astronaut())[0]), 1)
 

@@ -75,7 +75,7 @@ class TestMemory(GpuTest):
         before = free_gpu_memory()
         detect_some(300)
         grown = before - free_gpu_memory()
-        print(f"GPU memory over 300 mixed sizes, {variant.flavour} {variant.precision}: {grown / 2**20:+.1f} MiB")
+        print(f"note: GPU memory over 300 mixed sizes, {variant.flavour} {variant.precision}: {grown / 2**20:+.1f} MiB")
         self.assertLess(grown, 64 << 20)
 
     @each_variant
