@@ -170,9 +170,8 @@ const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shap
     api().check(api().infer_request_set_input_tensor_by_index(probe.request_, 0, probe.view(zeros.data(), input_shape)),
                 "bind the input");
     if (api().infer_request_infer(probe.request_) != 0) {
-      const char* why = api().get_last_err_msg();
       throw std::invalid_argument("the network cannot take an input of shape " + to_string(input_shape) + ": " +
-                                  (why ? why : "no reason given"));
+                                  api().last_error());
     }
     for (size_t i = 0; i < shapes.size(); ++i) {
       ov::Tensor* tensor = nullptr;
@@ -222,8 +221,7 @@ std::shared_ptr<Engine> OpenVino::compile(std::span<const char> onnx, const Open
   process_.check();
   ov::Model* model = nullptr;
   if (onnx.empty() || api_->core_read_model_from_memory_buffer(core_, onnx.data(), onnx.size(), nullptr, &model) != 0) {
-    const char* why = onnx.empty() ? "it is empty" : api_->get_last_err_msg();
-    throw EngineError(std::string("not a model that OpenVINO can read: ") + (why ? why : "no reason given"));
+    throw EngineError("not a model that OpenVINO can read: " + (onnx.empty() ? "it is empty" : api_->last_error()));
   }
   ov::CompiledModel* compiled = nullptr;
   const std::string threads = std::to_string(options.threads);

@@ -42,9 +42,16 @@ Api::Api(const std::string& library_path) : library(library_path) {
 
 void Api::check(Status status, const char* what) const {
   if (status == 0) return;
-  const char* why = get_last_err_msg();
+  const std::string why = last_error();
   throw DeviceError(std::string("OpenVINO could not ") + what + ": " +
-                    (why && *why ? why : ("status " + std::to_string(status)).c_str()));
+                    (why.empty() ? "status " + std::to_string(status) : why));
+}
+
+std::string Api::last_error() const {
+  const char* text = get_last_err_msg();
+  const std::string copy = text ? text : "";
+  free(text);
+  return copy;
 }
 
 }  // namespace trtmtcnn::cpu::ov

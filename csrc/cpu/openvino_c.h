@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "library.h"
 
@@ -73,7 +74,8 @@ struct Api {
   void (*tensor_free)(Tensor*);
   Status (*get_openvino_version)(OvVersion*);
   void (*version_free)(OvVersion*);
-  const char* (*get_last_err_msg)();
+  const char* (*get_last_err_msg)();  // to be freed
+  std::string last_error() const;
 
   void check(Status status, const char* what) const;  // throws DeviceError with OpenVINO's own words
 };

@@ -26,7 +26,9 @@ def test_the_examples_run(document: str, monkeypatch: pytest.MonkeyPatch) -> Non
         exec(compile(block, document, "exec"), names)
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/how-it-works.md", "docs/deployment.md", "docs/tensorrt.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, "docs/how-it-works.md", "docs/deployment.md", "docs/tensorrt.md", "CONTRIBUTING.md"]
+)
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", path.read_text())
