@@ -96,10 +96,8 @@ def test_video(frame: int, preset: str, crowd: dict[int, Image], agree: Check) -
 @pytest.mark.parametrize("i", range(len(WIDER)))
 def test_wider(i: int, agree: Check) -> None:
     img = read_picture(DATA / "wider100" / "images" / WIDER[i])
-    agree(img, 20, "port")
-    agree(img, 20, "accurate")
-    if i % 2 == 0:  # the same as "accurate" up to O-Net
-        agree(img, 20, "fast")
+    for preset in PRESETS:
+        agree(img, 20, preset)
 
 
 MADE_UP = {
