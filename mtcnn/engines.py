@@ -302,7 +302,9 @@ def current_engines(folder: Path, flavour: str, build: bool = True) -> list[Path
             return paths
         log.info("building engines in %s: %s", folder, problem)
         settings = BuildSettings(timing_cache=folder / "timing.cache")
-        return _create(folder, models_folder(), _precision_before(paths[0]), None, flavour, settings, port_layout=False)
+        return _create(
+            folder, models_folder(), _precision_before(paths[0], flavour), None, flavour, settings, port_layout=False
+        )
 
 
 def _first_problem(paths: list[Path], flavour: str) -> str | None:
@@ -310,12 +312,13 @@ def _first_problem(paths: list[Path], flavour: str) -> str | None:
     return next((problem for problem in problems if problem is not None), None)
 
 
-def _precision_before(path: Path) -> str:
-    """The precision of the engine there, which a rebuild keeps; "fp32" where it cannot be told."""
+def _precision_before(path: Path, flavour: str) -> str:
+    """The precision of the engine there, which a rebuild keeps; "fp32" where there is none of the flavour."""
     try:
-        return read_engine(path)[1].precision
+        _, description = read_engine(path)
     except EngineError:
         return "fp32"
+    return description.precision if description.flavour == flavour else "fp32"
 
 
 def _check_model(network: str, model: bytes, path: Path) -> None:

@@ -138,8 +138,6 @@ def build_tensorrt(
             f"TensorRT builds engines only on a machine with the GPU they are for: {problem}. "
             "TensorRT-RTX builds without one: --flavour tensorrt-rtx"
         )
-    if settings.targets and flavour != "tensorrt-rtx":
-        raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
     library = tensorrt(flavour)
     profile = settings.profile(network)
     cache = _read_cache(settings.timing_cache)

@@ -14,28 +14,29 @@ struct Cause {
 };
 
 // cudaError numbers: https://docs.nvidia.com/cuda/cuda-runtime-api (cudaError_t).
+constexpr const char* kNewerDriver =
+    "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver";
+constexpr const char* kVisibleGpu = "no NVIDIA GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES";
+constexpr const char* kOtherTensorRt =
+    "this TensorRT does not support this GPU: see docs/tensorrt.md for one that does";
+constexpr const char* kBuildHere = "it was made for another GPU: run create_engines on this machine";
+
 constexpr std::array kCauses{
-    Cause{"error: 35", "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver",
-          true},
-    Cause{"cudaerror 35", "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver",
-          true},
-    Cause{"cudaerrorinsufficientdriver",
-          "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver", true},
-    Cause{"driver version is insufficient",
-          "there is no NVIDIA driver, or it is older than this TensorRT's CUDA: install a newer driver", true},
-    Cause{"error: 100", "no NVIDIA GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES", true},
-    Cause{"no cuda-capable device", "no NVIDIA GPU is visible: check nvidia-smi and CUDA_VISIBLE_DEVICES", true},
+    Cause{"error: 35", kNewerDriver, true},
+    Cause{"cudaerror 35", kNewerDriver, true},
+    Cause{"cudaerrorinsufficientdriver", kNewerDriver, true},
+    Cause{"driver version is insufficient", kNewerDriver, true},
+    Cause{"error: 100", kVisibleGpu, true},
+    Cause{"no cuda-capable device", kVisibleGpu, true},
     Cause{"error: 999", "the driver is in a bad state: restarting the machine or container usually mends it", true},
-    Cause{"unsupported sm", "this TensorRT does not support this GPU: see docs/tensorrt.md for one that does", true},
-    Cause{"not supported on this device",
-          "this TensorRT does not support this GPU: see docs/tensorrt.md for one that does", true},
+    Cause{"unsupported sm", kOtherTensorRt, true},
+    Cause{"not supported on this device", kOtherTensorRt, true},
     Cause{"no kernel image", "this build has no kernels for this GPU: build again on this machine", true},
     Cause{"magic tag", "it is no plan of this TensorRT version: run create_engines again", false},
     Cause{"version tag", "it was made by another TensorRT version: run create_engines again", false},
     Cause{"serialization", "it was made by another TensorRT version or is damaged: run create_engines again", false},
-    Cause{"compute capability", "it was made for another GPU: run create_engines on this machine", false},
-    Cause{"generated on an incompatible device", "it was made for another GPU: run create_engines on this machine",
-          false},
+    Cause{"compute capability", kBuildHere, false},
+    Cause{"generated on an incompatible device", kBuildHere, false},
 };
 
 std::string lower(std::string text) {

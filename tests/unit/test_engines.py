@@ -460,3 +460,14 @@ class TestCommandLine:
             main(["--help"])
         assert stopped.value.code == 0
         assert "--precision" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "precision"), [({"model_sha256": "0" * 64}, "bf16"), ({"flavour": "tensorrt"}, "fp32")]
+)
+def test_a_rebuild_keeps_the_precision_of_the_flavour(tmp_path: Path, change: dict[str, str], precision: str) -> None:
+    for path in create_engines(tmp_path, precision="bf16", flavour="openvino"):
+        beside = path.with_name(path.name + ".json")
+        beside.write_text(json.dumps(json.loads(beside.read_text()) | change))
+    for path in current_engines(tmp_path, "openvino"):
+        assert read_engine(path)[1].precision == precision
