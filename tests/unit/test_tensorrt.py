@@ -308,6 +308,7 @@ class TestProgress:
         script = f"""
 import os, signal, sys, threading, time
 from mtcnn.cli.create_engines import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may have been told to ignore it
 
 def press():
     while not any(thread.name == "build-{network}" for thread in threading.enumerate()):
