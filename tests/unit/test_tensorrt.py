@@ -410,7 +410,7 @@ class TestWithoutGpu:
     def test_detector_on_plans(self, built: dict[str, Path]) -> None:
         paths = [built["fp32"] / f"{network}.engine" for network in NETWORKS]
         for device in ("auto", "cuda"):
-            with pytest.raises(DeviceError, match="NVIDIA driver"):
+            with pytest.raises(DeviceError, match="NVIDIA driver" if pytrt.has_cuda() else "no CUDA kernels"):
                 TrtMtcnn(paths, device=device)
         with pytest.raises(EngineError, match="is for tensorrt-rtx, not for OpenVINO.*run create_engines"):
             TrtMtcnn(paths, device="cpu")
