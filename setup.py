@@ -21,12 +21,15 @@ sys.path.insert(0, str(ROOT / "tools"))
 from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 
 X86 = platform.machine() in ("x86_64", "AMD64")
-KERNELS = "csrc/cpu/kernels_isa.cpp"
 # The kernels are compiled once for each instruction set and chosen at run time.
+NET_KERNELS = "csrc/cpu/nets/net_kernels_isa.cpp"
+KERNELS = ["csrc/cpu/kernels_isa.cpp", NET_KERNELS]
 ISA_FLAGS = {"baseline": []}
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
+    ISA_FLAGS["avx512bf16"] = [*ISA_FLAGS["avx512"], "-mavx512bf16"]
+NETS_ONLY = ["avx512bf16"]  # nothing else gains by it
 
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
@@ -87,7 +90,10 @@ class BuildExtension(build_ext):
         )
         jobs = [(s, objects, FLAGS if s.startswith("csrc") else FLAGS + CYTHON_FLAGS) for s in ext.sources]
         jobs += [
-            (KERNELS, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"]) for isa, flags in ISA_FLAGS.items()
+            (kernels, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
+            for isa, flags in ISA_FLAGS.items()
+            for kernels in KERNELS
+            if isa not in NETS_ONLY or kernels == NET_KERNELS
         ]
         jobs += [
             (source, objects / f"tensorrt{major}", [*FLAGS, *flags])
@@ -121,7 +127,7 @@ class BuildExtension(build_ext):
 
 
 sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))
-sources = [s for s in sources if s != KERNELS and s not in TENSORRT_SOURCES]
+sources = [s for s in sources if s not in KERNELS and s not in TENSORRT_SOURCES]
 headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("pytrt/*.h")]
 extension = Extension(
     "pytrt._pytrt",

@@ -48,6 +48,10 @@ class Backend {
     bool operator==(const Settings&) const = default;
   };
   virtual void repeat(const Settings&, size_t /*canvases*/, Work work) { work(); }
+  // begin(), and then proposes from all levels without canvases; false, and nothing is done, where it needs those.
+  virtual bool propose_levels(std::span<const Level>, const Engine& /*pnet*/, float /*threshold*/, Resize) {
+    return false;
+  }
   // Draws a canvas's tiles from the frames.
   virtual void pyramid(const Canvas& canvas, Resize mode) = 0;
   // Runs P-Net on the canvas and adds each cell with a score of at least `threshold` to the set,

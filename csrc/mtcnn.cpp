@@ -40,6 +40,18 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
 }
 
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep) {
+  const auto suppress = [&] {
+    if (!options_.nms_on_windows) backend_->regress();
+    backend_->nms(nms_level, Overlap::kUnion, Scope::kLevel, kAll);
+    backend_->nms(nms_frame, Overlap::kUnion, Scope::kFrame, keep);
+    if (options_.nms_on_windows) backend_->regress();
+    if (options_.whole_pixels) backend_->truncate_and_clip();
+  };
+  if (backend_->propose_levels(levels, *pnet_.engine, threshold, options_.resize)) {
+    suppress();
+    return backend_->count();
+  }
+
   if (!same_geometry(levels, levels_)) {
     plan_ = pack(levels, canvas_limits(*backend_, *pnet_.engine));
     levels_.assign(levels.begin(), levels.end());
@@ -49,11 +61,7 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
       backend_->pyramid(canvas, options_.resize);
       backend_->propose(*pnet_.context, *pnet_.engine, canvas, threshold);
     }
-    if (!options_.nms_on_windows) backend_->regress();
-    backend_->nms(nms_level, Overlap::kUnion, Scope::kLevel, kAll);
-    backend_->nms(nms_frame, Overlap::kUnion, Scope::kFrame, keep);
-    if (options_.nms_on_windows) backend_->regress();
-    if (options_.whole_pixels) backend_->truncate_and_clip();
+    suppress();
   };
   const Backend::Settings settings{
       threshold, nms_level, nms_frame, keep, options_.resize, options_.nms_on_windows, options_.whole_pixels};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,13 @@ def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
     """The CPU; detectors with as many threads share one."""
     import pytrt
 
-    return pytrt.CpuDevice(openvino_library(), threads)
+    try:
+        openvino = openvino_library()
+    except DeviceError:
+        if os.environ.get("TRT_MTCNN_OPENVINO"):
+            raise
+        openvino = ""  # only networks of another architecture need it
+    return pytrt.CpuDevice(openvino, threads)
 
 
 @lru_cache(maxsize=8)

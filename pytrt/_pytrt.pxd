@@ -112,7 +112,7 @@ cdef extern from "device.h" namespace "trtmtcnn" nogil:
 
 cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
     cdef cppclass CpuDevice_ "trtmtcnn::cpu::CpuDevice"(Device_):
-        CpuDevice_(const string& openvino_library, int threads) except +raise_core_error
+        CpuDevice_(const string& openvino_library, int threads, cbool native) except +raise_core_error
         int threads()
 
 

@@ -33,8 +33,9 @@ class Device:
 class CpuDevice(Device):
     """The CPU."""
 
-    def __init__(self, openvino_library: str, threads: int = 0) -> None:
-        """openvino_library: path of libopenvino_c; threads: 0 for one a usable core."""
+    def __init__(self, openvino_library: str, threads: int = 0, *, native: bool = True) -> None:
+        """openvino_library: path of libopenvino_c, "" where there is none; threads: 0 for one a usable core;
+        native: whether MTCNN's three networks run on kernels of our own rather than OpenVINO's."""
     @property
     def threads(self) -> int:
         """Threads that one call may use."""

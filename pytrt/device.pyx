@@ -34,14 +34,19 @@ cdef class Device:
 
 
 cdef class CpuDevice(Device):
-    """The CPU. `openvino_library`: path of libopenvino_c. `threads`: 0 for one a usable core."""
+    """The CPU.
 
-    def __init__(self, str openvino_library not None, int threads=0):
+    openvino_library: path of libopenvino_c, which is loaded when a network needs it; "" where there is none.
+    threads: 0 for one a usable core.
+    native: whether MTCNN's three networks run on kernels of our own; else OpenVINO runs them, as it does all others.
+    """
+
+    def __init__(self, str openvino_library not None, int threads=0, *, bint native=True):
         if threads < 0 or threads > 1024:
             raise ValueError(f"threads must be 0 (one a core) to 1024, got {threads}")
         cdef string path = openvino_library.encode()
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, threads))
+            self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, threads, native))
 
     @property
     def threads(self):

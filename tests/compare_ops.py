@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pytrt
-from tests.reference import cascade, resize
+from mtcnn.engines import models_folder
+from tests.reference import cascade, nets, resize
 from tests.reference.nms import nms
 
 Image = NDArray[np.uint8]
@@ -88,6 +90,29 @@ def differences(seed: int, rounds: int) -> Iterator[tuple[str, float]]:
         for overlap in ("union", "min"):
             kept = pytrt.nms(boxes, scores, 0.5, overlap)
             yield f"nms {overlap}", difference(kept, nms(boxes, scores, 0.5, overlap))
+    for _ in range(rounds // 4):
+        yield from network_differences(rng)
+
+
+def network_differences(rng: np.random.Generator) -> Iterator[tuple[str, float]]:
+    """The CPU's own networks beside ONNX Runtime's."""
+    for name, network in (("pnet", nets.run_pnet), ("rnet", nets.run_rnet), ("onet", nets.run_onet)):
+        side = {"rnet": 24, "onet": 48}.get(name)
+        shape = (1, 3, *rng.integers(12, 90, 2)) if side is None else (rng.integers(1, 20), 3, side, side)
+        data = rng.uniform(-1, 1, shape).astype(np.float32)
+        found = native_engine(name).infer(data)
+        want = network(data)
+        if side is None:
+            height, width = want[0].shape
+            got = [found["prob1"][0, 1, :height, :width], found["boxes"][0, :, :height, :width]]
+        else:
+            got = [found["prob1"][:, 1, 0, 0], *(found[k][:, :, 0, 0] for k in ("boxes", "landmarks") if k in found)]
+        yield name, max(difference(a, b) for a, b in zip(got, want, strict=True))
+
+
+@cache
+def native_engine(network: str) -> pytrt.Engine:
+    return pytrt.CpuDevice("").load_engine((models_folder() / f"{network}.onnx").read_bytes())
 
 
 def largest_differences(seed: int = 0, rounds: int = 60) -> dict[str, float]:

@@ -1,16 +1,20 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
-#include "answers.h"
 #include "cpu/crop_resize.h"
+#include "cpu/kernels.h"
 #include "cpu/propose.h"
 #include "error.h"
 
 namespace trtmtcnn::cpu {
 namespace {
+
+// Crops that one worker's network sees at a time: enough for its dense layers to use each weight often.
+constexpr int kCropBatch = 8;
 
 // Grows only, so that a buffer's address stays what engines have bound.
 void reserve_floats(std::vector<float>& buffer, int64_t n) {
@@ -19,10 +23,10 @@ void reserve_floats(std::vector<float>& buffer, int64_t n) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool) : pool_(std::move(pool)), scratch_(pool_->threads()) {}
+CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool)
+    : pool_(std::move(pool)), scratch_(pool_->threads()), workers_(pool_->threads()) {}
 
 void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
-  pool_->process().check();
   if (frames_.size() < images.size()) frames_.resize(images.size());
   unload();  // a load that fails leaves no view of another call's pictures
   frame_count_ = static_cast<int>(images.size());
@@ -50,20 +54,89 @@ void CpuBackend::begin(std::span<const Level> levels) {
   for (int f = 0; f < frame_count_; ++f) axes_frames_.push_back(frames_[f].size());
 }
 
-void CpuBackend::pyramid(const Canvas& canvas, Resize mode) {
-  if (axes_.size() != levels_.size() || mode != axes_mode_) {
-    axes_.resize(levels_.size());
-    axes_mode_ = mode;
-    for (size_t l = 0; l < levels_.size(); ++l) {
-      const Level& level = levels_[l];
-      const Size frame = frames_[level.frame].size();
-      const Source source = Source::choose(frames_[level.frame], mode, frame.height, frame.width, level.size);
-      const double height = source.extent(frame.height), width = source.extent(frame.width);
-      axes_[l].vertical.set(mode, 0, height, level.size.height, height, source.image.height);
-      axes_[l].horizontal.set(mode, 0, width, level.size.width, width, source.image.width, kPixelScale);
+void CpuBackend::set_axes(Resize mode) {
+  if (axes_.size() == levels_.size() && mode == axes_mode_) return;
+  axes_.resize(levels_.size());
+  axes_mode_ = mode;
+  for (size_t l = 0; l < levels_.size(); ++l) {
+    const Level& level = levels_[l];
+    const Size frame = frames_[level.frame].size();
+    const Source source = Source::choose(frames_[level.frame], mode, frame.height, frame.width, level.size);
+    const double height = source.extent(frame.height), width = source.extent(frame.width);
+    axes_[l].vertical.set(mode, 0, height, level.size.height, height, source.image.height);
+    axes_[l].horizontal.set(mode, 0, width, level.size.width, width, source.image.width, kPixelScale);
+  }
+}
+
+// Bands large enough that the rows they share with their neighbours are few; enough of them to keep all busy.
+int CpuBackend::split_into_bands() {
+  int64_t cells = 0;
+  for (const Level& level : levels_) cells += int64_t{grid_cells(level.size.height)} * grid_cells(level.size.width);
+  const int64_t share = cells / (4 * pool_->threads()) + 1;
+  int n = 0;
+  for (size_t l = 0; l < levels_.size(); ++l) {
+    const int height = grid_cells(levels_[l].size.height), width = grid_cells(levels_[l].size.width);
+    if (height == 0 || width == 0) continue;
+    const int rows = static_cast<int>(std::clamp<int64_t>(share / width, 32, height > 32 ? height : 32));
+    const int count = pool_->threads() == 1 ? 1 : (height + rows - 1) / rows;
+    for (int i = 0; i < count; ++i, ++n) {
+      if (static_cast<int>(bands_.size()) == n) bands_.emplace_back();
+      bands_[n].level = static_cast<int>(l);
+      bands_[n].first = static_cast<int>(int64_t{height} * i / count);
+      bands_[n].last = static_cast<int>(int64_t{height} * (i + 1) / count);
+      bands_[n].boxes.clear();
     }
   }
+  return n;
+}
 
+bool CpuBackend::propose_levels(std::span<const Level> levels, const Engine& engine, float threshold, Resize mode) {
+  const auto* native = dynamic_cast<const NativeEngine*>(&engine);
+  if (!native) return false;
+  if (native->net().net() != Net::kPnet) throw EngineError("the first engine is not a P-Net");
+  begin(levels);
+  set_axes(mode);
+  const int n = split_into_bands();
+  pool_->parallel_for(n, 1, [&](int first, int last, int worker) {
+    for (int b = first; b < last; ++b) propose(native->net(), bands_[b], threshold, worker);
+  });
+  for (int b = 0; b < n; ++b) boxes_.insert(boxes_.end(), bands_[b].boxes.begin(), bands_[b].boxes.end());
+  return true;
+}
+
+void CpuBackend::propose(const PackedNet& net, Band& band, float threshold, int w) {
+  Worker& worker = workers_[w];
+  const Level& level = levels_[band.level];
+  const LevelAxes& axes = axes_[band.level];
+  const Frame& frame = frames_[level.frame];
+  const Source source = Source::choose(frame, axes_mode_, frame.size().height, frame.size().width, level.size);
+  const int width = grid_pixels(grid_cells(level.size.width)), height = grid_pixels(grid_cells(level.size.height));
+  const Columns columns{&axes.horizontal, 0, width};
+  // A little below, so that rounding decides nothing; the probability does.
+  const float least = threshold <= 0   ? -std::numeric_limits<float>::infinity()
+                      : threshold >= 1 ? 16.0f
+                                       : std::log(threshold / (1 - threshold)) - 1e-3f;
+  const auto draw = [&](int y, float* row) {
+    resample_pixels(source.image, axes.vertical, y, columns, -kPixelMean * kPixelScale, scratch_[w], row);
+  };
+  const auto take = [&](int y, int n, const float* logits, const float* features) {
+    worker.positions.resize(std::max<size_t>(worker.positions.size(), n));
+    const int hits = kernels().at_least(logits, n, least, worker.positions.data());
+    for (int h = 0; h < hits; ++h) {
+      const int x = worker.positions[h];
+      float heads[kHeads];
+      net.kernels().pnet_heads(net.heads(), features + ptrdiff_t{32} * x, 1, heads);
+      const float score = face_probability(heads[0], heads[1]);
+      if (!(score >= threshold)) continue;
+      const float moves[4] = {heads[2], heads[3], heads[4], heads[5]};
+      band.boxes.push_back(cell_window(level, band.level, x, y, score, moves));
+    }
+  };
+  worker.pnet.run(net, width - 2, height - 2, band.first, band.last, draw, take);
+}
+
+void CpuBackend::pyramid(const Canvas& canvas, Resize mode) {
+  set_axes(mode);
   const int64_t plane = int64_t{canvas.size.height} * canvas.size.width;
   reserve_floats(input_, 3 * plane);
   int rows = 0;
@@ -176,44 +249,101 @@ void CpuBackend::crop(int begin, int end, const Refinement& refinement) {
   });
 }
 
+// Crops and asks about boxes [begin, end): outputs_[0] is (n, 2), then (n, 4) and (n, 10), mirror images after all
+// crops.
+void CpuBackend::answer(const PackedNet& net, const Refinement& refinement, int begin, int end, int w) {
+  Worker& worker = workers_[w];
+  const int side = refinement.side, n = end - begin, views = refinement.mirror ? 2 : 1;
+  const int64_t crop = int64_t{3} * side * side;
+  const size_t floats = static_cast<size_t>(crop * n * views + kRoom);
+  if (worker.pixels.size() < floats) worker.pixels.resize(floats);
+  if (worker.values.size() < floats * net.kernels().value_size) worker.values.resize(floats * net.kernels().value_size);
+  if (worker.heads.size() < static_cast<size_t>(kHeads) * n * views) worker.heads.resize(size_t{kHeads} * n * views);
+  for (int i = 0; i < n; ++i) {
+    const Box& box = boxes_[begin + i];
+    float* pixels = worker.pixels.data() + crop * i * views;
+    crop_resize_pixels(frames_[box.frame], crop_window(box), side, refinement.resize, scratch_[w], pixels);
+    if (!refinement.mirror) continue;
+    float* mirrored = pixels + crop;
+    for (int y = 0; y < side; ++y)
+      for (int x = 0; x < side; ++x)
+        for (int c = 0; c < 3; ++c) mirrored[3 * (y * side + x) + c] = pixels[3 * (y * side + side - 1 - x) + c];
+  }
+  net.kernels().to_values(worker.pixels.data(), crop * n * views, worker.values.data());
+  worker.net.run(net, worker.values.data(), n * views, worker.heads.data());
+  const int total = count();
+  for (int i = 0; i < n * views; ++i) {
+    const float* heads = &worker.heads[size_t{kHeads} * i];
+    const int64_t row = begin + i / views + (i % views) * total;
+    std::copy(heads, heads + 2, &outputs_[0][2 * row]);
+    std::copy(heads + 2, heads + 6, &outputs_[1][4 * row]);
+    if (outputs_.size() > 2) std::copy(heads + 6, heads + kHeads, &outputs_[2][kLandmarks * row]);
+  }
+}
+
+void CpuBackend::refine(const PackedNet& net, const Refinement& refinement) {
+  const bool landmarks = net.net() == Net::kOnet;
+  if (net.net() == Net::kPnet || refinement.side != (landmarks ? 48 : 24))
+    throw EngineError("the engines are not in the order P-Net, R-Net, O-Net");
+  const int n = count(), views = refinement.mirror ? 2 : 1;
+  outputs_.resize(3);
+  for (int o = 0; o < 3; ++o) reserve_floats(outputs_[o], int64_t{n} * views * (o == 0 ? 2 : o == 1 ? 4 : kLandmarks));
+  const int share = (n + pool_->threads() - 1) / pool_->threads();
+  const int grain = std::clamp(share, 1, std::max(1, kCropBatch / views));
+  pool_->parallel_for(n, grain, [&](int begin, int end, int worker) {
+    for (int first = begin; first < end; first += grain)
+      answer(net, refinement, first, std::min(first + grain, end), worker);
+  });
+  accept({outputs_[0].data(), outputs_[1].data(), landmarks ? outputs_[2].data() : nullptr, refinement.mirror ? n : 0},
+         0, n, refinement);
+}
+
 void CpuBackend::refine(Context& net, const Engine& engine, const Refinement& refinement) {
-  const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
-                                         [](const auto& o) { return o.name == "landmarks"; });
-  const int n = count(), side = refinement.side, views = refinement.mirror ? 2 : 1;
-  const int most = max_batch(side);
-  reserve_floats(input_, int64_t{3} * side * side * most);
   next_boxes_.clear();
   next_landmarks_.clear();
-  for (int begin = 0; begin < n; begin += most / views) {
-    const int end = std::min(n, begin + most / views);
-    crop(begin, end, refinement);
-    // Rows beyond the last crop are leftovers of an earlier batch.
-    infer(net, engine, {std::min(batch_bucket(views * (end - begin)), most), 3, side, side});
-    Answers answers{output(engine, "prob1", 2), output(engine, "boxes", 4),
-                    has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr,
-                    refinement.mirror ? end - begin : 0};
-    for (int i = 0; i < end - begin; ++i) {
-      const float score = answers.score(i);
-      if (!(score >= refinement.threshold)) continue;
-      Box box = boxes_[begin + i];
-      box.score = score;
-      const float w = box.width(), h = box.height();
-      for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
-      box.level = 0;
-      box.order = begin + i;
-      if (has_landmarks) {
-        const float inset = refinement.inclusive_landmarks ? 0 : 1;
-        Landmarks& points = next_landmarks_.emplace_back();
-        for (int k = 0; k < kPoints; ++k) {
-          points[k] = box.x1 + (w - inset) * answers.point_x(i, k);
-          points[k + kPoints] = box.y1 + (h - inset) * answers.point_y(i, k);
-        }
-      }
-      next_boxes_.push_back(box);
+  if (const auto* native = dynamic_cast<const NativeEngine*>(&engine)) {
+    refine(native->net(), refinement);
+  } else {
+    const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
+                                           [](const auto& o) { return o.name == "landmarks"; });
+    const int n = count(), side = refinement.side, views = refinement.mirror ? 2 : 1;
+    const int most = max_batch(side);
+    reserve_floats(input_, int64_t{3} * side * side * most);
+    for (int begin = 0; begin < n; begin += most / views) {
+      const int end = std::min(n, begin + most / views);
+      crop(begin, end, refinement);
+      // Rows beyond the last crop are leftovers of an earlier batch.
+      infer(net, engine, {std::min(batch_bucket(views * (end - begin)), most), 3, side, side});
+      accept({output(engine, "prob1", 2), output(engine, "boxes", 4),
+              has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr, refinement.mirror ? end - begin : 0},
+             begin, end, refinement);
     }
   }
   boxes_.swap(next_boxes_);
   landmarks_.swap(next_landmarks_);
+}
+
+// Adds those of boxes [begin, end) that the network takes for faces, as it sees them, to the next set.
+void CpuBackend::accept(const Answers& answers, int begin, int end, const Refinement& refinement) {
+  for (int i = 0; i < end - begin; ++i) {
+    const float score = answers.score(i);
+    if (!(score >= refinement.threshold)) continue;
+    Box box = boxes_[begin + i];
+    box.score = score;
+    const float w = box.width(), h = box.height();
+    for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
+    box.level = 0;
+    box.order = begin + i;
+    if (answers.landmarks) {
+      const float inset = refinement.inclusive_landmarks ? 0 : 1;
+      Landmarks& points = next_landmarks_.emplace_back();
+      for (int k = 0; k < kPoints; ++k) {
+        points[k] = box.x1 + (w - inset) * answers.point_x(i, k);
+        points[k + kPoints] = box.y1 + (h - inset) * answers.point_y(i, k);
+      }
+    }
+    next_boxes_.push_back(box);
+  }
 }
 
 void CpuBackend::nms_average(float threshold, float average_above) {

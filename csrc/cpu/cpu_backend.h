@@ -5,9 +5,12 @@
 #include <memory>
 #include <vector>
 
+#include "answers.h"
 #include "backend.h"
 #include "cpu/boxes.h"
 #include "cpu/frame.h"
+#include "cpu/nets/native_engine.h"
+#include "cpu/nets/pnet_rows.h"
 #include "cpu/nms.h"
 #include "cpu/thread_pool.h"
 
@@ -24,6 +27,7 @@ class CpuBackend final : public Backend {
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override;
   void unload() override;
   void begin(std::span<const Level> levels) override;
+  bool propose_levels(std::span<const Level> levels, const Engine& pnet, float threshold, Resize mode) override;
   void pyramid(const Canvas& canvas, Resize mode) override;
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override;
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override;
@@ -42,6 +46,27 @@ class CpuBackend final : public Backend {
     Axis vertical, horizontal;
   };
 
+  // Rows of a level's cells that one worker looks at.
+  struct Band {
+    int level, first, last;
+    std::vector<Box> boxes;
+  };
+
+  // What a worker of a native network needs.
+  struct Worker {
+    PnetRows pnet;
+    CropNet net;
+    std::vector<int32_t> positions;
+    std::vector<float> pixels, heads;
+    std::vector<std::byte> values;
+  };
+
+  void set_axes(Resize mode);
+  int split_into_bands();
+  void propose(const PackedNet& net, Band& band, float threshold, int worker);
+  void answer(const PackedNet& net, const Refinement& refinement, int begin, int end, int worker);
+  void refine(const PackedNet& net, const Refinement& refinement);
+  void accept(const Answers& answers, int begin, int end, const Refinement& refinement);
   void crop(int begin, int end, const Refinement& refinement);
   void infer(Context& net, const Engine& engine, const Shape& shape);
   const float* output(const Engine& engine, const char* name, int channels) const;
@@ -55,6 +80,9 @@ class CpuBackend final : public Backend {
   std::vector<LevelAxes> axes_;  // of levels_, for axes_mode_ and axes_frames_
   std::vector<Size> axes_frames_;
   Resize axes_mode_ = Resize::kArea;
+
+  std::vector<Band> bands_;
+  std::vector<Worker> workers_;
 
   std::vector<float> input_;                 // a canvas, or a batch of crops
   std::vector<std::vector<float>> outputs_;  // of the network that ran last

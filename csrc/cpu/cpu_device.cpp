@@ -3,8 +3,11 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/nets/native_engine.h"
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -17,10 +20,23 @@ int usable_cores() {
 
 }  // namespace
 
-CpuDevice::CpuDevice(const std::string& openvino_library, int threads)
-    : openvino_(OpenVino::load(openvino_library)),
+CpuDevice::CpuDevice(std::string openvino_library, int threads, bool native)
+    : openvino_library_(std::move(openvino_library)),
       pool_(std::make_shared<ThreadPool>(threads > 0 ? threads : usable_cores())),
-      threads_(threads) {}
+      threads_(threads),
+      native_(native) {
+  if (!native_) OpenVino::load(openvino_library_);
+}
+
+std::string CpuDevice::runtime() const {
+  return native_ ? NativeEngine::runtime() : "OpenVINO " + OpenVino::load(openvino_library_)->version();
+}
+
+std::shared_ptr<Engine> CpuDevice::load_engine(std::span<const char> bytes, const std::string& precision) {
+  if (native_)
+    if (auto engine = NativeEngine::load(bytes, precision, pool_)) return engine;
+  return OpenVino::load(openvino_library_)->compile(bytes, {precision, threads_});
+}
 
 std::unique_ptr<Backend> CpuDevice::backend() { return std::make_unique<CpuBackend>(pool_); }
 

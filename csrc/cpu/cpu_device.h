@@ -1,5 +1,8 @@
-// The CPU: OpenVINO for the networks, a thread pool for what lies between them.
+// The CPU: kernels of our own for MTCNN's three networks, OpenVINO for any other.
 #pragma once
+
+#include <memory>
+#include <string>
 
 #include "cpu/openvino.h"
 #include "cpu/thread_pool.h"
@@ -9,20 +12,21 @@ namespace trtmtcnn::cpu {
 
 class CpuDevice : public Device {
  public:
-  // `openvino_library`: the path of libopenvino_c. `threads`: 0 is one a core.
-  CpuDevice(const std::string& openvino_library, int threads);
+  // `openvino_library`: the path of libopenvino_c, loaded when first needed; empty: there is none.
+  // `threads`: 0 is one a core.
+  // `native`: whether to use our own kernels where they fit; else OpenVINO runs all networks.
+  CpuDevice(std::string openvino_library, int threads, bool native = true);
 
-  std::string runtime() const override { return "OpenVINO " + openvino_->version(); }
-  std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override {
-    return openvino_->compile(bytes, {precision, threads_});
-  }
+  std::string runtime() const override;
+  std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
   std::unique_ptr<Backend> backend() override;
   int threads() const { return pool_->threads(); }
 
  private:
-  std::shared_ptr<OpenVino> openvino_;
+  std::string openvino_library_;
   std::shared_ptr<ThreadPool> pool_;
   int threads_;
+  bool native_;
 };
 
 }  // namespace trtmtcnn::cpu

@@ -62,21 +62,39 @@ Source Source::choose(const Frame& frame, Resize mode, double window_height, dou
   return source;
 }
 
-void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
-                  Scratch& scratch, float* red, float* green, float* blue) {
+namespace {
+
+// The source rows that an output row blends, blended.
+const float* blend_rows(const Image& source, const Axis& vertical, int row, const Columns& columns, Scratch& scratch) {
   const int low = columns.low();
   const int n = 3 * (columns.high() - low);
   scratch.rows.resize(vertical.taps);
   scratch.row.resize(std::max(scratch.row.size(), static_cast<size_t>(n) + 1));  // one float more is read
   for (int t = 0; t < vertical.taps; ++t)
     scratch.rows[t] = source.data + (static_cast<ptrdiff_t>(vertical.first[row]) + t) * source.row_stride + 3 * low;
-  const Kernels& k = kernels();
-  k.blend_rows(scratch.rows.data(), &vertical.weights[static_cast<size_t>(row) * vertical.taps], vertical.taps, n,
-               scratch.row.data());
+  kernels().blend_rows(scratch.rows.data(), &vertical.weights[static_cast<size_t>(row) * vertical.taps], vertical.taps,
+                       n, scratch.row.data());
+  return scratch.row.data();
+}
+
+}  // namespace
+
+void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                  Scratch& scratch, float* red, float* green, float* blue) {
+  const float* blended = blend_rows(source, vertical, row, columns, scratch);
   const Axis& axis = *columns.axis;
-  k.blend_columns(scratch.row.data(), low, &axis.first[columns.begin],
-                  &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset, red,
-                  green, blue);
+  kernels().blend_columns(blended, columns.low(), &axis.first[columns.begin],
+                          &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset,
+                          red, green, blue);
+}
+
+void resample_pixels(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                     Scratch& scratch, float* out) {
+  const float* blended = blend_rows(source, vertical, row, columns, scratch);
+  const Axis& axis = *columns.axis;
+  kernels().blend_pixels(blended, columns.low(), &axis.first[columns.begin],
+                         &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset,
+                         out);
 }
 
 }  // namespace trtmtcnn::cpu

@@ -62,4 +62,8 @@ struct Columns {
 void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
                   Scratch& scratch, float* red, float* green, float* blue);
 
+// The same to RGB pixels: 3 * columns.n values; writes one float past the last.
+void resample_pixels(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                     Scratch& scratch, float* out);
+
 }  // namespace trtmtcnn::cpu

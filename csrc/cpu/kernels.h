@@ -22,6 +22,10 @@ struct Kernels {
   void (*blend_columns)(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n,
                         float offset, float* red, float* green, float* blue);
 
+  // The same to pixels: out[3 * i + channel]. Writes one float past the last.
+  void (*blend_pixels)(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n,
+                       float offset, float* out);
+
   // Positions i with scores[i] >= threshold, in order; returns their number.
   int (*at_least)(const float* scores, int n, float threshold, int32_t* positions);
 };

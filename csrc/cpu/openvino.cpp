@@ -200,6 +200,10 @@ OpenVino::~OpenVino() {
 }
 
 std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
+  if (library_path.empty())
+    throw DeviceError(
+        "the CPU's own kernels run MTCNN's three networks as their authors laid them out, in fp32 (and bf16 where the "
+        "machine has AVX512-BF16); this one needs OpenVINO, which is not installed: pip install openvino");
   static std::mutex mutex;
   static std::map<std::string, std::shared_ptr<OpenVino>>& loaded =
       *new std::map<std::string, std::shared_ptr<OpenVino>>;  // outlives every engine, also at exit

@@ -16,6 +16,9 @@ struct Grid {
   int height, width;
 };
 
+// The window of a cell, its regression pending: dx1, dy1, dx2, dy2 in units of the cell.
+Box cell_window(const Level& level, int level_index, int cell_x, int cell_y, float score, const float (&regression)[4]);
+
 // Appends a box for each of the tile's cells whose score is at least `threshold`: its window in the frame,
 // with the regression pending. `positions` is scratch memory.
 void propose(const Grid& grid, const Tile& tile, const Level& level, float threshold, std::vector<int32_t>& positions,

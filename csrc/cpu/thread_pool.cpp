@@ -1,73 +1,117 @@
 #include "cpu/thread_pool.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "process.h"
 
 namespace trtmtcnn::cpu {
 
-ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
-}
+// The threads of one process.
+class ThreadPool::Crew {
+ public:
+  explicit Crew(int threads) {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  }
+
+  ~Crew() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  bool is_here() const { return process_.is_this(); }
+
+  // False where another caller's loop is running.
+  bool run(int n, int grain, Function function, void* body) {
+    std::unique_lock taken(taken_, std::defer_lock);
+    if (!taken.try_lock()) return false;
+    {
+      std::lock_guard lock(mutex_);
+      function_ = function;
+      body_ = body;
+      n_ = n;
+      grain_ = grain;
+      next_.store(0, std::memory_order_relaxed);
+      active_ = static_cast<int>(workers_.size());
+      ++generation_;
+    }
+    wake_.notify_all();
+    take_pieces(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return active_ == 0; });
+    return true;
+  }
+
+ private:
+  void take_pieces(int worker) {
+    for (;;) {
+      const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);
+      if (begin >= n_) return;
+      function_(body_, begin, std::min(begin + grain_, n_), worker);
+    }
+  }
+
+  void work(int worker) {
+    unsigned seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+        if (stop_) return;
+        seen = generation_;
+      }
+      take_pieces(worker);
+      {
+        std::lock_guard lock(mutex_);
+        if (--active_ == 0) done_.notify_one();
+      }
+    }
+  }
+
+  Process process_;
+  std::vector<std::thread> workers_;
+  std::mutex taken_;  // held by the caller whose loop is running
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  bool stop_ = false;
+  unsigned generation_ = 0;
+  int active_ = 0;
+
+  Function function_ = nullptr;
+  void* body_ = nullptr;
+  int n_ = 0, grain_ = 1;
+  std::atomic<int> next_{0};
+};
+
+ThreadPool::ThreadPool(int threads) : threads_(threads), crew_(new Crew(threads)) {}
 
 ThreadPool::~ThreadPool() {
-  if (!process_.is_this()) {  // there are no threads to join
-    for (std::thread& worker : workers_) worker.detach();
-    return;
+  Crew* crew = crew_.load();
+  if (crew->is_here()) delete crew;  // else there are no threads to join
+}
+
+// Threads do not survive fork(): a child process gets its own. What the parent's left locked is not touched again.
+ThreadPool::Crew& ThreadPool::crew() {
+  Crew* crew = crew_.load();
+  while (!crew->is_here()) {
+    auto made = std::make_unique<Crew>(threads_);
+    if (crew_.compare_exchange_strong(crew, made.get())) return *made.release();
   }
-  {
-    std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  return *crew;
 }
 
 void ThreadPool::run(int n, int grain, Function function, void* body) {
   if (n <= 0) return;
   grain = std::max(grain, 1);
-  std::unique_lock taken(taken_, std::defer_lock);
-  if (workers_.empty() || n <= grain || !taken.try_lock()) {
-    function(body, 0, n, 0);
-    return;
-  }
-  {
-    std::lock_guard lock(mutex_);
-    function_ = function;
-    body_ = body;
-    n_ = n;
-    grain_ = grain;
-    next_.store(0, std::memory_order_relaxed);
-    active_ = static_cast<int>(workers_.size());
-    ++generation_;
-  }
-  wake_.notify_all();
-  take_pieces(0);
-  std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return active_ == 0; });
-}
-
-void ThreadPool::take_pieces(int worker) {
-  for (;;) {
-    const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);
-    if (begin >= n_) return;
-    function_(body_, begin, std::min(begin + grain_, n_), worker);
-  }
-}
-
-void ThreadPool::work(int worker) {
-  unsigned seen = 0;
-  for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
-      if (stop_) return;
-      seen = generation_;
-    }
-    take_pieces(worker);
-    {
-      std::lock_guard lock(mutex_);
-      if (--active_ == 0) done_.notify_one();
-    }
-  }
+  if (threads_ == 1 || n <= grain || !crew().run(n, grain, function, body)) function(body, 0, n, 0);
 }
 
 }  // namespace trtmtcnn::cpu

@@ -3,13 +3,7 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
-#include <thread>
 #include <type_traits>
-#include <vector>
-
-#include "process.h"
 
 namespace trtmtcnn::cpu {
 
@@ -20,9 +14,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  const Process& process() const { return process_; }
-
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const { return threads_; }
 
   // Calls body(begin, end, worker) over pieces of [0, n) of about `grain` items; `worker` in
   // [0, threads()) tells whose scratch memory to use. The body must not throw.
@@ -35,24 +27,13 @@ class ThreadPool {
   }
 
  private:
+  class Crew;
   using Function = void (*)(void* body, int begin, int end, int worker);
   void run(int n, int grain, Function function, void* body);
-  void work(int worker);
-  void take_pieces(int worker);
+  Crew& crew();
 
-  Process process_;
-  std::vector<std::thread> workers_;
-  std::mutex taken_;  // held by the caller whose loop is running
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  bool stop_ = false;
-  unsigned generation_ = 0;
-  int active_ = 0;
-
-  Function function_ = nullptr;
-  void* body_ = nullptr;
-  int n_ = 0, grain_ = 1;
-  std::atomic<int> next_{0};
+  int threads_;
+  std::atomic<Crew*> crew_;
 };
 
 }  // namespace trtmtcnn::cpu

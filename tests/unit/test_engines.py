@@ -329,7 +329,7 @@ class TestRead:
 
     def test_of_a_gpu(self, made: dict[str, Path]) -> None:
         describe(made["pnet"], flavour="tensorrt")
-        with pytest.raises(EngineError, match="is for tensorrt, not for OpenVINO.*run create_engines"):
+        with pytest.raises(EngineError, match="is for tensorrt, not for native kernels.*run create_engines"):
             load_engine(made["pnet"], cpu_device())
 
     def test_which_network(self, engines: dict[str, Path]) -> None:

@@ -146,7 +146,8 @@ class TestEngine:
 class TestDevice:
     def test_runtime_and_threads(self) -> None:
         device = pytrt.CpuDevice(openvino_library(), 3)
-        assert device.threads == 3 and device.runtime.startswith("OpenVINO 20")
+        assert device.threads == 3 and device.runtime == f"native kernels ({pytrt.isa()})"
+        assert pytrt.CpuDevice(openvino_library(), native=False).runtime.startswith("OpenVINO 20")
         assert pytrt.CpuDevice(openvino_library()).threads == len(os.sched_getaffinity(0))
 
     @pytest.mark.parametrize("threads", [-1, 1025])
@@ -157,14 +158,21 @@ class TestDevice:
     def test_missing_library(self, tmp_path: Path) -> None:
         path = tmp_path / "libopenvino_c.so"
         with pytest.raises(DeviceError, match=f"cannot load {path}"):
-            pytrt.CpuDevice(str(path))
+            pytrt.CpuDevice(str(path), native=False)
         path.write_text("no library")
         with pytest.raises(DeviceError, match=f"cannot load {path}"):
-            pytrt.CpuDevice(str(path))
+            pytrt.CpuDevice(str(path), native=False)
 
     def test_another_library(self) -> None:
         with pytest.raises(DeviceError, match="has no function ov_core_create"):
-            pytrt.CpuDevice("libm.so.6")
+            pytrt.CpuDevice("libm.so.6", native=False)
+
+    def test_needs_no_library(self, network: str) -> None:
+        device = pytrt.CpuDevice("")
+        model = (models_folder() / f"{network}.onnx").read_bytes()
+        assert device.load_engine(model).outputs[0][0] == "prob1"
+        with pytest.raises(DeviceError, match="needs OpenVINO, which is not installed: pip install openvino"):
+            device.load_engine(model, "fp16")
 
     @pytest.mark.parametrize("model", [b"", b"garbage", b"\x00" * 10_000])
     def test_garbage(self, model: bytes) -> None:
@@ -499,8 +507,13 @@ class TestStages:
         img = np.zeros((60, 60, 3), np.uint8)
         stages = pytrt.Stages(device, onet, rnet, pnet)
         stages.load([img], [(60, 60)])
-        with pytest.raises(ValueError, match="takes an input of shape"):
+        with pytest.raises(EngineError, match="the first engine is not a P-Net"):
             stages.pnet([(0, 60, 60, 1.0, 1.0)], 0.6, 0.5, 0.7, 1000)
+        stages = pytrt.Stages(device, pnet, onet, rnet)
+        stages.load([img], [(60, 60)])
+        stages.pnet([(0, 60, 60, 1.0, 1.0)], 0.0, 0.5, 0.7, 1000)
+        with pytest.raises(EngineError, match="not in the order P-Net, R-Net, O-Net"):
+            stages.rnet(0.6, 0.7, 1000)
         for wrong in ((None, rnet, onet), (pnet, rnet, "onet"), (pnet, rnet)):
             with pytest.raises(TypeError):
                 pytrt.Stages(device, *wrong)

@@ -413,7 +413,7 @@ class TestWithoutGpu:
         for device in ("auto", "cuda"):
             with pytest.raises(DeviceError, match=missing if device == "auto" else "NVIDIA driver"):
                 TrtMtcnn(paths, device=device)
-        with pytest.raises(EngineError, match="is for tensorrt-rtx, not for OpenVINO.*run create_engines"):
+        with pytest.raises(EngineError, match="is for tensorrt-rtx, not for native kernels.*run create_engines"):
             TrtMtcnn(paths, device="cpu")
         with pytest.raises(DeviceError, match=missing):
             load_engine(paths[0])

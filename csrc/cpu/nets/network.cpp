@@ -1,0 +1,183 @@
+#include "cpu/nets/network.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "cpu/nets/onnx.h"
+#include "types.h"
+
+namespace trtmtcnn::cpu {
+namespace {
+
+// A convolution with its PReLU, and the pooling after it (0: none).
+struct Layer {
+  int in, out, kernel, pool;
+};
+
+struct Architecture {
+  Net net;
+  int side;  // of the input; 0: any
+  std::vector<Layer> layers;
+  bool landmarks;
+};
+
+const std::vector<Architecture>& architectures() {
+  static const std::vector<Architecture> all{
+      {Net::kPnet, 0, {{3, 10, 3, 2}, {10, 16, 3, 0}, {16, 32, 3, 0}}, false},
+      {Net::kRnet, 24, {{3, 28, 3, 3}, {28, 48, 3, 3}, {48, 64, 2, 0}, {64, 128, 3, 0}}, false},
+      {Net::kOnet, 48, {{3, 32, 3, 3}, {32, 64, 3, 3}, {64, 64, 3, 2}, {64, 128, 2, 0}, {128, 256, 3, 0}}, true},
+  };
+  return all;
+}
+
+// Walks a graph from its input; anything but what is asked for makes it fail for good.
+class Chain {
+ public:
+  explicit Chain(const onnx::Graph& graph) : graph_(graph) {
+    if (graph.inputs.size() == 1)
+      at_ = graph.inputs[0];
+    else
+      fits_ = false;
+  }
+
+  bool fits() const { return fits_; }
+  const std::string& at() const { return at_; }
+  size_t used() const { return used_; }
+
+  Conv conv(const Layer& layer) {
+    Conv conv = head(layer, at_);
+    const onnx::Node* prelu = step("PRelu", at_, 2);
+    if (!prelu) return conv;
+    conv.slope = weights(prelu->inputs[1], {layer.out, 1, 1});
+    at_ = prelu->outputs[0];
+    if (layer.pool) pool(layer.pool);
+    return conv;
+  }
+
+  // A convolution of `input` that is not followed by another layer; at() is then its output.
+  Conv head(const Layer& layer, const std::string& input, std::string_view output = {}) {
+    Conv conv{layer.in, layer.out, layer.kernel, {}, {}, {}};
+    const onnx::Node* node = step("Conv", input, 3, output, layer.out);
+    if (!node) return conv;
+    expect(list(*node, "kernel_shape", layer.kernel) && list(*node, "strides", 1) && list(*node, "dilations", 1) &&
+           list(*node, "pads", 0) && integer(*node, "group", 1) && unpadded(*node));
+    conv.weights = weights(node->inputs[1], {layer.out, layer.in, layer.kernel, layer.kernel});
+    conv.bias = weights(node->inputs[2], {layer.out});
+    at_ = node->outputs[0];
+    return conv;
+  }
+
+  void softmax(std::string_view output) {
+    const onnx::Node* node = step("Softmax", at_, 1, output);
+    if (node) expect(node->attributes.contains("axis") && integer(*node, "axis", 1));
+  }
+
+ private:
+  void expect(bool true_) { fits_ = fits_ && true_; }
+
+  void pool(int window) {
+    const onnx::Node* node = step("MaxPool", at_, 1);
+    if (!node) return;
+    // Rounding up matters where windows do not divide the map: in P-Net at odd sizes, and after R- and O-Net's first.
+    const auto ceil = node->attributes.find("ceil_mode");
+    const bool rounds_up = ceil != node->attributes.end() && ceil->second.i == 1;
+    expect(list(*node, "kernel_shape", window) && node->attributes.contains("strides") && list(*node, "strides", 2) &&
+           list(*node, "dilations", 1) && list(*node, "pads", 0) && integer(*node, "storage_order", 0) &&
+           unpadded(*node) && (rounds_up || pools_ > 0));
+    ++pools_;
+    at_ = node->outputs[0];
+  }
+
+  // The node that makes `output` (any, where empty) of `input`.
+  const onnx::Node* step(std::string_view op, const std::string& input, size_t inputs, std::string_view output = {},
+                         int channels = 0) {
+    const onnx::Node* found = nullptr;
+    for (const onnx::Node& node : graph_.nodes) {
+      if (node.op_type != op || node.inputs.size() != inputs || node.outputs.size() != 1 || node.inputs[0] != input ||
+          !node.domain.empty())
+        continue;
+      if (!output.empty() && node.outputs[0] != output) continue;
+      if (channels && !has_channels(node.inputs[1], channels)) continue;
+      expect(found == nullptr);
+      found = &node;
+    }
+    expect(found != nullptr);
+    used_ += found != nullptr;
+    return fits_ ? found : nullptr;
+  }
+
+  bool has_channels(const std::string& name, int channels) const {
+    const auto tensor = graph_.initializers.find(name);
+    return tensor != graph_.initializers.end() && !tensor->second.dims.empty() && tensor->second.dims[0] == channels;
+  }
+
+  std::vector<float> weights(const std::string& name, const std::vector<int64_t>& dims) {
+    const auto tensor = graph_.initializers.find(name);
+    if (tensor == graph_.initializers.end() || tensor->second.dims != dims) {
+      fits_ = false;
+      return {};
+    }
+    return tensor->second.values;
+  }
+
+  static bool list(const onnx::Node& node, const char* name, int64_t value) {
+    const auto a = node.attributes.find(name);
+    return a == node.attributes.end() ||
+           std::all_of(a->second.ints.begin(), a->second.ints.end(), [&](int64_t v) { return v == value; });
+  }
+  static bool integer(const onnx::Node& node, const char* name, int64_t value) {
+    const auto a = node.attributes.find(name);
+    return a == node.attributes.end() || a->second.i == value;
+  }
+  static bool unpadded(const onnx::Node& node) {
+    const auto a = node.attributes.find("auto_pad");
+    return a == node.attributes.end() || a->second.s == "NOTSET" || a->second.s == "VALID";
+  }
+
+  const onnx::Graph& graph_;
+  std::string at_;
+  bool fits_ = true;
+  int pools_ = 0;
+  size_t used_ = 0;
+};
+
+// Stacks the heads' rows, in kHeads rows.
+void stack(const Conv& head, Conv& heads) {
+  heads.weights.insert(heads.weights.end(), head.weights.begin(), head.weights.end());
+  heads.bias.insert(heads.bias.end(), head.bias.begin(), head.bias.end());
+}
+
+std::optional<Network> match(const onnx::Graph& graph, const Architecture& architecture) {
+  Chain chain(graph);
+  Network network{architecture.net, chain.at(), {}, {}};
+  for (const Layer& layer : architecture.layers) {
+    network.convs.push_back(chain.conv(layer));
+    if (!chain.fits()) return std::nullopt;
+  }
+  const int features = architecture.layers.back().out;
+  const std::string top = chain.at();
+  Conv& heads = network.heads;
+  heads = {features, kHeads, 1, {}, {}, {}};
+  stack(chain.head({features, 2, 1, 0}, top), heads);
+  chain.softmax("prob1");
+  stack(chain.head({features, 4, 1, 0}, top, "boxes"), heads);
+  if (architecture.landmarks) stack(chain.head({features, kLandmarks, 1, 0}, top, "landmarks"), heads);
+  const size_t outputs = architecture.landmarks ? 3 : 2;
+  if (!chain.fits() || chain.used() != graph.nodes.size() || graph.outputs.size() != outputs) return std::nullopt;
+  heads.weights.resize(static_cast<size_t>(kHeads) * features);
+  heads.bias.resize(kHeads);
+  return network;
+}
+
+}  // namespace
+
+std::optional<Network> read_network(std::span<const char> bytes) {
+  const std::optional<onnx::Graph> graph = onnx::read(bytes);
+  if (!graph) return std::nullopt;
+  for (const Architecture& architecture : architectures())
+    if (std::optional<Network> network = match(*graph, architecture)) return network;
+  return std::nullopt;
+}
+
+}  // namespace trtmtcnn::cpu

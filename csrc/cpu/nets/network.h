@@ -1,0 +1,32 @@
+// The weights of one of the three networks, as its ONNX file holds them.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace trtmtcnn::cpu {
+
+struct Conv {
+  int in = 0, out = 0, kernel = 0;
+  std::vector<float> weights;  // (out, in, kernel, kernel)
+  std::vector<float> bias;     // (out)
+  std::vector<float> slope;    // (out), of the PReLU that follows; empty: none does
+};
+
+enum class Net { kPnet, kRnet, kOnet };
+
+struct Network {
+  Net net;
+  std::string input;        // its name
+  std::vector<Conv> convs;  // from the picture to the heads
+  Conv heads;               // what the network says: not face, face, dx1..dy2, landmarks; rows of zeros to kHeads
+};
+
+inline constexpr int kHeads = 16;
+
+// The network in an ONNX file; nothing where it is not one of the three, layer by layer.
+std::optional<Network> read_network(std::span<const char> onnx);
+
+}  // namespace trtmtcnn::cpu

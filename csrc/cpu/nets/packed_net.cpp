@@ -1,0 +1,70 @@
+#include "cpu/nets/packed_net.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+namespace trtmtcnn::cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+// Rounds to the nearest, ties to even, as the hardware does. Weights are finite.
+uint16_t to_bfloat16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+}  // namespace
+
+void PackedNet::Free::operator()(std::byte* p) const { ::operator delete(p, kAlignment); }
+
+template <class T>
+T* PackedNet::allocate(size_t n) {
+  const size_t bytes = n * sizeof(T);
+  buffers_.emplace_back(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
+  std::memset(buffers_.back().get(), 0, bytes);
+  return reinterpret_cast<T*>(buffers_.back().get());
+}
+
+PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
+  for (const Conv& conv : network.convs) pack(conv, false);
+  pack(network.heads, true);  // few sums, and they decide: always float32
+  const int features = network.heads.in;
+  for (int i = 0; i < features; ++i)
+    face_weights_.push_back(network.heads.weights[features + i] - network.heads.weights[i]);
+  face_bias_ = network.heads.bias[1] - network.heads.bias[0];
+}
+
+void PackedNet::pack(const Conv& conv, bool as_floats) {
+  const int lanes = kernels_.lanes, step = as_floats ? 1 : kernels_.step;
+  const int vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in, steps = (run + step - 1) / step;
+  const size_t volume = static_cast<size_t>(vectors) * conv.kernel * steps * lanes * step;
+  const bool halves = !as_floats && kernels_.value_size == 2;
+  void* weights = halves ? static_cast<void*>(allocate<uint16_t>(volume)) : allocate<float>(volume);
+  float* bias = allocate<float>(static_cast<size_t>(vectors) * lanes);
+  float* slope = allocate<float>(static_cast<size_t>(vectors) * lanes);
+  for (int o = 0; o < conv.out; ++o) {
+    bias[o] = conv.bias[o];
+    slope[o] = conv.slope.empty() ? 1.0f : conv.slope[o];
+    for (int y = 0; y < conv.kernel; ++y) {
+      for (int i = 0; i < run; ++i) {
+        const int x = i / conv.in, channel = i % conv.in;
+        const float w =
+            conv.weights[((static_cast<size_t>(o) * conv.in + channel) * conv.kernel + y) * conv.kernel + x];
+        const size_t row = static_cast<size_t>(o / lanes) * conv.kernel + y;
+        const size_t at = ((row * steps + i / step) * lanes + o % lanes) * step + i % step;
+        if (halves)
+          static_cast<uint16_t*>(weights)[at] = to_bfloat16(w);
+        else
+          static_cast<float*>(weights)[at] = w;
+      }
+    }
+  }
+  convs_.push_back({weights, bias, slope});
+}
+
+float face_probability(float not_face, float face) { return 1.0f / (1.0f + std::exp(not_face - face)); }
+
+}  // namespace trtmtcnn::cpu

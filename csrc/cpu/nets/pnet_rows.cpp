@@ -1,0 +1,22 @@
+#include "cpu/nets/pnet_rows.h"
+
+namespace trtmtcnn::cpu {
+
+void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
+  const auto bytes = [&](size_t values) { return ((values + kRoom) * kernels.value_size + 63) / 64 * 64; };
+  const auto grow = [](auto& buffer, size_t n) {
+    if (buffer.size() < n) buffer.resize(n);
+  };
+  const size_t input = static_cast<size_t>(conv_width) + 2, pooled = (static_cast<size_t>(conv_width) + 1) / 2;
+  input_bytes_ = bytes(3 * input);
+  pooled_bytes_ = bytes(10 * pooled);
+  map_bytes_ = bytes(16 * pooled);
+  grow(inputs_, kInputs * input_bytes_);
+  grow(pooled_, kMaps * pooled_bytes_);
+  grow(maps_, kMaps * map_bytes_);
+  grow(drawn_, 3 * input + kRoom);
+  grow(features_, 32 * (pooled + kRoom));
+  grow(logits_, pooled + kRoom);
+}
+
+}  // namespace trtmtcnn::cpu
