@@ -82,8 +82,9 @@ int CpuBackend::split_into_bands() {
     for (int i = 0; i < count; ++i, ++n) {
       if (static_cast<int>(bands_.size()) == n) bands_.emplace_back();
       bands_[n].level = static_cast<int>(l);
-      bands_[n].first = static_cast<int>(int64_t{height} * i / count);
-      bands_[n].last = static_cast<int>(int64_t{height} * (i + 1) / count);
+      const auto bound = [&](int of) { return static_cast<int>(int64_t{height} * of / count) / 2 * 2; };
+      bands_[n].first = bound(i);
+      bands_[n].last = i + 1 == count ? height : bound(i + 1);  // rows are best made in pairs
       bands_[n].boxes.clear();
     }
   }

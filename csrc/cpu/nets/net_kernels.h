@@ -17,6 +17,7 @@ struct PackedConv {
   const void* weights;  // values [vector of channels][kernel row][step][lane][input of the step]
   const float* bias;    // padded to whole vectors
   const float* slope;
+  const float* transformed;  // [transformed value of 16][vector of channels][input][lane]; null: not to be had
 };
 
 struct NetKernels {
@@ -28,10 +29,11 @@ struct NetKernels {
   void (*to_values)(const float* in, int64_t n, void* out);
 
   // P-Net's rows. conv1: two rows of n pixels of (3 -> 10) and their 2x2 maxima, (n + 1) / 2 pixels; `above`, `below`:
-  // the three input rows of each. conv2: n pixels of (10 -> 16). conv3: n pixels of (16 -> 32) as floats.
+  // the three input rows of each. conv2: one or two (`count`) rows of n pixels of (10 -> 16) from count + 2 rows.
+  // conv3: the same of (16 -> 32), as floats.
   void (*pnet_conv1)(const PackedConv&, const void* const* above, const void* const* below, int n, void* out);
-  void (*pnet_conv2)(const PackedConv&, const void* const* rows, int n, void* out);
-  void (*pnet_conv3)(const PackedConv&, const void* const* rows, int n, float* out);
+  void (*pnet_conv2)(const PackedConv&, const void* const* rows, int count, int n, void* const* out);
+  void (*pnet_conv3)(const PackedConv&, const void* const* rows, int count, int n, float* const* out);
   // weights . features + bias of each of n pixels of 32 features; writes up to a vector more than n.
   void (*pnet_dot)(const float* features, int n, const float* weights, float bias, float* out);
   // All heads, kHeads floats a pixel.
@@ -42,12 +44,16 @@ struct NetKernels {
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
 };
 
+// Floats that a layer works in: the largest need of any, and a map beside it.
+inline constexpr int kRnetRoom = 16 * (25 * (28 + 48) + 16) + 9 * 9 * 48;
+inline constexpr int kOnetRoom = 16 * (16 * (64 + 64) + 16) + 8 * 8 * 64;
+
 // Bytes of scratch for a batch of n.
 constexpr size_t rnet_scratch(int n) {
-  return 4 * (4 * 22 * 32 + 11 * 11 * 28 + 4 * 4 * 48 + size_t{704} * n + 8 * kRoom);
+  return 4 * (kRnetRoom + 11 * 11 * 28 + 4 * 4 * 48 + size_t{704} * n + 8 * kRoom);
 }
 constexpr size_t onet_scratch(int n) {
-  return 4 * (4 * 46 * 32 + 23 * 23 * 32 + 10 * 10 * 64 + 4 * 4 * 64 + size_t{1408} * n + 8 * kRoom);
+  return 4 * (kOnetRoom + 23 * 23 * 32 + 10 * 10 * 64 + 4 * 4 * 64 + size_t{1408} * n + 8 * kRoom);
 }
 
 // For this machine and $TRT_MTCNN_ISA; null for bfloat16 where the machine has no instructions for it.

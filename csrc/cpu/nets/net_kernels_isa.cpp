@@ -223,6 +223,171 @@ void dense(const typename E::Value* in, int n, const PackedConv& conv, const Out
   conv_row<E, I, 1, O, 64>(rows, n, conv, out);
 }
 
+// A 3 x 3 convolution at 2 x 2 pixels with 16 products of each input and output channel in place of 36: A. Lavin,
+// S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, F(2 x 2, 3 x 3). T tiles at a time.
+template <int C, int O, int T>
+class Winograd {
+ public:
+  // Two rows of n >= 2 pixels from four.
+  static void rows(const float* const* in, int n, const PackedConv& conv, float* const* out) {
+    float inputs[16 * kInputs], products[16 * T * O];
+    const int tiles = (n + 1) / 2;
+    for (int begin = 0; begin < tiles; begin += T) {
+      const int m = tiles - begin < T ? tiles - begin : T;
+      for (int t = 0; t < m; ++t) {
+        const int x = corner(begin + t, n);
+        const float* const at[4] = {in[0] + x * C, in[1] + x * C, in[2] + x * C, in[3] + x * C};
+        transform(at, inputs + t * C);
+      }
+      multiply(inputs, m, conv.transformed, products);
+      for (int t = 0; t < m; ++t) {
+        const int x = corner(begin + t, n);
+        float* const to[2] = {out[0] + x * O, out[1] + x * O};
+        finish(products + t * O, conv, to);
+      }
+    }
+  }
+
+  // A map of (n + 2)^2 pixels to n^2, which are at most T tiles. Needs room for 16 * (T * (C + O) + kLanes) floats.
+  static void map(const float* in, int n, const PackedConv& conv, float* room, float* out) {
+    float* inputs = room;
+    float* products = room + 16 * kInputs;
+    const int across = (n + 1) / 2;
+    for (int t = 0; t < across * across; ++t) {
+      const float* at[4];
+      for (int r = 0; r < 4; ++r) at[r] = in + ((corner(t / across, n) + r) * (n + 2) + corner(t % across, n)) * C;
+      transform(at, inputs + t * C);
+    }
+    multiply(inputs, across * across, conv.transformed, products);
+    for (int t = 0; t < across * across; ++t) {
+      float* to[2];
+      for (int r = 0; r < 2; ++r) to[r] = out + ((corner(t / across, n) + r) * n + corner(t % across, n)) * O;
+      finish(products + t * O, conv, to);
+    }
+  }
+
+ private:
+  // Of one of the 16 values; stores of whole vectors may reach past the last tile.
+  static constexpr int kInputs = T * C + (C % kLanes ? kLanes : 0);
+
+  // An odd row's last tile overlaps the one before.
+  static TRTMTCNN_INLINE int corner(int tile, int n) { return 2 * tile + 2 <= n ? 2 * tile : n - 2; }
+
+  // Stores whole vectors: tiles must come in order, so that each mends what the one before wrote too much.
+  static TRTMTCNN_INLINE void transform(const float* const* rows, float* out) {
+#pragma GCC unroll 32
+    for (int c = 0; c < C; c += kLanes) {
+      Vector across[4][4];
+#pragma GCC unroll 32
+      for (int r = 0; r < 4; ++r) {
+        const Vector a = load(rows[r] + c), b = load(rows[r] + C + c);
+        const Vector d = load(rows[r] + 2 * C + c), e = load(rows[r] + 3 * C + c);
+        across[r][0] = a - d;
+        across[r][1] = b + d;
+        across[r][2] = d - b;
+        across[r][3] = b - e;
+      }
+#pragma GCC unroll 32
+      for (int x = 0; x < 4; ++x) {
+        store(out + (0 * 4 + x) * kInputs + c, across[0][x] - across[2][x]);
+        store(out + (1 * 4 + x) * kInputs + c, across[1][x] + across[2][x]);
+        store(out + (2 * 4 + x) * kInputs + c, across[2][x] - across[1][x]);
+        store(out + (3 * 4 + x) * kInputs + c, across[1][x] - across[3][x]);
+      }
+    }
+  }
+
+  static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
+    constexpr Tile kTile = best_tile(T, O / kLanes);
+    for (int i = 0; i < 16; ++i, inputs += kInputs, weights += C * O, products += T * O) {
+      if (n >= kTile.pixels)
+        multiply<kTile.pixels, kTile.vectors>(inputs, n, weights, products);
+      else
+        multiply<1, kTile.vectors>(inputs, n, weights, products);
+    }
+  }
+
+  template <int P, int V>
+  static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
+    for (int vector = 0; vector < O / kLanes; vector += V) {
+      for (int tile = 0; tile < n; tile += P) {
+        const int t = tile + P <= n ? tile : n - P;
+        const float* in = inputs + t * C;
+        const float* from = weights + vector * C * kLanes;
+        Vector sums[P][V] = {};
+#pragma GCC unroll 1
+        for (int c = 0; c < C; ++c, ++in, from += kLanes) {
+          Vector w[V];
+#pragma GCC unroll 32
+          for (int v = 0; v < V; ++v) w[v] = load(from + v * C * kLanes);
+#pragma GCC unroll 32
+          for (int p = 0; p < P; ++p)
+#pragma GCC unroll 32
+            for (int v = 0; v < V; ++v) sums[p][v] += w[v] * in[p * C];
+        }
+#pragma GCC unroll 32
+        for (int p = 0; p < P; ++p)
+#pragma GCC unroll 32
+          for (int v = 0; v < V; ++v) store(products + (t + p) * O + (vector + v) * kLanes, sums[p][v]);
+      }
+    }
+  }
+
+  static TRTMTCNN_INLINE void finish(const float* products, const PackedConv& conv, float* const* out) {
+    for (int c = 0; c < O; c += kLanes) {
+      Vector rows[2][4];
+#pragma GCC unroll 32
+      for (int x = 0; x < 4; ++x) {
+        const Vector a = load(products + (0 * 4 + x) * T * O + c), b = load(products + (1 * 4 + x) * T * O + c);
+        const Vector d = load(products + (2 * 4 + x) * T * O + c), e = load(products + (3 * 4 + x) * T * O + c);
+        rows[0][x] = a + b + d;
+        rows[1][x] = b - d - e;
+      }
+      const Vector bias = load(conv.bias + c), slope = load(conv.slope + c);
+#pragma GCC unroll 32
+      for (int y = 0; y < 2; ++y) {
+        const Vector left = rows[y][0] + rows[y][1] + rows[y][2] + bias;
+        const Vector right = rows[y][1] - rows[y][2] - rows[y][3] + bias;
+        store(out[y] + c, prelu(left, slope));
+        store(out[y] + O + c, prelu(right, slope));
+      }
+    }
+  }
+};
+
+// Windows of W x W pixels two apart of a map of N x N pixels of O values.
+template <class E, int O, int N, int W>
+void pool_map(const float* map, typename E::Value* out) {
+  constexpr int kPooled = ceil_div(N - W, 2) + 1;
+  for (int y = 0; y < kPooled; ++y) {
+    const float* rows[W];
+    for (int r = 0; r < W; ++r) rows[r] = map + (2 * y + r) * N * O;
+    pool_row<E, O, W>(rows, 2 * y + W <= N ? W : N - 2 * y, N, O, out + y * kPooled * O);
+  }
+}
+
+// A 3 x 3 convolution of a map of S x S pixels and the windows of that. `room`: kRnetRoom or kOnetRoom.
+template <class E, int C, int O, int S, int W>
+void conv3_pool_map(const typename E::Value* in, const PackedConv& conv, float* room, typename E::Value* out) {
+  if constexpr (E::kStep == 1) {
+    constexpr int n = S - 2, kAcross = (n + 1) / 2;
+    if constexpr (kAcross <= 5) {
+      Winograd<C, O, kAcross * kAcross>::map(in, n, conv, room + n * n * O, room);
+    } else {
+      for (int y = 0; y < n; y += 2) {
+        const int top = y + 2 <= n ? y : n - 2;
+        const float* rows[4];
+        for (int r = 0; r < 4; ++r) rows[r] = in + (top + r) * S * C;
+        float* const to[2] = {room + top * n * O, room + (top + 1) * n * O};
+        Winograd<C, O, kAcross>::rows(rows, n, conv, to);
+      }
+    }
+    pool_map<E, O, n, W>(room, out);
+  } else {
+    conv_pool_map<E, C, 3, O, S, W>(in, conv, room, out);
+  }
+}
+
 void to_values(const float* in, int64_t n, void* out) {
   auto* values = static_cast<Value*>(out);
   int64_t i = 0;
@@ -252,12 +417,26 @@ void pnet_conv1(const PackedConv& conv, const void* const* above, const void* co
   }
 }
 
-void pnet_conv2(const PackedConv& conv, const void* const* rows, int n, void* out) {
-  conv_row<Element, 10, 3, 16, 240>(rows_of(rows), n, conv, AsValues<Element>{static_cast<Value*>(out), 16});
+// One or two rows of a 3 x 3 convolution.
+template <class E, int C, int O, class Out>
+void conv3_rows(const typename E::Value* const* rows, int count, int n, const PackedConv& conv, const Out* out) {
+  if constexpr (E::kStep == 1) {
+    if (count == 2 && n >= 2) {
+      float* const to[2] = {out[0].out, out[1].out};
+      return Winograd<C, O, 12>::rows(rows, n, conv, to);
+    }
+  }
+  for (int r = 0; r < count; ++r) conv_row<E, C, 3, O, 240>(rows + r, n, conv, out[r]);
 }
 
-void pnet_conv3(const PackedConv& conv, const void* const* rows, int n, float* out) {
-  conv_row<Element, 16, 3, 32, 240>(rows_of(rows), n, conv, AsFloats{out, 32});
+void pnet_conv2(const PackedConv& conv, const void* const* rows, int count, int n, void* const* out) {
+  const AsValues<Element> to[2] = {{static_cast<Value*>(out[0]), 16}, {static_cast<Value*>(out[1]), 16}};
+  conv3_rows<Element, 10, 16>(rows_of(rows), count, n, conv, to);
+}
+
+void pnet_conv3(const PackedConv& conv, const void* const* rows, int count, int n, float* const* out) {
+  const AsFloats to[2] = {{out[0], 32}, {out[1], 32}};
+  conv3_rows<Element, 16, 32>(rows_of(rows), count, n, conv, to);
 }
 
 // Sums of neighbouring lanes, those of a, then those of b.
@@ -314,15 +493,15 @@ class Arena {
 
 void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   Arena arena(scratch);
-  auto* band = arena.take<float>(4 * 22 * 32);
+  auto* room = arena.take<float>(kRnetRoom);
   auto* map1 = arena.take<Value>(11 * 11 * 28);
   auto* map2 = arena.take<Value>(4 * 4 * 48);
   auto* map3 = arena.take<Value>(int64_t{576} * n);
   auto* dense4 = arena.take<float>(int64_t{128} * n);
   for (int i = 0; i < n; ++i) {
-    conv_pool_map<Element, 3, 3, 28, 24, 3>(static_cast<const Value*>(crops) + int64_t{24} * 24 * 3 * i, convs[0], band,
+    conv_pool_map<Element, 3, 3, 28, 24, 3>(static_cast<const Value*>(crops) + int64_t{24} * 24 * 3 * i, convs[0], room,
                                             map1);
-    conv_pool_map<Element, 28, 3, 48, 11, 3>(map1, convs[1], band, map2);
+    conv3_pool_map<Element, 28, 48, 11, 3>(map1, convs[1], room, map2);
     conv_map<Element, 48, 2, 64, 4>(map2, convs[2], map3 + int64_t{576} * i);
   }
   dense<Element, 576, 128>(map3, n, convs[3], AsFloats{dense4, 128});
@@ -331,17 +510,17 @@ void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
 
 void onet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   Arena arena(scratch);
-  auto* band = arena.take<float>(4 * 46 * 32);
+  auto* room = arena.take<float>(kOnetRoom);
   auto* map1 = arena.take<Value>(23 * 23 * 32);
   auto* map2 = arena.take<Value>(10 * 10 * 64);
   auto* map3 = arena.take<Value>(4 * 4 * 64);
   auto* map4 = arena.take<Value>(int64_t{1152} * n);
   auto* dense5 = arena.take<float>(int64_t{256} * n);
   for (int i = 0; i < n; ++i) {
-    conv_pool_map<Element, 3, 3, 32, 48, 3>(static_cast<const Value*>(crops) + int64_t{48} * 48 * 3 * i, convs[0], band,
+    conv_pool_map<Element, 3, 3, 32, 48, 3>(static_cast<const Value*>(crops) + int64_t{48} * 48 * 3 * i, convs[0], room,
                                             map1);
-    conv_pool_map<Element, 32, 3, 64, 23, 3>(map1, convs[1], band, map2);
-    conv_pool_map<Element, 64, 3, 64, 10, 2>(map2, convs[2], band, map3);
+    conv3_pool_map<Element, 32, 64, 23, 3>(map1, convs[1], room, map2);
+    conv3_pool_map<Element, 64, 64, 10, 2>(map2, convs[2], room, map3);
     conv_map<Element, 64, 2, 128, 4>(map3, convs[3], map4 + int64_t{1152} * i);
   }
   dense<Element, 1152, 256>(map4, n, convs[4], AsFloats{dense5, 256});

@@ -62,7 +62,27 @@ void PackedNet::pack(const Conv& conv, bool as_floats) {
       }
     }
   }
-  convs_.push_back({weights, bias, slope});
+  const bool transforms = !as_floats && !halves && conv.kernel == 3 && conv.out % lanes == 0;
+  convs_.push_back({weights, bias, slope, transforms ? transform(conv) : nullptr});
+}
+
+// G g G^T of arXiv:1509.09308 for each input and output channel.
+const float* PackedNet::transform(const Conv& conv) {
+  constexpr double G[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  const size_t lanes = kernels_.lanes, in = conv.in, out = conv.out;
+  float* transformed = allocate<float>(16 * in * out);
+  for (size_t o = 0; o < out; ++o) {
+    for (size_t c = 0; c < in; ++c) {
+      const float* g = &conv.weights[(o * in + c) * 9];
+      for (size_t i = 0; i < 16; ++i) {
+        double sum = 0;
+        for (int y = 0; y < 3; ++y)
+          for (int x = 0; x < 3; ++x) sum += G[i / 4][y] * g[3 * y + x] * G[i % 4][x];
+        transformed[((i * (out / lanes) + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
+      }
+    }
+  }
+  return transformed;
 }
 
 float face_probability(float not_face, float face) { return 1.0f / (1.0f + std::exp(not_face - face)); }

@@ -32,6 +32,7 @@ class PackedNet {
   template <class T>
   T* allocate(size_t n);
   void pack(const Conv& conv, bool as_floats);
+  const float* transform(const Conv& conv);
 
   Net net_;
   const NetKernels& kernels_;

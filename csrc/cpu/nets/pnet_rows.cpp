@@ -11,11 +11,11 @@ void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
   input_bytes_ = bytes(3 * input);
   pooled_bytes_ = bytes(10 * pooled);
   map_bytes_ = bytes(16 * pooled);
-  grow(inputs_, kInputs * input_bytes_);
-  grow(pooled_, kMaps * pooled_bytes_);
-  grow(maps_, kMaps * map_bytes_);
+  grow(inputs_, kRing * input_bytes_);
+  grow(pooled_, kRing * pooled_bytes_);
+  grow(maps_, kRing * map_bytes_);
   grow(drawn_, 3 * input + kRoom);
-  grow(features_, 32 * (pooled + kRoom));
+  grow(features_, 2 * 32 * (pooled + kRoom));
   grow(logits_, pooled + kRoom);
 }
 
