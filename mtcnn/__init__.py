@@ -1,4 +1,4 @@
-"""MTCNN face detection, fast: ``TrtMtcnn``, ``FaceAligner``, ``find_central_face``.
+"""MTCNN face detection, fast: ``TrtMtcnn``, ``FaceAligner``, ``find_central_face``; ``MTCNN`` for older code.
 
 Names are imported when they are first used, so that ``import mtcnn`` costs next to nothing.
 """
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from mtcnn.errors import DeviceError as DeviceError
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
+    from mtcnn.mtcnn import MTCNN as MTCNN
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "MTCNN": "mtcnn",
     "ClosedError": "errors",
     "DeviceError": "errors",
     "EngineError": "errors",
@@ -34,6 +36,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "MTCNN",
     "ClosedError",
     "DeviceError",
     "EngineError",

@@ -53,10 +53,10 @@ def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -
         ]
         found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
         # R-Net looks at each proposal at 24 x 24, rejects most and corrects the rest.
-        if found:
+        if found and p.networks > 1:
             found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
         # O-Net looks at what is left at 48 x 48: the final boxes, scores and five landmarks.
-        if found:
+        if found and p.networks > 2:
             stages.onet(p.thresholds[2], p.nms_thresholds[3])
         dets, landmarks, frame_of = stages.boxes()
     finally:

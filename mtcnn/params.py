@@ -37,6 +37,7 @@ class Params:
         second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
+        networks: how many of P-Net, R-Net and O-Net look; without O-Net landmarks are zeros.
     """
 
     minsize: float = 40
@@ -53,6 +54,7 @@ class Params:
     mirror: bool = False
     second_pass: bool = False
     average_above: float = 1.0
+    networks: int = 3
 
     def __post_init__(self) -> None:
         checked = {
@@ -72,6 +74,7 @@ class Params:
             "mirror": checks.flag(self.mirror, "mirror"),
             "second_pass": checks.flag(self.second_pass, "second_pass"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
+            "networks": checks.whole(self.networks, "networks", 1, 3),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
