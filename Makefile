@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: install run test lint asan deepface bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -63,6 +63,18 @@ asan: $(DONE)/extra-test  ## run the native tests under AddressSanitizer and Und
 	@rm -rf build/asan
 	@$(HEADERS) TRT_MTCNN_SANITIZE=address,undefined $(PY) setup.py -q build --build-lib build/asan
 	@$(PY) tools/asan.py build/asan $(TESTS)
+
+# In place of mtcnn from PyPI, and without TensorFlow, which that one needs.
+DEEPFACE := build/deepface
+deepface: install $(DEEPFACE)/ready  ## check that DeepFace finds faces with our mtcnn.MTCNN
+	@PYTHONPATH=$(CURDIR) $(DEEPFACE)/bin/python tests/clients/deepface_mtcnn.py
+
+$(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
+	@echo "== installing deepface in $(DEEPFACE)"
+	@$(PY) -m venv --clear $(DEEPFACE)
+	@$(DEEPFACE)/bin/pip install --quiet -r $<
+	@$(DEEPFACE)/bin/pip install --quiet --no-deps deepface==0.0.103
+	@touch $@
 
 bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
 	@$(PY) benchmarks/speed/compare.py $(BENCH)

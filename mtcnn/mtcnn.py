@@ -96,7 +96,7 @@ class MTCNN:
         self._scale_factor = _scale_factor(0.709 if scale_factor is None else scale_factor)
         networks = len(self._stages)
         # O-Net's suppression is of regressed boxes; without it another must be, or a face is found many times
-        last = {} if networks == 3 else {"networks": networks, "nms_boxes": "regressed"}
+        last: dict[str, Any] = {} if networks == 3 else {"networks": networks, "nms_boxes": "regressed"}
         self._detector = TrtMtcnn(device=_device(device), preset=preset, **last)
 
     @property
@@ -235,7 +235,7 @@ def _frame(image: Any, name: str) -> npt.NDArray[np.uint8]:
     if is_on_gpu(image):
         raise InvalidImage(f"{name} lies on a GPU: bring it to the CPU, RGB (H, W, 3); TrtMtcnn.detect takes it there")
     if type(image).__module__.startswith("PIL."):
-        image = image.convert("RGB")
+        image = np.asarray(image.convert("RGB"))
     if not isinstance(image, np.ndarray) and hasattr(image, "__array__"):
         image = np.asarray(image)
     try:

@@ -1,6 +1,10 @@
 """Cython over the C++ core. Most programs want the package `mtcnn` on top of it."""
 
-from pytrt._pytrt import (
+from pytrt.import_name import require_own_mtcnn
+
+require_own_mtcnn()  # the native module raises the errors of mtcnn
+
+from pytrt._pytrt import (  # noqa: E402
     BuildCancelled,
     BuildProgress,
     CpuDevice,

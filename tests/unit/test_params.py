@@ -25,8 +25,8 @@ def test_presets_are_those_of_the_reference() -> None:
     for name, preset in PRESETS.items():
         ours, theirs = asdict(preset), asdict(reference.PRESETS[name])
         assert {key: ours[key] for key in theirs} == theirs
-        assert set(ours) - set(theirs) == {"minsize"}
-        assert preset.minsize == 40
+        assert set(ours) - set(theirs) == {"minsize", "networks"}
+        assert (preset.minsize, preset.networks) == (40, 3)
 
 
 def test_the_ports_constants() -> None:
