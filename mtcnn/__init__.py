@@ -50,6 +50,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "mtcnn":  # there without an import of its own, as in the package `mtcnn` on PyPI
+        return importlib.import_module("mtcnn.mtcnn")
     if name not in _HOMES:
         raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from mtcnn.utils.images import load_image, load_images_batch
 from mtcnn.utils.plotting import plot
 from tests.conftest import DATA, ROOT, need
 from tests.pictures import noise, paste, scaled
+from tests.reference import cascade as reference
 from tools import read_weights
 
 Image = NDArray[np.uint8]
@@ -299,7 +301,22 @@ class TestExamplesOf10:
         rows = detector.detect_faces(rgb, output_type="numpy", limit_boundaries_landmarks=True)
         assert rows.shape[1] == 6
         assert len(rows) < len(MTCNN(stages=[StagePNet]).detect_faces(rgb))
+        boxes = [face["box"] for face in detector.detect_faces(rgb, threshold_rnet=0.3)]
+        assert all(iou(a, b) < 0.75 for a, b in itertools.combinations(boxes, 2)), "a face is found once"
         assert plot(rgb, detector.detect_faces(rgb)) is not None
+
+    @pytest.mark.parametrize("networks", [1, 2])
+    def test_fewer_networks_leave_what_the_reference_has_then(
+        self, networks: int, detector: TrtMtcnn, rgb: Image
+    ) -> None:
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        dets, landmarks = detector.detect(bgr, preset="fast", networks=networks)
+        stages = reference.trace(bgr, preset="fast")
+        stage = stages.pnet if networks == 1 else stages.rnet
+        assert len(dets) == len(stage.scores) > 1
+        assert np.abs(dets[:, 4] - stage.scores).max() < 1e-3
+        assert np.abs(dets[:, :4] - stage.boxes).max() < 1
+        assert not landmarks.any()
 
     def test_stages(self, newer: MTCNN, rgb: Image) -> None:
         instances = [StagePNet(weights="pnet.lz4"), StageRNet(weights="rnet.lz4"), StageONet(stage_name="last")]

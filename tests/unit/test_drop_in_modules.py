@@ -194,6 +194,8 @@ class TestPlotting:
         drawn = plot(np.zeros((30, 30, 3), np.uint8), ROWS[1:], input_as_width_height=False)
         assert drawn is not None and drawn.any()
         assert not plot_bbox(np.zeros((30, 30, 3), np.uint8), [40, -50, 10, 10]).any()
+        corner = plot_landmarks(np.zeros((30, 30, 3), np.uint8), {"nose": [0, 0]})
+        assert corner[:3, :3, 0].all() and corner.any(axis=2).sum() == 9
 
     def test_levels_from_0_to_1_and_colours(self) -> None:
         drawn = plot_bbox(np.zeros((20, 20, 3)), [2, 2, 5, 5], color="#0f0", normalize_color=True)

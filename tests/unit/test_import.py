@@ -53,13 +53,20 @@ def found_on_disk(name, package=None):
     finally:
         sys.modules[name] = blocked
 importlib.util.find_spec = found_on_disk
-from mtcnn import TrtMtcnn, FaceAligner, find_central_face
+from mtcnn import MTCNN, TrtMtcnn, FaceAligner, find_central_face
 with TrtMtcnn(device="cpu") as detector:
     dets, landmarks = detector.detect(np.zeros((60, 60, 3), np.uint8))
 print(dets.shape, landmarks.shape, find_central_face((60, 60), dets))
+assert MTCNN(device="cpu").detect_faces(np.zeros((60, 60, 3), np.uint8)) == []
 FaceAligner().align(np.zeros((60, 60, 3), np.uint8), [1, 2, 3, 4, 5, 5, 6, 1, 2, 3])
 """
     assert run(code).strip() == "(0, 5) (0, 10) None"
+
+
+def test_the_modules_of_the_package_on_pypi_are_there() -> None:
+    ways = ("import mtcnn; print(mtcnn.mtcnn.MTCNN)", "from mtcnn import mtcnn, MTCNN; print(mtcnn.MTCNN)")
+    for code in (*ways, "from mtcnn.mtcnn import MTCNN; print(MTCNN)"):
+        assert run(code) == "<class 'mtcnn.mtcnn.MTCNN'>\n"
 
 
 @pytest.mark.parametrize("name", mtcnn.__all__)
