@@ -77,7 +77,7 @@ class MTCNN:
         min_face_size: float | None = None,
         preset: str = DEFAULT_PRESET,
     ) -> None:
-        if not isinstance(stages, (list, tuple)) and stages not in _COMMON_STAGES:
+        if not isinstance(stages, (list, tuple)) and not (isinstance(stages, str) and stages in _COMMON_STAGES):
             stages, weights_file = _EVERYTHING, stages if weights_file is None else weights_file
         if isinstance(device, numbers.Real):
             device, min_face_size = "auto", device if min_face_size is None else min_face_size

@@ -154,8 +154,9 @@ class TestExamplesOf01:
                 MTCNN(other)
         with pytest.raises(FileNotFoundError, match="nowhere.npy"):
             MTCNN("nowhere.npy")
-        with pytest.raises(TypeError, match="weights_file must be a path"):
-            MTCNN(weights_file=1)
+        for wrong in (1, {}):
+            with pytest.raises(TypeError, match="weights_file must be a path"):
+                MTCNN(wrong)
 
     def test_the_weights_file_itself(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rgb: Image) -> None:
         (tmp_path / "mtcnn_weights.npy").write_bytes(b"the weights")
