@@ -166,8 +166,8 @@ def _build(
         device = cpu_device()
         engine = device.load_engine(model, precision)  # compiling is the check that it will load
         _check_network(network, engine, path)
-        # OpenVINO compiles at load, in milliseconds, for shapes it then knows: the model is its engine.
-        return Built(model, device.runtime.split(" ", 1)[1], {})
+        # The model is the engine: it is made ready for the machine when it is loaded, in milliseconds.
+        return Built(model, device.runtime, {})
     _check_model(network, model, path)
     if precision == "fp16":
         from mtcnn.half import to_float16
@@ -322,12 +322,12 @@ def _precision_before(path: Path, flavour: str) -> str:
 
 
 def _check_model(network: str, model: bytes, path: Path) -> None:
-    """Whether an ONNX model is the network it is to be, where OpenVINO is there to tell."""
+    """Whether an ONNX model is the network it is to be, where this machine's CPU can tell."""
     try:
         device = cpu_device()
         engine = device.load_engine(model)
     except MtcnnError:
-        return  # no OpenVINO; and what is wrong with the model TensorRT's own parser says better
+        return  # it needs OpenVINO, which is not there; and what is wrong with the model TensorRT's own parser says better
     _check_network(network, engine, path)
 
 

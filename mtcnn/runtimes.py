@@ -64,7 +64,7 @@ def openvino_library() -> str:
         found = sorted(folder.glob("libs/libopenvino_c.so*")) or sorted(folder.glob("libopenvino_c.so*"))
         if found:
             return str(found[0])
-    raise DeviceError("detecting on the CPU needs OpenVINO, which is not installed: pip install openvino")
+    raise DeviceError("OpenVINO is not installed: pip install openvino")
 
 
 def tensorrt_libraries(flavour: str = "tensorrt") -> TensorRtLibraries:
