@@ -90,7 +90,7 @@ class TestCreate:
                 "model_sha256": hashlib.sha256(model).hexdigest(),
                 "engine_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
                 "flavour": CPU,
-                "flavour_version": cpu_device().runtime.split(" ", 1)[1],
+                "flavour_version": cpu_device().runtime,
                 "precision": "fp32",
                 "details": {},
                 "format": 1,
