@@ -43,7 +43,7 @@ if os.environ.get("TRT_MTCNN_WERROR"):
 CYTHON_FLAGS = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-function"]
 
 # These are compiled once for each major version of TensorRT whose headers are found; see csrc/tensorrt/versions.h.
-TENSORRT_SOURCES = [f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan", "rtx_targets")]
+TENSORRT_SOURCES = [f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan")]
 TENSORRT = tensorrt_headers()
 TENSORRT_FLAGS = {
     major: [

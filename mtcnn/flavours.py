@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import replacing
@@ -30,6 +30,7 @@ __all__ = [
 TENSORRT_FLAVOURS = ("tensorrt", "tensorrt-rtx")  # the better first
 FLAVOURS = ("openvino", *TENSORRT_FLAVOURS)
 
+T = TypeVar("T")
 Shape = tuple[int, int, int, int]
 Profile = tuple[Shape, Shape, Shape]  # least, best, greatest
 
@@ -85,6 +86,13 @@ class BuildSettings:
         return (1, 3, side, side), (best, 3, side, side), (most, 3, side, side)
 
 
+class _Progress(Protocol):
+    """pytrt.BuildProgress and its like."""
+
+    def phases(self) -> list[tuple[str, int, int]]: ...
+    def cancel(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Built:
     """An engine and what its description says beside the common."""
@@ -138,8 +146,11 @@ def build_tensorrt(
             f"TensorRT builds engines only on a machine with the GPU they are for: {problem}. "
             "TensorRT-RTX builds without one: --flavour tensorrt-rtx"
         )
-    library = tensorrt(flavour)
     profile = settings.profile(network)
+    details: dict[str, Any] = {"profile": [list(shape) for shape in profile]}
+    if settings.targets:
+        return _build_for_targets(network, model, settings, details, report)
+    library = tensorrt(flavour)
     cache = _read_cache(settings.timing_cache)
     progress = pytrt.BuildProgress()
 
@@ -150,27 +161,38 @@ def build_tensorrt(
             workspace=settings.workspace,
             optimization_level=settings.optimization_level,
             timing_cache=cache,
-            targets=settings.targets,
             progress=progress,
         )
 
     plan, cache = _in_thread(build, progress, network, report)
     if cache and settings.timing_cache:
         _write_cache(settings.timing_cache, cache)
-    details: dict[str, Any] = {"profile": [list(shape) for shape in profile]}
-    if settings.targets:
-        details["targets"] = list(settings.targets)
-    elif gpus:
+    if gpus:
         name, capability, _ = gpus[0]
         details["gpu"] = name
         details["compute_capability"] = list(capability)
     return Built(plan, library.version, details)
 
 
-def _in_thread(
-    build: Callable[[], tuple[bytes, bytes]], progress: pytrt.BuildProgress, network: str, report: Report | None
-) -> tuple[bytes, bytes]:
-    outcome: list[tuple[bytes, bytes] | BaseException] = []
+def _build_for_targets(
+    network: str, model: bytes, settings: BuildSettings, details: dict[str, Any], report: Report | None
+) -> Built:
+    try:
+        from mtcnn import rtx_targets
+    except ImportError as error:
+        raise DeviceError(
+            f"building for other GPUs needs TensorRT-RTX's Python package ({error}): "
+            "pip install 'trt-mtcnn[tensorrt-rtx]'"
+        ) from error
+    monitor = rtx_targets.Monitor()
+    plan = _in_thread(
+        lambda: rtx_targets.build(model, settings.profile(network), settings, monitor), monitor, network, report
+    )
+    return Built(plan, rtx_targets.version(), details | {"targets": list(settings.targets)})
+
+
+def _in_thread(build: Callable[[], T], progress: _Progress, network: str, report: Report | None) -> T:
+    outcome: list[T | BaseException] = []
     # Thread.join() is not to be trusted once Ctrl-C has interrupted it: before Python 3.13 it then takes a thread
     # that is running for one that has ended, and the interpreter would leave while TensorRT works.
     ended = threading.Event()

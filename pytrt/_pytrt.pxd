@@ -201,7 +201,6 @@ cdef extern from "tensorrt/tensorrt.h" namespace "trtmtcnn::tensorrt" nogil:
         int64_t workspace
         int optimization_level
         vector[char] timing_cache
-        vector[int] targets
 
     cdef cppclass BuildResult:
         vector[char] plan

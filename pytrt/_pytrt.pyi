@@ -143,7 +143,6 @@ class TensorRt:
         workspace: int = 0,
         optimization_level: int = -1,
         timing_cache: bytes = b"",
-        targets: Iterable[int] = (),
         progress: BuildProgress | None = None,
     ) -> tuple[bytes, bytes]:
         """Builds a plan from ONNX. Returns (plan, timing cache)."""

@@ -45,12 +45,11 @@ cdef class TensorRt:
         return self.library.get().is_rtx()
 
     def build(self, model, profiles, *, int64_t workspace=0, int optimization_level=-1, bytes timing_cache=b"",
-              targets=(), BuildProgress progress=None):
+              BuildProgress progress=None):
         """Builds a plan from ONNX.
 
         profiles: [(min, opt, max)], each (n, c, h, w); workspace: bytes, 0 for TensorRT's default;
-        optimization_level: 0 to 5, -1 for TensorRT's default; timing_cache: what an earlier build returned;
-        targets: compute capabilities (86, 89) to build for without a GPU, TensorRT-RTX only.
+        optimization_level: 0 to 5, -1 for TensorRT's default; timing_cache: what an earlier build returned.
         Returns (plan, timing cache), bytes both.
         """
         cdef const unsigned char[::1] data = model
@@ -75,8 +74,6 @@ cdef class TensorRt:
         options.workspace = workspace
         options.optimization_level = optimization_level
         options.timing_cache.assign(<const char*>timing_cache, <const char*>timing_cache + len(timing_cache))
-        for target in targets:
-            options.targets.push_back(target)
         if progress is None:
             progress = BuildProgress()
         cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL

@@ -7,7 +7,6 @@
 #include "error.h"
 #include "tensorrt/diagnosis.h"
 #include "tensorrt/logger.h"
-#include "tensorrt/rtx_targets.h"
 
 namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {
 namespace {
@@ -113,7 +112,6 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
     config->clearFlag(nvinfer1::BuilderFlag::kTF32);
     if (workspace > 0) config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, static_cast<size_t>(workspace));
     if (options.optimization_level >= 0) config->setBuilderOptimizationLevel(options.optimization_level);
-    if (!options.targets.empty()) set_rtx_targets(libraries, *config, options.targets);
     add_profiles(*builder, *config, network->getInput(0)->getName(), options.profiles);
     if (!libraries.rtx) {  // which has no tactics to time
       cache.reset(config->createTimingCache(options.timing_cache.data(), options.timing_cache.size()));

@@ -30,7 +30,6 @@ struct BuildOptions {
   int64_t workspace = 0;        // bytes, at most; 0: TensorRT's default
   int optimization_level = -1;  // 0 (fast to build) .. 5 (fast to run); -1: TensorRT's default
   std::vector<char> timing_cache;
-  std::vector<int> targets;  // TensorRT-RTX: compute capabilities (86, 89, ...); empty: this GPU, or all
 };
 
 struct BuildResult {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import mtcnn
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.cli.create_engines import main
@@ -47,6 +49,10 @@ def missing() -> str | None:
 
 WHY_NOT = missing()
 needs_rtx = pytest.mark.skipif(WHY_NOT is not None, reason=f"TensorRT-RTX cannot build here: {WHY_NOT}")
+needs_bindings = pytest.mark.skipif(
+    not importlib.util.find_spec("tensorrt_rtx_bindings"),
+    reason="targets need TensorRT-RTX's Python package: pip install 'trt-mtcnn[tensorrt-rtx]'",
+)
 needs_no_gpu = pytest.mark.skipif(not DRIVER_PROBLEM, reason="this machine has a GPU")
 
 
@@ -215,6 +221,7 @@ class TestTargets:
             parse_target(text)
 
     @needs_rtx
+    @needs_bindings
     def test_plans_for_one_and_for_several(self, tmp_path: Path) -> None:
         plans = set()
         for targets in [(86,), (89,), (120,), (86, 89)]:
@@ -224,11 +231,14 @@ class TestTargets:
                 plan, description = read_engine(folder / f"{network}.engine")
                 assert description.details["targets"] == list(targets)
                 assert "compute_capability" not in description.details
-                # As many kernels for a target are in the plan's text as the target has.
+                assert description.details["profile"] == [list(s) for s in BuildSettings().profile(network)]
+                assert description.flavour_version == tensorrt_version(RTX)
+                assert engine_problem(folder / f"{network}.engine", RTX, network) is None or not DRIVER_PROBLEM
+                assert plan[:4] == b"vtrt"
                 plans.add(digest(plan))
         assert len(plans) == 4 * len(NETWORKS)
 
-    @needs_rtx
+    @needs_bindings
     def test_code_in_the_plan_differs_by_target(self) -> None:
         """Not only a build's random parts, or what the header says of targets: the bulk of it."""
 
@@ -244,14 +254,73 @@ class TestTargets:
         again = apart(build(86), build(86))
         assert apart(build(86), build(120)) > again
 
-    @needs_rtx
+    @needs_bindings
     @pytest.mark.parametrize("targets", [(61,), (90,), (86, 90)])
     def test_unsupported_ones(self, targets: tuple[int, ...], tmp_path: Path) -> None:
         with pytest.raises(EngineError) as caught:
             create_engines(tmp_path, flavour=RTX, settings=BuildSettings(targets=targets))
         refused = next(t for t in targets if t in (61, 90))
         assert f"does not build for sm_{refused}" in str(caught.value)
-        assert "sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121" in str(caught.value)
+        assert "it does for sm_75, sm_80, sm_86, sm_89, sm_120, sm_121" in str(caught.value)
+        assert files(tmp_path) == {}
+
+    @needs_bindings
+    def test_settings_reach_the_builder(self) -> None:
+        model = model_bytes("rnet")
+        with pytest.raises(EngineError, match="workspace"):
+            build_tensorrt(RTX, "rnet", model, BuildSettings(targets=(86,), workspace=1 << 16))
+        with pytest.raises(EngineError, match="profile has min=12"):
+            build_tensorrt(RTX, "pnet", model, BuildSettings(targets=(86,)))
+        built = build_tensorrt(
+            RTX, "rnet", model, BuildSettings(targets=(86,), workspace=1 << 30, optimization_level=0)
+        )
+        assert built.details["targets"] == [86]
+
+    @needs_bindings
+    def test_float16(self) -> None:
+        sizes = [
+            len(build_tensorrt(RTX, "onet", model, BuildSettings(targets=(86,))).engine)
+            for model in (model_bytes("onet"), to_float16(model_bytes("onet")))
+        ]
+        assert sizes[0] - sizes[1] > 0.4 * 4 * 389_040
+
+    @needs_bindings
+    def test_broken_model(self) -> None:
+        with pytest.raises(EngineError, match="cannot read the ONNX model: .*Failed to parse the ONNX model"):
+            build_tensorrt(RTX, "rnet", model_bytes("rnet")[:1000], BuildSettings(targets=(86,)))
+
+    @needs_bindings
+    def test_progress_and_cancelling(self) -> None:
+        said: list[tuple[str, int, int]] = []
+
+        def interrupt(*what: Any) -> None:
+            said.append(what)
+            raise KeyboardInterrupt
+
+        before = threading.active_count()
+        with pytest.raises(KeyboardInterrupt):
+            build_tensorrt(RTX, "onet", model_bytes("onet"), BuildSettings(targets=(86, 89, 120)), interrupt)
+        assert threading.active_count() == before  # the build has ended, too
+        (what, done, steps) = said[0]
+        assert what.startswith("onet: ") and 0 <= done <= steps
+
+    @needs_bindings
+    def test_cancelled_build_stops(self) -> None:
+        from mtcnn import rtx_targets
+
+        monitor = rtx_targets.Monitor()
+        monitor.cancel()
+        settings = BuildSettings(targets=(86,))
+        with pytest.raises(EngineError, match="cannot build the engine"):
+            rtx_targets.build(model_bytes("onet"), settings.profile("onet"), settings, monitor)
+        assert monitor.phases() == []
+
+    def test_package_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", None)
+        monkeypatch.delitem(sys.modules, "mtcnn.rtx_targets", raising=False)
+        monkeypatch.delattr(mtcnn, "rtx_targets", raising=False)
+        with pytest.raises(DeviceError, match=r"tensorrt_rtx_bindings.*pip install 'trt-mtcnn\[tensorrt-rtx\]'"):
+            create_engines(tmp_path, flavour=RTX, settings=BuildSettings(targets=(86,)))
         assert files(tmp_path) == {}
 
 
@@ -539,6 +608,7 @@ class TestProblems:
             current_engines(engines_copy, RTX)
         assert caplog.text == ""
 
+    @needs_bindings
     def test_other_gpus(self, tmp_path: Path, engines_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The description beside what a driver would say: of this machine's own driver nothing is asked here."""
         create_engines(tmp_path / "86", flavour=RTX, settings=BuildSettings(targets=(86, 89)))
@@ -585,6 +655,7 @@ class TestCommand:
         said = capsys.readouterr()
         return code, said.out, " ".join(said.err.split())
 
+    @needs_bindings
     def test_builds(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, err = self.run(
             capsys,
@@ -625,7 +696,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            (["--target", "sm_90"], 1, "does not build for sm_90"),
+            pytest.param(["--target", "sm_90"], 1, "does not build for sm_90", marks=needs_bindings),
             (["--target", "hopper"], 2, "target must be like"),
             (["--pnet-size", "640"], 2, "--pnet-size"),
             (["--rnet-batch", "64,8"], 2, "rnet_batch"),
