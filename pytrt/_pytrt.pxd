@@ -145,7 +145,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
 cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:
     cdef cppclass Kernels:
         const char* isa
-    const Kernels& kernels()
+    const Kernels& kernels() except +raise_core_error
 
 
 cdef extern from "cpu/ops.h" namespace "trtmtcnn::cpu" nogil:

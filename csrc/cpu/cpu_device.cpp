@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cpu/cpu_backend.h"
+#include "cpu/kernels.h"
 #include "cpu/nets/native_engine.h"
 
 namespace trtmtcnn::cpu {
@@ -25,6 +26,7 @@ CpuDevice::CpuDevice(std::string openvino_library, int threads, bool native)
       pool_(std::make_shared<ThreadPool>(threads > 0 ? threads : usable_cores())),
       threads_(threads),
       native_(native) {
+  kernels();  // refuses here what no worker thread could
   if (!native_) OpenVino::load(openvino_library_);
 }
 

@@ -1,7 +1,11 @@
 #include "cpu/kernels.h"
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "error.h"
 
 namespace trtmtcnn::cpu {
 
@@ -13,19 +17,31 @@ extern const Kernels kernels_avx512;
 
 namespace {
 
-const Kernels& choose() {
-  const char* forced = std::getenv("TRT_MTCNN_ISA");
-  const std::string_view most = forced ? forced : "avx512";
-  if (most == "baseline") return kernels_baseline;
+// The best first.
+std::vector<const Kernels*> usable() {
+  std::vector<const Kernels*> all;
 #ifdef TRTMTCNN_X86
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (avx512 && most != "avx2") return kernels_avx512;
-  if (avx2) return kernels_avx2;
+  if (avx512) all.push_back(&kernels_avx512);
+  if (avx2) all.push_back(&kernels_avx2);
 #endif
-  return kernels_baseline;
+  all.push_back(&kernels_baseline);
+  return all;
+}
+
+const Kernels& choose() {
+  const std::vector<const Kernels*> all = usable();
+  const char* wanted = std::getenv("TRT_MTCNN_ISA");
+  if (!wanted || !*wanted) return *all.front();
+  std::string names;
+  for (const Kernels* k : all) {
+    if (std::string_view(k->isa) == wanted) return *k;
+    names += (names.empty() ? "" : ", ") + std::string(k->isa);
+  }
+  throw DeviceError(std::string("TRT_MTCNN_ISA is \"") + wanted + "\"; on this machine it can be one of: " + names);
 }
 
 }  // namespace

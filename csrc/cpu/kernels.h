@@ -30,6 +30,7 @@ struct Kernels {
   int (*at_least)(const float* scores, int n, float threshold, int32_t* positions);
 };
 
-const Kernels& kernels();  // for this machine; TRT_MTCNN_ISA=baseline|avx2|avx512 overrides
+// For this machine; TRT_MTCNN_ISA=baseline|avx2|avx512 overrides. Throws DeviceError where that names none it has.
+const Kernels& kernels();
 
 }  // namespace trtmtcnn::cpu

@@ -464,18 +464,42 @@ class TestPackLevels:
         assert all(h <= 512 and w <= 512 for h, w in seen)
 
 
+def with_isa(isa: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the choice is made once for each."""
+    environment = {**os.environ, "TRT_MTCNN_ISA": isa}
+    return subprocess.run(
+        [sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
 def test_each_instruction_set(isa: str) -> None:
-    # The choice is made once for each process.
-    command = [sys.executable, "-m", "tests.compare_ops"]
-    environment = {**os.environ, "TRT_MTCNN_ISA": isa}
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = with_isa(isa, "-m", "tests.compare_ops")
+    if f'TRT_MTCNN_ISA is "{isa}"; on this machine' in done.stderr:
+        pytest.skip(f"this machine has no {isa}")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    if report["isa"] != isa:
-        pytest.skip(f"this machine has no {isa}; it uses {report['isa']}")
+    assert report["isa"] == isa
     for name, value in report["differences"].items():
         exact = name == "halve" or name.startswith("nms")
         assert value == 0 if exact else value < TOLERANCE, name
     assert len(report["differences"]) == 11
+
+
+@pytest.mark.parametrize("isa", ["sse4", "AVX2", "avx512 "])
+def test_unknown_instruction_set(isa: str) -> None:
+    for code in (
+        "import pytrt; pytrt.isa()",
+        "import numpy as np, pytrt; pytrt.halve(np.zeros((4, 4, 3), np.uint8))",
+        "from mtcnn import TrtMtcnn; TrtMtcnn(device='cpu')",
+    ):
+        done = with_isa(isa, "-c", code)
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(f'mtcnn.errors.DeviceError: TRT_MTCNN_ISA is "{isa}"; on this machine it can be one of:')
+        assert last.endswith("baseline")
+
+
+def test_no_instruction_set_named() -> None:
+    assert with_isa("", "-c", "import pytrt; pytrt.isa()").returncode == 0
