@@ -65,18 +65,20 @@ class Backend {
   virtual void nms_average(float threshold, float average_above) = 0;
   // Adds the pending regression; drops what is left without width or height.
   virtual void regress() = 0;
-  // Makes each box square about its centre, of whole pixels: rounded, or truncated towards zero.
+  // Makes each box square about its centre, of whole pixels: rounded, or truncated towards zero. Drops what is left
+  // without a pixel; the order of a box is its place in the set before.
   virtual void square(bool truncating) = 0;
   // Truncates boxes and landmarks towards zero and clips them to the frame.
   virtual void truncate_and_clip() = 0;
 
   // Crops each square, resizes it, runs the network and keeps boxes whose score is at least the threshold, with
-  // their regression (and landmarks, where the network has them) in pixels. Box i is then the order-th of before.
+  // their regression (and landmarks, where the network has them) in pixels.
   virtual void refine(Context& net, const Engine& engine, const Refinement& refinement) = 0;
 
   // Puts the set aside, for average_with_saved().
   virtual void save() = 0;
-  // Makes each box and its landmarks the mean of what they are and what they were; scores are those of before.
+  // Brings that set back; where the box of an order is in the set still, it and its landmarks become the mean of what
+  // they were and what they are. Scores are those of before.
   virtual void average_with_saved() = 0;
 
   virtual int count() = 0;

@@ -218,7 +218,10 @@ void CpuBackend::regress() {
 }
 
 void CpuBackend::square(bool truncating) {
-  for (Box& box : boxes_) make_square(box, truncating);
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    make_square(boxes_[i], truncating);
+    boxes_[i].order = static_cast<int>(i);
+  }
   std::erase_if(boxes_, [](const Box& b) { return !(b.width() >= 1 && b.height() >= 1); });
 }
 
@@ -334,7 +337,6 @@ void CpuBackend::accept(const Answers& answers, int begin, int end, const Refine
     const float w = box.width(), h = box.height();
     for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
     box.level = 0;
-    box.order = begin + i;
     if (answers.landmarks) {
       const float inset = refinement.inclusive_landmarks ? 0 : 1;
       Landmarks& points = next_landmarks_.emplace_back();
@@ -388,16 +390,18 @@ void CpuBackend::save() {
 
 void CpuBackend::average_with_saved() {
   for (size_t i = 0; i < boxes_.size(); ++i) {
-    Box& b = boxes_[i];
-    const Box& before = saved_boxes_[b.order];
-    b.x1 = (b.x1 + before.x1) / 2;
-    b.y1 = (b.y1 + before.y1) / 2;
-    b.x2 = (b.x2 + before.x2) / 2;
-    b.y2 = (b.y2 + before.y2) / 2;
-    b.score = before.score;
-    if (!landmarks_.empty())
-      for (int k = 0; k < kLandmarks; ++k) landmarks_[i][k] = (landmarks_[i][k] + saved_landmarks_[b.order][k]) / 2;
+    const Box& b = boxes_[i];
+    Box& mean = saved_boxes_[b.order];
+    mean.x1 = (mean.x1 + b.x1) / 2;
+    mean.y1 = (mean.y1 + b.y1) / 2;
+    mean.x2 = (mean.x2 + b.x2) / 2;
+    mean.y2 = (mean.y2 + b.y2) / 2;
+    if (landmarks_.empty()) continue;
+    Landmarks& points = saved_landmarks_[b.order];
+    for (int k = 0; k < kLandmarks; ++k) points[k] = (points[k] + landmarks_[i][k]) / 2;
   }
+  boxes_.swap(saved_boxes_);
+  landmarks_.swap(saved_landmarks_);
 }
 
 void CpuBackend::read(float* dets, float* landmarks, int* frames) {

@@ -148,10 +148,17 @@ class GpuBackend final : public Backend {
 
   void save() override {
     saved_.reserve(capacity_);
+    saved_bound_ = bound_;
     runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(counter(kSaved), current().count, sizeof(int));
   }
 
-  void average_with_saved() override { runtime_.for_each(bound_, AverageWithSaved{current(), saved_.data()}); }
+  void average_with_saved() override {
+    runtime_.for_each(bound_, AverageIntoSaved{current(), saved_.data()});
+    bound_ = saved_bound_;
+    runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(current().count, counter(kSaved), sizeof(int));
+  }
 
   void regress() override {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
@@ -225,7 +232,7 @@ class GpuBackend final : public Backend {
   }
 
  private:
-  enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kCounters };
+  enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
 
   struct FrameMemory {
@@ -401,6 +408,7 @@ class GpuBackend final : public Backend {
   int current_ = 0;
   int capacity_ = 0;
   int bound_ = 0;     // no more boxes than this are in the current set
+  int saved_bound_ = 0;
   int proposed_ = 0;  // that P-Net had, room or not
   Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};
   Buffer<Runtime, uint32_t> bits_{runtime_};

@@ -218,15 +218,17 @@ def concatenate(found: list[Proposals]) -> Proposals:
 # --- R-Net and O-Net ------------------------------------------------------------------------------
 
 
-def squares_and_windows(boxes: Array, p: Params) -> tuple[Array, Array, Array, NDArray[np.int64]]:
-    """The square boxes in whole pixels, their widths and heights, and the windows (x, y, w, h) to crop."""
+def squares_and_windows(boxes: Array, p: Params) -> tuple[NDArray[np.intp], Array, Array, Array, NDArray[np.int64]]:
+    """The boxes that become squares of at least a pixel: their indices, these squares, in whole pixels, their widths
+    and heights, and the windows (x, y, w, h) to crop."""
     squares, side = square(boxes)
     if p.whole_pixels:
         squares = np.trunc(squares)
     else:
         squares = rounded_squares(squares, side)
-    squares = squares[is_proper(squares)]
-    return squares, *sides(squares), whole_windows(squares)
+    index = np.flatnonzero(is_proper(squares))
+    squares = squares[index]
+    return index, squares, *sides(squares), whole_windows(squares)
 
 
 def crop(mips: Mips, windows: NDArray[np.int64], size: int, mode: str) -> Array:
@@ -236,7 +238,7 @@ def crop(mips: Mips, windows: NDArray[np.int64], size: int, mode: str) -> Array:
 
 
 def rnet_stage(mips: Mips, boxes: Array, p: Params) -> RNetStage:
-    squares, w, h, windows = squares_and_windows(boxes, p)
+    _, squares, w, h, windows = squares_and_windows(boxes, p)
     crops = crop(mips, windows, 24, p.resize)
     prob, reg = run_rnet(crops)
 
@@ -256,8 +258,9 @@ def rnet_stage(mips: Mips, boxes: Array, p: Params) -> RNetStage:
 
 @dataclass(frozen=True)
 class Look:
-    """What O-Net says of the squares about some boxes, each row that of a box that became no proper square dropped."""
+    """What O-Net says of the squares about some boxes, rows of boxes that became no proper square left out."""
 
+    index: NDArray[np.intp]  # of the boxes that the rows are of
     squares: Array
     windows: NDArray[np.int64]
     crops: Array
@@ -269,7 +272,7 @@ class Look:
 
 
 def look(mips: Mips, boxes: Array, p: Params) -> Look:
-    squares, w, h, windows = squares_and_windows(boxes, p)
+    index, squares, w, h, windows = squares_and_windows(boxes, p)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
     if p.mirror:
@@ -282,7 +285,7 @@ def look(mips: Mips, boxes: Array, p: Params) -> Look:
         ],
         axis=1,
     )
-    return Look(squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
+    return Look(index, squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
 
 
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
@@ -297,7 +300,10 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
         landmarks = landmarks[index]
     if p.second_pass and len(kept):
         second = look(mips, kept, p)
-        kept, landmarks = (kept + second.regressed) / 2, (landmarks + second.landmarks) / 2
+        proper = is_proper(second.regressed)  # a face of which there is no second look stays as it is
+        seen = second.index[proper]
+        kept[seen] = (kept[seen] + second.regressed[proper]) / 2
+        landmarks[seen] = (landmarks[seen] + second.landmarks[proper]) / 2
     if p.whole_pixels:
         truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
         truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)

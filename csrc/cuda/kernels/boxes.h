@@ -185,18 +185,16 @@ struct AverageKept {
   }
 };
 
-// Makes each box the mean of itself and of what it was; the score is the one before.
-struct AverageWithSaved {
+// Makes the saved box of each box's order the mean of both; its score stays.
+struct AverageIntoSaved {
   BoxSet boxes;
-  const DeviceBox* saved;
+  DeviceBox* saved;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
-    DeviceBox& b = boxes.data[i];
-    const DeviceBox before = saved[b.order];
-    AverageKept::add(b, before);
-    AverageKept::scale(b, 0.5f);
-    b.score = before.score;
+    const DeviceBox& b = boxes.data[i];
+    AverageKept::add(saved[b.order], b);
+    AverageKept::scale(saved[b.order], 0.5f);
   }
 };
 
@@ -233,7 +231,7 @@ struct Regress {
   }
 };
 
-// Squares of whole pixels, as cpu/boxes.h defines them; marks what is at least a pixel.
+// Squares of whole pixels, as cpu/boxes.h defines them, numbered; marks what is at least a pixel.
 struct Square {
   BoxSet boxes;
   bool truncating;
@@ -242,6 +240,7 @@ struct Square {
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
     DeviceBox& b = boxes.data[i];
+    b.order = i;
     const float w = b.width(), h = b.height(), side = most(w, h);
     b.x1 += (w - side) * 0.5f;
     b.y1 += (h - side) * 0.5f;

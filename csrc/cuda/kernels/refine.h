@@ -58,7 +58,6 @@ struct Refine {
     box.score = score;
     for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
     box.level = 0;
-    box.order = begin + i;
     if (answers.landmarks) {
       const float inset = inclusive_landmarks ? 0 : 1;
       for (int k = 0; k < kPoints; ++k) {
