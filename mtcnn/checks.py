@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-__all__ = ["choice", "flag", "number", "numbers_in_unit", "size", "whole"]
+__all__ = ["choice", "flag", "number", "numbers_in_unit", "path", "size", "whole"]
 
 
 def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
@@ -50,6 +52,15 @@ def size(value: object, name: str) -> tuple[int, int] | None:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or len(value) != 2:
         raise TypeError(f"{name} must be (height, width) or None, got {value!r}")
     return whole(value[0], f"{name}[0]", 1, 1 << 24), whole(value[1], f"{name}[1]", 1, 1 << 24)
+
+
+def path(value: object, name: str) -> Path:
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} must be a path (str or pathlib.Path), got {value!r}")
+    text = os.fsdecode(value)
+    if "\0" in text:
+        raise ValueError(f"{name} must be a path, which has no null characters, got {value!r}")
+    return Path(text)
 
 
 def choice(value: object, name: str, choices: tuple[str, ...]) -> str:

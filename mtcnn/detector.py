@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -73,9 +72,9 @@ class TrtMtcnn:
             engines = _three_paths(engines)
         self._configuration = {"engines": engines, "device": device, "preset": preset, "threads": threads, **params}
         self._params = make_params(preset, params)
-        flavour, self._device = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
+        flavour, self._device, gpu = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
-            engines = [str(path) for path in current_engines(engines_folder(flavour), flavour)]
+            engines = [str(path) for path in current_engines(engines_folder(flavour, gpu), flavour, gpu=gpu)]
         self._engines = [
             load_engine(path, self._device, network) for path, network in zip(engines, NETWORKS, strict=True)
         ]
@@ -208,11 +207,11 @@ def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
         raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}")
     if len(engines) != 3:
         raise ValueError(f"engines must be three paths (P-Net, R-Net, O-Net), got {len(engines)}")
-    return [str(Path(os.fsdecode(path))) for path in engines]
+    return [str(checks.path(path, f"engines[{i}]")) for i, path in enumerate(engines)]
 
 
-def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> tuple[str, pytrt.Device]:
-    """The flavour of engine to run, and what to run it on."""
+def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> tuple[str, pytrt.Device, int]:
+    """The flavour of engine to run, what to run it on, and which GPU that is."""
     ordinal = _check_device(device)
     if ordinal is None:
         if device == "cpu":
@@ -221,12 +220,12 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
             flavour = read_engine(engines[0])[1].flavour
         else:
             flavour = machine_flavour()
-        return flavour, cpu_device(threads) if flavour == "openvino" else cuda_device(flavour)
+        return flavour, cpu_device(threads) if flavour == "openvino" else cuda_device(flavour), 0
     try:
         flavour = gpu_flavour()
         if engines is not None and (asked := read_engine(engines[0])[1].flavour) != "openvino":
             flavour = asked
-        return flavour, cuda_device(flavour, ordinal)
+        return flavour, cuda_device(flavour, ordinal), ordinal
     except DeviceError as error:
         raise DeviceError(f'device="{device}" cannot be used: {error}; device="cpu" works without') from error
 

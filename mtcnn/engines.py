@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtcnn import checks
 from mtcnn.devices import cpu_device, device_of_flavour, machine_flavour
 from mtcnn.errors import EngineError, MtcnnError
 from mtcnn.files import locked, replacing
@@ -60,13 +62,27 @@ def models_folder() -> Path:
     return Path(__file__).parent / "models"
 
 
-def engines_folder(flavour: str) -> Path:
-    """Where a flavour's engines lie unless told otherwise: in $TRT_MTCNN_ENGINES, else the user's cache folder."""
+def engines_folder(flavour: str, gpu: int = 0) -> Path:
+    """Where a flavour's engines lie unless told otherwise: in $TRT_MTCNN_ENGINES, else the user's cache folder.
+
+    Those of a GPU unlike this machine's first have a folder of their own.
+    """
+    name = flavour + (_unlike_the_first(gpu) if gpu else "")
     if chosen := os.environ.get("TRT_MTCNN_ENGINES"):
-        return Path(chosen) / flavour
+        return Path(chosen) / name
     from platformdirs import user_cache_path
 
-    return user_cache_path("trt-mtcnn") / "engines" / flavour
+    return user_cache_path("trt-mtcnn") / "engines" / name
+
+
+def _unlike_the_first(gpu: int) -> str:
+    import pytrt
+
+    _, _, gpus = pytrt.cuda_driver()
+    if gpu >= len(gpus) or gpus[gpu][:2] == gpus[0][:2]:
+        return ""
+    major, minor = gpus[gpu][1]
+    return f"-sm_{major}{minor}-" + re.sub(r"\W+", "-", gpus[gpu][0])
 
 
 def create_engines(
@@ -110,8 +126,8 @@ def create_engines(
         raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
-    folder = Path(output) if output is not None else engines_folder(flavour)
-    source = Path(models) if models is not None else models_folder()
+    folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu)
+    source = checks.path(models, "models") if models is not None else models_folder()
     with locked(folder):
         return _create(folder, source, precision, progress, flavour, settings, port_layout)
 
@@ -192,8 +208,9 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
 
     Raises:
         EngineError: one is missing or damaged, with what to do about it.
+        TypeError, ValueError: `path` is no path.
     """
-    engine = Path(path)
+    engine = checks.path(path, "path")
     data = _read(engine, "engine")
     beside = _description_path(engine)
     try:
@@ -248,8 +265,8 @@ def load_engine(
         raise EngineError(f"{path}: {error}") from error
 
 
-def engine_problem(path: Path, flavour: str, network: str) -> str | None:
-    """Why an engine cannot be used as it is on this machine, from its description; None where it can."""
+def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0) -> str | None:
+    """Why an engine cannot be used as it is on this machine's GPU `gpu`, from its description; None where it can."""
     try:
         _, description = read_engine(path)
     except EngineError as error:
@@ -264,51 +281,51 @@ def engine_problem(path: Path, flavour: str, network: str) -> str | None:
         return None  # any version reads it
     if description.flavour_version != (version := tensorrt_version(flavour)):
         return f"{path.name} was made by {flavour} {description.flavour_version}; {version} is installed"
-    return _gpu_problem(path, description)
+    return _gpu_problem(path, description, gpu)
 
 
-def _gpu_problem(path: Path, description: Description) -> str | None:
+def _gpu_problem(path: Path, description: Description, gpu: int) -> str | None:
     import pytrt
 
     problem, _, gpus = pytrt.cuda_driver()
-    if problem:
+    if problem or gpu >= len(gpus):
         return None  # nothing to compare with
-    _, capability, _ = gpus[0]
+    _, capability, _ = gpus[gpu]
     built_for = description.details.get("compute_capability")
     targets = description.details.get("targets")
     here = 10 * capability[0] + capability[1]
     if built_for is not None and list(built_for) != list(capability):
-        return f"{path.name} was made for compute capability {built_for}; this GPU has {list(capability)}"
+        return f"{path.name} was made for compute capability {built_for}; GPU {gpu} has {list(capability)}"
     if targets and here not in targets:
-        return f"{path.name} was made for {', '.join(f'sm_{t}' for t in targets)}; this GPU is sm_{here}"
+        return f"{path.name} was made for {', '.join(f'sm_{t}' for t in targets)}; GPU {gpu} is sm_{here}"
     return None
 
 
-def current_engines(folder: Path, flavour: str, build: bool = True) -> list[Path]:
-    """The engines in `folder`, made first where one is missing, damaged or stale.
+def current_engines(folder: Path, flavour: str, build: bool = True, gpu: int = 0) -> list[Path]:
+    """The engines in `folder` for GPU `gpu`, made first where one is missing, damaged or stale.
 
     Raises:
         EngineError: so is one, and `build` is False.
     """
     paths = [folder / f"{network}.engine" for network in NETWORKS]
-    problem = _first_problem(paths, flavour)
+    problem = _first_problem(paths, flavour, gpu)
     if problem is None:
         return paths
     if not build:
         raise EngineError(f"the engines in {folder} cannot be used: {problem}; run create_engines")
     with locked(folder):
-        problem = _first_problem(paths, flavour)  # another process may have built them while this one waited
+        problem = _first_problem(paths, flavour, gpu)  # another process may have built them while this one waited
         if problem is None:
             return paths
         log.info("building engines in %s: %s", folder, problem)
-        settings = BuildSettings(timing_cache=folder / "timing.cache")
+        settings = BuildSettings(timing_cache=folder / "timing.cache", gpu=gpu)
         return _create(
             folder, models_folder(), _precision_before(paths[0], flavour), None, flavour, settings, port_layout=False
         )
 
 
-def _first_problem(paths: list[Path], flavour: str) -> str | None:
-    problems = (engine_problem(path, flavour, network) for path, network in zip(paths, NETWORKS, strict=True))
+def _first_problem(paths: list[Path], flavour: str, gpu: int) -> str | None:
+    problems = (engine_problem(path, flavour, network, gpu) for path, network in zip(paths, NETWORKS, strict=True))
     return next((problem for problem in problems if problem is not None), None)
 
 

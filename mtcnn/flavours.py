@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mtcnn import checks
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import replacing
 from mtcnn.runtimes import tensorrt_libraries
@@ -50,6 +51,7 @@ class BuildSettings:
         optimization_level: 0 (quick to build) to 5 (quick to run); -1: TensorRT's default.
         targets: compute capabilities (86, 89) to build for; TensorRT-RTX only. Empty: this machine's GPU,
             or all that TensorRT-RTX supports.
+        gpu: which of this machine's GPUs TensorRT builds on, and for; 0 is the first.
         timing_cache: file that keeps TensorRT's measurements for the next build; None: not kept.
     """
 
@@ -60,19 +62,29 @@ class BuildSettings:
     workspace: int = 0
     optimization_level: int = -1
     targets: tuple[int, ...] = ()
+    gpu: int = 0
     timing_cache: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or len(value) != 2:
+                raise TypeError(f"{name} must be a tuple of two whole numbers, got {value!r}")
+            for i in range(2):
+                checks.whole(value[i], f"{name}[{i}]", 0, 1 << 20)
         if min(self.pnet_size) < 12:
             raise ValueError(f"pnet_size must be at least 12 x 12, got {self.pnet_size}")
         for name in ("pnet_batch", "rnet_batch", "onet_batch"):
             best, most = getattr(self, name)
             if not 1 <= best <= most:
                 raise ValueError(f"{name} must be (best, greatest) with 1 <= best <= greatest, got {(best, most)}")
-        if self.workspace < 0:
-            raise ValueError(f"workspace must not be negative, got {self.workspace}")
-        if not -1 <= self.optimization_level <= 5:
-            raise ValueError(f"optimization_level must be 0 to 5, or -1, got {self.optimization_level}")
+        checks.whole(self.workspace, "workspace", 0, 1 << 50)
+        checks.whole(self.optimization_level, "optimization_level", -1, 5)
+        checks.whole(self.gpu, "gpu", 0, 9999)
+        if not isinstance(self.targets, tuple):
+            raise TypeError(f"targets must be a tuple of compute capabilities like (86, 89), got {self.targets!r}")
+        for i, target in enumerate(self.targets):
+            checks.whole(target, f"targets[{i}]", 10, 999)
 
     def profile(self, network: str) -> Profile:
         """The shapes that a network's engine accepts, and the one it is tuned for."""
@@ -150,6 +162,8 @@ def build_tensorrt(
     details: dict[str, Any] = {"profile": [list(shape) for shape in profile]}
     if settings.targets:
         return _build_for_targets(network, model, settings, details, report)
+    if gpus and settings.gpu >= len(gpus):
+        raise DeviceError(f"there is no GPU {settings.gpu}: this machine has {len(gpus)}")
     library = tensorrt(flavour)
     cache = _read_cache(settings.timing_cache)
     progress = pytrt.BuildProgress()
@@ -161,6 +175,7 @@ def build_tensorrt(
             workspace=settings.workspace,
             optimization_level=settings.optimization_level,
             timing_cache=cache,
+            gpu=settings.gpu if gpus else -1,
             progress=progress,
         )
 
@@ -168,7 +183,7 @@ def build_tensorrt(
     if cache and settings.timing_cache:
         _write_cache(settings.timing_cache, cache)
     if gpus:
-        name, capability, _ = gpus[0]
+        name, capability, _ = gpus[settings.gpu]
         details["gpu"] = name
         details["compute_capability"] = list(capability)
     return Built(plan, library.version, details)

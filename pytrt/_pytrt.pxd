@@ -201,6 +201,7 @@ cdef extern from "tensorrt/tensorrt.h" namespace "trtmtcnn::tensorrt" nogil:
         int64_t workspace
         int optimization_level
         vector[char] timing_cache
+        int gpu
 
     cdef cppclass BuildResult:
         vector[char] plan

@@ -143,6 +143,7 @@ class TensorRt:
         workspace: int = 0,
         optimization_level: int = -1,
         timing_cache: bytes = b"",
+        gpu: int = -1,
         progress: BuildProgress | None = None,
     ) -> tuple[bytes, bytes]:
         """Builds a plan from ONNX. Returns (plan, timing cache)."""

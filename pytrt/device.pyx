@@ -21,7 +21,7 @@ cdef class Device:
 
         precision: what the CPU computes in, "fp32", "bf16" or "fp16".
         """
-        cdef const unsigned char[::1] data = model
+        cdef const unsigned char[::1] data = _bytes(model, "model")
         if precision not in ("fp32", "bf16", "fp16"):
             raise ValueError(f'precision must be "fp32", "bf16" or "fp16", got {precision!r}')
         cdef string wanted = {"fp32": b"f32", "bf16": b"bf16", "fp16": b"f16"}[precision]
@@ -31,6 +31,14 @@ cdef class Device:
         with nogil:
             engine.engine = self.device.get().load_engine(const_char_span(bytes, size), wanted)
         return engine
+
+
+cdef _bytes(data, name):
+    """A flat view of a file's bytes."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError as error:
+        raise TypeError(f"{name} must be a file's bytes, got {type(data).__name__} ({error})") from None
 
 
 cdef class CpuDevice(Device):

@@ -6,9 +6,10 @@ class PyTrtMtcnn:
     """
 
     def __init__(self, engine_path, input_dims=None, *output_dims):
+        from mtcnn import checks
         from mtcnn.engines import load_engine
 
-        self._engine = load_engine(engine_path)
+        self._engine = load_engine(checks.path(engine_path, "engine_path"))
         self._batch_size = 0
         names = {name for name, _ in self._engine.outputs}
         self._names = [name for name in ("prob1", "boxes", "landmarks") if name in names]

@@ -45,14 +45,15 @@ cdef class TensorRt:
         return self.library.get().is_rtx()
 
     def build(self, model, profiles, *, int64_t workspace=0, int optimization_level=-1, bytes timing_cache=b"",
-              BuildProgress progress=None):
+              int gpu=-1, BuildProgress progress=None):
         """Builds a plan from ONNX.
 
         profiles: [(min, opt, max)], each (n, c, h, w); workspace: bytes, 0 for TensorRT's default;
-        optimization_level: 0 to 5, -1 for TensorRT's default; timing_cache: what an earlier build returned.
+        optimization_level: 0 to 5, -1 for TensorRT's default; timing_cache: what an earlier build returned;
+        gpu: which to build on, 0 being the first, -1 the calling thread's.
         Returns (plan, timing cache), bytes both.
         """
-        cdef const unsigned char[::1] data = model
+        cdef const unsigned char[::1] data = _bytes(model, "model")
         cdef BuildOptions options
         cdef BuildResult result
         cdef Profile profile
@@ -73,6 +74,7 @@ cdef class TensorRt:
             raise ValueError(f"optimization_level must be 0 to 5, or -1, got {optimization_level}")
         options.workspace = workspace
         options.optimization_level = optimization_level
+        options.gpu = gpu
         options.timing_cache.assign(<const char*>timing_cache, <const char*>timing_cache + len(timing_cache))
         if progress is None:
             progress = BuildProgress()
@@ -91,7 +93,7 @@ cdef class TensorRt:
 
         Returns {"input": (name, shape), "outputs": [(name, shape)], "profiles": [(min, opt, max)], "device_memory"}.
         """
-        cdef const unsigned char[::1] data = plan
+        cdef const unsigned char[::1] data = _bytes(plan, "plan")
         cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL
         cdef size_t size = data.shape[0]
         cdef shared_ptr[Plan] loaded

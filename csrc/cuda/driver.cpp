@@ -68,4 +68,28 @@ DriverReport ask_driver() {
   return report;
 }
 
+CurrentGpu::CurrentGpu(int ordinal) : library_("libcuda.so.1") {
+  int (*init)(unsigned) = nullptr;
+  int (*device_get)(int*, int) = nullptr;
+  int (*retain)(void**, int) = nullptr;
+  library_.bind(init, "cuInit");
+  library_.bind(device_get, "cuDeviceGet");
+  library_.bind(retain, "cuDevicePrimaryCtxRetain");
+  library_.bind(set_current_, "cuCtxSetCurrent");
+  library_.bind(release_, "cuDevicePrimaryCtxRelease_v2");
+  void* context = nullptr;
+  int status = init(0);
+  if (status == 0) status = device_get(&device_, ordinal);
+  if (status == 0) status = retain(&context, device_);  // the one that the CUDA runtime uses, too
+  if (status != 0)
+    throw DeviceError("GPU " + std::to_string(ordinal) + " cannot be used (CUDA error " + std::to_string(status) +
+                      "): check nvidia-smi");
+  set_current_(context);
+}
+
+CurrentGpu::~CurrentGpu() {
+  set_current_(nullptr);
+  release_(device_);
+}
+
 }  // namespace trtmtcnn::cuda

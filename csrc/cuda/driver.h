@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "library.h"
+
 namespace trtmtcnn::cuda {
 
 struct Gpu {
@@ -19,5 +21,20 @@ struct DriverReport {
 };
 
 DriverReport ask_driver();
+
+// Makes a GPU the calling thread's for as long as it lives, for libraries that work on the current one.
+class CurrentGpu {
+ public:
+  explicit CurrentGpu(int ordinal);  // throws DeviceError
+  ~CurrentGpu();
+  CurrentGpu(const CurrentGpu&) = delete;
+  CurrentGpu& operator=(const CurrentGpu&) = delete;
+
+ private:
+  Library library_;
+  int device_ = 0;
+  int (*set_current_)(void*) = nullptr;
+  int (*release_)(int) = nullptr;
+};
 
 }  // namespace trtmtcnn::cuda

@@ -407,7 +407,7 @@ class GpuBackend final : public Backend {
   Buffer<Runtime, DeviceBox> saved_{runtime_};
   int current_ = 0;
   int capacity_ = 0;
-  int bound_ = 0;     // no more boxes than this are in the current set
+  int bound_ = 0;  // no more boxes than this are in the current set
   int saved_bound_ = 0;
   int proposed_ = 0;  // that P-Net had, room or not
   Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};

@@ -1,9 +1,11 @@
 // Compiled once for each major version of TensorRT's headers, with TRTMTCNN_TENSORRT_MAJOR naming it.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "cuda/driver.h"
 #include "error.h"
 #include "tensorrt/builder.h"
 #include "tensorrt/diagnosis.h"
@@ -26,6 +28,8 @@ class TensorRtImplementation final : public TensorRt {
   bool is_rtx() const override { return libraries_->rtx; }
 
   BuildResult build(std::span<const char> onnx, const BuildOptions& options, Progress& progress) override {
+    std::optional<cuda::CurrentGpu> gpu;
+    if (options.gpu >= 0) gpu.emplace(options.gpu);
     return build_plan(*libraries_, onnx, options, progress);
   }
 

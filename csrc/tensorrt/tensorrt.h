@@ -30,6 +30,7 @@ struct BuildOptions {
   int64_t workspace = 0;        // bytes, at most; 0: TensorRT's default
   int optimization_level = -1;  // 0 (fast to build) .. 5 (fast to run); -1: TensorRT's default
   std::vector<char> timing_cache;
+  int gpu = -1;  // to build on, 0 being the first; -1: the calling thread's
 };
 
 struct BuildResult {

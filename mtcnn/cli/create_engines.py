@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-build", action="store_true", help="only tell whether the engines there can be used")
     build = parser.add_argument_group("TensorRT")
     build.add_argument("--target", metavar="sm_86,...", help="GPUs to build for, with tensorrt-rtx; needs no GPU")
+    build.add_argument(
+        "--gpu", type=int, default=0, metavar="N", help="GPU to build on, and for (default 0, the first)"
+    )
     build.add_argument("--pnet-size", default="1280x1280", metavar="HxW", help="largest canvas (default 1280x1280)")
     build.add_argument("--pnet-batch", default="1,8", metavar="BEST,MOST", help="default 1,8")
     build.add_argument("--rnet-batch", default="64,256", metavar="BEST,MOST", help="default 64,256")
@@ -96,6 +99,7 @@ def _settings(options: argparse.Namespace) -> BuildSettings:
         onet_batch=_pair(options.onet_batch, ",", "--onet-batch"),
         workspace=options.workspace << 20,
         optimization_level=options.optimization_level,
+        gpu=options.gpu,
         targets=tuple(parse_target(t) for t in options.target.split(",")) if options.target else (),
         timing_cache=cache,
     )
@@ -105,7 +109,8 @@ def _check(options: argparse.Namespace) -> list[Path]:
     from mtcnn.devices import machine_flavour
 
     flavour = machine_flavour() if options.flavour == "auto" else options.flavour
-    return current_engines(options.output or engines_folder(flavour), flavour, build=False)
+    folder = options.output or engines_folder(flavour, options.gpu)
+    return current_engines(folder, flavour, build=False, gpu=options.gpu)
 
 
 def _pair(text: str, separator: str, name: str) -> tuple[int, int]:

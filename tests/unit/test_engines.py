@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -338,10 +339,34 @@ class TestRead:
             with pytest.raises(EngineError, match=f"is an engine of {network}, not of"):
                 load_engine(path, network=NETWORKS[NETWORKS.index(network) - 1])
 
-    @pytest.mark.parametrize("path", [None, 5])
+    @pytest.mark.parametrize("path", [None, 5, ["pnet.engine"]])
     def test_no_path(self, path: Any) -> None:
-        with pytest.raises(TypeError):
-            read_engine(path)
+        for name, call in self.takers(path).items():
+            with pytest.raises(TypeError, match=rf"^{re.escape(name)} must be a path \(str or pathlib.Path\), got "):
+                call()
+
+    def test_null_character(self) -> None:
+        for name, call in self.takers("a\0b").items():
+            with pytest.raises(ValueError, match=f"^{re.escape(name)} must be a path, .*null"):
+                call()
+
+    def takers(self, path: Any) -> dict[str, Callable[[], Any]]:
+        """What takes paths, by the argument that is wrong."""
+        some = Path("pnet.engine")
+        calls: dict[str, Callable[[], Any]] = {
+            "path": lambda: read_engine(path),
+            "engine_path": lambda: pytrt.PyTrtMtcnn(path),
+            "engines[1]": lambda: TrtMtcnn([some, path, some]),
+        }
+        if path is not None:  # which leaves it to create_engines
+            calls["output"] = lambda: create_engines(path, flavour="openvino")
+            calls["models"] = lambda: create_engines(models=path, flavour="openvino")
+        return calls
+
+    @pytest.mark.parametrize("data", [None, 5, "text", memoryview(b"abcd")[::2]])
+    def test_no_bytes(self, data: Any) -> None:
+        with pytest.raises(TypeError, match="^model must be a file's bytes, got "):
+            cpu_device().load_engine(data)
 
 
 # What may be wrong with an engine, and what is said of it.

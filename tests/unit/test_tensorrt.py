@@ -22,7 +22,15 @@ import mtcnn
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.cli.create_engines import main
-from mtcnn.engines import NETWORKS, current_engines, engine_problem, load_engine, models_folder, read_engine
+from mtcnn.engines import (
+    NETWORKS,
+    current_engines,
+    engine_problem,
+    engines_folder,
+    load_engine,
+    models_folder,
+    read_engine,
+)
 from mtcnn.flavours import BuildSettings, build_tensorrt, parse_target, tensorrt, tensorrt_version
 from mtcnn.half import to_float16
 from mtcnn.runtimes import openvino_library, tensorrt_libraries
@@ -165,6 +173,22 @@ class TestSettings:
     )
     def test_wrong_settings_are_named(self, settings: dict[str, Any], message: str) -> None:
         with pytest.raises(ValueError, match=message):
+            BuildSettings(**settings)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"pnet_size": 640}, "pnet_size must be a tuple of two whole numbers, got 640"),
+            ({"pnet_size": (640, 640.0)}, r"pnet_size\[1\] must be a whole number"),
+            ({"rnet_batch": (1, 2, 3)}, "rnet_batch must be a tuple of two"),
+            ({"workspace": 1.5}, "workspace must be a whole number"),
+            ({"optimization_level": None}, "optimization_level must be a whole number"),
+            ({"targets": 86}, "targets must be a tuple"),
+            ({"targets": ("sm_86",)}, r"targets\[0\] must be a whole number"),
+        ],
+    )
+    def test_wrong_types_are_named(self, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(TypeError, match=message):
             BuildSettings(**settings)
 
     def test_best_p_net_shape_stays_within_a_small_canvas(self) -> None:
@@ -614,23 +638,49 @@ class TestProblems:
         create_engines(tmp_path / "86", flavour=RTX, settings=BuildSettings(targets=(86, 89)))
         change(details={"compute_capability": [8, 6], "gpu": "RTX 3090"})(engines_copy)
 
-        def problems(*capability: int) -> tuple[str | None, str | None]:
-            gpu = ("a GPU", capability, 8 << 30)
-            monkeypatch.setattr(pytrt, "cuda_driver", lambda: ("", 13000, [gpu]))
+        def gpus(*capabilities: tuple[int, int]) -> None:
+            found = [("a GPU", capability, 8 << 30) for capability in capabilities]
+            monkeypatch.setattr(pytrt, "cuda_driver", lambda: ("", 13000, found))
+
+        def problems(gpu: int = 0) -> tuple[str | None, str | None]:
             return (
-                engine_problem(tmp_path / "86" / "rnet.engine", RTX, "rnet"),
-                engine_problem(engines_copy / "rnet.engine", RTX, "rnet"),
+                engine_problem(tmp_path / "86" / "rnet.engine", RTX, "rnet", gpu),
+                engine_problem(engines_copy / "rnet.engine", RTX, "rnet", gpu),
             )
 
-        assert problems(8, 6) == (None, None)
-        assert problems(8, 9) == (
-            None,
-            "rnet.engine was made for compute capability [8, 6]; this GPU has [8, 9]",
+        gpus((8, 6), (8, 9), (12, 0))
+        assert problems() == problems(0) == (None, None)
+        assert problems(1) == (None, "rnet.engine was made for compute capability [8, 6]; GPU 1 has [8, 9]")
+        assert problems(2) == (
+            "rnet.engine was made for sm_86, sm_89; GPU 2 is sm_120",
+            "rnet.engine was made for compute capability [8, 6]; GPU 2 has [12, 0]",
         )
-        assert problems(12, 0) == (
-            "rnet.engine was made for sm_86, sm_89; this GPU is sm_120",
-            "rnet.engine was made for compute capability [8, 6]; this GPU has [12, 0]",
-        )
+        with pytest.raises(EngineError, match="rnet.engine was made for .*; GPU 2 has"):
+            current_engines(engines_copy, RTX, build=False, gpu=2)
+        gpus((12, 0), (8, 6))
+        assert problems(1) == (None, None)
+        assert problems(0) != (None, None)
+
+    def test_folders_of_several_gpus(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        found = [("RTX 4090", (8, 9), 0), ("RTX 4090", (8, 9), 0), ("L40", (8, 9), 0), ("RTX 5090", (12, 0), 0)]
+        monkeypatch.setattr(pytrt, "cuda_driver", lambda: ("", 13000, found))
+        monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path))
+        assert [engines_folder(RTX, gpu).name for gpu in range(4)] == [
+            RTX,
+            RTX,
+            f"{RTX}-sm_89-L40",
+            f"{RTX}-sm_120-RTX-5090",
+        ]
+
+    def test_no_such_gpu(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(pytrt, "cuda_driver", lambda: ("", 13000, [("RTX 4090", (8, 9), 0)]))
+        with pytest.raises(DeviceError, match="there is no GPU 1: this machine has 1"):
+            create_engines(tmp_path, flavour=RTX, settings=BuildSettings(gpu=1))
+
+    @needs_no_gpu
+    def test_gpu_without_a_driver(self) -> None:
+        with pytest.raises(DeviceError, match=r"libcuda\.so\.1|GPU 0 cannot be used"):
+            tensorrt(RTX).build(model_bytes("rnet"), [BuildSettings().profile("rnet")], gpu=0)
 
     def test_library_gone(self, engines_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRT_MTCNN_TENSORRT", str(tmp_path))
