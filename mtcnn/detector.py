@@ -17,7 +17,7 @@ from mtcnn import cascade, checks
 from mtcnn.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
 from mtcnn.errors import ClosedError, DeviceError
-from mtcnn.images import as_bgr, is_on_gpu
+from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, Params, make_params
 
 __all__ = ["TrtMtcnn"]
@@ -101,7 +101,8 @@ class TrtMtcnn:
         Args:
             img: BGR (H, W, 3) uint8, as ``cv2.imread`` gives it; gray, BGRA and float pictures are
                 converted as :func:`mtcnn.images.as_bgr` says. On a GPU also a uint8 array (H, W, 3) in its
-                memory (torch, CuPy), used in place.
+                memory (torch, CuPy; DLPack or the CUDA array interface), used in place once the work of
+                its stream is done.
             minsize: side of the smallest face looked for, pixels, >= 12; default 40.
             preset, **params: for this call, over the constructor's.
 
@@ -171,7 +172,10 @@ class TrtMtcnn:
         return f"TrtMtcnn({settings})"
 
     def _frame(self, img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
-        return img if self._device.on_gpu and is_on_gpu(img) else as_bgr(img, name)
+        if not self._device.on_gpu or not is_on_gpu(img):
+            return as_bgr(img, name)
+        check_gpu_shape(img, name)
+        return img
 
     def _call_params(self, minsize: float | None, preset: str | None, params: dict[str, Any]) -> Params:
         if minsize is not None:

@@ -8,9 +8,13 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_bgr", "is_on_gpu"]
+__all__ = ["as_bgr", "check_gpu_shape", "is_on_gpu"]
 
 _UINT8 = np.dtype(np.uint8)
+# Kinds of device in DLPack: https://dmlc.github.io/dlpack/latest/c_api.html
+_CPU = 1
+_CUDA = (2, 13)  # 13: managed, the CPU's as well
+_READABLE = (_CPU, 3, 13)  # 3: pinned for CUDA
 
 
 def as_bgr(img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
@@ -21,6 +25,7 @@ def as_bgr(img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
     - Gray, (H, W) or (H, W, 1), is repeated in the three channels. Of BGRA, (H, W, 4), alpha is dropped.
     - Floats are levels in 0..255: rounded half up and clipped.
     - Other integers are taken where all values lie in 0..255.
+    - What speaks DLPack and lies in the CPU's memory (a torch tensor) is viewed, and then treated as an array.
 
     Args:
         img: the picture, as ``cv2.imread`` returns it.
@@ -37,12 +42,41 @@ def as_bgr(img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
             if channel == 1 and pixel == 3 and row >= 3 * shape[1] > 0 and shape[0] > 0:
                 return img
         return _convert(img, name)
+    if _dlpack_device(img) in _READABLE:
+        return as_bgr(_from_dlpack(img, name), name)
     _refuse(img, name)
 
 
 def is_on_gpu(img: object) -> bool:
-    """Whether ``img`` lies in a GPU's memory (torch, CuPy: the CUDA array interface)."""
+    """Whether ``img`` lies in an NVIDIA GPU's memory (torch, CuPy), by DLPack or the CUDA array interface."""
+    if isinstance(img, np.ndarray):
+        return False
+    if (device := _dlpack_device(img)) is not None:
+        return device in _CUDA
     return getattr(img, "__cuda_array_interface__", None) is not None
+
+
+def check_gpu_shape(img: Any, name: str = "img") -> None:
+    """Raise ValueError unless a picture on a GPU has the shape (H, W, 3); the native core checks the rest."""
+    shape = tuple(img.shape)
+    if len(shape) != 3 or shape[2] != 3:
+        raise ValueError(f"{name} is on a GPU, where it must have the shape (H, W, 3), got {shape}")
+
+
+def _dlpack_device(img: object) -> int | None:
+    """DLPack's number for the kind of device; None where ``img`` does not speak DLPack."""
+    ask = getattr(img, "__dlpack_device__", None)
+    return int(ask()[0]) if ask is not None and hasattr(img, "__dlpack__") else None
+
+
+def _from_dlpack(img: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.from_dlpack(img)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        kind = type(img)
+        raise TypeError(
+            f"{name} cannot be read: {kind.__module__}.{kind.__qualname__} lends NumPy nothing ({error})"
+        ) from error
 
 
 def _convert(img: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
@@ -111,6 +145,10 @@ def _refuse(img: object, name: str) -> NoReturn:
     kind = type(img)
     library = kind.__module__.partition(".")[0]
     wanted = f"{name} must be a NumPy array, got {kind.__module__}.{kind.__qualname__}"
+    if is_on_gpu(img):
+        wanted = f'{name} is in a GPU\'s memory, which a detector with device="cuda" reads, not the CPU'
+    if kind.__name__ == "PyCapsule":
+        raise TypeError(f"{wanted}; pass the array that it was made from, which says where it is and on what stream")
     if library == "PIL":
         raise TypeError(f'{wanted}; convert it: np.asarray({name}.convert("RGB"))[:, :, ::-1]')
     if library == "cupy":

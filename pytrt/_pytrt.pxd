@@ -1,6 +1,6 @@
 # The C++ core (csrc/) as Cython sees it.
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.memory cimport make_shared, shared_ptr, unique_ptr
 from libcpp.string cimport string
@@ -100,6 +100,7 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
 cdef extern from "backend.h" namespace "trtmtcnn" nogil:
     cdef cppclass Backend:
         int count()
+        void* stream()
         void read(float* dets, float* landmarks, int* frames)
 
 
@@ -172,6 +173,35 @@ cdef extern from "exceptions.h" namespace "trtmtcnn" nogil:
         kMemory
         kOther
     ErrorKind current_error(string&)
+
+
+cdef extern from "dlpack.h" namespace "trtmtcnn::dlpack" nogil:
+    const int DLPACK_CUDA "trtmtcnn::dlpack::kCuda"
+    const int DLPACK_CUDA_MANAGED "trtmtcnn::dlpack::kCudaManaged"
+    const int DLPACK_UINT "trtmtcnn::dlpack::kUInt"
+    const unsigned DLPACK_MAJOR "trtmtcnn::dlpack::kMajor"
+
+    cdef cppclass Tensor:
+        void* data
+        int32_t device_type
+        int32_t device_id
+        int32_t ndim
+        uint8_t type_code
+        uint8_t type_bits
+        uint16_t type_lanes
+        int64_t* shape
+        int64_t* strides
+        uint64_t byte_offset
+
+    cdef cppclass Managed:
+        Tensor tensor
+        void (*deleter)(Managed*)
+
+    cdef cppclass ManagedVersioned:
+        uint32_t major
+        uint32_t minor
+        void (*deleter)(ManagedVersioned*)
+        Tensor tensor
 
 
 cdef extern from "tensorrt/progress.h" namespace "trtmtcnn::tensorrt" nogil:

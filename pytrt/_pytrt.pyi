@@ -43,11 +43,15 @@ class CpuDevice(Device):
 class EmulatedGpu(CpuDevice):
     """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests."""
 
+    ordinal: int
     def __init__(self, openvino_library: str, threads: int = 0) -> None: ...
 
+@disjoint_base
 class CudaDevice(Device):
     """An NVIDIA GPU."""
 
+    @property
+    def ordinal(self) -> int: ...
     def __init__(self, runtime: str, parser: str, ordinal: int = 0) -> None:
         """runtime, parser: as TensorRt takes them; ordinal: 0 is the first GPU."""
 

@@ -63,7 +63,12 @@ cdef class CpuDevice(Device):
 
 
 cdef class EmulatedGpu(CpuDevice):
-    """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests. Takes what CpuDevice takes."""
+    """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests. Takes what CpuDevice takes.
+
+    Its GPU memory is the CPU's.
+    """
+
+    ordinal = 0
 
     def __init__(self, str openvino_library not None, int threads=0):
         cdef string path = openvino_library.encode()
@@ -74,9 +79,12 @@ cdef class EmulatedGpu(CpuDevice):
 cdef class CudaDevice(Device):
     """An NVIDIA GPU. runtime, parser: as TensorRt takes them. ordinal: 0 is the first GPU."""
 
+    cdef readonly int ordinal
+
     def __init__(self, str runtime not None, str parser not None, int ordinal=0):
         cdef Libraries paths
         paths.runtime = runtime.encode()
         paths.parser = parser.encode()
         with nogil:
             self.device = make_cuda_device(paths, ordinal)
+        self.ordinal = ordinal

@@ -7,13 +7,23 @@ cdef class _View:
     cdef Image image
     cdef object owner  # of a picture in a GPU's memory
 
-    def __cinit__(self, img, bint gpu=False):
+    def __cinit__(self, img, _Gpu gpu=None):
         if img is None:
             raise TypeError("img must be a uint8 array (height, width, 3), got None")
-        if gpu and (interface := getattr(img, "__cuda_array_interface__", None)) is not None:
-            self.owner = img
-            self.view_gpu(interface)
-            return
+        if gpu is not None and not isinstance(img, np.ndarray):
+            # DLPack first: torch's CUDA array interface does not say what must be waited for.
+            device = _dlpack_device(img)
+            if device is not None and device[0] in (DLPACK_CUDA, DLPACK_CUDA_MANAGED):
+                if device[1] != gpu.ordinal:
+                    raise ValueError(f"img is in the memory of GPU {device[1]}, this detector is on GPU {gpu.ordinal}")
+                self.owner = _DlPack(img, gpu.stream)
+                self.view_dlpack(self.owner)
+                return
+            interface = getattr(img, "__cuda_array_interface__", None)
+            if interface is not None:
+                self.owner = img
+                self.view_interface(interface)
+                return
         self.pixels = img
         if self.pixels.shape[0] < 1 or self.pixels.shape[1] < 1 or self.pixels.shape[2] != 3:
             raise ValueError(f"img must be uint8 of shape (height, width, 3), got shape {tuple(img.shape)}")
@@ -26,28 +36,48 @@ cdef class _View:
         self.image.width = <int>self.pixels.shape[1]
         self.image.row_stride = self.pixels.strides[0]
 
-    cdef int view_gpu(self, interface) except -1:
+    cdef int view_dlpack(self, _DlPack lent) except -1:
+        cdef const Tensor* tensor = lent.tensor()
+        cdef int i
+        shape = tuple([tensor.shape[i] for i in range(tensor.ndim)])
+        strides = tuple([tensor.strides[i] for i in range(tensor.ndim)]) if tensor.strides != NULL else None
+        is_uint8 = (tensor.type_code, tensor.type_bits, tensor.type_lanes) == (DLPACK_UINT, 8, 1)
+        # Strides count bytes, too, for an item is one. The producer has made our stream wait.
+        self.view_gpu(<size_t>tensor.data + tensor.byte_offset, shape, strides, "uint8" if is_uint8 else "another type")
+        return 0
+
+    cdef int view_interface(self, interface) except -1:
         """Views what the CUDA array interface, version 2 or 3, describes."""
-        shape, (address, _) = tuple(interface["shape"]), interface["data"]
-        if interface["typestr"] not in ("|u1", "<u1", ">u1") or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-            raise ValueError(
-                f"img must be uint8 of shape (height, width, 3), got {interface['typestr']} of shape {shape}"
-            )
-        if shape[0] > 0x3FFFFFFF or shape[1] > 0x3FFFFFFF // 3:
-            raise ValueError(f"img is too large: shape {shape}")
-        row, pixel, channel = interface.get("strides") or (3 * shape[1], 3, 1)
-        if channel != 1 or (shape[1] > 1 and pixel != 3) or row < 3 * shape[1]:
-            raise ValueError("img must have contiguous rows of BGR pixels; make a contiguous copy of it")
-        self.image.data = <const uint8_t*><size_t>address
-        self.image.height, self.image.width = shape[0], shape[1]
-        self.image.row_stride = row
-        self.image.on_device = True
+        typestr, (address, _) = interface["typestr"], interface["data"]
+        is_uint8 = typestr in ("|u1", "<u1", ">u1")
+        self.view_gpu(address, tuple(interface["shape"]), interface.get("strides"), "uint8" if is_uint8 else typestr)
         stream = interface.get("stream")
         if stream is not None:
             # 1 and 2 are CUDA's own handles of the legacy and the per-thread default stream.
             self.image.ready_stream = <void*><size_t>stream
             self.image.must_wait = True
         return 0
+
+    cdef int view_gpu(self, size_t address, shape, strides, dtype) except -1:
+        if dtype != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise ValueError(f"img must be uint8 of shape (height, width, 3), got {dtype} of shape {shape}")
+        if shape[0] > 0x3FFFFFFF or shape[1] > 0x3FFFFFFF // 3:
+            raise ValueError(f"img is too large: shape {shape}")
+        row, pixel, channel = strides or (3 * shape[1], 3, 1)
+        if channel != 1 or (shape[1] > 1 and pixel != 3) or row < 3 * shape[1]:
+            raise ValueError("img must have contiguous rows of BGR pixels; make a contiguous copy of it")
+        self.image.data = <const uint8_t*>address
+        self.image.height, self.image.width = shape[0], shape[1]
+        self.image.row_stride = row
+        self.image.on_device = True
+        return 0
+
+
+cdef class _Gpu:
+    """The GPU that pictures may lie on, and the stream they are to be ready on, as DLPack names it."""
+
+    cdef readonly int ordinal
+    cdef readonly size_t stream
 
 
 cdef Resize _resize_mode(mode) except *:

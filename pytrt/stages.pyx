@@ -7,12 +7,16 @@ cdef class Stages:
     cdef unique_ptr[TrtMtcnn] net
     cdef list views
     cdef cbool busy
-    cdef bint takes_gpu_pictures
+    cdef _Gpu gpu  # None on a CPU
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None):
         self.views = []
-        self.takes_gpu_pictures = isinstance(device, (CudaDevice, EmulatedGpu))
         cdef unique_ptr[Backend] backend = device.device.get().backend()
+        if isinstance(device, (CudaDevice, EmulatedGpu)):
+            self.gpu = _Gpu.__new__(_Gpu)
+            self.gpu.ordinal = device.ordinal
+            # The default stream, which is null, is 1 to DLPack.
+            self.gpu.stream = <size_t>backend.get().stream() or 1
         self.net.reset(new TrtMtcnn(move(backend), pnet.engine, rnet.engine, onet.engine))
 
     cdef int enter(self) except -1:
@@ -28,7 +32,7 @@ cdef class Stages:
         """Takes the frames of a call.
 
         images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
-            arrays in its memory, by the CUDA array interface (torch, CuPy): used in place.
+            arrays in its memory (torch, CuPy), by DLPack or the CUDA array interface: used in place.
         sizes: (height, width) that each is worked on at; resized where it differs.
         """
         cdef vector[Image] frames
@@ -42,7 +46,7 @@ cdef class Stages:
         options.mirror = mirror
         options.second_pass = second_pass
         options.average_above = average_above
-        views = [_View(img, self.takes_gpu_pictures) for img in images]
+        views = [_View(img, self.gpu) for img in images]
         for view in views:
             frames.push_back(view.image)
         for height, width in sizes:

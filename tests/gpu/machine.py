@@ -13,7 +13,8 @@ import importlib.util
 import json
 import os
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -240,11 +241,11 @@ def compare(ours: Faces, theirs: Faces, bounds: Bounds, least_score: float) -> t
     return float(largest[0]), float(largest[1]), float(largest[2])
 
 
-def free_gpu_memory(ordinal: int = 0) -> int:
-    """Bytes free on the GPU, asked of the driver in its primary context."""
+@contextmanager
+def cuda_driver_calls(ordinal: int = 0) -> Iterator[Callable[..., None]]:
+    """Calls of CUDA's driver in the GPU's primary context, which is the CUDA runtime's; an error is a RuntimeError."""
     driver = ctypes.CDLL("libcuda.so.1")
     device, context = ctypes.c_int(), ctypes.c_void_p()
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
 
     def call(name: str, *arguments: Any) -> None:
         status = getattr(driver, name)(*arguments)
@@ -256,8 +257,28 @@ def free_gpu_memory(ordinal: int = 0) -> int:
     call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
     call("cuCtxPushCurrent_v2", context)
     try:
-        call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        yield call
     finally:
         call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
         call("cuDevicePrimaryCtxRelease_v2", device)
+
+
+def free_gpu_memory(ordinal: int = 0) -> int:
+    """Bytes free on the GPU."""
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    with cuda_driver_calls(ordinal) as call:
+        call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
     return free.value
+
+
+@contextmanager
+def in_gpu_memory(pixels: NDArray[np.uint8]) -> Iterator[int]:
+    """The address of a copy of a C-contiguous array in the GPU's memory."""
+    address = ctypes.c_uint64()
+    with cuda_driver_calls() as call:
+        call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(pixels.nbytes))
+        try:
+            call("cuMemcpyHtoD_v2", address, ctypes.c_void_p(pixels.ctypes.data), ctypes.c_size_t(pixels.nbytes))
+            yield address.value
+        finally:
+            call("cuMemFree_v2", address)

@@ -25,9 +25,11 @@ from tests.gpu.machine import (
     each_variant_in_fp32,
     expected_faces,
     expected_results,
+    in_gpu_memory,
     make_detector,
     what_to_compare_with,
 )
+from tests.lender import FLOAT, Lender
 
 PHOTOS = sorted(DATA.glob("photos/*.jpg"))
 WIDER = sorted(DATA.glob("wider100/images/*"))[::2]
@@ -242,7 +244,23 @@ class TestItself(GpuTest):
 
 @unittest.skipIf(EMULATED, "emulated: there is no GPU memory")
 class TestPicturesOnTheGpu(GpuTest):
-    """Arrays of torch and CuPy, used where they are."""
+    """Arrays of torch, CuPy and others, used where they are."""
+
+    @each_variant
+    def test_dlpack(self, variant: Variant) -> None:
+        wide = np.zeros((512, 700, 3), np.uint8)
+        wide[:, 100:612] = frames.astronaut()
+        here = detector(variant).detect(frames.astronaut())
+        with in_gpu_memory(wide) as address:
+            for version in (None, (1, 0)):
+                there: Any = Lender(address, (512, 512, 3), (2100, 3, 1), byte_offset=300, version=version)
+                for calls in range(1, 4):
+                    self.check(detector(variant).detect(there), here)
+                    self.assertEqual(there.given_back, calls)
+                self.assertTrue(all(stream > 2 for stream in there.streams))  # a stream of our own
+            with self.assertRaises(ValueError):
+                wrong: Any = Lender(address, (512, 512, 3), dtype=(FLOAT, 32))
+                detector(variant).detect(wrong)
 
     @each_variant
     def test_cupy(self, variant: Variant) -> None:
