@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -28,6 +29,10 @@ class Context {
   virtual void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) = 0;
   // The CUDA stream that later calls are enqueued on; of no meaning to a CPU.
   virtual void use_stream(void*) {}
+  // What infer() needs of device memory beside inputs and outputs, and where it is: given before each call, free for
+  // others once the stream is past it. None on a CPU.
+  virtual size_t scratch_bytes(const Shape& /*input_shape*/) { return 0; }
+  virtual void use_scratch(void* /*memory*/, size_t /*bytes*/) {}
   // The outputs' shapes for an input's shape.
   virtual const std::vector<Shape>& output_shapes(const Shape& input_shape) = 0;
 };

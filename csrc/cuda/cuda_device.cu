@@ -24,9 +24,18 @@ class CudaContext : public Context {
 
   void use_stream(void* stream) override { stream_ = stream; }
 
+  size_t scratch_bytes(const Shape& input_shape) override {
+    return static_cast<size_t>(context_->scratch_bytes(input_shape));
+  }
+
+  void use_scratch(void* memory, size_t bytes) override {
+    scratch_ = memory;
+    scratch_bytes_ = static_cast<int64_t>(bytes);
+  }
+
   void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) override {
     pointers_.assign(outputs.begin(), outputs.end());
-    context_->enqueue(input_shape, input, pointers_, stream_);
+    context_->enqueue(input_shape, input, pointers_, scratch_, scratch_bytes_, stream_);
   }
 
   const std::vector<Shape>& output_shapes(const Shape& input_shape) override {
@@ -40,6 +49,8 @@ class CudaContext : public Context {
   int device_;
   std::unique_ptr<PlanContext> context_;
   void* stream_ = nullptr;
+  void* scratch_ = nullptr;
+  int64_t scratch_bytes_ = 0;
   std::vector<void*> pointers_;
   std::map<Shape, std::vector<Shape>> shapes_;
 };
@@ -48,7 +59,7 @@ class CudaContext : public Context {
 class HostCudaContext final : public Context {
  public:
   HostCudaContext(std::shared_ptr<Plan> plan, int device)
-      : runtime_(device), context_(std::move(plan), device), input_(runtime_) {
+      : runtime_(device), context_(std::move(plan), device), input_(runtime_), scratch_(runtime_) {
     context_.use_stream(runtime_.stream());
   }
 
@@ -64,6 +75,8 @@ class HostCudaContext final : public Context {
       outputs_[i].reserve(static_cast<size_t>(volume(shapes[i])));
       pointers.push_back(outputs_[i].data());
     }
+    scratch_.reserve(context_.scratch_bytes(input_shape));
+    context_.use_scratch(scratch_.data(), scratch_.size());
     context_.infer(input_shape, input_.data(), std::span<float* const>(pointers.data(), outputs.size()));
     for (size_t i = 0; i < outputs.size(); ++i)
       runtime_.download(outputs[i], pointers[i], static_cast<size_t>(volume(shapes[i])) * sizeof(float));
@@ -79,6 +92,7 @@ class HostCudaContext final : public Context {
   CudaRuntime runtime_;
   CudaContext context_;
   Buffer<CudaRuntime, float> input_;
+  Buffer<CudaRuntime, char> scratch_;
   std::vector<Buffer<CudaRuntime, float>> outputs_;
 };
 

@@ -67,8 +67,9 @@ class GpuBackend final : public Backend {
     clear_boxes();
   }
 
-  // The first call with certain settings runs plainly, so that everything is allocated; the second is recorded as
-  // a CUDA graph, which later ones launch. TensorRT's own work can be recorded only for a single input shape.
+  // Calls with certain settings run plainly until one finds everything where the one before had it; that one is
+  // recorded as a CUDA graph, which later ones launch. TensorRT's own work can be recorded only for a single input
+  // shape.
   void repeat(const Settings& settings, size_t canvases, Work work) override {
     if (canvases != 1 || !runtime_.records()) return work();
     auto found = std::find_if(recordings_.begin(), recordings_.end(),
@@ -80,7 +81,13 @@ class GpuBackend final : public Backend {
     }
     Recording& recording = *found;
     if (recording.refused) return work();
-    if (recording.graph && recording.allocations == allocations()) {
+    if (recording.allocations != allocations()) {
+      recording.graph = {};
+      work();
+      recording.allocations = allocations();
+      return;
+    }
+    if (recording.graph) {
       runtime_.launch(recording.graph);
       bound_ = recording.bound;
       current_ = recording.current;
@@ -95,7 +102,6 @@ class GpuBackend final : public Backend {
       bound_ = 0;
       return work();
     }
-    recording.allocations = allocations();
     recording.bound = bound_;
     recording.current = current_;
     runtime_.launch(recording.graph);
@@ -250,7 +256,7 @@ class GpuBackend final : public Backend {
 
   struct Recording {
     Settings settings;
-    size_t allocations;  // when it was made: addresses in it hold until there are more
+    size_t allocations;  // by the last plain call: addresses hold until there are more
     typename Runtime::Graph graph;
     int bound, current;  // of the box set, afterwards
     bool refused;
@@ -382,6 +388,8 @@ class GpuBackend final : public Backend {
       outputs_[i].reserve(static_cast<size_t>(volume((*output_shapes_)[i])));
       output_pointers_.push_back(outputs_[i].data());
     }
+    scratch_.reserve(net.scratch_bytes(shape));
+    net.use_scratch(scratch_.data(), scratch_.size());
     net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
   }
 
@@ -399,6 +407,7 @@ class GpuBackend final : public Backend {
   std::vector<Recording> recordings_;               // of host_levels_
 
   Buffer<Runtime, float> input_{runtime_};
+  Buffer<Runtime, char> scratch_{runtime_};  // the networks', which run one after the other
   std::vector<Buffer<Runtime, float>> outputs_;
   std::vector<float*> output_pointers_;
   const std::vector<Shape>* output_shapes_ = nullptr;

@@ -34,10 +34,15 @@ struct Shared {
   std::vector<TensorInfo> outputs;
 };
 
+// Scratch of which no shape's share is worth asking for: R-Net's and O-Net's batches change with every picture.
+constexpr int64_t kLittle = int64_t{64} << 20;
+
 class PlanContextImplementation final : public PlanContext {
  public:
   explicit PlanContextImplementation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
-    context_.reset(shared_->engine->createExecutionContext());
+    // Else each context would hold what the largest shape of its profile takes.
+    context_.reset(
+        shared_->engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
     if (!context_) {
       const std::string why = shared_->logger.take();
       throw DeviceError("TensorRT cannot make an execution context: " +
@@ -53,8 +58,19 @@ class PlanContextImplementation final : public PlanContext {
     return shapes;
   }
 
-  void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* stream) override {
+  int64_t scratch_bytes(const Shape& input) override {
+    set_shape(input);
+    return scratch_bytes_;
+  }
+
+  void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* scratch,
+               int64_t scratch_bytes, void* stream) override {
     set_shape(input_shape);
+    if (scratch != scratch_ || scratch_bytes != given_bytes_) {
+      context_->setDeviceMemoryV2(scratch, scratch_bytes);
+      scratch_ = scratch;
+      given_bytes_ = scratch_bytes;
+    }
     bool bound = context_->setInputTensorAddress(shared_->input.name.c_str(), input);
     for (size_t i = 0; i < outputs.size(); ++i)
       bound = bound && context_->setTensorAddress(shared_->outputs[i].name.c_str(), outputs[i]);
@@ -69,11 +85,19 @@ class PlanContextImplementation final : public PlanContext {
       throw EngineError("the engine was not built for an input of shape " + to_string(input) + ": " +
                         shared_->logger.take() + "; run create_engines with a larger profile");
     shape_ = input;
+    scratch_bytes_ = shared_->engine->getDeviceMemorySizeV2();  // for any shape
+    if (scratch_bytes_ <= kLittle) return;
+    const int64_t exact = static_cast<int64_t>(context_->updateDeviceMemorySizeForShapes());
+    if (exact > 0) scratch_bytes_ = exact;  // 0 is an error
+    given_bytes_ = -1;
   }
 
   std::shared_ptr<Shared> shared_;
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
   Shape shape_{};
+  int64_t scratch_bytes_ = 0;  // for shape_
+  void* scratch_ = nullptr;    // that the context has, as many bytes as:
+  int64_t given_bytes_ = -1;   // none for shape_ yet
 };
 
 class PlanImplementation final : public Plan {
@@ -96,13 +120,7 @@ class PlanImplementation final : public Plan {
     return all;
   }
 
-  int64_t device_memory() const override {
-#if NV_TENSORRT_MAJOR > 10 || (NV_TENSORRT_MAJOR == 10 && NV_TENSORRT_MINOR >= 1)
-    return shared_->engine->getDeviceMemorySizeV2();
-#else
-    return static_cast<int64_t>(shared_->engine->getDeviceMemorySize());
-#endif
-  }
+  int64_t device_memory() const override { return shared_->engine->getDeviceMemorySizeV2(); }
 
   std::unique_ptr<PlanContext> context() override { return std::make_unique<PlanContextImplementation>(shared_); }
 

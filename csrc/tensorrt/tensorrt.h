@@ -48,8 +48,11 @@ class PlanContext {
  public:
   virtual ~PlanContext() = default;
   virtual std::vector<Shape> output_shapes(const Shape& input) = 0;
-  // Device addresses; enqueued on the CUDA stream.
-  virtual void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* stream) = 0;
+  // Device memory that an input of this shape takes for what lies between the layers.
+  virtual int64_t scratch_bytes(const Shape& input) = 0;
+  // Device addresses; enqueued on the CUDA stream. `scratch`: as many bytes as scratch_bytes() says, or more.
+  virtual void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* scratch,
+                       int64_t scratch_bytes, void* stream) = 0;
 };
 
 class Plan {
@@ -58,7 +61,7 @@ class Plan {
   virtual const TensorInfo& input() const = 0;
   virtual const std::vector<TensorInfo>& outputs() const = 0;
   virtual std::vector<Profile> profiles() const = 0;
-  virtual int64_t device_memory() const = 0;  // bytes that each context takes
+  virtual int64_t device_memory() const = 0;  // scratch that any input takes at most, bytes
   virtual std::unique_ptr<PlanContext> context() = 0;
 };
 
