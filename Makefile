@@ -81,7 +81,7 @@ bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jp
 
 # Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
 GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
-gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--no-tests"]
+gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--parts speed"]
 	@CPATH=$$(tools/machine.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
 
 wheel: $(DONE)/extra-dist  ## build the sdist and, from it, the wheel, in dist/

@@ -13,6 +13,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MEASURE = Path(__file__).with_name("measure.py")
 TEST_MODULES = ("tests.gpu.test_detect", "tests.gpu.test_engines", "tests.gpu.test_threads")
+# Each kernel, in calls that are few: a sanitizer makes them many times slower.
+SANITIZED = ("tests.gpu.test_detect.TestExpected", "tests.gpu.test_detect.TestItself", "tests.gpu.test_threads")
 NOTE = "note: "  # what tests say begins with it
 LIMIT = 460  # seconds for everything
 # Seconds that a part may take.
-LIMITS = {"build": 300, "machine": 30, "engines": 200, "speed": 60, "tests": 200}
+LIMITS = {"build": 300, "machine": 30, "engines": 200, "speed": 60, "endurance": 120, "tests": 200, "sanitize": 200}
+PARTS = ("engines", "speed", "endurance", "tests", "sanitize")
+TOOLS = ("memcheck", "racecheck", "initcheck")  # of compute-sanitizer
+FAULTS_FOUND = 99  # its exit status then
 
 
 class Check:
@@ -48,7 +54,7 @@ class Check:
             "failed": [],
         }
 
-    def run(self, name: str, command: list[str], limit: float) -> str:
+    def run(self, name: str, command: list[str], limit: float, variables: dict[str, str] | None = None) -> str:
         """Runs a part and returns its output; a failure goes into the report."""
         limit = min(limit, self._ends - time.monotonic())
         if limit < 5:
@@ -59,7 +65,12 @@ class Check:
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             try:
                 code: int | str = subprocess.run(
-                    command, cwd=ROOT, env=self._environment, stdout=output, stderr=subprocess.STDOUT, timeout=limit
+                    command,
+                    cwd=ROOT,
+                    env=self._environment | (variables or {}),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=limit,
                 ).returncode
             except subprocess.TimeoutExpired:
                 code = f"stopped after {limit:.0f} s"
@@ -87,6 +98,19 @@ class Check:
             found["notes"] = notes
         return found
 
+    def sanitize(self, tool: str, sanitizer: str) -> dict[str, Any]:
+        """The tests under a tool of compute-sanitizer, cut short and in float32; only our own kernels are watched."""
+        command = [sanitizer, "--tool", tool, "--kernel-name", "kns=trtmtcnn", "--report-api-errors", "no"]
+        command += ["--error-exitcode", str(FAULTS_FOUND), "--print-limit", "20"]
+        command += [sys.executable, "-m", "unittest", *SANITIZED]
+        quick = {"TRT_MTCNN_QUICK": "1", "TRT_MTCNN_PRECISIONS": "fp32"}
+        said = self.run(f"sanitize {tool}", command, LIMITS["sanitize"], quick)
+        summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
+        return {
+            "summary": summary[-1] if summary else None,
+            "tests": (re.findall(r"^Ran .*", said, re.M) or [None])[-1],
+        }
+
     def fail(self, name: str, why: str) -> None:
         print(f"   {name} failed", flush=True)
         self.report["failed"].append({"part": name, "why": why})
@@ -101,12 +125,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--emulate", action="store_true", help="run on the CPU what can be, to test this script")
     parser.add_argument("--no-build", action="store_true", help="take the native module as it is")
-    parser.add_argument("--no-tests", action="store_true", help="leave out tests/gpu")
+    parser.add_argument(
+        "--parts",
+        default=",".join(PARTS[:-1]),
+        metavar="PART,...",
+        help="what to do after the build (default %(default)s); there is also " + PARTS[-1],
+    )
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS", help="for all (default %(default)s)")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="default $OUT or benchmarks/results/, by GPU and date"
     )
     options = parser.parse_args()
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"--parts: there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
 
     problem = None if options.emulate else driver_problem()
     if problem:
@@ -129,17 +161,28 @@ def main() -> int:
         check.save()
         return 1
     check.save()
-    for part in ("engines", "speed"):
+    for part in ("engines", "speed", "endurance"):
+        if part not in parts:
+            continue
         check.report[part] = {}
         for variant in machine["variants"]:
             if found := check.measure(part, *variant):
                 check.report[part][" ".join(variant)] = found
             check.save()
-    if not options.no_tests:
+    if "tests" in parts:
         check.report["tests"] = {}
         for module in TEST_MODULES:
             if found := check.measure("tests", module):
                 check.report["tests"][module] = found
+            check.save()
+    if "sanitize" in parts:
+        check.report["sanitize"] = {}
+        sanitizer = find_sanitizer()
+        for tool in TOOLS if sanitizer else ():
+            check.report["sanitize"][tool] = check.sanitize(tool, str(sanitizer))
+            check.save()
+        if not sanitizer:
+            check.report["sanitize"]["left out"] = "compute-sanitizer is neither in CUDA_HOME nor in the PATH"
             check.save()
     say(check.report)
     print(f"written: {output}")
@@ -159,6 +202,14 @@ def driver_problem() -> str | None:
         return f"the NVIDIA driver does not start (CUDA error {status}): check nvidia-smi"
     driver.cuDeviceGetCount(ctypes.byref(count))
     return None if count.value else "the NVIDIA driver sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"
+
+
+def find_sanitizer() -> str | None:
+    """CUDA's memory checker: in $CUDA_HOME, /usr/local/cuda or the PATH."""
+    for root in (os.environ.get("CUDA_HOME", ""), "/usr/local/cuda"):
+        if root and (found := Path(root, "bin", "compute-sanitizer")).is_file():
+            return str(found)
+    return shutil.which("compute-sanitizer")
 
 
 def commit() -> str | None:
@@ -190,18 +241,27 @@ def gpu_name() -> str:
 
 def say(report: dict[str, Any]) -> None:
     """The report's main figures."""
-    for variant, found in report["engines"].items():
+    for variant, found in report.get("engines", {}).items():
         print(f"{variant}: engines built in {found['seconds']:.1f} s")
-    for variant, found in report["speed"].items():
+    for variant, found in report.get("speed", {}).items():
         for name, times in found.get("latency", {}).items():
             print(f"{variant}: {name}: median {times['median_ms']:.2f} ms, p95 {times['p95_ms']:.2f} ms")
         for name, rate in found.get("throughput", {}).items():
             print(f"{variant}: {name}: {rate:.0f} frames/s")
         for name, stages in found.get("stages", {}).items():
-            print(f"{variant}: {name}: " + ", ".join(f"{stage} {ms:.3f} ms" for stage, ms in stages.items()))
+            least = found["floors"].get(name, {})
+            times = (f"{stage} {ms:.3f} ms (floor {least.get(stage, 0):.3f})" for stage, ms in stages.items())
+            print(f"{variant}: {name}: " + ", ".join(times))
+    for variant, found in report.get("endurance", {}).items():
+        print(
+            f"{variant}: {found['frames']} frames of mixed sizes, {found['threads']} threads: "
+            f"{found['seconds']:.1f} s, memory {found['grown_mib']:+.1f} MiB"
+        )
     for module, found in report.get("tests", {}).items():
         counts = {status: len(names) for status, names in found["by_status"].items()}
         print(f"{module}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
+    for tool, found in report.get("sanitize", {}).items():
+        print(f"{tool}: {found['summary'] if isinstance(found, dict) else found}")
     for failure in report["failed"]:
         print(f"FAILED {failure['part']}: {failure['why'][-300:]}")
 

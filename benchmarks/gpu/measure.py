@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import threading
@@ -15,6 +16,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+
+import numpy as np
+from floors import Rates, floors, measure_rates
 
 import pytrt
 from mtcnn import DeviceError, EngineError, cascade, create_engines
@@ -39,6 +43,7 @@ from tests.gpu.machine import (
 SECONDS, CALLS, WARM_UP = (0.5, 3, 1) if EMULATED else (3.0, 300, 20)
 PRESETS = ("fast", "accurate", "port")
 MINSIZE = 40
+MOST_GROWTH = 64 << 20  # bytes: what the driver takes and gives by itself
 
 
 def machine() -> dict[str, Any]:
@@ -119,6 +124,7 @@ class TimedStages:
     def __init__(self, stages: pytrt.Stages) -> None:
         self._stages = stages
         self.times: dict[str, list[float]] = {}
+        self.left: dict[str, int] = {}  # boxes after a stage
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._stages, name)
@@ -126,6 +132,8 @@ class TimedStages:
         def call(*arguments: Any, **named: Any) -> Any:
             began = time.perf_counter()
             result = method(*arguments, **named)
+            if isinstance(result, int):
+                self.left[name] = result
             if name == "load":
                 self._stages.boxes()  # waits; the other stages do so themselves
             self.times.setdefault(name, []).append(1000 * (time.perf_counter() - began))
@@ -139,7 +147,13 @@ def speed(flavour: str, precision: str) -> dict[str, Any]:
     if not EMULATED:
         engines(variant)  # so that memory for building is not counted
     before = 0 if EMULATED else free_gpu_memory()
-    found: dict[str, Any] = {"latency": {}, "stages": {}, "throughput": {}, "faces": {}, "failed": {}}
+    found: dict[str, Any] = {"latency": {}, "stages": {}, "floors": {}, "throughput": {}, "faces": {}, "failed": {}}
+    rates = measure_rates()
+    found["rates"] = {
+        "upload_gb_s": rates.upload / 1e9,
+        "memory_gb_s": rates.memory / 1e9,
+        "gflop_s": rates.flops / 1e9,
+    }
     frame = frames.frame_720p() if EMULATED else frames.frame_1080p()
     pictures = {"1280x720, 8 faces": frames.frame_720p()}
     if not EMULATED:
@@ -167,6 +181,7 @@ def speed(flavour: str, precision: str) -> dict[str, Any]:
                 try_to("latency", f"{name}, {preset}", lambda: time_calls(detect(img, preset)))  # noqa: B023
             for preset in ("fast", "accurate"):
                 try_to("stages", f"{name}, {preset}", lambda: time_stages(detector, img, preset))  # noqa: B023
+                try_to("floors", f"{name}, {preset}", lambda: least_times(detector, img, preset, rates, precision))  # noqa: B023
         size = "x".join(map(str, frame.shape[1::-1]))
         for n in (1, 8) if EMULATED else (1, 8, 32):
             rate = f"{size}, detect_batch of {n}"
@@ -209,6 +224,70 @@ def time_stages(detector: Any, img: frames.Image, preset: str) -> dict[str, floa
         cascade.detect(stages, [img], params)  # type: ignore[arg-type]
         if len(stages.times["load"]) >= CALLS or time.perf_counter() > ends:
             return {name: round(median(times), 4) for name, times in stages.times.items()}
+
+
+def least_times(detector: Any, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
+    """What time_stages() measures, at best."""
+    stages = TimedStages(detector._make_stages())
+    p = make_params(preset, {"minsize": MINSIZE})
+    cascade.detect(stages, [img], p)  # type: ignore[arg-type]
+    height, width, _, minsize = cascade.working_size(img.shape[0], img.shape[1], p)
+    levels = [level[:2] for level in cascade.pyramid(height, width, minsize, p.factor, p.level_size)]
+    crops = stages.left["pnet"], stages.left["rnet"]
+    return floors(rates, img.shape[:2], levels, crops, 2 if p.mirror else 1, precision == "fp16")
+
+
+def endurance(flavour: str, precision: str) -> dict[str, Any]:
+    """Frames of mixed sizes from several threads; the memory afterwards beside what it was after the first of them."""
+    variant = Variant("openvino" if EMULATED else flavour, precision)
+    count, workers, smallest = (40, 2, 60) if EMULATED else (10_000, 8, 40)
+    photo = frames.astronaut() if EMULATED else frames.frame_1080p()
+    wrong: list[str] = []
+
+    def memory() -> int:
+        """Bytes in use, the GPU's or, emulated, the most that the process ever had."""
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if EMULATED else -free_gpu_memory()
+
+    with make_detector(variant) as detector:
+
+        def work(seed: int, calls: int, ready: threading.Barrier) -> None:
+            rng = np.random.default_rng(seed)
+            try:
+                ready.wait()  # so that there are as many contexts as threads
+                detector.detect(photo, 20)  # the most that any of them needs
+                ready.wait()
+                for i in range(calls):
+                    height, width = rng.integers(smallest, photo.shape[:2])
+                    preset = PRESETS[i % len(PRESETS)]
+                    detector.detect(photo[:height, :width], float(rng.uniform(20, 80)), preset=preset)
+            except Exception as error:  # said in the report, not lost in the thread
+                wrong.append(f"{type(error).__name__}: {error}")
+                ready.abort()
+
+        def run(calls: int) -> float:
+            ready = threading.Barrier(workers)
+            threads = [threading.Thread(target=work, args=(i, calls // workers, ready)) for i in range(workers)]
+            began = time.perf_counter()
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return time.perf_counter() - began
+
+        run(count // 10)
+        before = memory()
+        seconds = run(count)
+        grown = memory() - before
+    failed = dict.fromkeys(wrong, "a thread ended with it")
+    if grown > MOST_GROWTH:
+        failed["memory"] = f"grew by {grown >> 20} MiB over {count} frames"
+    return {
+        "frames": count,
+        "threads": workers,
+        "seconds": round(seconds, 1),
+        "grown_mib": round(grown / 2**20, 1),
+        "failed": failed,
+    }
 
 
 def threads_rate(call: Callable[[], Any], count: int) -> float:
@@ -280,7 +359,12 @@ def main() -> int:
     part, path, *arguments = sys.argv[1:]
     if part == "tests":
         return run_tests(Path(path), *arguments)
-    parts: dict[str, Callable[..., dict[str, Any]]] = {"machine": machine, "engines": build_engines, "speed": speed}
+    parts: dict[str, Callable[..., dict[str, Any]]] = {
+        "machine": machine,
+        "engines": build_engines,
+        "speed": speed,
+        "endurance": endurance,
+    }
     try:
         result = parts[part](*arguments)
     except (DeviceError, EngineError) as error:

@@ -15,13 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 Image = NDArray[np.uint8]
 
 
+def read(path: str) -> Image:
+    img = cv2.imread(path)
+    assert img is not None, path
+    return np.asarray(img, np.uint8)
+
+
 @cache
 def astronaut() -> Image:
     """One face, about 80 pixels wide, in 512 x 512."""
-    img = cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))
-    assert img is not None
+    img = read(str(ROOT / "docs" / "images" / "astronaut.jpg"))
     img.flags.writeable = False
-    return np.asarray(img, np.uint8)
+    return img
 
 
 def tiled(height: int, width: int, tile: Image, rows: int, columns: int) -> Image:

@@ -3,6 +3,7 @@
 unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
 
 TRT_MTCNN_EMULATE=1 runs the tests on pytrt.EmulatedGpu instead: that tests the tests, not the GPU.
+TRT_MTCNN_QUICK=1 makes fewer calls; TRT_MTCNN_PRECISIONS=fp32 leaves float16 out.
 """
 
 from __future__ import annotations
@@ -32,10 +33,22 @@ from tests.gpu.frames import ROOT, Image
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 EMULATED = os.environ.get("TRT_MTCNN_EMULATE") == "1"
-PRECISIONS = ("fp32", "fp16")
+QUICK = EMULATED or os.environ.get("TRT_MTCNN_QUICK") == "1"
+PRECISIONS = tuple(os.environ.get("TRT_MTCNN_PRECISIONS", "fp32,fp16").split(","))
+SAME = 1e-3  # pixels: sums may be taken in another order
 DATA = Path(os.environ.get("TRT_MTCNN_DATA") or ROOT.parent / "shared" / "data")
 # GPUs that NVIDIA lists for TensorRT-RTX 1.x; on others it may refuse to work, which is then no fault of ours.
 RTX_GPUS = {(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)}
+
+
+def photos() -> list[Path]:
+    """Of the labelled data."""
+    return sorted(DATA.glob("photos/*.jpg"))
+
+
+def wider() -> list[Path]:
+    """Every other picture of wider100."""
+    return sorted(DATA.glob("wider100/images/*"))[::2]
 
 
 class Variant(NamedTuple):
@@ -108,6 +121,18 @@ def each_variant(test: VariantTest, precisions: tuple[str, ...] = PRECISIONS) ->
                 test(self, variant)
 
     return run
+
+
+def needed(test: unittest.TestCase, package: str) -> Any:
+    """The package, or the test is skipped."""
+    if not importlib.util.find_spec(package):
+        test.skipTest(f"{package} is not installed")
+    return importlib.import_module(package)
+
+
+def assert_same(ours: Faces, theirs: Faces, atol: float = SAME) -> None:
+    for x, y in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
 
 def each_variant_in_fp32(test: VariantTest) -> Callable[[GpuTest], None]:
@@ -198,6 +223,26 @@ def expected_faces(img: Image, minsize: float, preset: str, **params: Any) -> Fa
     reference = importlib.import_module("tests.reference.cascade")
     faces: Faces = reference.detect(img, minsize, preset, **params)
     return faces
+
+
+CARRIED = os.environ.get("TRT_MTCNN_GPU_EXPECTED")
+
+
+@cache
+def carried_results() -> dict[str, Faces]:
+    """What the CPU path found in the labelled pictures on another machine; see make_expected.py."""
+    entries = json.loads(Path(CARRIED).read_text()) if CARRIED else []
+    return {
+        key_of(e["picture"], e["minsize"], e["preset"]): (
+            np.array(e["dets"], np.float32).reshape(-1, 5),
+            np.array(e["landmarks"], np.float32).reshape(-1, 10),
+        )
+        for e in entries
+    }
+
+
+def key_of(picture: str, minsize: float, preset: str) -> str:
+    return f"{picture} {minsize:g} {preset}"
 
 
 @cache

@@ -1,4 +1,8 @@
-"""Writes expected.json, what the CPU path finds, for machines without one: python -m tests.gpu.make_expected."""
+"""Writes what the CPU path finds, for machines without one: python -m tests.gpu.make_expected.
+
+The project's own pictures go to expected.json; --data FILE writes what is in the labelled pictures, which the tests
+read where TRT_MTCNN_GPU_EXPECTED names that file.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ import numpy as np
 
 from mtcnn import TrtMtcnn
 from mtcnn.params import PRESETS
-from tests.gpu.frames import FRAMES
+from tests.gpu.frames import FRAMES, read
+from tests.gpu.machine import Faces, photos, wider
 
 EXPECTED = Path(__file__).with_name("expected.json")
 
@@ -23,23 +28,36 @@ def find_all() -> list[dict[str, Any]]:
         for preset in PRESETS:
             for name, frame in FRAMES.items():
                 for minsize in (40, 24) if name == "astronaut" else (40,):
-                    dets, landmarks = detector.detect(frame(), minsize, preset=preset)
-                    entries.append(
-                        {
-                            "frame": name,
-                            "preset": preset,
-                            "minsize": minsize,
-                            "dets": [[round(float(v), 4) for v in row] for row in dets],
-                            "landmarks": [[round(float(v), 3) for v in row] for row in landmarks],
-                        }
-                    )
+                    faces = detector.detect(frame(), minsize, preset=preset)
+                    entries.append(entry_of(faces, frame=name, preset=preset, minsize=minsize))
     return entries
+
+
+def find_in_data() -> list[dict[str, Any]]:
+    with TrtMtcnn(device="cpu") as detector:
+        return [
+            entry_of(detector.detect(read(str(path)), 40, preset=preset), picture=path.name, preset=preset, minsize=40)
+            for paths, presets in ((photos(), PRESETS), (wider(), ("fast",)))
+            for path in paths
+            for preset in presets
+        ]
+
+
+def entry_of(faces: Faces, **what: Any) -> dict[str, Any]:
+    dets, landmarks = faces
+    return what | {
+        "dets": [[round(float(v), 4) for v in row] for row in dets],
+        "landmarks": [[round(float(v), 3) for v in row] for row in landmarks],
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, metavar="FILE", help="write what is found in the labelled pictures")
     parser.add_argument("--check", action="store_true", help="only tell whether the file still says what is found")
     options = parser.parse_args()
+    if options.data:
+        return write(options.data, find_in_data())
     entries = find_all()
     if options.check:
         known = json.loads(EXPECTED.read_text())
@@ -50,8 +68,12 @@ def main() -> int:
         ]
         print(f"{EXPECTED.name}: {'differs: ' + ', '.join(apart) if apart else 'as found'}")
         return 1 if apart else 0
-    EXPECTED.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
-    print(f"{EXPECTED.name}: {len(entries)} results, {sum(len(e['dets']) for e in entries)} faces")
+    return write(EXPECTED, entries)
+
+
+def write(path: Path, entries: list[dict[str, Any]]) -> int:
+    path.write_text("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+    print(f"{path.name}: {len(entries)} results, {sum(len(e['dets']) for e in entries)} faces")
     return 0
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import unittest
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from tests.gpu import frames
 from tests.gpu.machine import (
     BOUNDS,
+    CARRIED,
     DATA,
     EMULATED,
+    QUICK,
     Faces,
     GpuTest,
     Variant,
+    assert_same,
+    carried_results,
     compare,
     detector,
     each_variant,
@@ -26,16 +28,19 @@ from tests.gpu.machine import (
     expected_faces,
     expected_results,
     in_gpu_memory,
+    key_of,
     make_detector,
+    needed,
+    photos,
     what_to_compare_with,
+    wider,
 )
 from tests.lender import FLOAT, Lender
 
-PHOTOS = sorted(DATA.glob("photos/*.jpg"))
-WIDER = sorted(DATA.glob("wider100/images/*"))[::2]
+PHOTOS = photos()
+WIDER = wider()
 PRESETS = ("fast", "port", "accurate")
-SAME = 1e-3  # pixels: sums may be taken in another order
-if EMULATED:
+if QUICK:
     PHOTOS, WIDER = PHOTOS[:2], WIDER[:3]
 
 
@@ -56,15 +61,10 @@ class Record(dict[str, float]):
         )
 
 
-def read(path: str) -> frames.Image:
-    img = cv2.imread(path)
-    assert img is not None
-    return np.asarray(img, np.uint8)
-
-
 @cache
 def from_cpu(path: str, minsize: float, preset: str) -> Faces:
-    return expected_faces(read(path), minsize, preset)
+    carried = carried_results().get(key_of(Path(path).name, minsize, preset))
+    return carried or expected_faces(frames.read(path), minsize, preset)
 
 
 def least(params: dict[str, Any]) -> float:
@@ -88,15 +88,10 @@ class TestExpected(GpuTest):
         record.say("expected.json")
 
 
-@unittest.skipUnless(what_to_compare_with(), "neither OpenVINO nor ONNX Runtime is installed to compare with")
-class TestBesideCpu(GpuTest):
-    def check(self, variant: Variant, img: frames.Image, minsize: float, preset: str, **params: Any) -> int:
-        found = detector(variant).detect(img, minsize, preset=preset, **params)
-        expected = expected_faces(img, minsize, preset, **params)
-        with self.subTest(size=img.shape, minsize=minsize, preset=preset, precision=variant.precision, **params):
-            compare(found, expected, BOUNDS[variant.precision], least(params))
-        return len(found[0])
-
+@unittest.skipUnless(
+    CARRIED or what_to_compare_with(), "neither OpenVINO nor ONNX Runtime is installed, nor TRT_MTCNN_GPU_EXPECTED set"
+)
+class TestLabelledPictures(GpuTest):
     @unittest.skipUnless(PHOTOS, f"no photos in {DATA}: set TRT_MTCNN_DATA to the folder of labelled data")
     @each_variant
     def test_photos(self, variant: Variant) -> None:
@@ -110,7 +105,7 @@ class TestBesideCpu(GpuTest):
     def compare_files(self, variant: Variant, paths: list[str], presets: tuple[str, ...], title: str) -> None:
         record = Record()
         for path in paths:
-            img = read(path)
+            img = frames.read(path)
             for preset in presets:
                 found = detector(variant).detect(img, 40, preset=preset)
                 with self.subTest(path=path, preset=preset, precision=variant.precision):
@@ -120,11 +115,21 @@ class TestBesideCpu(GpuTest):
                     record.add(variant, len(found[0]), compare(found, from_cpu(path, 40, preset), bounds, 0.7))
         record.say(title)
 
+
+@unittest.skipUnless(what_to_compare_with(), "neither OpenVINO nor ONNX Runtime is installed to compare with")
+class TestBesideCpu(GpuTest):
+    def check(self, variant: Variant, img: frames.Image, minsize: float, preset: str, **params: Any) -> int:
+        found = detector(variant).detect(img, minsize, preset=preset, **params)
+        expected = expected_faces(img, minsize, preset, **params)
+        with self.subTest(size=img.shape, minsize=minsize, preset=preset, precision=variant.precision, **params):
+            compare(found, expected, BOUNDS[variant.precision], least(params))
+        return len(found[0])
+
     @each_variant_in_fp32
     def test_shapes(self, variant: Variant) -> None:
         rng = np.random.default_rng(0)
         photo = frames.astronaut()
-        for _ in range(4 if EMULATED else 25):
+        for _ in range(4 if QUICK else 25):
             height, width = rng.integers(13, 420, 2)
             top, left = rng.integers(0, 512 - height), rng.integers(0, 512 - width)
             self.check(variant, photo[top : top + height, left : left + width], float(rng.uniform(12, 60)), "fast")
@@ -156,7 +161,7 @@ class TestBesideCpu(GpuTest):
     @each_variant_in_fp32
     def test_more_candidates_than_caps_and_room(self, variant: Variant) -> None:
         """Nearly every cell proposes: the backend makes room for more than it had at first, then caps them."""
-        img = frames.noise(160, 150) if EMULATED else frames.noise(400, 500)
+        img = frames.noise(160, 150) if QUICK else frames.noise(400, 500)
         low: dict[str, Any] = {"thresholds": (0, 0.6, 0.3), "max_rnet": 300, "max_onet": 100}
         self.check(variant, img, 12, "fast", **low)
         self.check(variant, frames.astronaut()[:200, 100:330], 20, "fast", **low)
@@ -164,10 +169,6 @@ class TestBesideCpu(GpuTest):
 
 class TestItself(GpuTest):
     """What the GPU says beside what it says another time."""
-
-    def assert_equal(self, a: Faces, b: Faces, atol: float = 0) -> None:
-        for x, y in zip(a, b, strict=True):
-            np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
     @each_variant
     def test_no_faces(self, variant: Variant) -> None:
@@ -192,15 +193,13 @@ class TestItself(GpuTest):
             first = [one.detect(img, preset=preset) for img in sequence]
             for _ in range(2 if EMULATED else 5):
                 for img, faces in zip(sequence, first, strict=True):
-                    self.assert_equal(one.detect(img, preset=preset), faces, SAME)
+                    assert_same(one.detect(img, preset=preset), faces)
             for img, faces in zip(sequence, first, strict=True):
                 for _ in range(2 if EMULATED else 5):
-                    self.assert_equal(one.detect(img, preset=preset), faces, SAME)
+                    assert_same(one.detect(img, preset=preset), faces)
             # Other pixels in a frame of a known size.
             turned = np.ascontiguousarray(frames.astronaut()[:, ::-1])
-            self.assert_equal(
-                one.detect(turned, preset=preset), make_detector(variant).detect(turned, preset=preset), 1e-4
-            )
+            assert_same(one.detect(turned, preset=preset), make_detector(variant).detect(turned, preset=preset), 1e-4)
         one.close()
 
     @each_variant
@@ -215,9 +214,9 @@ class TestItself(GpuTest):
             {"resize": "bilinear"},
         ]
         fresh = [make_detector(variant).detect(photo, **params) for params in settings]
-        for _ in range(2 if EMULATED else 4):
+        for _ in range(2 if QUICK else 4):
             for params, faces in zip(settings, fresh, strict=True):
-                self.assert_equal(detector(variant).detect(photo, **params), faces, SAME)
+                assert_same(detector(variant).detect(photo, **params), faces)
 
     @each_variant
     def test_batches(self, variant: Variant) -> None:
@@ -231,7 +230,7 @@ class TestItself(GpuTest):
             frames.astronaut(),
         ]
         alone = [detector(variant).detect(img) for img in images]
-        for _ in range(1 if EMULATED else 3):
+        for _ in range(1 if QUICK else 3):
             for faces, expected in zip(detector(variant).detect_batch(images), alone, strict=True):
                 compare(faces, expected, BOUNDS[variant.precision], 0.7)  # other canvases may take other kernels
         self.assertEqual([len(dets) for dets, _ in alone], [1, 0, 0, 8, 1, 6, 1])
@@ -239,7 +238,7 @@ class TestItself(GpuTest):
     @each_variant
     def test_rows_that_lie_apart(self, variant: Variant) -> None:
         part = frames.astronaut()[10:300, 100:400]
-        self.assert_equal(detector(variant).detect(part), detector(variant).detect(np.ascontiguousarray(part)))
+        assert_same(detector(variant).detect(part), detector(variant).detect(np.ascontiguousarray(part)), atol=0)
 
 
 @unittest.skipIf(EMULATED, "emulated: there is no GPU memory")
@@ -255,7 +254,7 @@ class TestPicturesOnTheGpu(GpuTest):
             for version in (None, (1, 0)):
                 there: Any = Lender(address, (512, 512, 3), (2100, 3, 1), byte_offset=300, version=version)
                 for calls in range(1, 4):
-                    self.check(detector(variant).detect(there), here)
+                    assert_same(detector(variant).detect(there), here)
                     self.assertEqual(there.given_back, calls)
                 self.assertTrue(all(stream > 2 for stream in there.streams))  # a stream of our own
             with self.assertRaises(ValueError):
@@ -264,46 +263,36 @@ class TestPicturesOnTheGpu(GpuTest):
 
     @each_variant
     def test_cupy(self, variant: Variant) -> None:
-        if not importlib.util.find_spec("cupy"):
-            self.skipTest("CuPy is not installed")
-        cupy = importlib.import_module("cupy")
-
+        cupy = needed(self, "cupy")
         photo = frames.astronaut()
         here = detector(variant).detect(photo)
         there = cupy.asarray(photo)
         for _ in range(4):
-            self.check(detector(variant).detect(there), here)
+            assert_same(detector(variant).detect(there), here)
         with cupy.cuda.Stream(non_blocking=True):
             late = cupy.zeros_like(there)
             for _ in range(50):  # enough work that a reader that does not wait sees zeros
                 late = cupy.asarray(photo) + late * 0
-            self.check(detector(variant).detect(late), here)
+            assert_same(detector(variant).detect(late), here)
         wide = cupy.zeros((512, 700, 3), cupy.uint8)
         wide[:, 100:612] = there
-        self.check(detector(variant).detect(wide[:, 100:612]), here)
+        assert_same(detector(variant).detect(wide[:, 100:612]), here)
         with self.assertRaises(ValueError):
             detector(variant).detect(there.astype(cupy.float32))
 
     @each_variant
     def test_torch(self, variant: Variant) -> None:
-        if not importlib.util.find_spec("torch"):
-            self.skipTest("PyTorch is not installed")
-        torch = importlib.import_module("torch")
-
+        torch = needed(self, "torch")
         if not torch.cuda.is_available():
             self.skipTest("this PyTorch has no CUDA")
         photo = frames.astronaut()
         here = detector(variant).detect(photo)
         there = torch.from_numpy(photo.copy()).cuda()
         for _ in range(4):
-            self.check(detector(variant).detect(there), here)
+            assert_same(detector(variant).detect(there), here)
         mixed = detector(variant).detect_batch([there, photo, there])
         for faces in mixed:
             compare(faces, here, BOUNDS[variant.precision], 0.7)
-
-    def check(self, ours: Faces, theirs: Faces, atol: float = SAME) -> None:
-        for x, y in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import json
 import shutil
 import tempfile
@@ -23,12 +21,14 @@ from tests.gpu.machine import (
     EMULATED,
     GpuTest,
     Variant,
+    assert_same,
     capability,
     detector,
     each_variant,
     each_variant_in_fp32,
     engines,
     make_detector,
+    needed,
     settings,
     work_folder,
 )
@@ -130,8 +130,7 @@ class TestEngines(GpuTest):
                 for preset in ("fast", "accurate"):
                     ours = one.detect(img, preset=preset)
                     theirs = detector(variant).detect(img, preset=preset)
-                    for x, y in zip(ours, theirs, strict=True):
-                        np.testing.assert_allclose(x, y, rtol=0, atol=0.1)
+                    assert_same(ours, theirs, atol=0.1)
 
     @each_variant_in_fp32
     def test_no_such_gpu(self, variant: Variant) -> None:
@@ -150,10 +149,7 @@ class TestOneNetwork(GpuTest):
 
     @each_variant
     def test_beside_onnx_runtime(self, variant: Variant) -> None:
-        if not importlib.util.find_spec("onnxruntime"):
-            self.skipTest("ONNX Runtime is not installed")
-        onnxruntime = importlib.import_module("onnxruntime")
-
+        onnxruntime = needed(self, "onnxruntime")
         rng = np.random.default_rng(0)
         bound = 1e-3 if variant.precision == "fp32" else 1e-2
         for network, path in zip(NETWORKS, engines(variant), strict=True):
