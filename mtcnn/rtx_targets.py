@@ -87,6 +87,7 @@ def build(model: bytes, profile: Profile, settings: BuildSettings, monitor: Moni
     if not parser.parse(model):
         said = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
         raise EngineError(f"TensorRT-RTX cannot read the ONNX model: {said}")
+    _check(network)
     config = builder.create_builder_config()
     config.progress_monitor = monitor
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -105,6 +106,16 @@ def build(model: bytes, profile: Profile, settings: BuildSettings, monitor: Moni
     if plan is None:
         raise fail("TensorRT-RTX cannot build the engine")
     return bytes(plan)
+
+
+def _check(network: trt.INetworkDefinition) -> None:
+    """What csrc/tensorrt/builder.cpp checks."""
+    if network.num_inputs != 1 or len(network.get_input(0).shape) != 4:
+        raise EngineError("the ONNX model must have one input of four dimensions (n, c, h, w)")
+    tensors = [network.get_input(0), *(network.get_output(i) for i in range(network.num_outputs))]
+    for tensor in tensors:
+        if tensor.dtype != trt.float32:
+            raise EngineError(f'the ONNX model\'s tensor "{tensor.name}" is not float32')
 
 
 def _capability(target: int) -> trt.ComputeCapability:
