@@ -72,10 +72,12 @@ CurrentGpu::CurrentGpu(int ordinal) : library_("libcuda.so.1") {
   int (*init)(unsigned) = nullptr;
   int (*device_get)(int*, int) = nullptr;
   int (*retain)(void**, int) = nullptr;
+  int (*push)(void*) = nullptr;
   library_.bind(init, "cuInit");
   library_.bind(device_get, "cuDeviceGet");
   library_.bind(retain, "cuDevicePrimaryCtxRetain");
-  library_.bind(set_current_, "cuCtxSetCurrent");
+  library_.bind(push, "cuCtxPushCurrent_v2");
+  library_.bind(pop_, "cuCtxPopCurrent_v2");
   library_.bind(release_, "cuDevicePrimaryCtxRelease_v2");
   void* context = nullptr;
   int status = init(0);
@@ -84,11 +86,12 @@ CurrentGpu::CurrentGpu(int ordinal) : library_("libcuda.so.1") {
   if (status != 0)
     throw DeviceError("GPU " + std::to_string(ordinal) + " cannot be used (CUDA error " + std::to_string(status) +
                       "): check nvidia-smi");
-  set_current_(context);
+  push(context);
 }
 
 CurrentGpu::~CurrentGpu() {
-  set_current_(nullptr);
+  void* context = nullptr;
+  pop_(&context);
   release_(device_);
 }
 

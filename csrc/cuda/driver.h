@@ -33,7 +33,7 @@ class CurrentGpu {
  private:
   Library library_;
   int device_ = 0;
-  int (*set_current_)(void*) = nullptr;
+  int (*pop_)(void**) = nullptr;
   int (*release_)(int) = nullptr;
 };
 
