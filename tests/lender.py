@@ -78,14 +78,11 @@ class Lender:
             byte_offset,
         )
         self._deleter = _DELETER(self._take_back)
-        self._lent: Any
-        if version is None:
-            self._lent = _Plain(tensor, None, self._deleter)
-        else:
-            self._lent = _Versioned(*version, None, self._deleter, 0, tensor)
+        self._plain = _Plain(tensor, None, self._deleter)
+        self._versioned = _Versioned(*(version or (0, 0)), None, self._deleter, 0, tensor)
 
     def _take_back(self, lent: int) -> None:
-        assert lent == ctypes.addressof(self._lent)
+        assert lent in (ctypes.addressof(self._plain), ctypes.addressof(self._versioned))
         self.given_back += 1
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -95,5 +92,6 @@ class Lender:
         if self.version is None and more:
             raise TypeError(f"__dlpack__() got an unexpected keyword argument {next(iter(more))!r}")
         self.streams.append(stream)
-        name = b"dltensor" if self.version is None else b"dltensor_versioned"
-        return _new_capsule(ctypes.addressof(self._lent), name, None)
+        if more.get("max_version") is None:  # a consumer that knows none but unversioned ones
+            return _new_capsule(ctypes.addressof(self._plain), b"dltensor", None)
+        return _new_capsule(ctypes.addressof(self._versioned), b"dltensor_versioned", None)
