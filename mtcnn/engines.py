@@ -344,7 +344,7 @@ def _check_model(network: str, model: bytes, path: Path) -> None:
         device = cpu_device()
         engine = device.load_engine(model)
     except MtcnnError:
-        return  # it needs OpenVINO, which is not there; and what is wrong with the model TensorRT's own parser says better
+        return  # without OpenVINO; and what is wrong with the model TensorRT's own parser says better
     _check_network(network, engine, path)
 
 
