@@ -34,11 +34,15 @@ void Engine::check_input(const Shape& shape) const {
   }
 }
 
-int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, int channels) {
+int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, const Shape& least) {
   const int index = engine.output_index(name);
-  if (shapes[index][1] != channels)
-    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(shapes[index][1]) +
-                      " channels instead of " + std::to_string(channels));
+  const Shape& shape = shapes[index];
+  if (shape[1] != least[1])
+    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(shape[1]) +
+                      " channels instead of " + std::to_string(least[1]));
+  if (shape[0] < least[0] || shape[2] < least[2] || shape[3] < least[3])
+    throw EngineError("the output \"" + std::string(name) + "\" is " + to_string(shape) + ", smaller than " +
+                      to_string(least) + ": the network is not what its name says");
   return index;
 }
 

@@ -58,8 +58,8 @@ class Engine {
 
 std::string to_string(const Shape& shape);
 
-// The index of an output that must have so many channels in `shapes`; throws EngineError.
-int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, int channels);
+// The index of an output that must have as many channels in `shapes` as `least`, and be no smaller; throws EngineError.
+int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, const Shape& least);
 
 // Batches are rounded up to one of a few sizes: runtimes prepare kernels for each size they meet.
 constexpr int batch_bucket(int n) { return n <= 4 ? n : (n + 7) / 8 * 8; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <stdexcept>
 
 namespace trtmtcnn {
 namespace {
@@ -12,6 +13,8 @@ int bucket_height(int height, int max_height) {
   return std::min(max_height, (height + step - 1) / step * step);
 }
 
+constexpr int64_t kMostTiles = 1 << 20;
+
 std::vector<Tile> split(std::span<const Level> levels, int width, int max_height) {
   const int most_x = grid_cells(width), most_y = grid_cells(max_height);
   std::vector<Tile> tiles;
@@ -19,6 +22,8 @@ std::vector<Tile> split(std::span<const Level> levels, int width, int max_height
     const int cells_x = grid_cells(levels[l].size.width), cells_y = grid_cells(levels[l].size.height);
     if (cells_x == 0 || cells_y == 0) continue;
     const int columns = (cells_x + most_x - 1) / most_x, rows = (cells_y + most_y - 1) / most_y;
+    if (static_cast<int64_t>(tiles.size()) + int64_t{columns} * rows > kMostTiles)
+      throw std::invalid_argument("levels are too large: look for larger faces, or at a smaller picture");
     for (int r = 0; r < rows; ++r) {
       for (int c = 0; c < columns; ++c) {
         Tile tile;

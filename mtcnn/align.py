@@ -181,7 +181,7 @@ def _as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
         raise TypeError(f"{name} must be an array of numbers, got None")
     try:
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of numbers: {error}") from None
 
 
@@ -192,4 +192,6 @@ def _height_width(size: tuple[int, int]) -> tuple[int, int]:
         raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
     if height < 1 or width < 1:
         raise ValueError(f"size must be at least 1x1 pixels, got {size!r}")
+    if max(height, width) > 1 << 24:
+        raise ValueError("size must be at most 16777216 pixels a side")
     return height, width

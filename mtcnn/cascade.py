@@ -25,6 +25,7 @@ __all__ = ["detect", "pyramid"]
 
 CELL = 12  # pixels that one P-Net cell sees
 PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
+MOST_LEVELS = 10_000
 SLACK = 1e-6  # so that rounding never loses a pixel: 720.0000000001 is 720
 
 Array = npt.NDArray[np.float32]
@@ -86,7 +87,7 @@ def pyramid(height: int, width: int, minsize: float, factor: float, level_size: 
 
     Returns (height, width, scale_y, scale_x) each; scales are level pixels per picture pixel.
     """
-    levels = []
+    levels: list[Level] = []
     scale = CELL / minsize
     while min(height, width) * scale >= CELL - SLACK:
         if level_size == "ceil":
@@ -97,6 +98,10 @@ def pyramid(height: int, width: int, minsize: float, factor: float, level_size: 
             scale_y = scale_x = scale
         if min(h, w) >= CELL:
             levels.append((h, w, scale_y, scale_x))
+            if len(levels) > MOST_LEVELS:
+                raise ValueError(
+                    f"factor is too near 1: it makes more than {MOST_LEVELS} pyramid levels, got {factor!r}"
+                )
         scale *= factor
     return tuple(levels)
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.images import MOST_PIXELS
+
 __all__ = ["as_dets", "find_central_face"]
 
 
@@ -41,7 +43,7 @@ def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:
         raise TypeError(f"{name} must be an array (n, 5), got None")
     try:
         array = np.asarray(dets, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of numbers (n, 5): {error}") from None
     if array.shape == (0,):
         return np.empty((0, 5))
@@ -66,4 +68,6 @@ def _height_width(img: npt.NDArray[Any] | Sequence[int]) -> tuple[int, int]:
         raise TypeError(f"img must be a picture or its (height, width), got {img!r:.80}") from None
     if height < 1 or width < 1:
         raise ValueError(f"img is empty: its height and width are {height} and {width}")
+    if max(height, width) > MOST_PIXELS:
+        raise ValueError(f"img is too large: its sides must be up to {MOST_PIXELS} pixels")
     return height, width

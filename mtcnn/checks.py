@@ -6,6 +6,7 @@ import math
 import numbers
 import os
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[A
     """`count` numbers in [0, 1]."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be {count} numbers ({what}), got {values!r}")
-    found = list(values)
+    found = list(islice(values, count + 1))  # it may have no end
     if len(found) != count:
-        raise ValueError(f"{name} must be {count} numbers ({what}), got {len(found)}")
+        got = len(found) if len(found) < count else "more"
+        raise ValueError(f"{name} must be {count} numbers ({what}), got {got}")
     return tuple(number(v, f"{name}[{i}]", low=0, high=1) for i, v in enumerate(found))
 
 

@@ -227,9 +227,14 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
         or description.network not in NETWORKS
         or description.flavour not in FLAVOURS
         or not isinstance(description.details, dict)
+        or not all(_are_whole(description.details.get(key, [])) for key in ("compute_capability", "targets"))
     ):
         raise EngineError(f"{beside} is damaged: run create_engines again")
     return data, description
+
+
+def _are_whole(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)
 
 
 def load_engine(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, NoReturn
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = ["as_bgr", "check_gpu_shape", "is_on_gpu"]
+
+MOST_PIXELS = 1 << 30  # of a picture that is converted, which copies it
 
 _UINT8 = np.dtype(np.uint8)
 # Kinds of device in DLPack: https://dmlc.github.io/dlpack/latest/c_api.html
@@ -93,6 +96,8 @@ def _convert(img: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
     if 0 in shape:
         raise ValueError(f"{name} is empty: its shape is {shape}")
+    if math.prod(shape[:2]) > MOST_PIXELS:
+        raise ValueError(f"{name} is too large: its shape is {shape}, of at most {MOST_PIXELS} pixels")
     if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)):
         return
     wanted = f"{name} must have the shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), got {shape}"

@@ -8,6 +8,7 @@ from operator import index
 import numpy as np
 
 include "errors.pyx"
+include "checks.pyx"
 include "dlpack.pyx"
 include "image.pyx"
 include "engine.pyx"

@@ -6,6 +6,11 @@ cdef class Device:
     def __init__(self):
         raise TypeError("Device is abstract: make a CpuDevice")
 
+    cdef Device_* get(self) except NULL:
+        if not self.device:
+            raise TypeError("this device was never made: call its class")
+        return self.device.get()
+
     @property
     def on_gpu(self):
         """Whether networks run in a GPU's memory."""
@@ -14,7 +19,7 @@ cdef class Device:
     @property
     def runtime(self):
         """Name and version of the library that runs the networks."""
-        return self.device.get().runtime().decode()
+        return self.get().runtime().decode()
 
     def load_engine(self, model, precision="fp32"):
         """Loads an engine file's bytes: ONNX for a CPU, a TensorRT plan for a GPU (which knows its precision).
@@ -28,8 +33,9 @@ cdef class Device:
         cdef Engine engine = Engine.__new__(Engine)
         cdef const char* bytes = <const char*>&data[0] if data.shape[0] else NULL
         cdef size_t size = data.shape[0]
+        cdef Device_* device = self.get()
         with nogil:
-            engine.engine = self.device.get().load_engine(const_char_span(bytes, size), wanted)
+            engine.engine = device.load_engine(const_char_span(bytes, size), wanted)
         return engine
 
 
@@ -49,17 +55,16 @@ cdef class CpuDevice(Device):
     native: whether MTCNN's three networks run on kernels of our own; else OpenVINO runs them, as it does all others.
     """
 
-    def __init__(self, str openvino_library not None, int threads=0, *, bint native=True):
-        if threads < 0 or threads > 1024:
-            raise ValueError(f"threads must be 0 (one a core) to 1024, got {threads}")
+    def __init__(self, str openvino_library not None, threads=0, *, bint native=True):
+        cdef int count = _whole(threads, "threads", 0, 1024)
         cdef string path = openvino_library.encode()
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, threads, native))
+            self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, count, native))
 
     @property
     def threads(self):
         """Threads that one call may use."""
-        return (<CpuDevice_*>self.device.get()).threads()
+        return (<CpuDevice_*>self.get()).threads()
 
 
 cdef class EmulatedGpu(CpuDevice):
@@ -70,10 +75,11 @@ cdef class EmulatedGpu(CpuDevice):
 
     ordinal = 0
 
-    def __init__(self, str openvino_library not None, int threads=0):
+    def __init__(self, str openvino_library not None, threads=0):
+        cdef int count = _whole(threads, "threads", 0, 1024)
         cdef string path = openvino_library.encode()
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, threads))
+            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count))
 
 
 cdef class CudaDevice(Device):
@@ -81,10 +87,11 @@ cdef class CudaDevice(Device):
 
     cdef readonly int ordinal
 
-    def __init__(self, str runtime not None, str parser not None, int ordinal=0):
+    def __init__(self, str runtime not None, str parser not None, ordinal=0):
         cdef Libraries paths
+        cdef int gpu = _whole(ordinal, "ordinal", 0, 1023)
         paths.runtime = runtime.encode()
         paths.parser = parser.encode()
         with nogil:
-            self.device = make_cuda_device(paths, ordinal)
-        self.ordinal = ordinal
+            self.device = make_cuda_device(paths, gpu)
+        self.ordinal = gpu

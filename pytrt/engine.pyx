@@ -21,16 +21,21 @@ cdef class Engine:
     def __init__(self):
         raise TypeError("Engine is made by Device.load_engine")
 
+    cdef Engine_* get(self) except NULL:
+        if not self.engine:
+            raise TypeError("this Engine was never made: engines are made by Device.load_engine")
+        return self.engine.get()
+
     @property
     def input(self):
         """(name, shape) of the input; -1 stands for any size."""
-        cdef const TensorInfo* info = &self.engine.get().input()
+        cdef const TensorInfo* info = &self.get().input()
         return info.name.decode(), _shape_tuple(info.shape)
 
     @property
     def outputs(self):
         """(name, shape) of each output."""
-        cdef const vector[TensorInfo]* infos = &self.engine.get().outputs()
+        cdef const vector[TensorInfo]* infos = &self.get().outputs()
         cdef size_t i
         return [(infos[0][i].name.decode(), _shape_tuple(infos[0][i].shape)) for i in range(infos.size())]
 
@@ -43,7 +48,7 @@ cdef class Engine:
         data = np.asarray(data)
         if data.dtype.kind not in "fiu":
             raise TypeError(f"data must hold numbers, got dtype {data.dtype}")
-        data = np.ascontiguousarray(data, dtype=np.float32)
+        data = _numbers(data, np.float32, "data")
         if data.ndim != 4:
             raise ValueError(f"data must have four dimensions (n, c, h, w), got shape {data.shape}")
         if data.size == 0:
@@ -59,14 +64,14 @@ cdef class Engine:
             run = self.idle.pop()
         except IndexError:
             run = _Run()
-            run.context = self.engine.get().host_context()
+            run.context = self.get().host_context()
         cdef const vector[Shape]* shapes
         with nogil:
             shapes = &run.context.get().output_shapes(shape)
         results = {}
         cdef vector[float*] pointers
         cdef float[:, :, :, ::1] out
-        cdef const vector[TensorInfo]* infos = &self.engine.get().outputs()
+        cdef const vector[TensorInfo]* infos = &self.get().outputs()
         for i in range(shapes.size()):
             array = np.empty(_shape_tuple(shapes[0][i]), np.float32)
             out = array

@@ -86,8 +86,3 @@ cdef Resize _resize_mode(mode) except *:
     if mode == "bilinear":
         return Resize.kBilinear
     raise ValueError(f'resize must be "area" or "bilinear", got {mode!r}')
-
-
-cdef _positive(name, int value):
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")

@@ -5,16 +5,15 @@ def isa():
     return kernels().isa.decode()
 
 
-def resize(img, int height, int width, mode="area"):
+def resize(img, height, width, mode="area"):
     """BGR uint8 (H, W, 3) resized to (3, height, width) float32 RGB, normalised to (x - 127.5) / 128."""
     cdef _View view = _View(img)
     cdef Resize m = _resize_mode(mode)
-    _positive("height", height)
-    _positive("width", width)
-    out = np.empty((3, height, width), np.float32)
-    cdef float[:, :, ::1] o = out
     cdef Size size
-    size.height, size.width = height, width
+    size.height = _whole(height, "height", 1, MOST_PIXELS_A_SIDE)
+    size.width = _whole(width, "width", 1, MOST_PIXELS_A_SIDE)
+    out = np.empty((3, size.height, size.width), np.float32)
+    cdef float[:, :, ::1] o = out
     with nogil:
         cpu_resize(view.image, size, m, &o[0, 0, 0])
     return out
@@ -30,44 +29,44 @@ def halve(img):
     return out
 
 
-def crop_resize(img, windows, int side, mode="area"):
+def crop_resize(img, windows, side, mode="area"):
     """Crops with zeros outside the picture, as a network's input.
 
     windows: (n, 4) int32 [x1, y1, x2, y2], inclusive. Returns (n, 3, side, side) float32 RGB, normalised.
     """
     cdef _View view = _View(img)
     cdef Resize m = _resize_mode(mode)
-    _positive("side", side)
-    windows = np.ascontiguousarray(windows, dtype=np.int32).reshape(-1, 4)
-    if (windows[:, 2:] < windows[:, :2]).any() or (np.abs(windows) > 10**8).any():
-        raise ValueError("windows must have x2 >= x1 and y2 >= y1, within 1e8")
-    out = np.empty((len(windows), 3, side, side), np.float32)
+    cdef int pixels = _whole(side, "side", 1, MOST_PIXELS_A_SIDE)
+    windows = _whole_numbers(windows, "windows", 10**8).reshape(-1, 4)
+    if (windows[:, 2:] < windows[:, :2]).any():
+        raise ValueError("windows must have x2 >= x1 and y2 >= y1")
+    out = np.empty((len(windows), 3, pixels, pixels), np.float32)
     if not len(windows):
         return out
     cdef const int[:, ::1] w = windows
     cdef float[:, :, :, ::1] o = out
     with nogil:
-        cpu_crop_resize(view.image, const_int_span(&w[0, 0], 4 * w.shape[0]), side, m, &o[0, 0, 0, 0])
+        cpu_crop_resize(view.image, const_int_span(&w[0, 0], 4 * w.shape[0]), pixels, m, &o[0, 0, 0, 0])
     return out
 
 
-def nms(boxes, scores, float threshold, overlap="union", groups=None, int keep=0x7FFFFFFF):
+def nms(boxes, scores, threshold, overlap="union", groups=None, keep=0x7FFFFFFF):
     """Greedy non-maximum suppression.
 
     boxes: (n, 4) float32 [x1, y1, x2, y2], inclusive; scores: (n,); overlap: "union" (IoU) or "min"
     (intersection over the smaller area); groups: (n,) int32, boxes suppress only within their own.
     Returns the indices kept, best first, equal scores by index.
     """
-    boxes = np.ascontiguousarray(boxes, dtype=np.float32).reshape(-1, 4)
-    scores = np.ascontiguousarray(scores, dtype=np.float32).reshape(-1)
+    boxes = _numbers(boxes, np.float32, "boxes").reshape(-1, 4)
+    scores = _numbers(scores, np.float32, "scores").reshape(-1)
     if len(boxes) != len(scores):
         raise ValueError(f"got {len(boxes)} boxes but {len(scores)} scores")
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
         raise ValueError("boxes and scores must be finite")
     if overlap not in ("union", "min"):
         raise ValueError(f'overlap must be "union" or "min", got {overlap!r}')
-    if keep < 0:
-        raise ValueError(f"keep must not be negative, got {keep}")
+    cdef int most = _whole(keep, "keep", 0, INT_MAX)
+    cdef float t = _real(threshold, "threshold")
     cdef size_t n = len(boxes)
     if n == 0:
         return np.empty(0, np.int64)
@@ -75,7 +74,7 @@ def nms(boxes, scores, float threshold, overlap="union", groups=None, int keep=0
     cdef const float[::1] s = scores
     cdef const int[::1] g = None
     if groups is not None:
-        groups = np.ascontiguousarray(groups, dtype=np.int32).reshape(-1)
+        groups = _whole_numbers(groups, "groups", INT_MAX).reshape(-1)
         if len(groups) != len(boxes):
             raise ValueError(f"got {len(boxes)} boxes but {len(groups)} groups")
         g = groups
@@ -85,31 +84,33 @@ def nms(boxes, scores, float threshold, overlap="union", groups=None, int keep=0
     cdef vector[int] kept
     with nogil:
         kept = cpu_nms(const_float_span(&b[0, 0], 4 * n), const_float_span(&s[0], n),
-                       const_int_span(group_data, group_count), threshold, o, keep)
+                       const_int_span(group_data, group_count), t, o, most)
     return np.array(kept, dtype=np.int64)
 
 
-def propose(prob, boxes, double scale_y, double scale_x, float threshold):
+def propose(prob, boxes, scale_y, scale_x, threshold):
     """P-Net's outputs for one level to windows.
 
     prob: (2, h, w) float32; boxes: (4, h, w) float32; scales: level pixels per image pixel.
     Returns (n, 9) float32 [x1, y1, x2, y2, score, dx1, dy1, dx2, dy2] in image pixels, row by row.
     """
-    prob = np.ascontiguousarray(prob, dtype=np.float32)
-    boxes = np.ascontiguousarray(boxes, dtype=np.float32)
+    prob = _numbers(prob, np.float32, "prob")
+    boxes = _numbers(boxes, np.float32, "boxes")
     if prob.ndim != 3 or prob.shape[0] != 2 or boxes.shape != (4, *prob.shape[1:]) or not prob.size:
         raise ValueError(f"prob and boxes must be (2, h, w) and (4, h, w), got {prob.shape} and {boxes.shape}")
-    if not (scale_y > 0 and scale_x > 0):
+    cdef double sy = _real(scale_y, "scale_y"), sx = _real(scale_x, "scale_x")
+    cdef float t = _real(threshold, "threshold")
+    if not (sy > 0 and sx > 0):
         raise ValueError("scale_y and scale_x must be positive")
     cdef const float[:, :, ::1] p = prob
     cdef const float[:, :, ::1] b = boxes
     cdef vector[float] rows
     with nogil:
-        rows = cpu_propose(&p[0, 0, 0], &b[0, 0, 0], <int>p.shape[1], <int>p.shape[2], scale_y, scale_x, threshold)
+        rows = cpu_propose(&p[0, 0, 0], &b[0, 0, 0], <int>p.shape[1], <int>p.shape[2], sy, sx, t)
     return np.array(rows, dtype=np.float32).reshape(-1, 9)
 
 
-def pack_levels(levels, widths=(128, 256, 384, 512), int max_height=512):
+def pack_levels(levels, widths=(128, 256, 384, 512), max_height=512):
     """How levels of (height, width) are packed into canvases for P-Net; the default is what the CPU likes.
 
     Returns [(canvas_height, canvas_width, [(level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x)])].
@@ -118,16 +119,13 @@ def pack_levels(levels, widths=(128, 256, 384, 512), int max_height=512):
     cdef Level level
     level.frame, level.scale_y, level.scale_x = 0, 1, 1
     for height, width in levels:
-        level.size.height, level.size.width = height, width
+        level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
+        level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)
         plan.push_back(level)
     cdef PackLimits limits
     for width in widths:
-        if width < 12:
-            raise ValueError(f"widths must be at least 12, got {width}")
-        limits.widths.push_back(width)
-    if max_height < 12:
-        raise ValueError(f"max_height must be at least 12, got {max_height}")
-    limits.max_height = max_height
+        limits.widths.push_back(_whole(width, "widths", 12, MOST_PIXELS_A_SIDE))
+    limits.max_height = _whole(max_height, "max_height", 12, MOST_PIXELS_A_SIDE)
     cdef vector[Canvas] canvases
     with nogil:
         canvases = pack(plan, limits)
@@ -138,20 +136,19 @@ def pack_levels(levels, widths=(128, 256, 384, 512), int max_height=512):
     ]
 
 
-def warp_affine(img, matrix, int height, int width):
+def warp_affine(img, matrix, height, width):
     """BGR uint8 (H, W, 3) warped to (height, width, 3), bilinear, zeros outside.
 
     matrix: (2, 3) float64 from input to output pixel coordinates (pixel centres are whole numbers).
     """
     cdef _View view = _View(img)
-    _positive("height", height)
-    _positive("width", width)
-    matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+    cdef int h = _whole(height, "height", 1, MOST_PIXELS_A_SIDE), w = _whole(width, "width", 1, MOST_PIXELS_A_SIDE)
+    matrix = _numbers(matrix, np.float64, "matrix")
     if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
         raise ValueError(f"matrix must be a finite (2, 3) array, got shape {matrix.shape}")
     cdef const double[:, ::1] m = matrix
-    out = np.empty((height, width, 3), np.uint8)
+    out = np.empty((h, w, 3), np.uint8)
     cdef uint8_t[:, :, ::1] o = out
     with nogil:
-        cpu_warp_affine(view.image, &m[0, 0], height, width, &o[0, 0, 0])
+        cpu_warp_affine(view.image, &m[0, 0], h, w, &o[0, 0, 0])
     return out

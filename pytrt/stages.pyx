@@ -11,7 +11,9 @@ cdef class Stages:
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None):
         self.views = []
-        cdef unique_ptr[Backend] backend = device.device.get().backend()
+        for engine in (pnet, rnet, onet):
+            (<Engine>engine).get()  # made
+        cdef unique_ptr[Backend] backend = device.get().backend()
         if isinstance(device, (CudaDevice, EmulatedGpu)):
             self.gpu = _Gpu.__new__(_Gpu)
             self.gpu.ordinal = device.ordinal
@@ -28,7 +30,7 @@ cdef class Stages:
         return 0
 
     def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False,
-             bint mirror=False, bint second_pass=False, float average_above=1):
+             bint mirror=False, bint second_pass=False, average_above=1.0):
         """Takes the frames of a call.
 
         images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
@@ -45,14 +47,13 @@ cdef class Stages:
         options.whole_pixels = whole_pixels
         options.mirror = mirror
         options.second_pass = second_pass
-        options.average_above = average_above
+        options.average_above = _real(average_above, "average_above")
         views = [_View(img, self.gpu) for img in images]
         for view in views:
             frames.push_back(view.image)
         for height, width in sizes:
-            size.height, size.width = height, width
-            if size.height < 1 or size.width < 1:
-                raise ValueError(f"sizes must be at least 1 x 1, got {height} x {width}")
+            size.height = _whole(height, "height in sizes", 1, 1 << 30)
+            size.width = _whole(width, "width in sizes", 1, 1 << 30)
             working.push_back(size)
         if frames.size() != working.size():
             raise ValueError(f"got {frames.size()} images but {working.size()} sizes")
@@ -75,7 +76,7 @@ cdef class Stages:
         self.views = []
         self.busy = False
 
-    def pnet(self, levels, float threshold, float nms_level, float nms_frame, int keep):
+    def pnet(self, levels, threshold, nms_level, nms_frame, keep):
         """P-Net over the image pyramids.
 
         levels: (frame, height, width, scale_y, scale_x) each; keep: boxes a frame, at most.
@@ -84,41 +85,50 @@ cdef class Stages:
         cdef vector[Level] plan
         cdef Level level
         cdef int left
+        cdef float t = _real(threshold, "threshold")
+        cdef float nms[2]
+        cdef int most = _whole(keep, "keep", 0, INT_MAX)
+        nms[0], nms[1] = _real(nms_level, "nms_level"), _real(nms_frame, "nms_frame")
+        for frame, height, width, scale_y, scale_x in levels:
+            level.frame = _whole(frame, "frame of a level", 0, INT_MAX)
+            level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
+            level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)
+            level.scale_y, level.scale_x = _real(scale_y, "scale_y"), _real(scale_x, "scale_x")
+            if not (level.scale_y > 0 and level.scale_x > 0):
+                raise ValueError(f"scales of levels must be positive, got {scale_y} and {scale_x}")
+            plan.push_back(level)
         self.enter()
         try:
-            for frame, height, width, scale_y, scale_x in levels:
-                level.frame, level.size.height, level.size.width = frame, height, width
-                level.scale_y, level.scale_x = scale_y, scale_x
-                if not (level.scale_y > 0 and level.scale_x > 0 and level.size.height > 0 and level.size.width > 0):
-                    got = (frame, height, width, scale_y, scale_x)
-                    raise ValueError(f"levels must have positive sizes and scales, got {got}")
-                if level.frame < 0 or level.frame >= <int>len(self.views):
-                    raise ValueError(f"levels name frame {frame}, but {len(self.views)} are loaded")
-                plan.push_back(level)
+            for level in plan:
+                if level.frame >= <int>len(self.views):
+                    raise ValueError(f"levels name frame {level.frame}, but {len(self.views)} are loaded")
             with nogil:
-                left = self.net.get().pnet(plan, threshold, nms_level, nms_frame, keep)
+                left = self.net.get().pnet(plan, t, nms[0], nms[1], most)
         finally:
             self.busy = False
         return left
 
-    def rnet(self, float threshold, float nms_threshold, int keep):
+    def rnet(self, threshold, nms_threshold, keep):
         """R-Net over the boxes. Returns the number left."""
         cdef int left
+        cdef float t = _real(threshold, "threshold"), nms = _real(nms_threshold, "nms_threshold")
+        cdef int most = _whole(keep, "keep", 0, INT_MAX)
         self.enter()
         try:
             with nogil:
-                left = self.net.get().rnet(threshold, nms_threshold, keep)
+                left = self.net.get().rnet(t, nms, most)
         finally:
             self.busy = False
         return left
 
-    def onet(self, float threshold, float nms_threshold):
+    def onet(self, threshold, nms_threshold):
         """O-Net over the boxes, with landmarks. Returns the number of faces."""
         cdef int left
+        cdef float t = _real(threshold, "threshold"), nms = _real(nms_threshold, "nms_threshold")
         self.enter()
         try:
             with nogil:
-                left = self.net.get().onet(threshold, nms_threshold)
+                left = self.net.get().onet(t, nms)
         finally:
             self.busy = False
         return left

@@ -35,17 +35,22 @@ cdef class TensorRt:
         with nogil:
             self.library = load_tensorrt(paths)
 
+    cdef TensorRt_* get(self) except NULL:
+        if not self.library:
+            raise TypeError("this TensorRt was never made: call TensorRt(runtime, parser)")
+        return self.library.get()
+
     @property
     def version(self):
         """The library's version, "10.15.1"."""
-        return self.library.get().version().decode()
+        return self.get().version().decode()
 
     @property
     def is_rtx(self):
-        return self.library.get().is_rtx()
+        return self.get().is_rtx()
 
-    def build(self, model, profiles, *, int64_t workspace=0, int optimization_level=-1, bytes timing_cache=b"",
-              int gpu=-1, BuildProgress progress=None):
+    def build(self, model, profiles, *, workspace=0, optimization_level=-1, bytes timing_cache not None=b"",
+              gpu=-1, BuildProgress progress=None):
         """Builds a plan from ONNX.
 
         profiles: [(min, opt, max)], each (n, c, h, w); workspace: bytes, 0 for TensorRT's default;
@@ -59,29 +64,27 @@ cdef class TensorRt:
         cdef Profile profile
         cdef size_t i
         cdef cbool cancelled = False
+        cdef TensorRt_* library = self.get()
         for shapes in profiles:
-            for shape in shapes:
-                if len(shape) != 4 or min(shape) < 1:
-                    raise ValueError(f"profiles must be (min, opt, max) of four positive sizes each, got {shapes}")
+            if len(shapes) != 3 or any(len(shape) != 4 for shape in shapes):
+                raise ValueError(f"profiles must be (min, opt, max) of four positive sizes each, got {shapes}")
             for i in range(4):
-                profile.min[i], profile.opt[i], profile.max[i] = shapes[0][i], shapes[1][i], shapes[2][i]
+                profile.min[i] = _whole(shapes[0][i], "sizes in profiles", 1, INT_MAX)
+                profile.opt[i] = _whole(shapes[1][i], "sizes in profiles", 1, INT_MAX)
+                profile.max[i] = _whole(shapes[2][i], "sizes in profiles", 1, INT_MAX)
                 if not shapes[0][i] <= shapes[1][i] <= shapes[2][i]:
                     raise ValueError(f"profiles must have min <= opt <= max, got {shapes}")
             options.profiles.push_back(profile)
-        if workspace < 0:
-            raise ValueError(f"workspace must not be negative, got {workspace}")
-        if optimization_level < -1 or optimization_level > 5:
-            raise ValueError(f"optimization_level must be 0 to 5, or -1, got {optimization_level}")
-        options.workspace = workspace
-        options.optimization_level = optimization_level
-        options.gpu = gpu
+        options.workspace = _whole(workspace, "workspace", 0, 1 << 62)
+        options.optimization_level = _whole(optimization_level, "optimization_level", -1, 5)
+        options.gpu = _whole(gpu, "gpu", -1, 1023)
         options.timing_cache.assign(<const char*>timing_cache, <const char*>timing_cache + len(timing_cache))
         if progress is None:
             progress = BuildProgress()
         cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL
         cdef size_t size = data.shape[0]
         with nogil:
-            result = build_or_cancel(self.library.get()[0], const_char_span(start, size), options,
+            result = build_or_cancel(library[0], const_char_span(start, size), options,
                                      progress.progress.get()[0], cancelled)
         if cancelled:
             raise BuildCancelled("the build was cancelled")
@@ -97,8 +100,9 @@ cdef class TensorRt:
         cdef const char* start = <const char*>&data[0] if data.shape[0] else NULL
         cdef size_t size = data.shape[0]
         cdef shared_ptr[Plan] loaded
+        cdef TensorRt_* library = self.get()
         with nogil:
-            loaded = self.library.get().load_plan(const_char_span(start, size))
+            loaded = library.load_plan(const_char_span(start, size))
         cdef const TensorInfo* info = &loaded.get().input()
         cdef const vector[TensorInfo]* outputs = &loaded.get().outputs()
         cdef vector[Profile] profiles = loaded.get().profiles()

@@ -177,17 +177,15 @@ void CpuBackend::infer(Context& net, const Engine& engine, const Shape& shape) {
   net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
 }
 
-const float* CpuBackend::output(const Engine& engine, const char* name, int channels) const {
-  return outputs_[checked_output(engine, *output_shapes_, name, channels)].data();
+const float* CpuBackend::output(const Engine& engine, const char* name, const Shape& least) const {
+  return outputs_[checked_output(engine, *output_shapes_, name, least)].data();
 }
 
 void CpuBackend::propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) {
   infer(pnet, engine, {1, 3, canvas.size.height, canvas.size.width});
-  const float* prob = output(engine, "prob1", 2);
-  const float* regression = output(engine, "boxes", 4);
+  const float* prob = output(engine, "prob1", {1, 2, grid_cells(canvas.size.height), grid_cells(canvas.size.width)});
   const Shape& grid = (*output_shapes_)[engine.output_index("prob1")];
-  if (grid[2] < grid_cells(canvas.size.height) || grid[3] < grid_cells(canvas.size.width))
-    throw EngineError("the first engine is not a P-Net: its output for a canvas is " + to_string(grid));
+  const float* regression = output(engine, "boxes", {1, 4, grid[2], grid[3]});
   const Grid outputs{prob, regression, static_cast<int>(grid[2]), static_cast<int>(grid[3])};
   for (const Tile& tile : canvas.tiles) cpu::propose(outputs, tile, levels_[tile.level], threshold, positions_, boxes_);
 }
@@ -317,9 +315,11 @@ void CpuBackend::refine(Context& net, const Engine& engine, const Refinement& re
       const int end = std::min(n, begin + most / views);
       crop(begin, end, refinement);
       // Rows beyond the last crop are leftovers of an earlier batch.
-      infer(net, engine, {std::min(batch_bucket(views * (end - begin)), most), 3, side, side});
-      accept({output(engine, "prob1", 2), output(engine, "boxes", 4),
-              has_landmarks ? output(engine, "landmarks", kLandmarks) : nullptr, refinement.mirror ? end - begin : 0},
+      const int batch = std::min(batch_bucket(views * (end - begin)), most);
+      infer(net, engine, {batch, 3, side, side});
+      accept({output(engine, "prob1", {batch, 2, 1, 1}), output(engine, "boxes", {batch, 4, 1, 1}),
+              has_landmarks ? output(engine, "landmarks", {batch, kLandmarks, 1, 1}) : nullptr,
+              refinement.mirror ? end - begin : 0},
              begin, end, refinement);
     }
   }

@@ -69,7 +69,7 @@ class CpuBackend final : public Backend {
   void accept(const Answers& answers, int begin, int end, const Refinement& refinement);
   void crop(int begin, int end, const Refinement& refinement);
   void infer(Context& net, const Engine& engine, const Shape& shape);
-  const float* output(const Engine& engine, const char* name, int channels) const;
+  const float* output(const Engine& engine, const char* name, const Shape& least) const;
 
   std::shared_ptr<ThreadPool> pool_;
   std::vector<Scratch> scratch_;  // one a worker

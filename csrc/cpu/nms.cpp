@@ -20,7 +20,7 @@ bool ranks_before(const Box& a, const Box& b) {
   return a.order < b.order;
 }
 
-int octave(float side) { return side > 0 ? std::ilogb(side) : -126; }
+int octave(float side) { return side > 0 ? std::clamp(std::ilogb(side), -126, 127) : -126; }
 
 float cell_size(int octave) { return std::ldexp(2.0f, octave); }
 
@@ -54,7 +54,8 @@ int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t
 int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
-  if (!has_area(b)) return -1;              // it has nothing in common with any
+  if (!has_area(b)) return -1;  // it has nothing in common with any
+  if (!std::isfinite(w * h)) return suppressor_by_scan(boxes, candidate, frame_begin);
   const float reach = 1.001f / threshold_;  // a little more than 1 / t, for rounding
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
@@ -79,7 +80,7 @@ int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t
 
 void Nms::add_to_grid(const std::vector<Box>& boxes, int kept) {
   const Box& b = boxes[kept];
-  if (!has_area(b)) return;
+  if (!has_area(b) || !std::isfinite(b.width() * b.height())) return;  // infinite areas overlap nothing enough
   const int o = octave(b.width());
   const float cell = cell_size(o);
   const uint64_t key = grid_key(scope_ == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),

@@ -119,9 +119,10 @@ class GpuBackend final : public Backend {
 
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override {
     infer(pnet, engine, {1, 3, canvas.size.height, canvas.size.width});
-    const int prob = checked_output(engine, *output_shapes_, "prob1", 2);
-    const int regression = checked_output(engine, *output_shapes_, "boxes", 4);
+    const int prob = checked_output(engine, *output_shapes_, "prob1",
+                                    {1, 2, grid_cells(canvas.size.height), grid_cells(canvas.size.width)});
     const Shape& grid = (*output_shapes_)[prob];
+    const int regression = checked_output(engine, *output_shapes_, "boxes", {1, 4, grid[2], grid[3]});
     const CanvasMemory& memory = canvas_memory(canvas);
     runtime_.for_each(memory.cells,
                       Propose{levels_.data(), memory.tiles.data(), memory.cell_starts.data(),
@@ -194,9 +195,10 @@ class GpuBackend final : public Backend {
       const int mirrored = refinement.mirror ? crops : 0;
       runtime_.for_each(crops * side * side, CropResize{frames_.data(), from.data, begin, side,
                                                         refinement.resize == Resize::kArea, mirrored, input_.data()});
-      infer(net, engine, {std::min(most, batch_bucket(views * crops)), 3, side, side});
+      const int batch = std::min(most, batch_bucket(views * crops));
+      infer(net, engine, {batch, 3, side, side});
       const auto output = [&](const char* name, int channels) -> const float* {
-        return outputs_[checked_output(engine, *output_shapes_, name, channels)].data();
+        return outputs_[checked_output(engine, *output_shapes_, name, {batch, channels, 1, 1})].data();
       };
       const Answers answers{output("prob1", 2), output("boxes", 4),
                             has_landmarks ? output("landmarks", kLandmarks) : nullptr, mirrored};

@@ -447,8 +447,8 @@ class TestStages:
         [
             (2, [(50, 50)], "2 images but 1 sizes"),
             (0, [(50, 50)], "0 images but 1 sizes"),
-            (1, [(0, 50)], "sizes must be at least 1 x 1"),
-            (1, [(50, -1)], "sizes must be at least 1 x 1"),
+            (1, [(0, 50)], "height in sizes must be at least 1, got 0"),
+            (1, [(50, -1)], "width in sizes must be at least 1, got -1"),
         ],
     )
     def test_wrong_sizes(self, images: int, sizes: Any, message: str, stages: pytrt.Stages) -> None:
@@ -468,11 +468,11 @@ class TestStages:
         ("level", "message"),
         [
             ((1, 50, 50, 1, 1), "levels name frame 1, but 1 are loaded"),
-            ((-1, 50, 50, 1, 1), "levels name frame -1, but 1 are loaded"),
-            ((0, 0, 50, 1, 1), "levels must have positive sizes and scales"),
-            ((0, 50, -50, 1, 1), "levels must have positive sizes and scales"),
-            ((0, 50, 50, 0, 1), "levels must have positive sizes and scales"),
-            ((0, 50, 50, 1, float("nan")), "levels must have positive sizes and scales"),
+            ((-1, 50, 50, 1, 1), "frame of a level must be at least 0"),
+            ((0, 0, 50, 1, 1), "height of a level must be at least 1"),
+            ((0, 50, -50, 1, 1), "width of a level must be at least 1"),
+            ((0, 50, 50, 0, 1), "scales of levels must be positive"),
+            ((0, 50, 50, 1, float("nan")), "scales of levels must be positive"),
         ],
     )
     def test_wrong_levels(self, level: Any, message: str, stages: pytrt.Stages) -> None:

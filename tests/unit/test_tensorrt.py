@@ -200,7 +200,11 @@ class TestSettings:
         [
             (((8, 3, 24, 24), (4, 3, 24, 24), (256, 3, 24, 24)), ValueError, "min <= opt <= max"),
             (((1, 3, 24, 24), (64, 3, 24, 24), (32, 3, 24, 24)), ValueError, "min <= opt <= max"),
-            (((0, 3, 24, 24), (1, 3, 24, 24), (1, 3, 24, 24)), ValueError, "positive"),
+            (
+                ((0, 3, 24, 24), (1, 3, 24, 24), (1, 3, 24, 24)),
+                ValueError,
+                "sizes in profiles must be at least 1, got 0",
+            ),
             (((1, 3, 20, 20), (1, 3, 20, 20), (1, 3, 20, 20)), EngineError, "profile has min=20"),
             (((1, 4, 24, 24), (1, 4, 24, 24), (1, 4, 24, 24)), EngineError, "axis 1"),
         ],

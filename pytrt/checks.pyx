@@ -1,0 +1,43 @@
+# Checks of arguments: each returns the plain value, or raises an error that names the argument.
+
+cdef int INT_MAX = 0x7FFFFFFF
+cdef int MOST_PIXELS_A_SIDE = 1 << 24  # of what a picture is resized to
+
+
+cdef int64_t _whole(value, str name, int64_t low, int64_t high) except? -1:
+    try:
+        n = index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {type(value).__name__}") from None
+    if n < low:
+        raise ValueError(f"{name} must be at least {low}, got {n if n > -(1 << 64) else 'less'}")
+    if n > high:
+        raise ValueError(f"{name} must be at most {high}, got {n if n < 1 << 64 else 'more'}")
+    return n
+
+
+cdef double _real(value, str name) except? -1:
+    cdef double number
+    try:
+        number = value
+    except TypeError:
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from None
+    except OverflowError:
+        raise ValueError(f"{name} is too large a number") from None
+    return number
+
+
+cdef _numbers(values, dtype, str name):
+    """A C-contiguous array."""
+    try:
+        return np.ascontiguousarray(values, dtype=dtype)
+    except OverflowError:
+        raise ValueError(f"{name} holds numbers that are too large") from None
+
+
+cdef _whole_numbers(values, str name, int64_t most):
+    """A C-contiguous int32 array of numbers that are no farther from 0 than `most`."""
+    array = _numbers(values, np.float64, name)  # exact as far as that
+    if not (np.abs(array) <= most).all():
+        raise ValueError(f"{name} must hold whole numbers within {most} of 0")
+    return array.astype(np.int32)
