@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan deepface bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: install run test lint asan fuzz soak deepface bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -75,6 +75,17 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 	@$(DEEPFACE)/bin/pip install --quiet -r $<
 	@$(DEEPFACE)/bin/pip install --quiet --no-deps deepface==0.0.103
 	@touch $@
+FUZZ_SECONDS ?= 300
+fuzz: $(DONE)/extra-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]
+	@command -v clang++ >/dev/null || { echo "make fuzz needs clang: sudo apt install clang" >&2; exit 1; }
+	@echo "== building with sanitizers and clang's coverage"
+	@$(HEADERS) CC=clang CXX=clang++ TRT_MTCNN_SANITIZE=address,undefined,fuzzer-no-link \
+	  $(PY) setup.py -q build --build-lib build/fuzz
+	@$(PY) tools/fuzz.py build/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+SOAK_SECONDS ?= 3600
+soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=60]
+	@$(PY) benchmarks/soak.py --seconds $(SOAK_SECONDS) $(SOAK)
 
 bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
 	@$(PY) benchmarks/speed/compare.py $(BENCH)

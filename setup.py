@@ -1,7 +1,7 @@
 """Builds csrc/ and pytrt/ into one extension; pyproject.toml holds the metadata.
 
 Environment: TRT_MTCNN_WERROR=1 makes warnings errors; TRT_MTCNN_SANITIZE=address,undefined builds with
-sanitizers (see `make asan`).
+sanitizers (see `make asan`, `make fuzz`).
 """
 
 import hashlib
@@ -37,6 +37,8 @@ if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
     FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
     FLAGS += ["-D_GLIBCXX_ASSERTIONS", "-fno-wrapv"]  # Python's own flags would define overflow away
     LINK_FLAGS += [f"-fsanitize={sanitizers}"]
+    if "fuzzer" in sanitizers:
+        FLAGS.append("-fno-sanitize=vptr,function")  # the fuzzer's runtime library lacks them
 if os.environ.get("TRT_MTCNN_WERROR"):
     FLAGS.append("-Werror")
 # Generated code has warnings of its own.
