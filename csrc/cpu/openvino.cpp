@@ -46,7 +46,10 @@ class OpenVinoContext final : public Context {
 class OpenVinoEngine final : public Engine, public std::enable_shared_from_this<OpenVinoEngine> {
  public:
   OpenVinoEngine(std::shared_ptr<OpenVino> runtime, ov::CompiledModel* model);
-  ~OpenVinoEngine() override { api().compiled_model_free(model_); }
+  // In a forked process its locks may be held by threads that do not live there: it is left alone.
+  ~OpenVinoEngine() override {
+    if (process().is_this()) api().compiled_model_free(model_);
+  }
 
   const TensorInfo& input() const override { return input_; }
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
@@ -109,6 +112,7 @@ TensorInfo OpenVinoEngine::describe(ov::Port* port) const {
 }
 
 std::unique_ptr<Context> OpenVinoEngine::context() {
+  process().check();
   ov::InferRequest* request = nullptr;
   api().check(api().compiled_model_create_infer_request(model_, &request), "make an inference request");
   return std::make_unique<OpenVinoContext>(shared_from_this(), request);
@@ -117,6 +121,7 @@ std::unique_ptr<Context> OpenVinoEngine::context() {
 const ov::Api& OpenVinoContext::api() const { return engine_->api(); }
 
 OpenVinoContext::~OpenVinoContext() {
+  if (!engine_->process().is_this()) return;
   api().infer_request_free(request_);
   release(views_);
 }
@@ -196,7 +201,7 @@ OpenVino::OpenVino(const std::string& library_path) : api_(std::make_unique<ov::
 }
 
 OpenVino::~OpenVino() {
-  if (core_) api_->core_free(core_);
+  if (core_ && process_.is_this()) api_->core_free(core_);
 }
 
 std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
@@ -204,6 +209,8 @@ std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
     throw DeviceError(
         "the CPU's own kernels run MTCNN's three networks as their authors laid them out, in fp32 (and bf16 where the "
         "machine has AVX512-BF16); this one needs OpenVINO, which is not installed: pip install openvino");
+  static const Process process;
+  process.check();  // before the lock, which another thread may have held when this process was forked
   static std::mutex mutex;
   static std::map<std::string, std::shared_ptr<OpenVino>>& loaded =
       *new std::map<std::string, std::shared_ptr<OpenVino>>;  // outlives every engine, also at exit

@@ -23,7 +23,7 @@ from tests import pictures
 Image = NDArray[np.uint8]
 Call = tuple[Image, dict[str, Any]]
 
-THREADS = 8
+THREADS = 16
 
 
 @pytest.fixture(scope="module")
