@@ -13,7 +13,7 @@ int bucket_height(int height, int max_height) {
   return std::min(max_height, (height + step - 1) / step * step);
 }
 
-constexpr int64_t kMostTiles = 1 << 20;
+constexpr int64_t kMostTiles = 1 << 17;
 
 std::vector<Tile> split(std::span<const Level> levels, int width, int max_height) {
   const int most_x = grid_cells(width), most_y = grid_cells(max_height);

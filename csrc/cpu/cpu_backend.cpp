@@ -29,8 +29,9 @@ CpuBackend::CpuBackend(std::shared_ptr<ThreadPool> pool)
 void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
   if (frames_.size() < images.size()) frames_.resize(images.size());
   unload();  // a load that fails leaves no view of another call's pictures
+  arena_.reset();
   frame_count_ = static_cast<int>(images.size());
-  for (size_t i = 0; i < images.size(); ++i) frames_[i].load(images[i], sizes[i], mode, *pool_, scratch_[0]);
+  for (size_t i = 0; i < images.size(); ++i) frames_[i].load(images[i], sizes[i], mode, *pool_, scratch_[0], arena_);
 }
 
 void CpuBackend::unload() {

@@ -74,6 +74,7 @@ class CpuBackend final : public Backend {
   std::shared_ptr<ThreadPool> pool_;
   std::vector<Scratch> scratch_;  // one a worker
   std::vector<Frame> frames_;
+  Arena arena_;  // of frames_
   int frame_count_ = 0;
 
   std::vector<Level> levels_;

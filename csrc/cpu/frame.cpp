@@ -4,13 +4,13 @@
 #include <cmath>
 
 namespace trtmtcnn::cpu {
-void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, Scratch& scratch) {
-  mip_count_ = 1;
+void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, Scratch& scratch, Arena& arena) {
+  mips_.clear();
   image_ = image;
-  if (mode == Resize::kArea) build_mips(pool);
+  if (mode == Resize::kArea) build_mips(pool, arena);
   if (size == Size{image.height, image.width}) return;
 
-  resized_.resize(static_cast<size_t>(size.height) * size.width * 3);  // first: the largest, so what may fail
+  uint8_t* const resized = arena.take(static_cast<size_t>(size.height) * size.width * 3);
   const Source source = Source::choose(*this, mode, image.height, image.width, size);
   scratch.vertical.set(mode, 0, source.extent(image.height), size.height, source.extent(image.height),
                        source.image.height);
@@ -22,34 +22,30 @@ void Frame::load(const Image& image, Size size, Resize mode, ThreadPool& pool, S
   const Columns columns{&scratch.horizontal, 0, size.width};
   for (int y = 0; y < size.height; ++y) {
     resample_row(source.image, scratch.vertical, y, columns, 0.5f, scratch, rgb[0], rgb[1], rgb[2]);
-    uint8_t* out = &resized_[static_cast<size_t>(y) * size.width * 3];
+    uint8_t* out = resized + static_cast<size_t>(y) * size.width * 3;
     for (int x = 0; x < size.width; ++x)
       for (int c = 0; c < 3; ++c) out[3 * x + c] = static_cast<uint8_t>(std::clamp(rgb[2 - c][x], 0.0f, 255.0f));
   }
-  image_ = {resized_.data(), size.height, size.width, static_cast<ptrdiff_t>(size.width) * 3};
-  mip_count_ = 1;
-  if (mode == Resize::kArea) build_mips(pool);
+  image_ = {resized, size.height, size.width, static_cast<ptrdiff_t>(size.width) * 3};
+  mips_.clear();
+  if (mode == Resize::kArea) build_mips(pool, arena);
 }
 
-void Frame::build_mips(ThreadPool& pool) {
+void Frame::build_mips(ThreadPool& pool, Arena& arena) {
   Image above = image_;
   while (above.height > 1 || above.width > 1) {
-    const size_t index = static_cast<size_t>(mip_count_) - 1;
-    if (mips_.size() <= index) mips_.emplace_back();
-    Mip& mip = mips_[index];
     const int height = (above.height + 1) / 2, width = (above.width + 1) / 2;
-    mip.pixels.resize(static_cast<size_t>(height) * width * 3);
-    mip.image = {mip.pixels.data(), height, width, static_cast<ptrdiff_t>(width) * 3};
+    uint8_t* const pixels = arena.take(static_cast<size_t>(height) * width * 3);
     const int grain = std::max(1, 65536 / width);
     pool.parallel_for(height, grain, [&](int begin, int end, int) {
       for (int y = begin; y < end; ++y) {
         const uint8_t* top = above.data + ptrdiff_t{2} * y * above.row_stride;
         const uint8_t* bottom = 2 * y + 1 < above.height ? top + above.row_stride : top;
-        kernels().halve_row(top, bottom, above.width, mip.pixels.data() + static_cast<size_t>(y) * width * 3);
+        kernels().halve_row(top, bottom, above.width, pixels + static_cast<size_t>(y) * width * 3);
       }
     });
-    above = mip.image;
-    ++mip_count_;
+    above = {pixels, height, width, static_cast<ptrdiff_t>(width) * 3};
+    mips_.push_back(above);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "cpu/arena.h"
 #include "cpu/kernels.h"
 #include "cpu/resample.h"
 #include "cpu/thread_pool.h"
@@ -19,26 +20,20 @@ struct Scratch {
 
 class Frame {
  public:
-  // Views `image`, or holds a copy resized to `size` where that differs. Builds mips for kArea.
-  void load(const Image& image, Size size, Resize mode, ThreadPool& pool, Scratch& scratch);
+  // Views `image`, or holds a copy resized to `size` where that differs. Builds mips for kArea. What it holds is in
+  // the arena.
+  void load(const Image& image, Size size, Resize mode, ThreadPool& pool, Scratch& scratch, Arena& arena);
   void unload() { image_ = {}; }
 
   Size size() const { return {image_.height, image_.width}; }
-  const Image& mip(int level) const { return level == 0 ? image_ : mips_[level - 1].image; }
-  int mips() const { return mip_count_; }
+  const Image& mip(int level) const { return level == 0 ? image_ : mips_[level - 1]; }
+  int mips() const { return static_cast<int>(mips_.size()) + 1; }
 
  private:
-  struct Mip {
-    std::vector<uint8_t> pixels;
-    Image image;
-  };
-
-  void build_mips(ThreadPool& pool);
+  void build_mips(ThreadPool& pool, Arena& arena);
 
   Image image_;
-  std::vector<uint8_t> resized_;
-  std::vector<Mip> mips_;
-  int mip_count_ = 0;
+  std::vector<Image> mips_;
 };
 
 // Where a resampled window comes from: a mip of the frame and the weights along both axes.

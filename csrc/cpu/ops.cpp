@@ -12,7 +12,8 @@ void resize(const Image& image, Size size, Resize mode, float* out) {
   Scratch scratch;
   Frame frame;
   const Size whole{image.height, image.width};
-  frame.load(image, whole, mode, pool, scratch);
+  Arena arena;
+  frame.load(image, whole, mode, pool, scratch, arena);
   const Source source = Source::choose(frame, mode, whole.height, whole.width, size);
   const double height = source.extent(whole.height), width = source.extent(whole.width);
   scratch.vertical.set(mode, 0, height, size.height, height, source.image.height);
@@ -36,7 +37,8 @@ void crop_resize(const Image& image, std::span<const int> windows, int side, Res
   ThreadPool pool(1);
   Scratch scratch;
   Frame frame;
-  frame.load(image, {image.height, image.width}, mode, pool, scratch);
+  Arena arena;
+  frame.load(image, {image.height, image.width}, mode, pool, scratch, arena);
   for (size_t i = 0; i + 3 < windows.size(); i += 4, out += ptrdiff_t{3} * side * side)
     crop_resize(frame, CropWindow{windows[i], windows[i + 1], windows[i + 2], windows[i + 3]}, side, mode, scratch,
                 out);

@@ -6,7 +6,8 @@ import copy
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +414,42 @@ class TestBatches:
         assert len(whole) == len(parts) == 9
         for a, b in zip(whole, parts, strict=True):
             assert_near(a, b, pixels=0.01)
+
+    def test_an_iterator_is_read_as_needed_and_not_kept(self, astronaut: Image, detector: TrtMtcnn) -> None:
+        made: list[weakref.ref[Image]] = []
+        most = 0
+
+        def images() -> Iterator[Image]:
+            nonlocal most
+            for i in range(40):
+                img = astronaut[: 400 + i].copy()
+                made.append(weakref.ref(img))
+                most = max(most, sum(held() is not None for held in made))
+                yield img
+
+        assert [len(dets) for dets, _ in detector.detect_batch(images())] == [1] * 40
+        assert most < 15
+
+    def test_what_an_iterator_raises_comes_through(self, astronaut: Image, detector: TrtMtcnn) -> None:
+        def images() -> Iterator[Image]:
+            yield astronaut
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            detector.detect_batch(images())
+        assert len(detector.detect(astronaut)[0]) == 1
+
+    def test_the_picture_at_fault_is_named(self, astronaut: Image, detector: TrtMtcnn) -> None:
+        with pytest.raises(ValueError, match=r"images\[17\] is empty"):
+            detector.detect_batch([astronaut] * 17 + [astronaut[:0]] + [astronaut])
+
+    @pytest.mark.slow
+    def test_thousands_keep_their_order(self, astronaut: Image, face: Image, detector: TrtMtcnn) -> None:
+        small = pictures.scaled(face, 60)
+        kinds = [np.zeros((50, 70, 3), np.uint8), small, pictures.tiled(small, 1, 2)]
+        order = np.random.default_rng(0).integers(0, 3, 2000)
+        found = detector.detect_batch((kinds[i] for i in order), 30)
+        assert [len(dets) for dets, _ in found] == order.tolist()
 
 
 class TestLife:

@@ -243,6 +243,19 @@ def test_memory_is_steady(face: Image, astronaut: Image, engines: dict[str, Path
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("params", [{}, {"max_size": (1000, 1000)}])
+def test_memory_of_batches_is_bounded_whatever_is_where(params: dict[str, Any], engines: dict[str, Path]) -> None:
+    tiny, large = np.zeros((10, 10, 3), np.uint8), np.zeros((1300, 1500, 3), np.uint8)
+    with TrtMtcnn(device="cpu") as detector:
+        detector.detect_batch([tiny, large], **params)
+        before = resident_megabytes()
+        for i in range(100):  # each place in a batch has held the large one
+            detector.detect_batch([tiny] * i + [large], **params)
+        assert resident_megabytes() < before + 60
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_detectors_and_networks_leave_nothing_behind(astronaut: Image, engines: dict[str, Path]) -> None:
     def use() -> None:
         with TrtMtcnn(device="cpu") as detector:
