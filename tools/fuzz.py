@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[])
     parser.add_argument("--seconds", type=int, default=300, help="for all targets together (default %(default)s)")
     parser.add_argument("--merge", action="store_true")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="run the target on this file alone")
     options = parser.parse_args()
     folder = options.folder.resolve()
     targets = options.targets or list(TARGETS)
@@ -54,6 +55,8 @@ def main() -> int:
             path.mkdir(parents=True, exist_ok=True)
         if options.merge:
             arguments = ["-merge=1", str(seeds), str(kept)]
+        elif options.replay:
+            arguments = [str(options.replay)]
         else:
             arguments = [f"-max_total_time={max(1, options.seconds // len(targets))}", str(kept), str(seeds)]
         command = [sys.executable, __file__, f"-artifact_prefix={findings}/{target}-", "-print_final_stats=1"]
