@@ -19,7 +19,7 @@ import pytrt
 from mtcnn import FaceAligner, MtcnnError, TrtMtcnn, draw_faces, find_central_face
 from mtcnn.align import similarity_transform
 from mtcnn.devices import cpu_device
-from mtcnn.engines import NETWORKS, create_engines, engine_problem, load_engine, read_engine
+from mtcnn.engines import NETWORKS, create_engines, engine_problem, load_engine, models_folder, read_engine
 from mtcnn.params import Params
 from mtcnn.runtimes import openvino_library
 from tests.fuzz.choices import Choices
@@ -245,6 +245,31 @@ def files(data: bytes) -> None:
             load_engine(path, network=c.pick((None, name)))
 
 
+def models(data: bytes) -> None:
+    """ONNX with some bytes changed, to the reader of our own; OpenVINO never sees it."""
+    c = Choices(data)
+    name = c.pick(NETWORKS)
+    model = (models_folder() / f"{name}.onnx").read_bytes()
+    kind = c.whole(0, 3)
+    if kind == 0:
+        content = c.rest()
+    elif kind == 1:  # most of the bytes are weights; the graph is told before and after
+        content = mutated(c, model[:700]) + model[700:]
+    elif kind == 2:
+        content = model[:-1500] + mutated(c, model[-1500:])
+    else:
+        content = mutated(c, model)
+    with only_documented_errors():
+        engine = native_device().load_engine(content, c.pick(("fp32", "bf16", "fp16")))
+        side = {"pnet": c.whole(12, 40), "rnet": 24, "onet": 48}[name]
+        engine.infer(c.reals(c.whole(1, 3), 3, side, side))
+
+
+@lru_cache(maxsize=1)
+def native_device() -> pytrt.CpuDevice:
+    return pytrt.CpuDevice("", 1)
+
+
 def mutated(c: Choices, content: bytes) -> bytes:
     changed = bytearray(content)
     for _ in range(c.whole(1, 4)):
@@ -275,5 +300,5 @@ def json_value(c: Choices, depth: int = 0) -> Any:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (detect, faces, native, stage, networks, files)
+    target.__name__: target for target in (detect, faces, native, stage, networks, files, models)
 }
