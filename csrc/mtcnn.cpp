@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 namespace trtmtcnn {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr int kRnetSide = 24;
 constexpr int kOnetSide = 48;
+constexpr int64_t kMostPixels = int64_t{1} << 34;  // of a call's levels: minutes of work
 constexpr int kAll = std::numeric_limits<int>::max();
 
 bool same_geometry(std::span<const Level> a, std::span<const Level> b) {
@@ -40,6 +42,12 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
 }
 
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep) {
+  int64_t pixels = 0;
+  for (const Level& level : levels) {
+    pixels += int64_t{level.size.height} * level.size.width;
+    if (pixels > kMostPixels)
+      throw std::invalid_argument("levels are too large: look for larger faces, or at a smaller picture");
+  }
   const auto suppress = [&] {
     if (!options_.nms_on_windows) backend_->regress();
     backend_->nms(nms_level, Overlap::kUnion, Scope::kLevel, kAll);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "process.h"
@@ -47,6 +49,7 @@ class ThreadPool::Crew {
     take_pieces(0);
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return active_ == 0; });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
   }
 
@@ -55,7 +58,12 @@ class ThreadPool::Crew {
     for (;;) {
       const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);
       if (begin >= n_) return;
-      function_(body_, begin, std::min(begin + grain_, n_), worker);
+      try {
+        function_(body_, begin, std::min(begin + grain_, n_), worker);
+      } catch (...) {  // out of memory: for the caller to hear, not for this thread to die of
+        std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
     }
   }
 
@@ -84,6 +92,7 @@ class ThreadPool::Crew {
   bool stop_ = false;
   unsigned generation_ = 0;
   int active_ = 0;
+  std::exception_ptr error_;
 
   Function function_ = nullptr;
   void* body_ = nullptr;

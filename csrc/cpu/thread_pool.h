@@ -17,7 +17,7 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls body(begin, end, worker) over pieces of [0, n) of about `grain` items; `worker` in
-  // [0, threads()) tells whose scratch memory to use. The body must not throw.
+  // [0, threads()) tells whose scratch memory to use. What the body throws is thrown here once all have ended.
   template <typename Body>
   void parallel_for(int n, int grain, Body&& body) {
     using Plain = std::remove_reference_t<Body>;

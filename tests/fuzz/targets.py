@@ -152,11 +152,11 @@ def stage(data: bytes) -> None:
     c = Choices(data)
     ratio = lambda: c.pick((0.3, 1.0, 2.5, 1e-9, 1e9, 1e-300))  # noqa: E731
     side = lambda: c.pick((1, 12, 13, 60, 300))  # noqa: E731
-    level = lambda: [c.value(f) for f in (lambda: c.whole(0, 2), side, side, ratio, ratio)]  # noqa: E731
+    level = lambda: [c.value(lambda: c.whole(0, 2)), extent(), extent(), c.value(ratio), c.value(ratio)]  # noqa: E731
     unit = lambda: c.value(lambda: c.pick(THRESHOLDS))  # noqa: E731
     keep = lambda: c.value(lambda: c.whole(0, 100))  # noqa: E731
 
-    def extent() -> Any:  # the sanitizer ends the process where memory for a frame cannot be had
+    def extent() -> Any:  # not what takes minutes, or memory: the sanitizer ends the process where there is none
         value = c.value(side)
         return 2**31 if isinstance(value, int) and 1000 < value < 2**31 else value
 

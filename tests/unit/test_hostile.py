@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from mtcnn import EngineError, FaceAligner, TrtMtcnn, draw_faces, find_central_f
 from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, engine_problem, load_engine, read_engine
 from mtcnn.runtimes import openvino_library
+from tests.conftest import ROOT
 
 HUGE = 10**400
 IMG = np.zeros((20, 30, 3), np.uint8)
@@ -112,6 +115,37 @@ def test_windows_far_outside(window: Any) -> None:
 def test_levels_of_more_tiles_than_memory_holds() -> None:
     with pytest.raises(ValueError, match="levels are too large"):
         pytrt.pack_levels([(2**24, 2**24)], [12], 12)
+
+
+def test_levels_that_would_take_hours(engines: dict[str, Path]) -> None:
+    device = cpu_device()
+    stages = pytrt.Stages(device, *(load_engine(engines[net], device) for net in NETWORKS))
+    stages.load([IMG], [IMG.shape[:2]])
+    with pytest.raises(ValueError, match="levels are too large"):
+        stages.pnet([(0, 2**24, 2**24, 1.0, 1.0)], 0.6, 0.5, 0.7, 100)
+    assert stages.pnet([(0, 20, 30, 1.0, 1.0)], 0.0, 1.0, 1.0, 1000) == 50
+
+
+def test_what_cannot_be_allocated_on_a_thread_of_the_pool(tmp_path: Path) -> None:
+    """It reaches the caller, and the detector works on."""
+    code = """
+import resource, sys
+import numpy as np
+from mtcnn import TrtMtcnn
+detector = TrtMtcnn(device="cpu", threads=4)
+img = np.random.default_rng(0).integers(0, 255, (3000, 3000, 3), np.uint8)
+before = len(detector.detect(img[:300, :300])[0])
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 200_000_000, resource.RLIM_INFINITY))
+try:
+    detector.detect(img, 12, thresholds=(0, 0.9, 0.9))
+except MemoryError:
+    print("MemoryError")
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert len(detector.detect(img[:300, :300])[0]) == before
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "MemoryError" and done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("factor", [1 - 1e-6, 1 - 1e-16])
