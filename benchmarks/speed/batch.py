@@ -49,6 +49,7 @@ def crowd(width: int, height: int, side: int) -> Image:
 
 
 BATCHES: dict[str, Callable[[], list[Image]]] = {
+    "64 of 100x100": lambda: [photo(100, 100) for _ in range(64)],
     "16 of 320x240": lambda: [photo(320, 240) for _ in range(16)],
     "16 of 640x480": lambda: [photo(640, 480) for _ in range(16)],
     "8 of 1920x1080": lambda: [photo(1920, 1080) for _ in range(8)],
