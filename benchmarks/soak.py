@@ -9,6 +9,8 @@ open files must not grow. Prints a line now and then; exits with 1 where somethi
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 import pickle
 import sys
@@ -31,6 +33,7 @@ from mtcnn.params import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 0.25  # of the time
+ROUNDS = 3  # of all calls, by all threads at once, with which it begins: all memory has then met all sizes
 STEADY = 0.02  # of resident memory
 
 Image = npt.NDArray[np.uint8]
@@ -142,12 +145,16 @@ def same(a: Any, b: Any) -> bool:
 def soak(works: list[Work], expected: list[Any], threads: int, seconds: float) -> int:
     stop = threading.Event()
     wrong: list[str] = []
-    calls = [0] * threads
+    calls, rounds = [0] * threads, [0] * threads
+    together = threading.Barrier(threads)
 
     def detect(number: int) -> None:
         rng = np.random.default_rng(number)
         while not stop.is_set():
-            for i in rng.permutation(len(works)):  # all of them, so that each thread's memory meets every size
+            for i in range(len(works)) if rounds[number] < ROUNDS else rng.permutation(len(works)):
+                if rounds[number] < ROUNDS:
+                    with contextlib.suppress(threading.BrokenBarrierError):
+                        together.wait()
                 if stop.is_set():
                     return
                 try:
@@ -157,25 +164,34 @@ def soak(works: list[Work], expected: list[Any], threads: int, seconds: float) -
                 except BaseException as error:
                     wrong.append(f"{works[i].what}: {type(error).__name__}: {error}")
                 calls[number] += 1
+            rounds[number] += 1
 
     workers = [threading.Thread(target=detect, args=(i,), daemon=True) for i in range(threads)]
     for worker in workers:
         worker.start()
-    began, told = time.monotonic(), 0.0
-    samples: list[tuple[float, Sample]] = []
-    while (now := time.monotonic() - began) < seconds and not wrong:
-        samples.append((now, sample()))
+    began, told, end = time.monotonic(), 0.0, math.inf
+    samples: list[Sample] = []
+    while (now := time.monotonic() - began) < end and not wrong:
+        taken = sample()
         if now >= told:
             told = now + seconds / 20
-            print(f"{now:6.0f} s  {sum(calls):7} calls  {describe(samples[-1][1])}", flush=True)
+            print(f"{now:6.0f} s  {sum(calls):7} calls  {describe(taken)}", flush=True)
+        if end == math.inf and now >= WARM_UP * seconds and min(rounds) >= ROUNDS:
+            end = now + (1 - WARM_UP) * seconds
+        if end < math.inf:
+            samples.append(taken)
+        elif now > 10 * seconds + 600:
+            wrong.append("the warm-up does not end")
         time.sleep(min(0.25, seconds / 200))
     stop.set()
+    together.abort()
     for worker in workers:
         worker.join(60)
     if any(worker.is_alive() for worker in workers):
         wrong.append("a thread hangs")
-    print(f"{seconds:6.0f} s  {sum(calls):7} calls", flush=True)
-    wrong += growth([taken for at, taken in samples if at >= WARM_UP * seconds])
+    print(f"{now:6.0f} s  {sum(calls):7} calls", flush=True)
+    if samples:
+        wrong += growth(samples)
     for line in sorted(set(wrong)):
         print(f"WRONG: {line}")
     return 1 if wrong else 0
