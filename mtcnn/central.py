@@ -64,7 +64,7 @@ def _height_width(img: npt.NDArray[Any] | Sequence[int]) -> tuple[int, int]:
         shape = img
     try:
         height, width = (operator.index(n) for n in tuple(shape)[:2])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
         raise TypeError(f"img must be a picture or its (height, width), got {img!r:.80}") from None
     if height < 1 or width < 1:
         raise ValueError(f"img is empty: its height and width are {height} and {width}")

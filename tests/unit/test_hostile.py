@@ -83,6 +83,7 @@ def test_numbers_that_no_float_holds(call: Callable[[Any], object], name: str) -
     [
         lambda: find_central_face((100, 100), [[HUGE, 0, 1, 1, 1]]),
         lambda: find_central_face((HUGE, 100), [[0, 0, 1, 1, 1]]),
+        lambda: find_central_face(memoryview(IMG), [[0, 0, 1, 1, 1]]),  # type: ignore[arg-type]
         lambda: draw_faces(IMG, [[0, 0, HUGE, 1, 1]]),
         lambda: draw_faces(IMG, [[0, 0, 1, 1, 1]], [[HUGE] * 10]),
         lambda: FaceAligner().align(IMG, [HUGE] * 10),
