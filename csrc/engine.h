@@ -18,6 +18,7 @@ inline int64_t volume(const Shape& s) { return s[0] * s[1] * s[2] * s[3]; }
 struct TensorInfo {
   std::string name;
   Shape shape;
+  int rank = 4;  // 2: (n, c), for which the shape says (n, c, 1, 1)
 };
 
 // Runs the network for one thread at a time.

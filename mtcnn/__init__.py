@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from mtcnn.central import find_central_face as find_central_face
     from mtcnn.detector import TrtMtcnn as TrtMtcnn
     from mtcnn.draw import draw_faces as draw_faces
+    from mtcnn.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.engines import create_engines as create_engines
     from mtcnn.errors import ClosedError as ClosedError
     from mtcnn.errors import DeviceError as DeviceError
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
+    from mtcnn.errors import NoFaceError as NoFaceError
     from mtcnn.mtcnn import MTCNN as MTCNN
+    from mtcnn.verify import FaceVerifier as FaceVerifier
 
 __version__ = "0.1.0"
 
@@ -28,7 +31,10 @@ _HOMES = {
     "DeviceError": "errors",
     "EngineError": "errors",
     "FaceAligner": "align",
+    "FaceEmbedder": "embedder",
+    "FaceVerifier": "verify",
     "MtcnnError": "errors",
+    "NoFaceError": "errors",
     "TrtMtcnn": "detector",
     "create_engines": "engines",
     "draw_faces": "draw",
@@ -41,7 +47,10 @@ __all__ = [
     "DeviceError",
     "EngineError",
     "FaceAligner",
+    "FaceEmbedder",
+    "FaceVerifier",
     "MtcnnError",
+    "NoFaceError",
     "TrtMtcnn",
     "create_engines",
     "draw_faces",

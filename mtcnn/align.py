@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .images import as_bgr
 
-__all__ = ["FaceAligner", "as_points", "similarity_transform"]
+__all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
 
 # Left eye, right eye, nose, left and right mouth corner in a crop 112 high and 96 wide.
 _TEMPLATE = np.array(
@@ -39,7 +39,7 @@ class FaceAligner:
     """
 
     def __init__(self, size: tuple[int, int] = (112, 96)) -> None:
-        self._size = _height_width(size)
+        self._size = height_width(size)
         height, width = self._size
         scale = min(height / _TEMPLATE_HEIGHT, width / _TEMPLATE_WIDTH)
         margin = ((width - _TEMPLATE_WIDTH * scale) / 2, (height - _TEMPLATE_HEIGHT * scale) / 2)
@@ -185,9 +185,10 @@ def _as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
         raise TypeError(f"{name} must be an array of numbers: {error}") from None
 
 
-def _height_width(size: tuple[int, int]) -> tuple[int, int]:
+def height_width(size: object) -> tuple[int, int]:
+    """Return (height, width) as whole numbers from 1 up."""
     try:
-        height, width = (operator.index(n) for n in size)
+        height, width = (operator.index(n) for n in size)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
     if height < 1 or width < 1:

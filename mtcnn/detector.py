@@ -90,6 +90,11 @@ class TrtMtcnn:
         return str(self._device.runtime)
 
     @property
+    def device(self) -> pytrt.Device:
+        """What the networks run on."""
+        return self._device
+
+    @property
     def params(self) -> Params:
         """The parameters of a call that sets none."""
         return self._params

@@ -1,6 +1,6 @@
 """The errors of this library. A wrong argument is a plain ValueError or TypeError that names it."""
 
-__all__ = ["ClosedError", "DeviceError", "EngineError", "MtcnnError"]
+__all__ = ["ClosedError", "DeviceError", "EngineError", "MtcnnError", "NoFaceError"]
 
 
 class MtcnnError(Exception):
@@ -17,3 +17,7 @@ class DeviceError(MtcnnError):
 
 class ClosedError(MtcnnError):
     """A detector or network was used after ``close()``."""
+
+
+class NoFaceError(MtcnnError):
+    """A picture shows no face where one was asked for."""

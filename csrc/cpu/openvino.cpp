@@ -30,11 +30,12 @@ class OpenVinoContext final : public Context {
   struct View {
     const float* data;
     Shape shape;
+    int rank;
     ov::Tensor* tensor;
   };
 
   const ov::Api& api() const;
-  ov::Tensor* view(const float* data, const Shape& shape);
+  ov::Tensor* view(const float* data, const Shape& shape, int rank = 4);
   void release(std::vector<View>& views);
 
   std::shared_ptr<OpenVinoEngine> engine_;
@@ -77,6 +78,8 @@ OpenVinoEngine::OpenVinoEngine(std::shared_ptr<OpenVino> runtime, ov::CompiledMo
     ov::Port* port = nullptr;
     api().check(api().compiled_model_input_by_index(model_, 0, &port), "find the network's input");
     input_ = describe(port);
+    if (input_.rank != 4)
+      throw EngineError("the input \"" + input_.name + "\" does not have four dimensions (n, c, h, w)");
     for (size_t i = 0; i < outputs; ++i) {
       api().check(api().compiled_model_output_by_index(model_, i, &port), "find the network's outputs");
       outputs_.push_back(describe(port));
@@ -104,10 +107,14 @@ TensorInfo OpenVinoEngine::describe(ov::Port* port) const {
   ov::OvPartialShape shape{};
   api().check(api().port_get_partial_shape(port, &shape), "read a tensor's shape");
   const int64_t rank = shape.rank.max;
-  if (rank == 4)
-    for (int i = 0; i < 4; ++i) info.shape[i] = shape.dims[i].min == shape.dims[i].max ? shape.dims[i].max : -1;
+  const bool known = shape.rank.min == rank && (rank == 4 || rank == 2);
+  info.shape = {-1, -1, 1, 1};
+  if (known) {
+    info.rank = static_cast<int>(rank);
+    for (int i = 0; i < info.rank; ++i) info.shape[i] = shape.dims[i].min == shape.dims[i].max ? shape.dims[i].max : -1;
+  }
   api().partial_shape_free(&shape);
-  if (rank != 4) throw EngineError("the tensor \"" + info.name + "\" does not have four dimensions (n, c, h, w)");
+  if (!known) throw EngineError("the tensor \"" + info.name + "\" has neither four (n, c, h, w) nor two dimensions");
   return info;
 }
 
@@ -131,15 +138,15 @@ void OpenVinoContext::release(std::vector<View>& views) {
   views.clear();
 }
 
-ov::Tensor* OpenVinoContext::view(const float* data, const Shape& shape) {
-  const auto found =
-      std::find_if(views_.begin(), views_.end(), [&](const View& v) { return v.data == data && v.shape == shape; });
+ov::Tensor* OpenVinoContext::view(const float* data, const Shape& shape, int rank) {
+  const auto found = std::find_if(views_.begin(), views_.end(),
+                                  [&](const View& v) { return v.data == data && v.shape == shape && v.rank == rank; });
   if (found != views_.end()) return found->tensor;
   Shape dims = shape;
   ov::Tensor* tensor = nullptr;
-  api().check(api().tensor_create_from_host_ptr(ov::kF32, {4, dims.data()}, const_cast<float*>(data), &tensor),
+  api().check(api().tensor_create_from_host_ptr(ov::kF32, {rank, dims.data()}, const_cast<float*>(data), &tensor),
               "view a buffer");
-  views_.push_back({data, shape, tensor});
+  views_.push_back({data, shape, rank, tensor});
   return tensor;
 }
 
@@ -149,7 +156,8 @@ void OpenVinoContext::infer(const Shape& input_shape, const float* input, std::s
   if (views_.size() + 1 + outputs.size() > kViews) release(views_);
   api().check(api().infer_request_set_input_tensor_by_index(request_, 0, view(input, input_shape)), "bind the input");
   for (size_t i = 0; i < outputs.size(); ++i)
-    api().check(api().infer_request_set_output_tensor_by_index(request_, i, view(outputs[i], shapes[i])),
+    api().check(api().infer_request_set_output_tensor_by_index(request_, i,
+                                                               view(outputs[i], shapes[i], engine_->outputs()[i].rank)),
                 "bind an output");
   api().check(api().infer_request_infer(request_), "run the network");
 }
@@ -185,10 +193,8 @@ const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shap
       const ov::Status status = api().tensor_get_shape(tensor, &shape);
       api().tensor_free(tensor);
       api().check(status, "read an output's shape");
-      if (shape.rank == 4) std::copy(shape.dims, shape.dims + 4, shapes[i].begin());
-      const bool four = shape.rank == 4;
+      std::copy(shape.dims, shape.dims + engine_->outputs()[i].rank, shapes[i].begin());
       api().shape_free(&shape);
-      if (!four) throw EngineError("an output of the network does not have four dimensions");
     }
   }
   return output_shapes_.emplace(input_shape, std::move(shapes)).first->second;

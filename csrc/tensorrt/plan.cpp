@@ -13,7 +13,9 @@ namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {
 namespace {
 
 Shape shape_of(const nvinfer1::Dims& dims, const std::string& name) {
-  if (dims.nbDims != 4) throw EngineError("the tensor \"" + name + "\" does not have four dimensions (n, c, h, w)");
+  if (dims.nbDims == 2) return {dims.d[0], dims.d[1], 1, 1};
+  if (dims.nbDims != 4)
+    throw EngineError("the tensor \"" + name + "\" has neither four (n, c, h, w) nor two dimensions");
   return {dims.d[0], dims.d[1], dims.d[2], dims.d[3]};
 }
 

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Prints the accuracy of verification on labelled pairs, by 10-fold cross-validation.
+
+    python benchmarks/verification/lfw_pairs.py PAIRS.csv --embedder MODEL.onnx
+
+PAIRS.csv has the columns a, b (pictures, relative to it) and same (1: one person, 0: two).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mtcnn import FaceEmbedder, FaceVerifier, MtcnnError, TrtMtcnn
+from mtcnn.choice import CHOICES
+from mtcnn.params import DEFAULT_PRESET, PRESETS
+from mtcnn.thresholds import best_threshold, cross_validate
+from mtcnn.verify import METRICS
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Accuracy of verification on labelled pairs.")
+    parser.add_argument("pairs", type=Path, metavar="PAIRS.csv")
+    parser.add_argument("--embedder", type=Path, required=True, metavar="MODEL.onnx")
+    parser.add_argument("--metric", choices=METRICS, default=METRICS[0])
+    parser.add_argument("--face", choices=CHOICES, default=CHOICES[0])
+    parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    parser.add_argument("--minsize", type=float, default=40)
+    parser.add_argument("--no-mirror", action="store_true", help="embed each face once, not its mirror image, too")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        report = measure(options)
+    except (MtcnnError, OSError, ValueError) as error:
+        sys.exit(str(error))
+    if options.json:
+        json.dump(report, sys.stdout, indent=1)
+        print()
+    else:
+        for name, value in report.items():
+            print(f"{name.replace('_', ' '):24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, float | int | str]:
+    with options.pairs.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    files = sorted({row[side] for row in rows for side in ("a", "b")})
+    index = {file: i for i, file in enumerate(files)}
+    detector = TrtMtcnn(preset=options.preset, minsize=options.minsize)
+    embedder = FaceEmbedder(options.embedder, detector.device, mirror=not options.no_mirror)
+    verifier = FaceVerifier(embedder, detector, options.metric, face=options.face)
+
+    began = time.perf_counter()
+    distances = verifier.compare(read(options.pairs.parent / file) for file in files)
+    seconds = time.perf_counter() - began
+    of_pairs = np.array([distances[index[row["a"]], index[row["b"]]] for row in rows])
+    same = np.array([row["same"] == "1" for row in rows])
+    judged = cross_validate(of_pairs, same)
+    return {
+        "pairs": len(rows),
+        "pictures": len(files),
+        "without_a_face": int(np.isnan(np.diagonal(distances)).sum()),
+        "accuracy_10_fold": judged.accuracy,
+        "standard_deviation": judged.std,
+        "best_threshold": judged.threshold,
+        "accuracy_at_it": best_threshold(of_pairs, same)[1],
+        "pictures_a_second": len(files) / seconds,
+    }
+
+
+def read(path: Path) -> np.ndarray:
+    img = cv2.imread(str(path))
+    if img is None:
+        raise ValueError(f"{path} is no picture that OpenCV can read")
+    return np.asarray(img, np.uint8)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
