@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import checks
 from .images import as_bgr
 
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
@@ -28,9 +29,11 @@ class FaceAligner:
 
     Args:
         size: (height, width) of the crops, in pixels.
+        margin: how much more of the picture they show, as a share of their height and width added on each side:
+            0.5 shows the face at half its size, 0 as recognition networks expect it.
 
     Raises:
-        TypeError, ValueError: ``size`` is not two whole numbers from 1 up.
+        TypeError, ValueError: ``size`` is not two whole numbers from 1 up, or ``margin`` not 0 to 4.
 
     Example:
         >>> dets, landmarks = detector.detect(img)      # doctest: +SKIP
@@ -38,12 +41,13 @@ class FaceAligner:
         (112, 96, 3)
     """
 
-    def __init__(self, size: tuple[int, int] = (112, 96)) -> None:
+    def __init__(self, size: tuple[int, int] = (112, 96), margin: float = 0) -> None:
         self._size = height_width(size)
+        self._margin = checks.number(margin, "margin", 0, 4)
         height, width = self._size
-        scale = min(height / _TEMPLATE_HEIGHT, width / _TEMPLATE_WIDTH)
-        margin = ((width - _TEMPLATE_WIDTH * scale) / 2, (height - _TEMPLATE_HEIGHT * scale) / 2)
-        self._template = _TEMPLATE * scale + margin
+        scale = min(height / _TEMPLATE_HEIGHT, width / _TEMPLATE_WIDTH) / (1 + 2 * self._margin)
+        corner = ((width - _TEMPLATE_WIDTH * scale) / 2, (height - _TEMPLATE_HEIGHT * scale) / 2)
+        self._template = _TEMPLATE * scale + corner
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,7 +60,8 @@ class FaceAligner:
         return self._template.copy()
 
     def __repr__(self) -> str:
-        return f"FaceAligner(size={self._size})"
+        margin = f", margin={self._margin:g}" if self._margin else ""
+        return f"FaceAligner(size={self._size}{margin})"
 
     def transform(self, landmarks: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the (2, 3) matrix that maps the picture's pixels ``[x, y, 1]`` to the crop's.

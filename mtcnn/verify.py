@@ -140,7 +140,8 @@ class FaceVerifier:
         faces: list[EmbeddedFace | None] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):
-            faces += self._embed_chunk(chunk)
+            found = self._detector.detect_batch(chunk)
+            faces += self.embed_detected((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
             if required and None in faces:
                 raise NoFaceError(f"there is no face in images[{faces.index(None)}]")
         return faces
@@ -164,13 +165,18 @@ class FaceVerifier:
                 row[:] = face.embedding
         return rows
 
-    def _embed_chunk(self, images: list[npt.NDArray[Any]]) -> list[EmbeddedFace | None]:
-        faces: list[EmbeddedFace | None] = [None] * len(images)
+    def embed_detected(
+        self, pictures: Iterable[tuple[npt.NDArray[Any], npt.ArrayLike, npt.ArrayLike]]
+    ) -> list[EmbeddedFace | None]:
+        """`embed` for pictures whose faces are known: (img, dets, landmarks) each, as from ``detect``."""
+        faces: list[EmbeddedFace | None] = []
         chosen = []
-        for i, (img, (dets, landmarks)) in enumerate(zip(images, self._detector.detect_batch(images), strict=True)):
+        for i, (img, dets, landmarks) in enumerate(pictures):
+            faces.append(None)
             index = choose_face(img.shape[:2], dets, self._face)
             if index is not None:
-                chosen.append((i, dets[index], landmarks[index], self._aligner.align(img, landmarks[index])))
+                det, points = np.asarray(dets, np.float32)[index], np.asarray(landmarks, np.float32)[index]
+                chosen.append((i, det, points, self._aligner.align(img, points)))
         if chosen:
             vectors = self._embedder.embed(np.stack([crop for *_, crop in chosen]))
             for vector, (i, det, points, crop) in zip(vectors, chosen, strict=True):

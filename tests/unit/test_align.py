@@ -362,3 +362,14 @@ class TestAlignAll:
         rows[1] = 5
         with pytest.raises(ValueError, match=r"landmarks\[1\] fit no face"):
             FaceAligner().align_all(smooth_picture(), rows)
+
+
+@pytest.mark.parametrize("size", [(112, 112), (112, 96), (64, 200)])
+def test_a_margin_shows_more_around_the_same_face(size: tuple[int, int]) -> None:
+    plain, wide = FaceAligner(size), FaceAligner(size, margin=0.5)
+    centre = np.array(size[::-1]) / 2
+    np.testing.assert_allclose(wide.template - centre, (plain.template - centre) / 2)
+    assert repr(wide) == f"FaceAligner(size={size}, margin=0.5)"
+    for margin in (-0.1, 5, float("nan"), "x"):
+        with pytest.raises((ValueError, TypeError), match="margin must be"):
+            FaceAligner(size, margin=margin)  # type: ignore[arg-type]

@@ -1,0 +1,144 @@
+"""`mtcnn align`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mtcnn.choice import CHOICES
+from mtcnn.cli.options import SETTINGS, detector_options, jobs_option, make_detector, size
+
+if TYPE_CHECKING:
+    from mtcnn.align import FaceAligner
+    from mtcnn.cli.pictures import Detected, Found
+
+__all__ = ["command"]
+
+
+@click.command("align", context_settings=SETTINGS)
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--size", "crop_size", type=size, default="112x96", metavar="HxW", help="112x96 and 112x112 are usual")
+@click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the crop added on each side")
+@click.option("--face", type=click.Choice(CHOICES), default=CHOICES[0], help="which one, of several in a picture")
+@click.option("--format", "suffix", type=click.Choice(["png", "jpg"]), default="png", help="of the crops")
+@click.option("--resume", is_flag=True, help="go on where OUT/manifest.jsonl ends")
+@click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
+@jobs_option
+@detector_options
+def command(
+    source: Path,
+    output: Path,
+    crop_size: tuple[int, int],
+    margin: float,
+    face: str,
+    suffix: str,
+    resume: bool,
+    as_json: bool,
+    jobs: int,
+    **detector: Any,
+) -> int:
+    """Make aligned face crops of all pictures in the folder IN, in the same folders below OUT.
+
+    One crop a picture, of the face that --face chooses: turned, scaled and cut so that eyes, nose and mouth lie
+    where recognition networks expect them. Pictures are turned first as their EXIF orientation says.
+
+    OUT/manifest.jsonl has a line for each picture: its crop, all its faces and which was taken; or that there is
+    no face, or why it cannot be read. --resume skips the pictures in it.
+    """
+    import json
+
+    from mtcnn.align import FaceAligner
+    from mtcnn.cli.console import counting
+    from mtcnn.cli.manifest import Manifest
+    from mtcnn.cli.pictures import detect_pictures, find_pictures
+    from mtcnn.cli.run import CANCELLED, PARTLY
+
+    if output.resolve() == source.resolve():
+        raise click.UsageError("OUT must be another folder than IN")
+    settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
+    settings |= {name: detector[name] for name in ("preset", "minsize")}
+    began = time.perf_counter()
+    counts: Counter[str] = Counter()
+    code = 0
+    with ExitStack() as stack:
+        model = stack.enter_context(make_detector(**detector, threads=1))
+        manifest = stack.enter_context(Manifest(output, settings, resume))
+        crops = _Crops(output, manifest.crops, FaceAligner(crop_size, margin), face, suffix)
+        found = crops.named(f for f in find_pictures([source], without=output) if str(f.name) not in manifest.done)
+        bar = stack.enter_context(counting("pictures"))
+        decisions = stack.enter_context(closing(detect_pictures(model, found, crops.decide, jobs)))
+        try:
+            for line in decisions:
+                manifest.add(line)
+                counts[line["status"]] += 1
+                bar.advance()
+        except KeyboardInterrupt:
+            code = CANCELLED
+    seconds = time.perf_counter() - began
+    total = sum(counts.values())
+    if as_json:
+        report = {**{status: counts[status] for status in STATUSES}, "seconds": round(seconds, 3)}
+        click.echo(json.dumps(report))
+    text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in STATUSES)
+    if manifest.done:
+        text += f", done before: {len(manifest.done)}"
+    text += f", {total / max(seconds, 1e-9):.1f} pictures/s"
+    wrong = code or counts["unreadable"]
+    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if wrong else None)
+    sys.stdout.flush()
+    if total == 0 and not manifest.done and not code:
+        raise click.ClickException(f"no pictures in {source}")
+    return code or (PARTLY if counts["unreadable"] else 0)
+
+
+STATUSES = ("aligned", "no face", "unreadable")
+
+
+class _Crops:
+    """Chooses faces, cuts and writes them."""
+
+    def __init__(self, output: Path, taken: set[str], aligner: FaceAligner, face: str, suffix: str) -> None:
+        self._output, self._aligner, self._face, self._suffix = output, aligner, face, suffix
+        self._taken = taken
+        self._names: dict[Path, str] = {}
+
+    def named(self, pictures: Iterator[Found]) -> Iterator[Found]:
+        """The pictures, the name of each one's crop noted: a.jpg and a.png get two."""
+        for found in pictures:
+            name = str(found.name.with_suffix(f".{self._suffix}"))
+            if name in self._taken:
+                name = f"{found.name}.{self._suffix}"
+            self._taken.add(name)
+            self._names[found.name] = name
+            yield found
+
+    def decide(self, result: Detected) -> dict[str, Any]:
+        """Write the crop; return the manifest's line. Any thread."""
+        from mtcnn.choice import choose_face
+        from mtcnn.cli.pictures import write_picture
+        from mtcnn.cli.records import faces_as_json
+
+        name = self._names.pop(result.found.name)
+        line: dict[str, Any] = {"file": str(result.found.name)}
+        if result.img is None:
+            return line | {"status": "unreadable", "problem": result.problem}
+        height, width = result.img.shape[:2]
+        line |= {"width": width, "height": height}
+        index = choose_face((height, width), result.dets, self._face)
+        if index is None:
+            return line | {"status": "no face"}
+        write_picture(self._output / name, self._aligner.align(result.img, result.landmarks[index]))
+        return line | {
+            "status": "aligned",
+            "crop": name,
+            "chosen": index,
+            "faces": faces_as_json(result.dets, result.landmarks),
+        }

@@ -1,0 +1,162 @@
+"""`mtcnn detect`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from mtcnn.cli.options import SETTINGS, detector_options, jobs_option, make_detector
+
+if TYPE_CHECKING:
+    from mtcnn.cli.pictures import Detected, Found
+
+__all__ = ["command"]
+
+
+@click.command("detect", context_settings=SETTINGS)
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--format", "layout", type=click.Choice(["table", "jsonl", "csv"]), help="default table")
+@click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="write there instead of to the screen")
+@click.option("--resume", is_flag=True, help="go on with --output where it ends")
+@click.option("--draw", type=click.Path(path_type=Path), metavar="DIR", help="pictures with their faces drawn go there")
+@click.option("--central", is_flag=True, help="only the most central face of each picture")
+@jobs_option
+@detector_options
+def command(
+    paths: tuple[str, ...],
+    layout: str | None,
+    as_json: bool,
+    output: Path | None,
+    resume: bool,
+    draw: Path | None,
+    central: bool,
+    jobs: int,
+    **detector: Any,
+) -> int:
+    """Find the faces in pictures: files, folders with all that is below them, and globs ("photos/**/*.jpg").
+
+    One line a face (table, CSV) or a picture (JSON Lines), written as they are found. A picture that cannot be
+    read is reported and counted, and the exit code is then 3.
+    """
+    from mtcnn.cli.console import counting
+    from mtcnn.cli.pictures import detect_pictures, find_pictures
+    from mtcnn.cli.run import CANCELLED, PARTLY
+
+    if as_json and layout not in (None, "jsonl"):
+        raise click.UsageError(f"--json and --format {layout} contradict each other")
+    layout = "jsonl" if as_json else layout or "table"
+    if resume and (output is None or layout == "table"):
+        raise click.UsageError("--resume needs --output and --format jsonl or csv")
+    began = time.perf_counter()
+    pictures = faces = unreadable = 0
+    code = 0
+    drawer = _Drawer(draw) if draw else None
+    with ExitStack() as stack:
+        model = stack.enter_context(make_detector(**detector, threads=1))
+        out, done = stack.enter_context(_results(output, layout, resume))
+        found: Iterator[Found] = (f for f in find_pictures(paths, without=draw) if str(f.path) not in done)
+        if drawer:
+            found = drawer.named(found)
+        bar = stack.enter_context(counting("pictures", quiet=output is None and sys.stdout.isatty()))
+        work = _Work(layout, central, drawer)
+        results = stack.enter_context(closing(detect_pictures(model, found, work, jobs)))
+        try:
+            for text, count, problem in results:
+                out.write(text)
+                out.flush()
+                pictures += 1
+                faces += count
+                unreadable += problem
+                bar.advance()
+        except KeyboardInterrupt:
+            code = CANCELLED
+    text = f"pictures: {pictures}, faces: {faces}, unreadable: {unreadable}"
+    if done:
+        text += f", done before: {len(done)}"
+    text += f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
+    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if code or unreadable else None)
+    if pictures == 0 and not done and not code:
+        raise click.ClickException(f"no pictures in {', '.join(paths)}")
+    return code or (PARTLY if unreadable else 0)
+
+
+@contextmanager
+def _results(path: Path | None, layout: str, resume: bool) -> Iterator[tuple[TextIO, set[str]]]:
+    """Where results go, and the names of those that are there already."""
+    from mtcnn.cli.records import names_done, table_header
+
+    if path is None:
+        sys.stdout.write(table_header(layout))
+        yield sys.stdout, set()
+        return
+    done: set[str] = set()
+    length = 0
+    if resume and path.exists():
+        done, length = names_done(path, layout)
+        os.truncate(path, length)
+    with open(path, "a" if length else "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        if length == 0:
+            file.write(table_header(layout))
+        yield file, done
+
+
+class _Work:
+    """What is done with each picture, in the thread that found its faces."""
+
+    def __init__(self, layout: str, central: bool, drawer: _Drawer | None) -> None:
+        self._layout, self._central, self._drawer = layout, central, drawer
+
+    def __call__(self, result: Detected) -> tuple[str, int, bool]:
+        """Its lines, the number of its faces, whether it could not be read."""
+        from mtcnn.cli.records import picture_as_text
+
+        if self._central:
+            result = _central(result)
+        if self._drawer:
+            self._drawer.draw(result)
+        return picture_as_text(self._layout, result), len(result.dets), result.problem is not None
+
+
+class _Drawer:
+    """Writes pictures with their faces, each under its name in the folder that it was found in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken: set[Path] = set()
+
+    def named(self, pictures: Iterator[Found]) -> Iterator[Found]:
+        """The pictures, of equal names all but the first with a number."""
+        for found in pictures:
+            name, n = found.name, 2
+            while name in self._taken:
+                name = found.name.with_name(f"{found.name.stem}-{n}{found.name.suffix}")
+                n += 1
+            self._taken.add(name)
+            yield found._replace(name=name)
+
+    def draw(self, result: Detected) -> None:
+        from mtcnn.cli.pictures import write_picture
+        from mtcnn.draw import draw_faces
+
+        if result.img is not None:
+            write_picture(self._folder / result.found.name, draw_faces(result.img, result.dets, result.landmarks))
+
+
+def _central(result: Detected) -> Detected:
+    from dataclasses import replace
+
+    from mtcnn.central import find_central_face
+
+    if result.img is None or len(result.dets) < 2:
+        return result
+    i = find_central_face(result.img, result.dets)
+    assert i is not None
+    return replace(result, dets=result.dets[i : i + 1], landmarks=result.landmarks[i : i + 1])

@@ -1,0 +1,198 @@
+"""Pictures by their paths: found, read, their faces found, several groups of them at the same time."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn.detector import TrtMtcnn
+from mtcnn.errors import MtcnnError
+
+__all__ = ["Array", "Detected", "Found", "detect_pictures", "find_pictures", "opencv", "read_picture", "write_picture"]
+
+Picture = npt.NDArray[np.uint8]
+Array = npt.NDArray[np.float32]
+
+SUFFIXES = {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+# What one thread works on at a time: enough to share the networks' calls, little enough to keep memory small.
+GROUP = 8
+GROUP_BYTES = 1_000_000
+
+Result = TypeVar("Result")
+
+
+class Found(NamedTuple):
+    """A picture's path, and its name within the folder that was given."""
+
+    path: Path
+    name: Path
+
+
+class UnreadableError(Exception):
+    """Why a picture cannot be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """A picture and its faces; where it could not be read, `problem` says why."""
+
+    found: Found
+    img: Picture | None
+    dets: Array
+    landmarks: Array
+    problem: str | None = None
+
+
+def find_pictures(arguments: Iterable[str | os.PathLike[str]], without: Path | None = None) -> Iterator[Found]:
+    """Files as they are named; folders' pictures with all that is below them, in order; globs, ** included.
+
+    without: a folder within those that is left out.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            yield from _in_folder(path, without.resolve() if without else None)
+        elif not path.exists() and glob.has_magic(str(argument)):
+            for match in sorted(glob.iglob(str(argument), recursive=True)):
+                if Path(match).is_file():
+                    yield Found(Path(match), Path(os.path.basename(match)))
+        else:
+            yield Found(path, Path(path.name))
+
+
+def detect_pictures(
+    detector: TrtMtcnn, pictures: Iterable[Found], work: Callable[[Detected], Result], jobs: int
+) -> Generator[Result, None, None]:
+    """What `work` makes of each picture and its faces, in order; `work` runs in threads.
+
+    Args:
+        jobs: groups of pictures that are worked on at the same time; 0: one a core.
+    """
+    jobs = jobs or len(os.sched_getaffinity(0))
+    threads = ThreadPoolExecutor(jobs)
+    waiting: deque[Future[list[Result]]] = deque()
+    try:
+        for group in _groups(pictures):
+            waiting.append(threads.submit(_work_on, detector, group, work))
+            if len(waiting) > jobs + 1:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        threads.shutdown(wait=True, cancel_futures=True)
+
+
+def read_picture(path: Path) -> Picture:
+    """BGR (H, W, 3), turned as its EXIF orientation says.
+
+    Raises:
+        MtcnnError: it cannot be read.
+    """
+    try:
+        return _read(path)
+    except UnreadableError as error:
+        raise MtcnnError(f"{path}: {error}") from None
+
+
+def write_picture(path: Path, img: Picture) -> None:
+    """A file in the format of its ending, its folders made where they are missing.
+
+    Raises:
+        MtcnnError: it cannot be written.
+    """
+    cv2 = opencv()
+    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole, data = cv2.imencode(path.suffix, img, options)
+        if not whole:
+            raise MtcnnError(f"cannot write {path}: OpenCV cannot encode it")
+        path.write_bytes(data)
+    except cv2.error:
+        raise MtcnnError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
+    except OSError as error:
+        raise MtcnnError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def opencv() -> ModuleType:
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong is said here
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        import cv2
+    except ImportError as error:
+        raise MtcnnError("reading pictures needs OpenCV: pip install opencv-python-headless") from error
+    return cv2
+
+
+def _in_folder(folder: Path, without: Path | None) -> Iterator[Found]:
+    for where, folders, files in os.walk(folder):
+        if without is not None:
+            folders[:] = [name for name in folders if Path(where, name).resolve() != without]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(where, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield Found(path, path.relative_to(folder))
+
+
+def _groups(pictures: Iterable[Found]) -> Iterator[list[Found]]:
+    group: list[Found] = []
+    size = 0
+    for found in pictures:
+        group.append(found)
+        size += found.path.stat().st_size if found.path.exists() else 0
+        if len(group) == GROUP or size > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _work_on(detector: TrtMtcnn, group: Sequence[Found], work: Callable[[Detected], Result]) -> list[Result]:
+    return [work(found) for found in _detect(detector, [(found, _try_read(found.path)) for found in group])]
+
+
+def _try_read(path: Path) -> Picture | str:
+    try:
+        return _read(path)
+    except UnreadableError as error:
+        return str(error)
+
+
+def _read(path: Path) -> Picture:
+    cv2 = opencv()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
+    try:
+        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:
+        img = None
+    except MemoryError:
+        raise UnreadableError("too large for this machine's memory") from None
+    if img is None:
+        raise UnreadableError("no picture that OpenCV can read" if data else "the file is empty")
+    return np.asarray(img, np.uint8)
+
+
+def _detect(detector: TrtMtcnn, batch: Sequence[tuple[Found, Picture | str]]) -> Iterator[Detected]:
+    readable = [img for _, img in batch if not isinstance(img, str)]
+    results = iter(detector.detect_batch(readable))
+    nothing = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
+    for found, img in batch:
+        if isinstance(img, str):
+            yield Detected(found, None, *nothing, img)
+        else:
+            yield Detected(found, img, *next(results))

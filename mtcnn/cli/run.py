@@ -1,0 +1,46 @@
+"""Runs a command: every error is one line on standard error, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from mtcnn.errors import MtcnnError
+
+__all__ = ["CANCELLED", "FAILED", "PARTLY", "fail", "run"]
+
+FAILED, PARTLY, CANCELLED = 1, 3, 130
+
+
+def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
+    """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
+    try:
+        code = command.main(None if arguments is None else list(arguments), prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else name
+        fail(name, f"{error.format_message()}; see {where} --help")
+        raise SystemExit(error.exit_code) from None
+    except click.ClickException as error:
+        fail(name, error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        fail(name, "cancelled")
+        return CANCELLED
+    except BrokenPipeError:  # the reader has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (MtcnnError, OSError) as error:
+        fail(name, str(error))
+        return FAILED
+    except ValueError as error:
+        fail(name, str(error))
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+def fail(name: str, text: str) -> None:
+    """Say what is wrong, in one line."""
+    click.secho(f"{name}: {' '.join(text.split())}", fg="red", err=True)

@@ -1,0 +1,82 @@
+"""`mtcnn verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, make_detector, make_verifier
+
+if TYPE_CHECKING:
+    from mtcnn.verify import EmbeddedFace
+
+__all__ = ["command"]
+
+DIFFERENT = 4
+
+
+@click.command("verify", context_settings=SETTINGS)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--metric", type=click.Choice(["euclidean", "cosine"]), default="euclidean")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 2), help="greatest distance of one person; default 1.19, cosine 0.71"
+)
+@click.option("--draw", type=click.Path(path_type=Path), metavar="FILE", help="a picture of the two aligned faces")
+@click.option("--json", "as_json", is_flag=True)
+@embedder_options
+@detector_options
+def command(
+    a: Path,
+    b: Path,
+    metric: str,
+    threshold: float | None,
+    draw: Path | None,
+    as_json: bool,
+    embedder: str,
+    embedder_size: tuple[int, int] | None,
+    face: str,
+    **detector: Any,
+) -> int:
+    """Tell whether the pictures A and B show one person.
+
+    Exit codes: 0 one person, 4 two persons, 3 no face in one of them, 1 an error.
+    """
+    import json
+
+    from mtcnn.cli.pictures import read_picture
+    from mtcnn.cli.run import PARTLY
+
+    pictures = [read_picture(a), read_picture(b)]
+    with make_detector(**detector) as model:
+        verifier = make_verifier(model, embedder, embedder_size, face, metric, threshold)
+        result = verifier.verify(*pictures)
+    if draw is not None:
+        _draw(draw, result.faces)
+    without = [str(path) for path, one in zip((a, b), result.faces, strict=True) if one is None]
+    if as_json:
+        scores = [None if one is None else round(float(one.det[4]), 5) for one in result.faces]
+        report = {"same": result.same, "distance": result.distance, "threshold": result.threshold, "scores": scores}
+        click.echo(json.dumps(report | {"metric": metric, "without_a_face": without}))
+    elif result.same is None:
+        click.echo(f"no face in {' and '.join(without)}")
+    else:
+        verdict = click.style("one person", fg="green") if result.same else click.style("two persons", fg="red")
+        click.echo(f"{verdict}: distance {result.distance:.3f}, threshold {result.threshold:.3f}")
+    if result.same is None:
+        return PARTLY
+    return 0 if result.same else DIFFERENT
+
+
+def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None]) -> None:
+    import numpy as np
+
+    from mtcnn.cli.pictures import write_picture
+
+    seen = [face.crop for face in faces if face is not None]
+    if not seen:
+        raise click.ClickException(f"{path} is not written: there is no face in either picture")
+    blank = np.zeros_like(seen[0])
+    write_picture(path, np.hstack([blank if face is None else face.crop for face in faces]))

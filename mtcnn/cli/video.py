@@ -1,0 +1,75 @@
+"""`mtcnn video`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mtcnn.cli.options import SETTINGS, detector_options, make_detector
+
+__all__ = ["command"]
+
+
+@click.command("video", context_settings=SETTINGS)
+@click.argument("source")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="film with the faces drawn, .mp4 or .avi"
+)
+@click.option("--json", "as_json", is_flag=True, help="a line of JSON for each picture, on standard output")
+@click.option("--window/--no-window", default=None, help="show it; default where there is a display and no --output")
+@click.option("--every", type=click.IntRange(1), default=1, help="detect in every N-th picture, keep faces between")
+@click.option("--most", type=click.IntRange(1), help="stop after so many pictures", show_default="all")
+@click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
+@detector_options
+def command(
+    source: str,
+    output: Path | None,
+    as_json: bool,
+    window: bool | None,
+    every: int,
+    most: int | None,
+    threads: int,
+    **detector: Any,
+) -> int:
+    """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
+
+    Reading, detecting and writing overlap. The number on the picture is pictures a second. Where the source ends
+    before its time, what was written is kept and the exit code is 3. q or Escape closes the window.
+    """
+    import json
+
+    from mtcnn.cli.film import Film, FilmWriter, Window, run_through
+    from mtcnn.cli.records import faces_as_json
+    from mtcnn.cli.run import CANCELLED, PARTLY, fail
+
+    if window is None:
+        window = output is None and not as_json and Window.problem() is None
+    if not (window or output or as_json):
+        raise click.ClickException(f"nothing to do: {Window.problem()}; say --output FILE or --json")
+    if window and (problem := Window.problem()):
+        raise click.ClickException(f"--window cannot be used: {problem}")
+    film = Film(source)
+    sinks: list[Any] = []
+    if output is not None:
+        sinks.append(FilmWriter(output, film.fps, film.size))
+    if window:
+        sinks.append(Window(source))
+
+    def write_json(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
+        click.echo(json.dumps({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)}))
+
+    with make_detector(**detector, threads=threads) as model:
+        ran = run_through(film, model, sinks, write_json if as_json else None, every, most)
+    text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
+    if output is not None:
+        text += f", written: {output}"
+    click.secho(text, err=True)
+    if ran.cancelled:
+        fail("mtcnn video", "cancelled")
+        return CANCELLED
+    if ran.problem:
+        fail("mtcnn video", ran.problem)
+        return PARTLY
+    return 0
