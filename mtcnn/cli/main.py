@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "Tell whether two pictures show one person.",
     "embed": "Write the vectors of the faces in pictures.",
     "video": "Find the faces in a film, a camera's or a stream's pictures.",
+    "demo": "Try it in a browser.",
     "engines": "Make the networks ready for this machine.",
     "info": "Tell what was found on this machine, and what is missing.",
     "bench": "Time detection on this machine, with a picture of yours.",

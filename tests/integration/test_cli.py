@@ -71,7 +71,7 @@ class TestCommon:
             began = time.perf_counter()
             done = mtcnn("--help")
             times.append(time.perf_counter() - began)
-        for name in ("detect", "align", "verify", "embed", "video", "engines", "info", "bench", "completion"):
+        for name in ("detect", "align", "verify", "embed", "video", "demo", "engines", "info", "bench", "completion"):
             assert name in done.stdout
         # 0.1 s where nothing else runs; a hundred times the machine's noise would still show an import of OpenVINO
         assert min(times) < 1.5
@@ -90,7 +90,7 @@ print(sorted({"cv2", "numpy", "openvino", "pytrt", "rich"} & set(sys.modules)), 
         assert done.stderr.strip() == "[]"
 
     @pytest.mark.parametrize(
-        "name", ["detect", "align", "verify", "embed", "video", "engines", "info", "bench", "completion"]
+        "name", ["detect", "align", "verify", "embed", "video", "demo", "engines", "info", "bench", "completion"]
     )
     def test_each_command_has_help(self, name: str) -> None:
         assert f"mtcnn {name}" in mtcnn(name, "--help").stdout
@@ -121,7 +121,7 @@ print(sorted({"cv2", "numpy", "openvino", "pytrt", "rich"} & set(sys.modules)), 
         words = environment() | {"_MTCNN_COMPLETE": "bash_complete", "COMP_WORDS": "mtcnn de", "COMP_CWORD": "1"}
         code = "import sys; sys.argv[0] = 'mtcnn'; from mtcnn.cli.main import main; main()"
         done = subprocess.run([sys.executable, "-c", code], env=words, capture_output=True, text=True, timeout=60)
-        assert "plain,detect" in done.stdout.split()
+        assert {"plain,detect", "plain,demo"} <= set(done.stdout.split())
 
     def test_a_reader_that_goes_is_no_error(self, folder: Path) -> None:
         pipe = f"{' '.join(command('detect', folder, '--json'))} | head -n 1"

@@ -12,6 +12,7 @@ import mtcnn
 from tests.conftest import ROOT
 
 HEAVY = (
+    "click",
     "cv2",
     "openvino",
     "onnx",

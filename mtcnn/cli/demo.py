@@ -1,0 +1,65 @@
+"""`mtcnn demo`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from mtcnn.choice import CHOICES
+from mtcnn.cli.options import SETTINGS, detector_options, make_detector, make_verifier, size
+from mtcnn.errors import MtcnnError
+
+__all__ = ["command"]
+
+# A file of a few kilobytes can say it has billions of them.
+MOST_PIXELS = 50_000_000
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command("demo", context_settings=SETTINGS)
+@click.option("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 lets other machines in")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: any that is free")
+@click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, to compare two pictures")
+@click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
+@click.option("--most-megabytes", type=click.FloatRange(0.01, 1000), default=10.0, help="largest picture it takes")
+@detector_options
+def command(
+    host: str,
+    port: int,
+    embedder: str | None,
+    embedder_size: tuple[int, int] | None,
+    most_megabytes: float,
+    **detector: Any,
+) -> int:
+    """Try it in a browser: drop a picture or use the camera.
+
+    Answers this machine alone unless --host says otherwise. Pictures are worked on in memory and not kept. There is
+    no login and no encryption: not for the open internet.
+    """
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
+    try:
+        import uvicorn
+
+        from mtcnn.demo.app import make_app
+    except ImportError as error:
+        raise MtcnnError(f"the demo needs {error.name}: pip install 'trt-mtcnn[demo]'") from error
+    from mtcnn.cli.pictures import opencv
+
+    opencv()
+    with make_detector(**detector) as model:
+        verifier = make_verifier(model, embedder, embedder_size, CHOICES[0]) if embedder else None
+        hosts = _LOOPBACK if host in _LOOPBACK else ("*",)
+        app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=hosts)
+        settings = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
+        server = uvicorn.Server(settings)
+        listening = settings.bind_socket()
+        listening.listen()  # from now on a browser waits, if need be
+        where = f"[{host}]" if ":" in host else host
+        click.echo(f"http://{where}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+        if host not in _LOOPBACK:
+            click.secho("other machines can reach it: there is no login", err=True, fg="yellow")
+        server.run(sockets=[listening])
+    return 0

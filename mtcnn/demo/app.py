@@ -1,0 +1,181 @@
+"""The pages and answers of `mtcnn demo`. Pictures are worked on in memory and forgotten."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from mtcnn.align import FaceAligner
+from mtcnn.choice import choose_face
+from mtcnn.cli.pictures import opencv
+from mtcnn.cli.records import faces_as_json
+from mtcnn.detector import TrtMtcnn
+from mtcnn.errors import MtcnnError
+from mtcnn.params import PRESETS
+from mtcnn.verify import FaceVerifier
+
+__all__ = ["make_app"]
+
+Picture = npt.NDArray[np.uint8]
+
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp")
+_PAGES = {"/": "page.html", "/demo.js": "demo.js", "/demo.css": "demo.css"}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def make_app(
+    detector: TrtMtcnn,
+    verifier: FaceVerifier | None = None,
+    *,
+    most_bytes: int = 10_000_000,
+    hosts: tuple[str, ...] = ("*",),
+) -> Starlette:
+    """The demo as an ASGI application.
+
+    Args:
+        detector: what it shows.
+        verifier: compares two pictures; None: the page does not offer that.
+        most_bytes: the largest picture that it takes.
+        hosts: names that it answers to, against other sites' pages; "*": any.
+    """
+
+    async def page(request: Request) -> Response:
+        return FileResponse(Path(__file__).parent / _PAGES[request.url.path], headers=_HEADERS)
+
+    async def settings(request: Request) -> Response:
+        return _answer(
+            {
+                "verify": verifier is not None,
+                "runtime": detector.runtime.partition("-")[0],
+                "presets": list(PRESETS),
+                "preset": next((name for name in PRESETS if PRESETS[name].mirror == detector.params.mirror), "fast"),
+                "most_bytes": most_bytes,
+                "types": PICTURE_TYPES,
+            }
+        )
+
+    async def detect(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in PICTURE_TYPES:
+            raise HTTPException(415, f"a picture must be one of {', '.join(PICTURE_TYPES)}")
+        preset, minsize = request.query_params.get("preset"), _number(request.query_params.get("minsize"))
+        data = await _body(request, most_bytes)
+        return _answer(await run_in_threadpool(_detect, detector, _decode(data), preset, minsize))
+
+    async def verify(request: Request) -> Response:
+        if verifier is None:
+            raise HTTPException(404, "start the demo with --embedder MODEL.onnx to compare faces")
+        data = await _body(request, 3 * most_bytes)  # two pictures in base64
+        try:
+            fields = json.loads(data)
+            pictures = [base64.b64decode(fields[side], validate=True) for side in ("a", "b")]
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            raise HTTPException(400, 'expected {"a": picture, "b": picture} in base64') from None
+        if max(map(len, pictures)) > most_bytes:
+            raise HTTPException(413, _too_large(most_bytes))
+        return _answer(await run_in_threadpool(_verify, verifier, [_decode(picture) for picture in pictures]))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        code = error.status_code if isinstance(error, HTTPException) else 400
+        text = error.detail if isinstance(error, HTTPException) else str(error)
+        return JSONResponse({"problem": text}, code, headers=_HEADERS)
+
+    routes = [Route(path, page) for path in _PAGES]
+    routes += [
+        Route("/settings", settings),
+        Route("/detect", detect, methods=["POST"]),
+        Route("/verify", verify, methods=["POST"]),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+        exception_handlers={HTTPException: failed, ValueError: failed, MtcnnError: failed},
+    )
+
+
+def _answer(content: Any) -> Response:
+    return JSONResponse(content, headers=_HEADERS)
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The request's body; no more of it is read than it may have."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise HTTPException(413, _too_large(most))
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _too_large(most: int) -> str:
+    return f"the picture is larger than {most / 1e6:g} MB"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise HTTPException(400, f"minsize must be a number, got {text!r}") from None
+
+
+def _decode(data: bytes) -> Picture:
+    cv2 = opencv()
+    try:
+        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # of more pixels than OPENCV_IO_MAX_IMAGE_PIXELS, too
+        img = None
+    if img is None:
+        raise HTTPException(415, "that is no picture that can be read")
+    return np.asarray(img, np.uint8)
+
+
+def _detect(detector: TrtMtcnn, img: Picture, preset: str | None, minsize: float | None) -> dict[str, Any]:
+    began = time.perf_counter()
+    dets, landmarks = detector.detect(img, minsize, preset=preset)
+    milliseconds = 1000 * (time.perf_counter() - began)
+    height, width = img.shape[:2]
+    index = choose_face((height, width), dets)
+    return {
+        "width": width,
+        "height": height,
+        "ms": round(milliseconds, 2),
+        "faces": faces_as_json(dets, landmarks),
+        "aligned": None if index is None else _data_url(FaceAligner((112, 112)).align(img, landmarks[index])),
+    }
+
+
+def _verify(verifier: FaceVerifier, pictures: list[Picture]) -> dict[str, Any]:
+    began = time.perf_counter()
+    result = verifier.verify(*pictures)
+    return {
+        "same": result.same,
+        "distance": result.distance,
+        "threshold": result.threshold,
+        "ms": round(1000 * (time.perf_counter() - began), 2),
+        "faces": [None if face is None else _data_url(face.crop) for face in result.faces],
+    }
+
+
+def _data_url(img: Picture) -> str:
+    _, data = opencv().imencode(".png", img)
+    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -1,0 +1,143 @@
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const POINT_COLOURS = ["#0080ff", "#ff8000", "#ffff00", "#ff00ff", "#ff0000"];
+let settings = { most_bytes: Infinity };
+let camera = null;
+
+function say(id, text, isProblem) {
+  $(id).textContent = text;
+  $(id).classList.toggle("problem", Boolean(isProblem));
+}
+
+async function post(path, body, type) {
+  const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": type } });
+  const found = await answer.json();
+  if (!answer.ok) throw new Error(found.problem);
+  return found;
+}
+
+function checked(file) {
+  if (!settings.types.includes(file.type)) throw new Error("that is no picture of a known type");
+  if (file.size > settings.most_bytes) throw new Error(`the picture is larger than ${settings.most_bytes / 1e6} MB`);
+  return file;
+}
+
+async function detect(blob) {
+  const query = new URLSearchParams({ preset: $("preset").value, minsize: $("minsize").value || 40 });
+  const found = await post(`detect?${query}`, blob, blob.type);
+  const img = await createImageBitmap(blob);
+  draw(img, found);
+  const faces = found.faces.length === 1 ? "1 face" : `${found.faces.length} faces`;
+  say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}`);
+  $("aligned").hidden = !found.aligned;
+  if (found.aligned) $("aligned").src = found.aligned;
+}
+
+function draw(img, found) {
+  const canvas = $("picture");
+  canvas.width = found.width;
+  canvas.height = found.height;
+  $("hint").hidden = true;
+  const pen = canvas.getContext("2d");
+  pen.drawImage(img, 0, 0, found.width, found.height);
+  const line = Math.max(1, Math.round((Math.max(found.width, found.height) - 200) / 400));
+  pen.lineWidth = line;
+  pen.font = `${12 + 4 * line}px sans-serif`;
+  for (const face of found.faces) {
+    const [x1, y1, x2, y2] = face.box;
+    pen.strokeStyle = pen.fillStyle = "#40c840";
+    pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
+    pen.fillText(face.score.toFixed(2), x1, y1 - 2 * line);
+    Object.values(face.landmarks).forEach(([x, y], i) => {
+      pen.fillStyle = POINT_COLOURS[i];
+      pen.beginPath();
+      pen.arc(x, y, line + 1, 0, 2 * Math.PI);
+      pen.fill();
+    });
+  }
+}
+
+async function tried(id, work) {
+  try {
+    await work();
+  } catch (error) {
+    say(id, error.message, true);
+  }
+}
+
+async function useCamera() {
+  const video = document.createElement("video");
+  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+  video.muted = true;
+  await video.play();
+  const frame = document.createElement("canvas");
+  frame.width = video.videoWidth;
+  frame.height = video.videoHeight;
+  camera = video;
+  $("camera").textContent = "Stop the camera";
+  try {
+    while (camera === video) {
+      frame.getContext("2d").drawImage(video, 0, 0);
+      await detect(await new Promise((done) => frame.toBlob(done, "image/jpeg", 0.9)));
+    }
+  } finally {
+    stopCamera(video);
+  }
+}
+
+function stopCamera(video) {
+  video.srcObject.getTracks().forEach((track) => track.stop());
+  camera = null;
+  $("camera").textContent = "Camera";
+}
+
+function show(file) {
+  camera = null;
+  return tried("said", () => detect(checked(file)));
+}
+
+async function base64(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+  return btoa(text);
+}
+
+async function verify() {
+  const files = [$("a").files[0], $("b").files[0]];
+  if (!files[0] || !files[1]) return;
+  say("verdict", "…");
+  const [a, b] = await Promise.all(files.map((file) => base64(checked(file))));
+  const found = await post("verify", JSON.stringify({ a, b }), "application/json");
+  ["face-a", "face-b"].forEach((id, i) => {
+    $(id).hidden = !found.faces[i];
+    if (found.faces[i]) $(id).src = found.faces[i];
+  });
+  if (found.same === null) {
+    say("verdict", "no face in one of them", true);
+  } else {
+    const verdict = found.same ? "one person" : "two persons";
+    say("verdict", `${verdict}: distance ${found.distance.toFixed(3)}, threshold ${found.threshold.toFixed(3)}, ${found.ms.toFixed(1)} ms`);
+  }
+}
+
+$("file").addEventListener("change", (event) => event.target.files[0] && show(event.target.files[0]));
+$("camera").addEventListener("click", () => (camera ? (camera = null) : tried("said", useCamera)));
+for (const id of ["a", "b"]) $(id).addEventListener("change", () => tried("verdict", verify));
+for (const name of ["dragover", "dragleave", "drop"]) {
+  $("drop").addEventListener(name, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", name === "dragover");
+    if (name === "drop" && event.dataTransfer.files[0]) show(event.dataTransfer.files[0]);
+  });
+}
+
+tried("said", async () => {
+  settings = await (await fetch("settings")).json();
+  $("runtime").textContent = settings.runtime;
+  $("preset").replaceChildren(...settings.presets.map((name) => new Option(name, name)));
+  $("preset").value = settings.preset;
+  $("verify").hidden = !settings.verify;
+  document.body.dataset.ready = "yes";
+});
