@@ -14,7 +14,7 @@ from mtcnn import checks
 from mtcnn.align import height_width
 from mtcnn.devices import cpu_device
 from mtcnn.embedder_plan import embedder_plan
-from mtcnn.errors import EngineError
+from mtcnn.errors import DeviceError, EngineError
 
 __all__ = ["FaceEmbedder"]
 
@@ -50,6 +50,7 @@ class FaceEmbedder:
 
     Raises:
         EngineError: no such file, or no embedder.
+        DeviceError: OpenVINO is missing.
         TypeError, ValueError: a wrong argument, or one that the model contradicts.
     """
 
@@ -156,8 +157,10 @@ class _Said(NamedTuple):
 
 
 def _read_model(path: Path) -> _Said:
-    import openvino
-
+    try:
+        import openvino
+    except ImportError as error:
+        raise DeviceError("face embedders need OpenVINO, which is not installed: pip install openvino") from error
     try:
         model = openvino.Core().read_model(str(path))
         inputs = model.inputs

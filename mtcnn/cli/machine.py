@@ -9,10 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytrt
-from mtcnn.devices import cpu_device, gpu_flavour
+from mtcnn.devices import gpu_flavour
 from mtcnn.engines import NETWORKS, engine_problem, engines_folder
 from mtcnn.errors import MtcnnError
 from mtcnn.flavours import FLAVOURS, TENSORRT_FLAVOURS, tensorrt_version
+from mtcnn.runtimes import openvino_library
 
 __all__ = ["find_out"]
 
@@ -54,7 +55,7 @@ def _cpu() -> dict[str, Any]:
         "model": _cpu_model(),
         "usable cores": len(os.sched_getaffinity(0)),
         "kernels": pytrt.isa(),
-        "OpenVINO": _or_missing(lambda: cpu_device().runtime.partition(" ")[2]),
+        "OpenVINO": _or_missing(lambda: pytrt.CpuDevice(openvino_library(), native=False).runtime.partition(" ")[2]),
     }
 
 
