@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface bench gpu-check wheel models figures tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: install run test lint asan fuzz soak deepface bench gpu-check wheel models figures docs tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -106,6 +106,9 @@ models: $(DONE)/extra-models  ## check that mtcnn/models/ is what tools/make_mod
 
 figures: install  ## draw the pictures of the documentation
 	@$(PY) docs/make_figures.py
+
+docs: $(DONE)/extra-docs  ## build the documentation as a site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet && echo "build/site/index.html"
 
 tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENSORRT_TAG=...] [TENSORRT_ROOT=...]
 	@tools/tensorrt_headers.sh "$(TENSORRT_REPO)" "$(TENSORRT_TAG)" "$(TENSORRT_ROOT)"

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Draws docs/images/cascade.png and astronaut-detected.jpg, running the cascade stage by stage: make figures."""
+"""Draws the pictures of docs/images, running the cascade stage by stage and the cookbook's code: make figures."""
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 import pytrt
-from mtcnn import TrtMtcnn, create_engines, draw_faces
+from mtcnn import FaceAligner, TrtMtcnn, create_engines, draw_faces
 from mtcnn.cascade import Level, pyramid
 from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.params import PRESETS
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).resolve().parent / "images"
 ENGINES = Path(__file__).parents[1] / "build" / "figures"
 MINSIZE = 24
 PANEL = 340
@@ -68,6 +71,25 @@ def main() -> None:
 
     found = TrtMtcnn([ENGINES / f"{n}.engine" for n in NETWORKS], "cpu").detect(photo)
     write(IMAGES / "astronaut-detected.jpg", draw_faces(photo, *found))
+    write(IMAGES / "astronaut-aligned.png", FaceAligner((112, 112)).align(photo, found[1][0]))
+    write(IMAGES / "astronaut-blurred.jpg", run_recipe("blurred.jpg"))
+
+
+def run_recipe(result: str) -> Picture:
+    """The picture that the cookbook's code of that name writes."""
+    names: dict[str, Any] = {}
+    docs = Path(__file__).resolve().parent
+    blocks = re.findall(r"^```python\n(.*?)^```", (docs / "cookbook.md").read_text(), re.M | re.S)
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            Path("docs").symlink_to(docs)
+            for block in (blocks[0], *(b for b in blocks if f'"{result}"' in b)):
+                exec(compile(block, "cookbook.md", "exec"), names)
+            return np.asarray(cv2.imread(result), np.uint8)
+        finally:
+            os.chdir(here)
 
 
 def draw_canvas(photo: Picture, levels: tuple[Level, ...]) -> Picture:

@@ -62,10 +62,9 @@ def test_our_own_is_taken(tmp_path: Path) -> None:
     assert Path(done.stdout.strip()).parent == tmp_path / "mtcnn"
 
 
-def test_the_command_starts_where_it_can_tell() -> None:
-    (script,) = re.findall(r'^create_engines = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert script == "pytrt.commands:create_engines"
-    done = run(
-        ROOT, "import sys; sys.argv[1:] = ['--help']\nfrom pytrt.commands import create_engines; create_engines()"
-    )
-    assert done.returncode == 0 and "usage: create_engines" in done.stdout, done.stderr
+@pytest.mark.parametrize("name", ["create_engines", "mtcnn"])
+def test_the_commands_start_where_they_can_tell(name: str) -> None:
+    (script,) = re.findall(rf'^{name} = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert script == f"pytrt.commands:{name}"
+    done = run(ROOT, f"import sys; sys.argv[1:] = ['--help']\nfrom pytrt.commands import {name}; {name}()")
+    assert done.returncode == 0 and f"Usage: {name}" in done.stdout, done.stderr
