@@ -62,9 +62,10 @@ def command(
     with ExitStack() as stack:
         model = stack.enter_context(make_detector(**detector, threads=1))
         out, done = stack.enter_context(_results(output, layout, resume))
-        found: Iterator[Found] = (f for f in find_pictures(paths, without=draw) if str(f.path) not in done)
+        found = find_pictures(paths, without=draw)
         if drawer:
             found = drawer.named(found)
+        found = (f for f in found if str(f.path) not in done)
         bar = stack.enter_context(counting("pictures", quiet=output is None and sys.stdout.isatty()))
         work = _Work(layout, central, drawer)
         results = stack.enter_context(closing(detect_pictures(model, found, work, jobs)))

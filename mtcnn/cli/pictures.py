@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 from collections import deque
@@ -151,7 +152,8 @@ def _groups(pictures: Iterable[Found]) -> Iterator[list[Found]]:
     size = 0
     for found in pictures:
         group.append(found)
-        size += found.path.stat().st_size if found.path.exists() else 0
+        with contextlib.suppress(OSError):  # reading it will tell
+            size += found.path.stat().st_size
         if len(group) == GROUP or size > GROUP_BYTES:
             yield group
             group, size = [], 0

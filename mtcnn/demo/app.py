@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -58,6 +59,8 @@ def make_app(
         hosts: names that it answers to, against other sites' pages; "*": any.
     """
 
+    turn = asyncio.Semaphore(2)  # a picture of 50 million pixels takes 150 MB
+
     async def page(request: Request) -> Response:
         return FileResponse(Path(__file__).parent / _PAGES[request.url.path], headers=_HEADERS)
 
@@ -79,7 +82,8 @@ def make_app(
             raise HTTPException(415, f"a picture must be one of {', '.join(PICTURE_TYPES)}")
         preset, minsize = request.query_params.get("preset"), _number(request.query_params.get("minsize"))
         data = await _body(request, most_bytes)
-        return _answer(await run_in_threadpool(_detect, detector, _decode(data), preset, minsize))
+        async with turn:
+            return _answer(await run_in_threadpool(_detect, detector, data, preset, minsize))
 
     async def verify(request: Request) -> Response:
         if verifier is None:
@@ -92,7 +96,8 @@ def make_app(
             raise HTTPException(400, 'expected {"a": picture, "b": picture} in base64') from None
         if max(map(len, pictures)) > most_bytes:
             raise HTTPException(413, _too_large(most_bytes))
-        return _answer(await run_in_threadpool(_verify, verifier, [_decode(picture) for picture in pictures]))
+        async with turn:
+            return _answer(await run_in_threadpool(_verify, verifier, pictures))
 
     async def failed(request: Request, error: Exception) -> Response:
         code = error.status_code if isinstance(error, HTTPException) else 400
@@ -149,7 +154,8 @@ def _decode(data: bytes) -> Picture:
     return np.asarray(img, np.uint8)
 
 
-def _detect(detector: TrtMtcnn, img: Picture, preset: str | None, minsize: float | None) -> dict[str, Any]:
+def _detect(detector: TrtMtcnn, data: bytes, preset: str | None, minsize: float | None) -> dict[str, Any]:
+    img = _decode(data)
     began = time.perf_counter()
     dets, landmarks = detector.detect(img, minsize, preset=preset)
     milliseconds = 1000 * (time.perf_counter() - began)
@@ -164,7 +170,8 @@ def _detect(detector: TrtMtcnn, img: Picture, preset: str | None, minsize: float
     }
 
 
-def _verify(verifier: FaceVerifier, pictures: list[Picture]) -> dict[str, Any]:
+def _verify(verifier: FaceVerifier, files: list[bytes]) -> dict[str, Any]:
+    pictures = [_decode(data) for data in files]
     began = time.perf_counter()
     result = verifier.verify(*pictures)
     return {

@@ -180,6 +180,15 @@ class TestDetect:
         before, after = cv2.imread(str(ASTRONAUT)), cv2.imread(str(drawn / "ann" / "b.png"))
         assert before is not None and after is not None and (before != after).any()
 
+    def test_draw_after_resume_overwrites_nothing(self, folder: Path, tmp_path: Path) -> None:
+        drawn, output = tmp_path / "drawn", tmp_path / "out.jsonl"
+        a, b = folder / "ann" / "a.jpg", folder / "bob" / "a.jpg"
+        cv2.imwrite(str(b), np.full((40, 50, 3), 200, np.uint8))
+        for pictures in ((a,), (a, b)):
+            mtcnn("detect", *pictures, "--json", "--output", output, "--draw", drawn, "--resume")
+        sizes = [np.asarray(cv2.imread(str(drawn / name))).shape for name in ("a.jpg", "a-2.jpg")]
+        assert sizes == [(512, 512, 3), (40, 50, 3)]
+
     def test_central(self, tmp_path: Path, face: np.ndarray, detector: TrtMtcnn) -> None:
         img = np.full((300, 900, 3), 128, np.uint8)
         for x in (0, 330, 650):
