@@ -45,7 +45,7 @@ function draw(img, found) {
   pen.lineWidth = line;
   pen.font = `${12 + 4 * line}px sans-serif`;
   for (const face of found.faces) {
-    const [x1, y1, x2, y2] = face.box;
+    const [x1, y1, x2, y2] = face.box.map((n) => Math.round(n) + (line % 2) / 2); // on whole pixels: sharp
     pen.strokeStyle = pen.fillStyle = "#40c840";
     pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
     pen.fillText(face.score.toFixed(2), x1, y1 - 2 * line);
