@@ -147,8 +147,10 @@ class _Drawer:
         from mtcnn.cli.pictures import write_picture
         from mtcnn.draw import draw_faces
 
-        if result.img is not None:
-            write_picture(self._folder / result.found.name, draw_faces(result.img, result.dets, result.landmarks))
+        if result.img is None:
+            return
+        drawn = draw_faces(result.img, result.dets, result.landmarks)
+        write_picture(self._folder / result.found.name, drawn, [result.found.path])
 
 
 def _central(result: Detected) -> Detected:

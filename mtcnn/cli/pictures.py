@@ -19,7 +19,17 @@ import numpy.typing as npt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
 
-__all__ = ["Array", "Detected", "Found", "detect_pictures", "find_pictures", "opencv", "read_picture", "write_picture"]
+__all__ = [
+    "Array",
+    "Detected",
+    "Found",
+    "detect_pictures",
+    "find_pictures",
+    "keep",
+    "opencv",
+    "read_picture",
+    "write_picture",
+]
 
 Picture = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
@@ -106,12 +116,15 @@ def read_picture(path: Path) -> Picture:
         raise MtcnnError(f"{path}: {error}") from None
 
 
-def write_picture(path: Path, img: Picture) -> None:
+def write_picture(path: Path, img: Picture, sources: Sequence[Path] = ()) -> None:
     """A file in the format of its ending, its folders made where they are missing.
+
+    sources: what must not be overwritten.
 
     Raises:
         MtcnnError: it cannot be written.
     """
+    keep(path, sources)
     cv2 = opencv()
     options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg") else []
     try:
@@ -124,6 +137,17 @@ def write_picture(path: Path, img: Picture) -> None:
         raise MtcnnError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
     except OSError as error:
         raise MtcnnError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def keep(path: Path, sources: Sequence[Path]) -> None:
+    """Refuse to write what is read.
+
+    Raises:
+        MtcnnError: `path` is one of the sources.
+    """
+    for source in sources:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise MtcnnError(f"{path} would be overwritten with what is made of it: choose another place")
 
 
 def opencv() -> ModuleType:

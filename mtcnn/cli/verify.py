@@ -54,7 +54,7 @@ def command(
         verifier = make_verifier(model, embedder, embedder_size, face, metric, threshold)
         result = verifier.verify(*pictures)
     if draw is not None:
-        _draw(draw, result.faces)
+        _draw(draw, result.faces, (a, b))
     without = [str(path) for path, one in zip((a, b), result.faces, strict=True) if one is None]
     if as_json:
         scores = [None if one is None else round(float(one.det[4]), 5) for one in result.faces]
@@ -70,7 +70,7 @@ def command(
     return 0 if result.same else DIFFERENT
 
 
-def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None]) -> None:
+def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], sources: tuple[Path, Path]) -> None:
     import numpy as np
 
     from mtcnn.cli.pictures import write_picture
@@ -79,4 +79,4 @@ def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None]) ->
     if not seen:
         raise click.ClickException(f"{path} is not written: there is no face in either picture")
     blank = np.zeros_like(seen[0])
-    write_picture(path, np.hstack([blank if face is None else face.crop for face in faces]))
+    write_picture(path, np.hstack([blank if face is None else face.crop for face in faces]), sources)

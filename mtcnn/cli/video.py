@@ -41,6 +41,7 @@ def command(
     import json
 
     from mtcnn.cli.film import Film, FilmWriter, Window, run_through
+    from mtcnn.cli.pictures import keep
     from mtcnn.cli.records import faces_as_json
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
 
@@ -50,6 +51,8 @@ def command(
         raise click.ClickException(f"nothing to do: {Window.problem()}; say --output FILE or --json")
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
+    if output is not None:
+        keep(output, [Path(source)])
     film = Film(source)
     sinks: list[Any] = []
     if output is not None:

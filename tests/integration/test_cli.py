@@ -204,6 +204,18 @@ class TestDetect:
         whole = lines(mtcnn("detect", ASTRONAUT, "--json", "--preset", "port").stdout)[0]["faces"][0]["box"]
         assert whole == [int(n) for n in whole]
 
+    def test_what_is_read_is_never_overwritten(self, folder: Path, tmp_path: Path, astronaut: np.ndarray) -> None:
+        photo, film = folder / "ann" / "a.jpg", make_film(tmp_path / "film.avi", astronaut, 3)
+        before = photo.read_bytes(), film.read_bytes()
+        for arguments in (
+            ("detect", photo, "--draw", photo.parent),
+            ("detect", folder, "--draw", folder),
+            ("verify", photo, photo, "--embedder", make_embedder(tmp_path / "m.onnx"), "--draw", photo),
+            ("video", film, "--output", film),
+        ):
+            assert "would be overwritten" in mtcnn(*arguments, code=1).stderr
+        assert (photo.read_bytes(), film.read_bytes()) == before
+
     def test_no_pictures_is_an_error(self, tmp_path: Path) -> None:
         assert "no pictures in" in mtcnn("detect", tmp_path, code=1).stderr
 
