@@ -17,13 +17,14 @@ __all__ = ["embedder_plan"]
 Shape = tuple[int, int, int, int]
 
 
-def embedder_plan(model: bytes, least: Shape, batch: int, flavour: str | None = None) -> bytes:
+def embedder_plan(model: bytes, least: Shape, batch: int, gpu: int = 0, flavour: str | None = None) -> bytes:
     """The plan of an ONNX model for this machine's GPU, built where there is none yet.
 
     Args:
         model: the ONNX file's bytes.
         least: the smallest input it is to take; others differ in their batch.
         batch: the greatest batch, which it is tuned for.
+        gpu: which of this machine's it is for.
         flavour: "tensorrt" or "tensorrt-rtx"; default what this machine can use.
 
     Raises:
@@ -33,7 +34,7 @@ def embedder_plan(model: bytes, least: Shape, batch: int, flavour: str | None = 
     flavour = flavour or machine_flavour()
     library = tensorrt(flavour)
     _, driver, gpus = pytrt.cuda_driver()
-    settings = repr((library.version, driver, gpus[:1], least, batch)).encode()
+    settings = repr((library.version, driver, gpus[gpu : gpu + 1], least, batch)).encode()
     name = hashlib.sha256(model + settings).hexdigest()[:32]
     folder = engines_folder(flavour) / "embedders"
     path = folder / f"{name}.plan"
@@ -41,7 +42,7 @@ def embedder_plan(model: bytes, least: Shape, batch: int, flavour: str | None = 
         if path.exists():
             return path.read_bytes()
         most = (batch, *least[1:])
-        plan, _ = library.build(model, [(least, most, most)])
+        plan, _ = library.build(model, [(least, most, most)], gpu=gpu if gpus else -1)
         _write(path, plan)
     return plan
 

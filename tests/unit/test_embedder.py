@@ -148,11 +148,11 @@ def test_a_plan_is_built_once(tmp_path: Path) -> None:
 
     model = make_embedder(tmp_path / "m.onnx").read_bytes()
     try:
-        plan = embedder_plan(model, (1, 3, SIDE, SIDE), 8, "tensorrt-rtx")
+        plan = embedder_plan(model, (1, 3, SIDE, SIDE), 8, flavour="tensorrt-rtx")
     except DeviceError as error:
         pytest.skip(str(error))
     kept = list((engines_folder("tensorrt-rtx") / "embedders").glob("*.plan"))
     assert [path.read_bytes() for path in kept] == [plan]
-    assert embedder_plan(model, (1, 3, SIDE, SIDE), 8, "tensorrt-rtx") == plan
-    embedder_plan(model, (1, 3, SIDE, SIDE), 4, "tensorrt-rtx")
+    assert embedder_plan(model, (1, 3, SIDE, SIDE), 8, flavour="tensorrt-rtx") == plan
+    embedder_plan(model, (1, 3, SIDE, SIDE), 4, flavour="tensorrt-rtx")
     assert len(list(kept[0].parent.glob("*.plan"))) == 2
