@@ -40,7 +40,8 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface bench gpu-check wheel models figures docs tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: install run test lint asan fuzz soak deepface bench accuracy gpu-check wheel models figures docs tensorrt-headers
+.PHONY: cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -75,6 +76,7 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 	@$(DEEPFACE)/bin/pip install --quiet -r $<
 	@$(DEEPFACE)/bin/pip install --quiet --no-deps deepface==0.0.103
 	@touch $@
+
 FUZZ_SECONDS ?= 300
 fuzz: $(DONE)/extra-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]
 	@command -v clang++ >/dev/null || { echo "make fuzz needs clang: sudo apt install clang" >&2; exit 1; }
@@ -88,7 +90,10 @@ soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=6
 	@$(PY) benchmarks/soak.py --seconds $(SOAK_SECONDS) $(SOAK)
 
 bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
-	@$(PY) benchmarks/speed/compare.py $(BENCH)
+	@$(PY) -m benchmarks.speed.compare $(BENCH)
+
+accuracy: $(DONE)/extra-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
+	@$(PY) -m benchmarks.accuracy.compare $(ACCURACY)
 
 # Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
 GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))

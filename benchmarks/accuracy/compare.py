@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Measures our detector's accuracy beside other MTCNNs from PyPI: python -m benchmarks.accuracy.compare.
+
+Boxes on photographs labelled in COCO's format, the five points on LFW, and what they are worth to face
+verification; or, with --wider, the whole of WIDER FACE by its own evaluation. Prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.accuracy import wider
+from benchmarks.accuracy.average_precision import evaluate_boxes
+from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
+from benchmarks.accuracy.verification import Embedder, ten_fold
+from benchmarks.peers.processes import PEERS, ROOT, Detector, machine
+
+PRESETS = ("accurate", "fast", "port")
+PAUSE = 0.1  # seconds before calls that are timed: threads of the last detector may still be spinning
+ERRORS = Console(stderr=True)
+
+Faces = dict[str, Any]  # a worker's answer
+
+
+def main() -> int:
+    options = read_options()
+    detectors = [ours(spec) for spec in (*PRESETS, *options.also)]
+    detectors += [Detector(name) for name in PEERS if options.peers]
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "minsize": options.minsize,
+        "versions": {detector.name: detector.versions for detector in detectors},
+        "results": {detector.name: {} for detector in detectors},
+    }
+    results = report["results"]
+    if options.wider:
+        measure_wider(detectors, options.wider, options.minsize, results)
+    else:
+        for what in options.measure:
+            MEASURES[what](detectors, options.data, options.minsize, results)
+    for detector in detectors:
+        detector.close()
+    print(f"{report['machine']}, minsize {options.minsize:g}\n\n{as_markdown(results)}")
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure our detector's accuracy beside other MTCNNs from PyPI.")
+    data = ROOT.parent / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=data, metavar="DIR", help="labelled data (default %(default)s)")
+    measures = list(MEASURES)
+    parser.add_argument("--measure", nargs="+", choices=measures, default=measures, help="what (default all)")
+    parser.add_argument("--wider", type=Path, metavar="DIR", help="measure on WIDER FACE's validation set instead")
+    parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
+    parser.add_argument("--also", nargs="+", default=[], metavar='"PRESET NAME=VALUE ..."', help="more rows of ours")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="only ours")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
+    options = parser.parse_args()
+    folder = options.wider or options.data
+    if not folder.is_dir():
+        parser.error(f"{folder} is no folder: name the labelled data with {'--wider' if options.wider else '--data'}")
+    return options
+
+
+def ours(spec: str) -> Detector:
+    """A row of ours, such as "accurate thresholds=[0.6,0.7,0.4] precision=bf16"; values are JSON or words."""
+    preset, *settings = shlex.split(spec)
+    if preset not in PRESETS:
+        sys.exit(f"--also {spec!r}: it must begin with one of {', '.join(PRESETS)}")
+    params = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            params[name] = json.loads(value)
+        except json.JSONDecodeError:
+            params[name] = value
+    return Detector(f"trt-mtcnn {preset}", f"trt-mtcnn {spec}", **params)
+
+
+def detect_all(
+    detectors: list[Detector], images: Iterable[Path], minsize: float, title: str, timed: bool = False
+) -> tuple[dict[str, list[Faces]], dict[str, float]]:
+    """Every detector on every picture, in turns: the faces by detector, and the median of the milliseconds."""
+    faces: dict[str, list[Faces]] = {detector.name: [] for detector in detectors}
+    times: dict[str, list[float]] = {detector.name: [] for detector in detectors}
+    for image in track(list(images), title, console=ERRORS):
+        for detector in detectors:
+            if timed:
+                time.sleep(PAUSE)
+            answer = detector.call(image, minsize, calls=2 if timed else 1)
+            if "error" in answer:
+                ERRORS.print(f"{detector.name} on {image.name}: {answer['error']}", highlight=False)
+            else:
+                times[detector.name].append(answer["ms"][-1])  # the first finds the caches full of another's data
+            faces[detector.name].append(answer)
+    return faces, {name: median(ms) for name, ms in times.items() if ms}
+
+
+def boxes(faces: Faces) -> NDArray[np.float64]:
+    return np.asarray(faces.get("dets", []), np.float64).reshape(-1, 5)
+
+
+def measure_boxes(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
+    folder = data / "wider100"
+    if not (labels_file := folder / "annotations.json").exists():
+        return absent(folder)
+    labels = json.loads(labels_file.read_text())
+    numbers = [image["id"] for image in labels["images"]]
+    paths = [folder / image["file_name"] for image in labels["images"]]
+    faces, ms = detect_all(detectors, paths, minsize, folder.name, timed=True)
+    for name, found in faces.items():
+        scores = evaluate_boxes(labels, dict(zip(numbers, map(boxes, found), strict=True)))
+        errors = sum("error" in f for f in found)
+        results[name]["boxes"] = scores.summary() | {"ms": ms.get(name), "failed": errors}
+
+
+def measure_points(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
+    folder = data / "lfw_landmarks"
+    if not (labels_file := folder / "landmarks.csv").exists():
+        return absent(folder)
+    with labels_file.open(newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    truth = [np.array(row[1:], np.float64) for row in rows]
+    faces, _ = detect_all(detectors, [folder / row[0] for row in rows], minsize, folder.name)
+    for name, found in faces.items():
+        errors: list[float | None] = []
+        for f, points in zip(found, truth, strict=True):
+            i = nearest_face(boxes(f), points)
+            errors.append(None if i is None else point_error(f["landmarks"][i], points))
+        scores = point_scores(errors)
+        results[name]["points"] = {"nme": scores.nme, "missed": scores.missed}
+
+
+def measure_verification(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
+    folder, model = data / "lfw_pairs", data / "embedder" / "mobilefacenet.onnx"
+    for path in (folder / "pairs.csv", model):
+        if not path.exists():
+            return absent(path)
+    with (folder / "pairs.csv").open(newline="") as file:
+        pairs = list(csv.DictReader(file))
+    same = [pair["same"] == "1" for pair in pairs]
+    names = sorted({pair[side] for pair in pairs for side in "ab"})
+    faces, _ = detect_all(detectors, [folder / name for name in names], minsize, folder.name)
+    embedder = Embedder(model)
+    pictures = {name: np.asarray(cv2.imread(str(folder / name)), np.uint8) for name in names}
+    for detector, found in faces.items():
+        vectors = {
+            name: embedder.embed(pictures[name], boxes(f), f.get("landmarks", []))
+            for name, f in zip(names, found, strict=True)
+        }
+        scores = ten_fold([distance(vectors[pair["a"]], vectors[pair["b"]]) for pair in pairs], same)
+        results[detector]["verification"] = vars(scores)
+
+
+def distance(a: NDArray[np.float64] | None, b: NDArray[np.float64] | None) -> float:
+    return float("nan") if a is None or b is None else float(np.linalg.norm(a - b))
+
+
+def measure_wider(detectors: list[Detector], folder: Path, minsize: float, results: dict[str, Any]) -> None:
+    photos = wider.read_set(folder)
+    faces, ms = detect_all(detectors, [photo.path for photo in photos], minsize, "WIDER FACE")
+    for name, found in faces.items():
+        dets = {photo.name: boxes(f) for photo, f in zip(photos, found, strict=True)}
+        results[name]["wider"] = {s: wider.average_precision(photos, dets, s) for s in wider.SETTINGS}
+        results[name]["wider"]["ms"] = ms.get(name)
+
+
+MEASURES = {"boxes": measure_boxes, "points": measure_points, "verification": measure_verification}
+
+
+def absent(path: Path) -> None:
+    ERRORS.print(f"not measured, absent: {path}", highlight=False, soft_wrap=True)
+
+
+COLUMNS = {
+    "AP@0.5": ("boxes", "ap", ".3f"),
+    "recall": ("boxes", "recall", ".3f"),
+    "false positives an image": ("boxes", "false_positives", ".2f"),
+    "ms an image": ("boxes", "ms", ".1f"),
+    "NME %": ("points", "nme", ".2f"),
+    "no face": ("points", "missed", "d"),
+    "verification %": ("verification", "accuracy", ".2f"),
+    "easy": ("wider", "easy", ".3f"),
+    "medium": ("wider", "medium", ".3f"),
+    "hard": ("wider", "hard", ".3f"),
+    "ms a photo": ("wider", "ms", ".1f"),
+}
+
+
+def as_markdown(results: dict[str, dict[str, Any]]) -> str:
+    """A row for each detector; the columns that were measured."""
+    columns = {t: c for t, c in COLUMNS.items() if any(c[0] in measured for measured in results.values())}
+    lines = ["| " + " | ".join(["detector", *columns]) + " |", "|" + "---|" * (len(columns) + 1)]
+    for name, measured in results.items():
+        values = [(measured.get(group, {}).get(key), form) for group, key, form in columns.values()]
+        cells = ["-" if value is None else format(value, form) for value, form in values]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
