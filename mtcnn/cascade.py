@@ -43,7 +43,8 @@ def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
             mirror=p.mirror,
-            second_pass=p.second_pass,
+            looks=p.second_pass_scales if p.second_pass else (),
+            average_scores=p.average_scores,
             average_above=p.average_above,
         )
         # P-Net looks at every 12 x 12 window of every scale and proposes those that may be faces.

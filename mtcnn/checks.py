@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-__all__ = ["choice", "flag", "number", "numbers_in_unit", "path", "size", "whole"]
+__all__ = ["choice", "flag", "number", "numbers_in_unit", "path", "size", "some_numbers", "whole"]
 
 
 def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
@@ -36,6 +36,16 @@ def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[A
         got = len(found) if len(found) < count else "more"
         raise ValueError(f"{name} must be {count} numbers ({what}), got {got}")
     return tuple(number(v, f"{name}[{i}]", low=0, high=1) for i, v in enumerate(found))
+
+
+def some_numbers(values: object, name: str, low: float, high: float, most: int) -> tuple[float, ...]:
+    """One number or more, `most` at most."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be numbers, got {values!r}")
+    found = list(values)
+    if not 1 <= len(found) <= most:
+        raise ValueError(f"{name} must be 1 to {most} numbers, got {len(found)}")
+    return tuple(number(v, f"{name}[{i}]", low, high) for i, v in enumerate(found))
 
 
 def whole(value: object, name: str, low: int, high: int) -> int:

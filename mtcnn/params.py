@@ -35,6 +35,9 @@ class Params:
         resize: "area" averages what an output pixel covers, "bilinear" samples between pixel centres.
         mirror: O-Net looks at each crop and its mirror image, and the two are averaged.
         second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
+        second_pass_scales: it does so once for each of these, at a square so many times as large as the box.
+        average_scores: a face's score is the mean over all looks. The first look then lets half of O-Net's
+            threshold pass, and the mean has to reach it. Without ``second_pass`` it does nothing.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
         networks: how many of P-Net, R-Net and O-Net look; without O-Net landmarks are zeros.
@@ -53,6 +56,8 @@ class Params:
     resize: str = "area"
     mirror: bool = False
     second_pass: bool = False
+    second_pass_scales: tuple[float, ...] = (1.0,)
+    average_scores: bool = False
     average_above: float = 1.0
     networks: int = 3
 
@@ -73,6 +78,8 @@ class Params:
             "resize": checks.choice(self.resize, "resize", _RESIZES),
             "mirror": checks.flag(self.mirror, "mirror"),
             "second_pass": checks.flag(self.second_pass, "second_pass"),
+            "second_pass_scales": checks.some_numbers(self.second_pass_scales, "second_pass_scales", 0.25, 4, most=16),
+            "average_scores": checks.flag(self.average_scores, "average_scores"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
             "networks": checks.whole(self.networks, "networks", 1, 3),
         }
@@ -93,7 +100,9 @@ PRESETS: Mapping[str, Params] = {
         resize="bilinear",
     ),
     "fast": Params(),
-    "accurate": Params(mirror=True, second_pass=True, average_above=0.6),
+    "accurate": Params(
+        mirror=True, second_pass=True, second_pass_scales=(0.8, 1.0), average_scores=True, average_above=0.6
+    ),
 }
 DEFAULT_PRESET = "accurate"
 

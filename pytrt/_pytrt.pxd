@@ -129,7 +129,8 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         cbool nms_on_windows
         cbool whole_pixels
         cbool mirror
-        cbool second_pass
+        vector[float] looks
+        cbool average_scores
         float average_above
 
     cdef cppclass TrtMtcnn:

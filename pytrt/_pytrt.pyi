@@ -82,7 +82,8 @@ class Stages:
         nms_on_windows: bool = True,
         whole_pixels: bool = False,
         mirror: bool = False,
-        second_pass: bool = False,
+        looks: Sequence[float] = (),
+        average_scores: bool = False,
         average_above: float = 1.0,
     ) -> None:
         """Takes the frames of a call, viewed until unload(); sizes: (height, width) each is worked on at."""

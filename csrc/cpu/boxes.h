@@ -50,10 +50,10 @@ inline void truncate(Box& b) {
   b.y2 = std::trunc(b.y2);
 }
 
-// The square about the box's centre, in whole pixels: what is cropped is what regression refers to.
-// Truncating each side can leave it a pixel off square; rounding keeps it square.
-inline void make_square(Box& b, bool truncating) {
-  const float w = b.width(), h = b.height(), side = std::max(w, h);
+// The square about the box's centre, `scale` times as large, in whole pixels: what is cropped is what regression
+// refers to. Truncating each side can leave it a pixel off square; rounding keeps it square.
+inline void make_square(Box& b, bool truncating, float scale) {
+  const float w = b.width(), h = b.height(), side = std::max(w, h) * scale;
   b.x1 += (w - side) * 0.5f;
   b.y1 += (h - side) * 0.5f;
   b.x2 = b.x1 + side - 1;

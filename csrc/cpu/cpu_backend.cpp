@@ -216,9 +216,9 @@ void CpuBackend::regress() {
   if (!landmarks_.empty()) landmarks_.resize(left);
 }
 
-void CpuBackend::square(bool truncating) {
+void CpuBackend::square(bool truncating, float scale) {
   for (size_t i = 0; i < boxes_.size(); ++i) {
-    make_square(boxes_[i], truncating);
+    make_square(boxes_[i], truncating, scale);
     boxes_[i].order = static_cast<int>(i);
   }
   std::erase_if(boxes_, [](const Box& b) { return !(b.width() >= 1 && b.height() >= 1); });
@@ -389,20 +389,35 @@ void CpuBackend::save() {
   saved_landmarks_ = landmarks_;
 }
 
-void CpuBackend::average_with_saved() {
+void CpuBackend::average_with_saved(int looks, bool scores) {
+  const float weight = static_cast<float>(looks);
+  const auto mean = [&](float before, float now) { return (weight * before + now) / (weight + 1); };
   for (size_t i = 0; i < boxes_.size(); ++i) {
     const Box& b = boxes_[i];
-    Box& mean = saved_boxes_[b.order];
-    mean.x1 = (mean.x1 + b.x1) / 2;
-    mean.y1 = (mean.y1 + b.y1) / 2;
-    mean.x2 = (mean.x2 + b.x2) / 2;
-    mean.y2 = (mean.y2 + b.y2) / 2;
+    Box& saved = saved_boxes_[b.order];
+    saved.x1 = mean(saved.x1, b.x1);
+    saved.y1 = mean(saved.y1, b.y1);
+    saved.x2 = mean(saved.x2, b.x2);
+    saved.y2 = mean(saved.y2, b.y2);
+    if (scores) saved.score = mean(saved.score, b.score);
     if (landmarks_.empty()) continue;
     Landmarks& points = saved_landmarks_[b.order];
-    for (int k = 0; k < kLandmarks; ++k) points[k] = (points[k] + landmarks_[i][k]) / 2;
+    for (int k = 0; k < kLandmarks; ++k) points[k] = mean(points[k], landmarks_[i][k]);
   }
   boxes_.swap(saved_boxes_);
   landmarks_.swap(saved_landmarks_);
+}
+
+void CpuBackend::drop_below(float score) {
+  nms(std::numeric_limits<float>::infinity(), Overlap::kUnion, Scope::kFrame, count());  // only orders them
+  size_t left = 0;
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    if (!(boxes_[i].score >= score)) continue;
+    if (!landmarks_.empty()) landmarks_[left] = landmarks_[i];
+    boxes_[left++] = boxes_[i];
+  }
+  boxes_.resize(left);
+  if (!landmarks_.empty()) landmarks_.resize(left);
 }
 
 void CpuBackend::read(float* dets, float* landmarks, int* frames) {

@@ -32,12 +32,13 @@ class CpuBackend final : public Backend {
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override;
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override;
   void regress() override;
-  void square(bool truncating) override;
+  void square(bool truncating, float scale) override;
   void truncate_and_clip() override;
   void refine(Context& net, const Engine& engine, const Refinement& refinement) override;
   void nms_average(float threshold, float average_above) override;
   void save() override;
-  void average_with_saved() override;
+  void average_with_saved(int looks, bool scores) override;
+  void drop_below(float score) override;
   int count() override { return static_cast<int>(boxes_.size()); }
   void read(float* dets, float* landmarks, int* frames) override;
 

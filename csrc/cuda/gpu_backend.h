@@ -160,20 +160,24 @@ class GpuBackend final : public Backend {
     runtime_.copy(counter(kSaved), current().count, sizeof(int));
   }
 
-  void average_with_saved() override {
-    runtime_.for_each(bound_, AverageIntoSaved{current(), saved_.data()});
+  void average_with_saved(int looks, bool scores) override {
+    runtime_.for_each(bound_, AverageIntoSaved{current(), saved_.data(), static_cast<float>(looks), scores});
     bound_ = saved_bound_;
     runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(current().count, counter(kSaved), sizeof(int));
+  }
+
+  void drop_below(float score) override {
+    filter([&](uint32_t* bits) { runtime_.for_each(bound_, Reaches{current(), score, bits}); });
   }
 
   void regress() override {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
   }
 
-  void square(bool truncating) override {
+  void square(bool truncating, float scale) override {
     runtime_.use();
-    filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, bits}); });
+    filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, scale, bits}); });
     count();  // refine() must know how many crops to make
   }
 

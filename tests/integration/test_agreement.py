@@ -172,6 +172,8 @@ def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcn
         "resize": data.draw(st.sampled_from(["area", "bilinear"])),
         "mirror": data.draw(st.booleans()),
         "second_pass": data.draw(st.booleans()),
+        "second_pass_scales": data.draw(st.sampled_from([(1.0,), (0.8, 1.0), (1.3, 0.9, 1.0)])),
+        "average_scores": data.draw(st.booleans()),
         "average_above": data.draw(st.sampled_from([0.0, 0.3, 0.6, 1.0])),
     }
     minsize = data.draw(st.floats(20, 120))

@@ -27,10 +27,10 @@ def is_proper(boxes: Array) -> NDArray[np.bool_]:
     return (w > 0) & (h > 0)
 
 
-def square(boxes: Array) -> tuple[Array, Array]:
-    """The squares about the boxes' centres, and their sides (n,): the longer side of each box."""
+def square(boxes: Array, scale: float = 1) -> tuple[Array, Array]:
+    """The squares about the boxes' centres, and their sides (n,): `scale` times the longer side of each box."""
     w, h = sides(boxes)
-    side = np.maximum(w, h)
+    side = np.maximum(w, h) * np.float32(scale)
     x1 = boxes[:, 0] + (w - side) / 2
     y1 = boxes[:, 1] + (h - side) / 2
     return np.stack([x1, y1, x1 + side - 1, y1 + side - 1], axis=1), side

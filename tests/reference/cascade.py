@@ -218,10 +218,12 @@ def concatenate(found: list[Proposals]) -> Proposals:
 # --- R-Net and O-Net ------------------------------------------------------------------------------
 
 
-def squares_and_windows(boxes: Array, p: Params) -> tuple[NDArray[np.intp], Array, Array, Array, NDArray[np.int64]]:
+def squares_and_windows(
+    boxes: Array, p: Params, scale: float = 1
+) -> tuple[NDArray[np.intp], Array, Array, Array, NDArray[np.int64]]:
     """The boxes that become squares of at least a pixel: their indices, these squares, in whole pixels, their widths
     and heights, and the windows (x, y, w, h) to crop."""
-    squares, side = square(boxes)
+    squares, side = square(boxes, scale)
     if p.whole_pixels:
         squares = np.trunc(squares)
     else:
@@ -271,8 +273,8 @@ class Look:
     landmarks: Array  # (n, 10), pixels
 
 
-def look(mips: Mips, boxes: Array, p: Params) -> Look:
-    index, squares, w, h, windows = squares_and_windows(boxes, p)
+def look(mips: Mips, boxes: Array, p: Params, scale: float = 1) -> Look:
+    index, squares, w, h, windows = squares_and_windows(boxes, p, scale)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
     if p.mirror:
@@ -290,7 +292,9 @@ def look(mips: Mips, boxes: Array, p: Params) -> Look:
 
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
     first = look(mips, boxes, p)
-    passed = np.flatnonzero((first.prob >= p.thresholds[2]) & is_proper(first.regressed))
+    average_scores = p.second_pass and p.average_scores
+    least = p.thresholds[2] / 2 if average_scores else p.thresholds[2]
+    passed = np.flatnonzero((first.prob >= least) & is_proper(first.regressed))
     regressed, prob, landmarks = first.regressed[passed], first.prob[passed], first.landmarks[passed]
     index = nms(regressed, prob, p.nms_thresholds[3], "min")
     kept, scores = regressed[index], prob[index]
@@ -298,12 +302,18 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
         kept, landmarks = average_suppressed(regressed, prob, landmarks, index, p)
     else:
         landmarks = landmarks[index]
-    if p.second_pass and len(kept):
-        second = look(mips, kept, p)
-        proper = is_proper(second.regressed)  # a face of which there is no second look stays as it is
-        seen = second.index[proper]
-        kept[seen] = (kept[seen] + second.regressed[proper]) / 2
-        landmarks[seen] = (landmarks[seen] + second.landmarks[proper]) / 2
+    for n, scale in enumerate(p.second_pass_scales if p.second_pass and len(kept) else (), 1):
+        again = look(mips, kept, p, scale)
+        proper = is_proper(again.regressed)  # a face of which there is no further look stays as it is
+        seen = again.index[proper]
+        kept[seen] = (n * kept[seen] + again.regressed[proper]) / np.float32(n + 1)
+        landmarks[seen] = (n * landmarks[seen] + again.landmarks[proper]) / np.float32(n + 1)
+        if average_scores:
+            scores[seen] = (n * scores[seen] + again.prob[proper]) / np.float32(n + 1)
+    if average_scores:
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= p.thresholds[2]]
+        kept, scores, landmarks = kept[order], scores[order], landmarks[order]
     if p.whole_pixels:
         truncate_and_clip(kept[:, 0::2], kept[:, 1::2], mips.width, mips.height)
         truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)

@@ -20,12 +20,16 @@ class Params:
     max_onet: int = 10_000
     mirror: bool = False  # O-Net on each crop and its mirror image, averaged
     second_pass: bool = False  # O-Net again on the result, averaged with the first
+    second_pass_scales: tuple[float, ...] = (1.0,)  # once for each, in squares so many times as large
+    average_scores: bool = False  # over all looks; half the threshold then passes the first
     average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 
 PRESETS = {
     "fast": Params(),
-    "accurate": Params(mirror=True, second_pass=True, average_above=0.6),
+    "accurate": Params(
+        mirror=True, second_pass=True, second_pass_scales=(0.8, 1.0), average_scores=True, average_above=0.6
+    ),
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),
         max_size=(720, 1280),

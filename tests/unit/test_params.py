@@ -152,3 +152,27 @@ def test_every_parameter_is_documented() -> None:
     assert Params.__doc__ is not None
     for name in NAMES:
         assert name in Params.__doc__
+
+
+@pytest.mark.parametrize("values", [(0.8, 1.0), [0.8, 1], np.array([0.8, 1.0])])
+def test_second_pass_scales(values: Any) -> None:
+    p = Params(second_pass_scales=values)
+    assert p.second_pass_scales == (0.8, 1.0) and all(type(v) is float for v in p.second_pass_scales)
+    assert hash(p) == hash(Params(second_pass_scales=(0.8, 1.0)))
+
+
+@pytest.mark.parametrize(
+    "values, error",
+    [
+        ((), ValueError),
+        ((1.0,) * 17, ValueError),
+        ((0.2,), ValueError),
+        ((float("nan"),), ValueError),
+        (1.0, TypeError),
+        ("1", TypeError),
+        (("1",), TypeError),
+    ],
+)
+def test_wrong_second_pass_scales(values: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="second_pass_scales"):
+        Params(second_pass_scales=values)

@@ -185,16 +185,32 @@ struct AverageKept {
   }
 };
 
-// Makes the saved box of each box's order the mean of both; its score stays.
+// Makes the saved box of each box's order the mean of both, where it has the weight of so many looks.
 struct AverageIntoSaved {
   BoxSet boxes;
   DeviceBox* saved;
+  float looks;
+  bool scores;  // else they stay
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
     const DeviceBox& b = boxes.data[i];
-    AverageKept::add(saved[b.order], b);
-    AverageKept::scale(saved[b.order], 0.5f);
+    DeviceBox& mean = saved[b.order];
+    AverageKept::scale(mean, looks);
+    AverageKept::add(mean, b);
+    AverageKept::scale(mean, 1 / (looks + 1));
+    if (scores) mean.score = (looks * mean.score + b.score) / (looks + 1);
+  }
+};
+
+// Marks the boxes that reach a score.
+struct Reaches {
+  BoxSet boxes;
+  float score;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size() && boxes.data[i].score >= score) atomic_or(bits + i / 32, 1u << (i % 32));
   }
 };
 
@@ -235,13 +251,14 @@ struct Regress {
 struct Square {
   BoxSet boxes;
   bool truncating;
+  float scale;
   uint32_t* bits;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
     DeviceBox& b = boxes.data[i];
     b.order = i;
-    const float w = b.width(), h = b.height(), side = most(w, h);
+    const float w = b.width(), h = b.height(), side = most(w, h) * scale;
     b.x1 += (w - side) * 0.5f;
     b.y1 += (h - side) * 0.5f;
     if (truncating) {

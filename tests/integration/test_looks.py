@@ -1,0 +1,56 @@
+"""What O-Net's further looks do to scores and points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mtcnn import TrtMtcnn
+from tests import pictures
+
+Image = NDArray[np.uint8]
+LOOKS = (0.8, 1.0)
+
+
+@pytest.fixture(scope="module")
+def crowd(astronaut: Image, face: Image) -> Image:
+    """Faces of several sizes, and noise that low thresholds take for faces."""
+    canvas = pictures.noise(300, 420, grain=30, seed=3)
+    for side, x, y in [(40, 5, 5), (60, 60, 5), (90, 150, 5), (140, 260, 5), (180, 20, 110)]:
+        pictures.paste(canvas, pictures.scaled(face, side), x, y)
+    return canvas
+
+
+def test_scores_are_means_and_reach_the_threshold(crowd: Image, detector: TrtMtcnn) -> None:
+    common = {"minsize": 20, "second_pass_scales": LOOKS, "thresholds": (0.5, 0.5, 0.4)}
+    alone, _ = detector.detect(crowd, average_scores=False, **common)
+    mean, _ = detector.detect(crowd, average_scores=True, **common)
+    assert len(mean) >= 5
+    assert (mean[:, 4] >= 0.4).all() and (np.diff(mean[:, 4]) <= 0).all()
+    assert not np.isin(mean[:, 4], alone[:, 4]).all()
+    # What is left at a higher threshold for the mean was there before, with the same score.
+    strict, _ = detector.detect(crowd, average_scores=True, **{**common, "thresholds": (0.5, 0.5, 0.8)})
+    assert 0 < len(strict) <= len(mean) and (strict[:, 4] >= 0.8).all()
+
+
+def test_without_second_pass_scores_stay(crowd: Image, detector: TrtMtcnn) -> None:
+    plain = detector.detect(crowd, 20, second_pass=False, average_scores=False)
+    for a, b in zip(detector.detect(crowd, 20, second_pass=False, average_scores=True), plain, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_each_scale_counts(crowd: Image, detector: TrtMtcnn) -> None:
+    found = [detector.detect(crowd, 40, second_pass_scales=scales)[1] for scales in [(1.0,), (0.8,), LOOKS]]
+    found = [landmarks[np.lexsort(landmarks.T[:1])] for landmarks in found]  # scores may change places
+    assert len({len(landmarks) for landmarks in found}) == 1
+    for i in range(3):
+        assert 0.01 < np.abs(found[i] - found[i - 1]).max() < 10
+
+
+def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
+    images = [crowd, np.zeros((50, 60, 3), np.uint8), crowd[:150]]
+    for (dets, landmarks), img in zip(detector.detect_batch(images, 20), images, strict=True):
+        alone = detector.detect(img, 20)
+        np.testing.assert_allclose(dets, alone[0], atol=1e-3)
+        np.testing.assert_allclose(landmarks, alone[1], atol=1e-3)
