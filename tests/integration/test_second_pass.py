@@ -97,8 +97,8 @@ def test_some_looks_are_lost(detectors: Detectors, astronaut: NDArray[np.uint8])
     seen = []
     look = cascade.look
 
-    def watched(mips: Any, boxes: Any, p: Any) -> cascade.Look:
-        found = look(mips, boxes, p)
+    def watched(mips: Any, boxes: Any, p: Any, scale: float = 1) -> cascade.Look:
+        found = look(mips, boxes, p, scale)
         seen.append((len(boxes), found.index))
         return found
 
