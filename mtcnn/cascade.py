@@ -9,7 +9,7 @@ This is the whole of it. What each stage does to pixels and boxes is native; see
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,12 @@ SLACK = 1e-6  # so that rounding never loses a pixel: 720.0000000001 is 720
 
 Array = npt.NDArray[np.float32]
 Level = tuple[int, int, float, float]  # height, width, scale_y, scale_x
+Observer = Callable[[str, int], None]  # told of each stage that has ended, and how many boxes it left
 
 
-def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -> list[tuple[Array, Array]]:
+def detect(
+    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, observe: Observer = lambda stage, left: None
+) -> list[tuple[Array, Array]]:
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
     frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
     try:
@@ -47,6 +50,7 @@ def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -
             average_scores=p.average_scores,
             average_above=p.average_above,
         )
+        observe("load", 0)
         # P-Net looks at every 12 x 12 window of every scale and proposes those that may be faces.
         levels = [
             (i, *level)
@@ -54,12 +58,15 @@ def detect(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -
             for level in pyramid(height, width, minsize, p.factor, p.level_size)
         ]
         found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
+        observe("pnet", found)
         # R-Net looks at each proposal at 24 x 24, rejects most and corrects the rest.
         if found and p.networks > 1:
             found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
+            observe("rnet", found)
         # O-Net looks at what is left at 48 x 48: the final boxes, scores and five landmarks.
         if found and p.networks > 2:
-            stages.onet(p.thresholds[2], p.nms_thresholds[3])
+            found = stages.onet(p.thresholds[2], p.nms_thresholds[3])
+            observe("onet", found)
         dets, landmarks, frame_of = stages.boxes()
     finally:
         stages.unload()

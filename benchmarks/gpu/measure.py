@@ -21,9 +21,10 @@ import numpy as np
 from floors import Rates, floors, measure_rates
 
 import pytrt
-from mtcnn import DeviceError, EngineError, cascade, create_engines
+from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.flavours import TENSORRT_FLAVOURS, tensorrt
 from mtcnn.params import make_params
+from mtcnn.profiling import STAGES
 from tests.gpu import frames
 from tests.gpu.machine import (
     DATA,
@@ -118,30 +119,6 @@ def build_engines(flavour: str, precision: str) -> dict[str, Any]:
     }
 
 
-class TimedStages:
-    """pytrt.Stages, each call timed to the end of its work on the GPU."""
-
-    def __init__(self, stages: pytrt.Stages) -> None:
-        self._stages = stages
-        self.times: dict[str, list[float]] = {}
-        self.left: dict[str, int] = {}  # boxes after a stage
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._stages, name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            began = time.perf_counter()
-            result = method(*arguments, **named)
-            if isinstance(result, int):
-                self.left[name] = result
-            if name == "load":
-                self._stages.boxes()  # waits; the other stages do so themselves
-            self.times.setdefault(name, []).append(1000 * (time.perf_counter() - began))
-            return result
-
-        return call
-
-
 def speed(flavour: str, precision: str) -> dict[str, Any]:
     variant = Variant("openvino" if EMULATED else flavour, precision)
     if not EMULATED:
@@ -213,28 +190,21 @@ def time_calls(call: Callable[[], Any]) -> dict[str, float]:
     }
 
 
-def time_stages(detector: Any, img: frames.Image, preset: str) -> dict[str, float]:
-    stages = TimedStages(detector._make_stages())
-    params = make_params(preset, {"minsize": MINSIZE})
-    for _ in range(WARM_UP):
-        cascade.detect(stages, [img], params)  # type: ignore[arg-type]
-    stages.times.clear()
-    ends = time.perf_counter() + SECONDS
-    while True:
-        cascade.detect(stages, [img], params)  # type: ignore[arg-type]
-        if len(stages.times["load"]) >= CALLS or time.perf_counter() > ends:
-            return {name: round(median(times), 4) for name, times in stages.times.items()}
+def time_stages(detector: TrtMtcnn, img: frames.Image, preset: str) -> dict[str, float]:
+    once = detector.profile(img, MINSIZE, preset=preset, repeats=WARM_UP).total_ms
+    repeats = max(1, min(CALLS, int(1000 * SECONDS / once)))
+    profile = detector.profile(img, MINSIZE, preset=preset, repeats=repeats)
+    return {stage: round(getattr(profile, f"{stage}_ms"), 4) for stage in STAGES}
 
 
-def least_times(detector: Any, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
+def least_times(
+    detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str
+) -> dict[str, float]:
     """What time_stages() measures, at best."""
-    stages = TimedStages(detector._make_stages())
-    p = make_params(preset, {"minsize": MINSIZE})
-    cascade.detect(stages, [img], p)  # type: ignore[arg-type]
-    height, width, _, minsize = cascade.working_size(img.shape[0], img.shape[1], p)
-    levels = [level[:2] for level in cascade.pyramid(height, width, minsize, p.factor, p.level_size)]
-    crops = stages.left["pnet"], stages.left["rnet"]
-    return floors(rates, img.shape[:2], levels, crops, 2 if p.mirror else 1, precision == "fp16")
+    profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
+    looks = 2 if make_params(preset, {}).mirror else 1
+    crops = profile.rnet_boxes, profile.onet_boxes
+    return floors(rates, img.shape[:2], profile.levels, crops, looks, precision == "fp16")
 
 
 def endurance(flavour: str, precision: str) -> dict[str, Any]:
