@@ -89,7 +89,7 @@ SOAK_SECONDS ?= 3600
 soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=60]
 	@$(PY) benchmarks/soak.py --seconds $(SOAK_SECONDS) $(SOAK)
 
-bench: install  ## time it beside other MTCNNs: make bench [BENCH="--images a.jpg film.mp4#30"]
+bench: $(DONE)/extra-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
 	@$(PY) -m benchmarks.speed.compare $(BENCH)
 
 accuracy: $(DONE)/extra-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]

