@@ -41,7 +41,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test lint asan fuzz soak deepface bench accuracy gpu-check wheel models figures docs tensorrt-headers
-.PHONY: cuda tensorrt-rtx clean help
+.PHONY: cuda tensorrt-rtx clean help instructions
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -91,6 +91,9 @@ soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=6
 
 bench: $(DONE)/extra-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
 	@$(PY) -m benchmarks.speed.compare $(BENCH)
+
+instructions: install  ## compare the instructions of a detection with the committed figures; needs valgrind
+	@$(PY) -m benchmarks.instructions.check $(INSTRUCTIONS)
 
 accuracy: $(DONE)/extra-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
 	@$(PY) -m benchmarks.accuracy.compare $(ACCURACY)

@@ -66,16 +66,15 @@ def measure(
 
 
 def fitted(found: Mapping[str, list[dict[str, Any]]], x: Sequence[int]) -> dict[str, Any]:
+    """Curves, with None where a detector failed, and the line that each is nearest to."""
     curves = {}
     for name, results in found.items():
-        if any("error" in r for r in results):
+        good = [(value, r["median_ms"]) for value, r in zip(x, results, strict=True) if "error" not in r]
+        if len(good) < 3:
             continue
-        a, b, error = fit_line(x, [r["median_ms"] for r in results])
+        a, b, error = fit_line(*zip(*good, strict=True))
         curves[name] = {
-            "ms": [r["median_ms"] for r in results],
-            "p10_ms": [r["p10_ms"] for r in results],
-            "p90_ms": [r["p90_ms"] for r in results],
-            "faces": [r["faces"] for r in results],
+            **{key: [r.get(key) for r in results] for key in ("median_ms", "p10_ms", "p90_ms", "faces")},
             "line": {"ms_at_0": round(a, 4), "ms_per_x": b, "largest_error": round(error, 4)},
         }
     return {"values": list(x), "curves": curves}
@@ -97,7 +96,13 @@ def draw(curves: Sequence[Mapping[str, Any]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams |= {"svg.hashsalt": "trt-mtcnn", "font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
+    matplotlib.rcParams |= {
+        "svg.hashsalt": "trt-mtcnn",
+        "svg.fonttype": "none",
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+    }
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(curves), figsize=(4.6 * len(curves), 3.4), squeeze=False)
@@ -105,8 +110,9 @@ def draw(curves: Sequence[Mapping[str, Any]], path: Path) -> None:
         pixels = curve["x"] == "pixels"
         x = np.asarray(curve["values"], float) / (1e6 if pixels else 1)
         for name, found in curve["curves"].items():
-            (line,) = axis.plot(x, found["ms"], marker="o", markersize=3, linewidth=1, label=name)
-            axis.fill_between(x, found["p10_ms"], found["p90_ms"], color=line.get_color(), alpha=0.15, linewidth=0)
+            middle, low, high = (np.array(found[key], float) for key in ("median_ms", "p10_ms", "p90_ms"))
+            (line,) = axis.plot(x, middle, marker="o", markersize=3, linewidth=1, label=name)
+            axis.fill_between(x, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
         axis.set_xlabel(
             "megapixels (640x480 to 8K)" if pixels else f"faces in a {FACES_SIZE[0]}x{FACES_SIZE[1]} picture"
         )

@@ -27,9 +27,10 @@ class Agreement:
 
 def overlaps(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of boxes (n, >= 4) and (m, >= 4) [x1, y1, x2, y2], inclusive pixels: (n, m)."""
-    a, b = (np.asarray(boxes, np.float64).reshape(len(np.asarray(boxes)), -1)[:, :4] for boxes in (a, b))
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if not len(a) or not len(b):
         return np.zeros((len(a), len(b)))
+    a, b = a[:, :4], b[:, :4]
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     both = np.clip(high - low + 1, 0, None).prod(-1)

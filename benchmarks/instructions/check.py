@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Compares the instructions of a detection with the committed figures: python -m benchmarks.instructions.check.
+
+Figures are kept for each compiler that made the module; --update writes those of this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import pytrt
+from benchmarks.instructions.callgrind import ISA, ROOT, STAGES, count, why_not
+from mtcnn import create_engines
+
+FIGURES = Path(__file__).with_name("figures.json")
+TOLERANCE = 0.1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare the instructions of a detection with the committed figures.")
+    parser.add_argument("--update", action="store_true", help="make what is counted now the figures to compare with")
+    options = parser.parse_args()
+    if reason := why_not():
+        print(f"instructions: not counted: {reason}")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder, "astronaut.npy")
+        np.save(image, np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))))
+        create_engines(folder, flavour="openvino")
+        counted = count(image, Path(folder), Path(folder))
+    compiler = compiler_of(Path(pytrt._pytrt.__file__))
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    if options.update:
+        figures[compiler] = counted
+        FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    text, good = compare(counted, figures.get(compiler), compiler)
+    print(text)
+    return 0 if good else 1
+
+
+def compiler_of(module: Path) -> str:
+    """Name and major version of what compiled a module, as its .comment section says."""
+    found = re.search(rb"(GCC): \([^)]*\) (\d+)|(clang) version (\d+)", module.read_bytes())
+    if not found:
+        return "unknown"
+    name, major = (group.decode() for group in found.groups() if group)
+    return f"{name.lower()} {major}"
+
+
+def compare(counted: dict[str, int], figures: dict[str, int] | None, compiler: str) -> tuple[str, bool]:
+    """What to tell, and whether no stage takes more than it may. Fewer instructions are told of, too."""
+    lines = [f"instructions of a detection of astronaut.jpg ({ISA}, one thread, {compiler}), millions:"]
+    good = True
+    for stage in (*STAGES, "all"):
+        now, before = (sum(c.values()) if stage == "all" else c[stage] for c in (counted, figures or counted))
+        line = f"{stage:<5}{now / 1e6:9.3f}"
+        if figures:
+            change = now / before - 1
+            line += f"  was {before / 1e6:9.3f}  {change:+7.1%}"
+            if change > TOLERANCE:
+                good = False
+                line += f"  more than {TOLERANCE:.0%} above the figure"
+            elif change < -TOLERANCE:
+                line += "  better: make instructions INSTRUCTIONS=--update keeps it"
+        lines.append(line)
+    if not figures:
+        lines.append(f"there are no figures for {compiler}: make instructions INSTRUCTIONS=--update makes them")
+    return "\n".join(lines), good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""The guard against slower code: what callgrind says, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import pytrt
+from benchmarks.instructions.callgrind import STAGES, CountingError, parse
+from benchmarks.instructions.check import FIGURES, compare, compiler_of
+
+ANNOTATED = """\
+--------------------------------------------------------------------------------
+Ir
+--------------------------------------------------------------------------------
+940,123,456 (100.0%)  PROGRAM TOTALS
+ 81,258,256 ( 8.64%)  ???:trtmtcnn::TrtMtcnn::onet(float, float) [/pytrt/_pytrt.so]
+ 53,173,190 ( 5.66%)  ???:trtmtcnn::TrtMtcnn::pnet(std::span<trtmtcnn::Level const, 18446744073709551615ul>, float) [/x]
+ 44,368,210 ( 4.72%)  csrc/mtcnn.cpp:trtmtcnn::TrtMtcnn::rnet(float, float, int) [/pytrt/_pytrt.so]
+ 44,000,000 ( 4.72%)  ???:trtmtcnn::cpu::CpuBackend::refine(int) [/pytrt/_pytrt.so]
+  1,472,887 ( 0.16%)  ???:trtmtcnn::TrtMtcnn::load(std::span<trtmtcnn::Image const, 18446744073709551615ul>) [/x.so]
+        657 ( 0.00%)  ???:trtmtcnn::TrtMtcnn::TrtMtcnn(std::unique_ptr<trtmtcnn::Backend>) [/pytrt/_pytrt.so]
+"""
+COUNTS = {"load": 1_472_887, "pnet": 53_173_190, "rnet": 44_368_210, "onet": 81_258_256}
+
+
+def test_parse() -> None:
+    assert parse(ANNOTATED) == COUNTS
+
+
+def test_a_stage_that_is_not_there() -> None:
+    with pytest.raises(CountingError, match="TrtMtcnn::rnet"):
+        parse(ANNOTATED.replace("TrtMtcnn::rnet(", "TrtMtcnn::other("))
+
+
+@pytest.mark.parametrize(
+    ("factor", "good", "said"), [(1.09, True, "+9.0%"), (1.11, False, "more than 10%"), (0.8, True, "better")]
+)
+def test_compare(factor: float, good: bool, said: str) -> None:
+    now = COUNTS | {"pnet": int(COUNTS["pnet"] * factor)}
+    text, fine = compare(now, COUNTS, "gcc 12")
+    assert fine == good
+    assert said in next(line for line in text.splitlines() if line.startswith("pnet"))
+
+
+def test_what_all_stages_add_counts_too() -> None:
+    text, good = compare({stage: n * 111 // 100 for stage, n in COUNTS.items()}, COUNTS, "gcc 12")
+    assert not good and text.count("more than 10%") == 5
+
+
+def test_an_unknown_compiler() -> None:
+    text, good = compare(COUNTS, None, "clang 99")
+    assert good and "no figures for clang 99" in text
+
+
+def test_the_module_s_compiler() -> None:
+    name, _, major = compiler_of(Path(pytrt._pytrt.__file__)).partition(" ")
+    assert name in ("gcc", "clang") and int(major) >= 9
+
+
+def test_the_figures_are_whole() -> None:
+    figures = json.loads(FIGURES.read_text())
+    assert figures
+    for counts in figures.values():
+        assert list(counts) == sorted(STAGES) and all(n > 0 for n in counts.values())
