@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["ISA", "STAGES", "CountingError", "count", "parse", "why_not"]
+__all__ = ["ISA", "STAGES", "CountingError", "UnknownInstructionError", "count", "parse", "why_not"]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("load", "pnet", "rnet", "onet")
@@ -20,6 +20,10 @@ _LINE = re.compile(r"^\s*([\d,]+) \([^)]*\)\s+\S*:trtmtcnn::TrtMtcnn::(\w+)\(", 
 
 class CountingError(Exception):
     """valgrind ended badly, or the stages are not in what it counted."""
+
+
+class UnknownInstructionError(CountingError):
+    """valgrind met an instruction that it does not know, in Python, NumPy or the system's libraries."""
 
 
 def why_not() -> str | None:
@@ -49,6 +53,8 @@ def count(image: Path, engines: Path, work: Path) -> dict[str, int]:
     done = subprocess.run(
         [*command, str(image), str(DETECTIONS), str(engines)], capture_output=True, text=True, env=environment
     )
+    if "unhandled instruction bytes" in done.stderr:
+        raise UnknownInstructionError(f"this valgrind does not know all instructions in use here:\n{done.stderr}")
     if done.returncode or done.stdout.strip() != "1":
         raise CountingError(f"a detection under valgrind found {done.stdout.strip() or 'nothing'}:\n{done.stderr}")
     annotated = subprocess.run(

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 import pytrt
-from benchmarks.instructions.callgrind import ISA, ROOT, STAGES, count, why_not
+from benchmarks.instructions.callgrind import ISA, ROOT, STAGES, CountingError, UnknownInstructionError, count, why_not
 from mtcnn import create_engines
 
 FIGURES = Path(__file__).with_name("figures.json")
@@ -35,7 +35,14 @@ def main() -> int:
         image = Path(folder, "astronaut.npy")
         np.save(image, np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))))
         create_engines(folder, flavour="openvino")
-        counted = count(image, Path(folder), Path(folder))
+        try:
+            counted = count(image, Path(folder), Path(folder))
+        except UnknownInstructionError as error:
+            print(f"instructions: not counted: {error}")
+            return 0
+        except CountingError as error:
+            print(f"instructions: {error}")
+            return 1
     compiler = compiler_of(Path(pytrt._pytrt.__file__))
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     if options.update:

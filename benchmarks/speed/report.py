@@ -132,13 +132,7 @@ def curve_table(curve: Mapping[str, Any]) -> str:
         line = found["line"]
         unit, each = ("megapixel", 1e6) if curve["x"] == "pixels" else ("face", 1)
         text = f"{line['ms_at_0']:.2f} ms + {line['ms_per_x'] * each:.3g} ms a {unit}"
-        rows.append(
-            [
-                name,
-                *("failed" if ms is None else f"{ms:.2f}" for ms in found["median_ms"]),
-                text,
-                f"{line['largest_error']:.0%}",
-            ]
-        )
+        times = ["failed" if ms is None else f"{ms:.2f}" for ms in found["median_ms"]]
+        rows.append([name, *times, text, f"{line['largest_error']:.0%}"])
     title = "Pixels: one scene, stretched" if curve["x"] == "pixels" else "Faces: copies of one in a 3840x2160 picture"
     return f"{title}; minsize {curve['minsize']:g}, ms.\n\n" + table(head, rows)

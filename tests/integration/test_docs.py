@@ -76,7 +76,8 @@ def test_the_commands_are_understood(document: str, workplace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [*DOCUMENTS, "docs/how-it-works.md", "docs/deployment.md", "docs/tensorrt.md", "CONTRIBUTING.md"]
+    "document",
+    [*DOCUMENTS, "docs/how-it-works.md", "docs/deployment.md", "docs/tensorrt.md", "docs/speed.md", "CONTRIBUTING.md"],
 )
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import pytrt
-from benchmarks.instructions.callgrind import STAGES, CountingError, parse
-from benchmarks.instructions.check import FIGURES, compare, compiler_of
+from benchmarks.instructions.callgrind import STAGES, CountingError, UnknownInstructionError, count, parse
+from benchmarks.instructions.check import FIGURES, compare, compiler_of, main
 
 ANNOTATED = """\
 --------------------------------------------------------------------------------
@@ -65,3 +66,30 @@ def test_the_figures_are_whole() -> None:
     assert figures
     for counts in figures.values():
         assert list(counts) == sorted(STAGES) and all(n > 0 for n in counts.values())
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "said"),
+    [
+        ("echo 'vex amd64->IR: unhandled instruction bytes: 0x62' >&2; exit 132", UnknownInstructionError, "0x62"),
+        ("echo 1; exit 3", CountingError, "found 1"),
+        ("echo 0", CountingError, "found 0"),
+    ],
+)
+def test_what_valgrind_cannot_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception], said: str
+) -> None:
+    for name in ("valgrind", "callgrind_annotate"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(CountingError, match=said) as raised:
+        count(tmp_path / "image.npy", tmp_path, tmp_path)
+    assert raised.type is error
+
+
+def test_without_valgrind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert main() == 0
+    assert "not counted: valgrind is not installed" in capsys.readouterr().out
