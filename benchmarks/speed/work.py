@@ -48,7 +48,7 @@ def standard_work(data: Path, full: bool) -> list[Work]:
         return [Work("astronaut", (read_picture(str(ASTRONAUT)),))]
     frames = tuple(every(data / "photos" / "crowd-1080p.mp4", 10 if full else 50))
     labelled = json.loads((data / "wider100" / "annotations.json").read_text())["images"]
-    wider = [data / "wider100" / "images" / image["file_name"] for image in labelled][:: 1 if full else 10]
+    wider = [data / "wider100" / image["file_name"] for image in labelled][:: 1 if full else 10]
     return [
         Work("obama-1080p", (read_picture(str(data / "photos" / "obama-1080p.jpg")),)),
         Work("crowd-1080p", frames),
