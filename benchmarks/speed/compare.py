@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,7 +196,7 @@ def time_throughput(
 
 
 def time_curves(options: argparse.Namespace, work: Work, makers: dict[str, Maker]) -> Iterator[dict[str, Any]]:
-    kept = [label for label in ("trt-mtcnn fast", "trt-mtcnn accurate", REFERENCE) if label in makers]
+    kept = ["trt-mtcnn fast", "trt-mtcnn accurate", *([REFERENCE] if options.full else [])]
     rounds = max(2, options.rounds // 2)
     with started({label: makers[label] for label in kept}) as detectors:
         say("cost over pixels")
@@ -219,7 +220,7 @@ def publish(options: argparse.Namespace, report: dict[str, Any]) -> None:
 
 
 def say(what: str) -> None:
-    print(f"== {what}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
