@@ -43,13 +43,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         paths = {work.name: work.save(Path(temporary)) for work in works}
         large = max(works[:2], key=lambda work: work.pictures[0].size)
-        for cores in options.cores:
-            report["peak"][str(cores)] = machine_peak(cores)
         if "latency" in options.parts:
+            before = {str(cores): machine_peak(cores) for cores in options.cores}
             report["latency"] = time_latency(options, works, paths, makers, report["versions"])
-            for cores in options.cores:  # now that all is warm; the better one
-                again = machine_peak(cores)
-                report["peak"][str(cores)] = {k: max(v, again[k]) for k, v in report["peak"][str(cores)].items()}
+            after = {str(cores): machine_peak(cores) for cores in options.cores}
+            report["peak"] = {n: {k: max(v, after[n][k]) for k, v in peak.items()} for n, peak in before.items()}
             report["floor"] = beside_the_floor(report["latency"], works, report["peak"])
         if "throughput" in options.parts:
             report["throughput"] = time_throughput(options, large, paths[large.name][0], makers)
