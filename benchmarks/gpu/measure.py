@@ -18,9 +18,9 @@ from statistics import median, quantiles
 from typing import Any
 
 import numpy as np
-from floors import Rates, floors, measure_rates
 
 import pytrt
+from benchmarks.gpu.floors import Rates, floors, measure_rates
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.flavours import TENSORRT_FLAVOURS, tensorrt
 from mtcnn.params import make_params
@@ -197,9 +197,7 @@ def time_stages(detector: TrtMtcnn, img: frames.Image, preset: str) -> dict[str,
     return {stage: round(getattr(profile, f"{stage}_ms"), 4) for stage in STAGES}
 
 
-def least_times(
-    detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str
-) -> dict[str, float]:
+def least_times(detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
     """What time_stages() measures, at best."""
     profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
     looks = 2 if make_params(preset, {}).mirror else 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Batches beside single calls: python benchmarks/speed/batch.py [--memory].
+"""Batches beside single calls: python -m benchmarks.speed.batch [--memory].
 
 Times detect_batch against detect called for each picture, in turns, so that what else the machine does hits both alike.
 With --memory it prints what large batches take instead, each in a process of its own.
@@ -19,13 +19,12 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from compare import machine
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers.processes import ROOT, machine
 from mtcnn import TrtMtcnn
 
-ROOT = Path(__file__).resolve().parents[2]
 PHOTO = np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg")), np.uint8)
 
 Image = npt.NDArray[np.uint8]
@@ -81,7 +80,8 @@ def main() -> int:
     console.print(f"{machine()}, preset {options.preset}")
     if options.memory:
         for name in LARGE:
-            subprocess.run([sys.executable, __file__, "--large", name, "--preset", options.preset], check=True)
+            command = [sys.executable, "-m", "benchmarks.speed.batch", "--large", name, "--preset", options.preset]
+            subprocess.run(command, check=True, cwd=ROOT)
         return 0
     table = Table("batch", "faces", "one by one", "batch", "ratio", "one by one, CPU", "batch, CPU", "ratio, CPU")
     with TrtMtcnn(device="cpu", preset=options.preset, threads=options.threads) as detector:
