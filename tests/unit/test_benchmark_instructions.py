@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pytrt
+from benchmarks.instructions import check
 from benchmarks.instructions.callgrind import STAGES, CountingError, UnknownInstructionError, count, parse
 from benchmarks.instructions.check import FIGURES, compare, compiler_of, main
 
@@ -93,3 +94,22 @@ def test_without_valgrind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setattr("sys.argv", ["check"])
     assert main() == 0
     assert "not counted: valgrind is not installed" in capsys.readouterr().out
+
+
+def test_an_update_tells_the_change_and_keeps_other_compilers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = compiler_of(Path(pytrt._pytrt.__file__))
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps({compiler: {stage: n // 2 for stage, n in COUNTS.items()}, "tcc 1": COUNTS}))
+    monkeypatch.setattr(check, "FIGURES", figures)
+    monkeypatch.setattr(check, "why_not", lambda: None)
+    monkeypatch.setattr(check, "count", lambda *folders: COUNTS)
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert main() == 1
+    monkeypatch.setattr("sys.argv", ["check", "--update"])
+    assert main() == 0
+    assert "+100.0%" in capsys.readouterr().out
+    assert json.loads(figures.read_text()) == {compiler: COUNTS, "tcc 1": COUNTS}
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert main() == 0
