@@ -40,8 +40,8 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface bench accuracy gpu-check wheel models figures docs tensorrt-headers
-.PHONY: cuda tensorrt-rtx clean help instructions
+.PHONY: install run test lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs
+.PHONY: tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 

@@ -93,11 +93,13 @@ class TestFloor:
         pnet = network_flops(MODELS / "pnet.onnx", 24, 24) + network_flops(MODELS / "pnet.onnx", 12, 12)
         rnet, onet = network_flops(MODELS / "rnet.onnx", 24, 24), network_flops(MODELS / "onet.onnx", 48, 48)
         assert detection_flops(profile, PRESETS["fast"]) == pnet + 10 * rnet + 5 * onet
-        # Five boxes and two faces again, all of them mirrored or not.
-        p = dataclasses.replace(PRESETS["accurate"], mirror=True, second_pass=True)
+        # Five boxes, two faces once more or twice more, all of them mirrored or not.
+        p = dataclasses.replace(PRESETS["accurate"], mirror=True, second_pass=True, second_pass_scales=(1.0,))
         assert detection_flops(profile, p) == pnet + 10 * rnet + 14 * onet
         assert detection_flops(profile, dataclasses.replace(p, mirror=False)) == pnet + 10 * rnet + 7 * onet
-        assert detection_flops(profile, dataclasses.replace(p, second_pass=False)) == pnet + 10 * rnet + 10 * onet
+        twice = dataclasses.replace(p, second_pass_scales=(0.8, 1.0))
+        assert detection_flops(profile, twice) == pnet + 10 * rnet + 18 * onet
+        assert detection_flops(profile, dataclasses.replace(twice, second_pass=False)) == pnet + 10 * rnet + 10 * onet
 
     def test_milliseconds(self) -> None:
         peak = {"gflops": 100.0, "gb_per_s": 10.0}
