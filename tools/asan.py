@@ -31,7 +31,8 @@ def main() -> int:
     runtimes = [find_runtime(name) for name in ("libasan.so", "libubsan.so")]
     environment = os.environ | {
         "LD_PRELOAD": " ".join(runtimes),
-        "ASAN_OPTIONS": f"abort_on_error=1:detect_stack_use_after_return=1:log_path={folder}/report",
+        # Without detect_stack_use_after_return: GCC 12 forgets 64-byte alignment in the frames it makes for that.
+        "ASAN_OPTIONS": f"abort_on_error=1:detect_stack_use_after_return=0:log_path={folder}/report",
         "UBSAN_OPTIONS": "abort_on_error=1:print_stacktrace=1",  # writes to stderr beside another sanitizer
         "LSAN_OPTIONS": "detect_leaks=1:exitcode=0",  # leaks are judged below
         "PYTHONMALLOC": "malloc",
