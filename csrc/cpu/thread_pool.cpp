@@ -1,6 +1,7 @@
 #include "cpu/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <memory>
@@ -42,13 +43,20 @@ class ThreadPool::Crew {
       n_ = n;
       grain_ = grain;
       next_.store(0, std::memory_order_relaxed);
-      active_ = static_cast<int>(workers_.size());
-      ++generation_;
+      open_ = true;
+      generation_.fetch_add(1, std::memory_order_release);
+      if (asleep_ > 0) wake_.notify_all();
     }
-    wake_.notify_all();
     take_pieces(0);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return active_ == 0; });
+    {
+      std::lock_guard lock(mutex_);
+      open_ = false;  // who has not woken by now need not be waited for
+    }
+    const auto done = [this] { return active_.load(std::memory_order_acquire) == 0; };
+    if (!spin(done)) {
+      std::unique_lock lock(mutex_);
+      done_.wait(lock, done);
+    }
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
   }
@@ -69,19 +77,38 @@ class ThreadPool::Crew {
 
   void work(int worker) {
     unsigned seen = 0;
+    const auto called = [&] { return stop_ || generation_.load(std::memory_order_acquire) != seen; };
     for (;;) {
+      spin(called);
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
+        ++asleep_;
+        wake_.wait(lock, called);
+        --asleep_;
         if (stop_) return;
-        seen = generation_;
+        seen = generation_.load(std::memory_order_relaxed);
+        if (!open_) continue;
+        active_.fetch_add(1, std::memory_order_relaxed);
       }
       take_pieces(worker);
-      {
-        std::lock_guard lock(mutex_);
-        if (--active_ == 0) done_.notify_one();
-      }
+      std::lock_guard lock(mutex_);
+      if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) done_.notify_one();
     }
+  }
+
+  // The loops of a detection follow each other in less time than a thread, or a virtual machine's core, takes to wake.
+  template <typename Condition>
+  static bool spin(const Condition& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+    do {
+      for (int i = 0; i < 64; ++i) {
+        if (condition()) return true;
+#ifdef TRTMTCNN_X86
+        __builtin_ia32_pause();
+#endif
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    return condition();
   }
 
   Process process_;
@@ -89,9 +116,11 @@ class ThreadPool::Crew {
   std::mutex taken_;  // held by the caller whose loop is running
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  bool stop_ = false;
-  unsigned generation_ = 0;
-  int active_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::atomic<unsigned> generation_ = 0;
+  bool open_ = false;            // the loop takes more workers
+  std::atomic<int> active_ = 0;  // workers at it
+  int asleep_ = 0;
   std::exception_ptr error_;
 
   Function function_ = nullptr;
