@@ -114,16 +114,19 @@ void blend_rows(const uint8_t* const* rows, const float* weights, int taps, int 
   }
 }
 
+// Neighbouring pixels, weighted: B, G, R and what follows.
+inline Float4 blend(const float* pixel, const float* weights, int taps, float offset) {
+  Float4 sum = {offset, offset, offset, offset};
+  for (int t = 0; t < taps; ++t) sum += weights[t] * load4(pixel + 3 * t);
+  return sum;
+}
+
 template <int fixed_taps>
 void blend_columns_fixed(const float* row, int origin, const int32_t* first, const float* weights, int any_taps, int n,
                          float offset, float* __restrict red, float* __restrict green, float* __restrict blue) {
   const int taps = fixed_taps ? fixed_taps : any_taps;
-  const Float4 start = {offset, offset, offset, offset};
   for (int i = 0; i < n; ++i) {
-    const float* pixel = row + 3 * (first[i] - origin);
-    const float* w = weights + static_cast<ptrdiff_t>(i) * taps;
-    Float4 sum = start;
-    for (int t = 0; t < taps; ++t) sum += w[t] * load4(pixel + 3 * t);
+    const Float4 sum = blend(row + 3 * (first[i] - origin), weights + static_cast<ptrdiff_t>(i) * taps, taps, offset);
     blue[i] = sum[0];
     green[i] = sum[1];
     red[i] = sum[2];
@@ -144,12 +147,8 @@ template <int fixed_taps>
 void blend_pixels_fixed(const float* row, int origin, const int32_t* first, const float* weights, int any_taps, int n,
                         float offset, float* __restrict out) {
   const int taps = fixed_taps ? fixed_taps : any_taps;
-  const Float4 start = {offset, offset, offset, offset};
   for (int i = 0; i < n; ++i) {
-    const float* pixel = row + 3 * (first[i] - origin);
-    const float* w = weights + static_cast<ptrdiff_t>(i) * taps;
-    Float4 sum = start;
-    for (int t = 0; t < taps; ++t) sum += w[t] * load4(pixel + 3 * t);
+    const Float4 sum = blend(row + 3 * (first[i] - origin), weights + static_cast<ptrdiff_t>(i) * taps, taps, offset);
     const Float4 rgb = {sum[2], sum[1], sum[0], sum[3]};
     __builtin_memcpy(out + 3 * i, &rgb, sizeof rgb);
   }
