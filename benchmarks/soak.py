@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
 
-    flavour = "openvino" if options.device == "cpu" else gpu_flavour()
+    flavour = "cpu" if options.device == "cpu" else gpu_flavour()
     engines = current_engines(engines_folder(flavour), flavour)
     with TrtMtcnn(engines, options.device) as detector:
         works = make_works(detector, engines[1])

@@ -37,7 +37,7 @@ def main() -> None:
     levels = pyramid(height, width, MINSIZE, p.factor, p.level_size)
 
     device = cpu_device()
-    create_engines(ENGINES, flavour="openvino")
+    create_engines(ENGINES, flavour="cpu")
     engines = [load_engine(ENGINES / f"{network}.engine", device, network) for network in NETWORKS]
     stages = pytrt.Stages(device, *engines)
     stages.load([photo], [(height, width)])

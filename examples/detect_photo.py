@@ -16,7 +16,6 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-import pytrt
 from mtcnn import MtcnnError, TrtMtcnn, draw_faces
 from mtcnn.params import DEFAULT_PRESET, PRESETS
 
@@ -53,8 +52,7 @@ def main() -> int:
     faces = "1 face" if len(dets) == 1 else f"{len(dets)} faces"
     say = functools.partial(console.print, highlight=False, soft_wrap=True)
     say(f"{faces} in {options.photo} ({width}x{height}), preset {options.preset}, minsize {options.minsize:g}")
-    on_cpu = detector.runtime.startswith("OpenVINO")
-    say(f"ran on the {f'CPU, {pytrt.isa()} kernels' if on_cpu else 'GPU'}: {detector.runtime.partition('-')[0]}")
+    say(f"ran on the {'GPU' if detector.device.on_gpu else 'CPU'}: {detector.runtime.partition('-')[0]}")
     say(f"first call {first:.1f} ms, then {warm:.1f} ms (median of {WARM_CALLS})")
     if not cv2.imwrite(str(options.output), draw_faces(img, dets, landmarks)):
         sys.exit(f"cannot write {options.output}")

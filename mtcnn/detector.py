@@ -18,6 +18,7 @@ from mtcnn import cascade, checks, profiling
 from mtcnn.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
 from mtcnn.errors import ClosedError, DeviceError
+from mtcnn.flavours import CPU
 from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, Params, make_params
 from mtcnn.profiling import Profile
@@ -83,7 +84,7 @@ class TrtMtcnn:
         ]
         self._idle: list[pytrt.Stages] = [self._make_stages()]
         self._closed = False
-        if device == "auto" and flavour == "openvino":
+        if device == "auto" and flavour == CPU:
             _say_once(f"no NVIDIA GPU is used: detecting on the CPU with {self.runtime}")
 
     @property
@@ -258,15 +259,15 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
     ordinal = _check_device(device)
     if ordinal is None:
         if device == "cpu":
-            flavour = "openvino"
+            flavour = CPU
         elif engines is not None:  # they know what they are for
             flavour = read_engine(engines[0])[1].flavour
         else:
             flavour = machine_flavour()
-        return flavour, cpu_device(threads) if flavour == "openvino" else cuda_device(flavour), 0
+        return flavour, cpu_device(threads) if flavour == CPU else cuda_device(flavour), 0
     try:
         flavour = gpu_flavour()
-        if engines is not None and (asked := read_engine(engines[0])[1].flavour) != "openvino":
+        if engines is not None and (asked := read_engine(engines[0])[1].flavour) != CPU:
             flavour = asked
         return flavour, cuda_device(flavour, ordinal), ordinal
     except DeviceError as error:

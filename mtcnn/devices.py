@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtcnn.errors import DeviceError
-from mtcnn.flavours import TENSORRT_FLAVOURS
+from mtcnn.flavours import CPU, TENSORRT_FLAVOURS
 from mtcnn.runtimes import openvino_library, tensorrt_libraries
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def cuda_device(flavour: str, ordinal: int = 0) -> pytrt.CudaDevice:
 
 def device_of_flavour(flavour: str) -> pytrt.Device:
     """The device that engines of a flavour run on."""
-    return cpu_device() if flavour == "openvino" else cuda_device(flavour)
+    return cpu_device() if flavour == CPU else cuda_device(flavour)
 
 
 def gpu_flavour() -> str:
@@ -74,8 +74,8 @@ def gpu_flavour() -> str:
 
 
 def machine_flavour() -> str:
-    """What engines this machine can use best: a TensorRT flavour, else "openvino"."""
+    """What engines this machine can use best: a TensorRT flavour, else "cpu"."""
     try:
         return gpu_flavour()
     except DeviceError:
-        return "openvino"
+        return CPU

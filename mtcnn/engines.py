@@ -17,7 +17,7 @@ from mtcnn import checks
 from mtcnn.devices import cpu_device, device_of_flavour, machine_flavour
 from mtcnn.errors import EngineError, MtcnnError
 from mtcnn.files import locked, replacing
-from mtcnn.flavours import FLAVOURS, BuildSettings, Built, build_tensorrt, tensorrt_version
+from mtcnn.flavours import CPU, FLAVOURS, BuildSettings, Built, build_tensorrt, tensorrt_version
 from mtcnn.port_layout import PORT_NAMES, transpose_input
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ __all__ = [
 
 NETWORKS = ("pnet", "rnet", "onet")
 PRECISIONS = ("fp32", "fp16", "bf16")
-FORMAT = 1  # of the description; another one is rebuilt
+FORMAT = 2  # of the description; another one is rebuilt
 
 log = logging.getLogger("mtcnn")
 
@@ -103,7 +103,7 @@ def create_engines(
         precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
             instructions for them.
         progress: called with what is being done, the steps of it that are done, and those due.
-        flavour: "openvino" (CPU), "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
+        flavour: "cpu", "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
         settings: how TensorRT builds.
         port_layout: make them for code of the well-known TensorRT port: det1.engine, det2.engine and
             det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
@@ -122,7 +122,7 @@ def create_engines(
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
     settings = settings or BuildSettings()
-    if precision == "bf16" and flavour != "openvino":
+    if precision == "bf16" and flavour != CPU:
         raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
@@ -178,7 +178,7 @@ def _build(
     settings: BuildSettings,
     progress: Callable[[str, int, int], None] | None,
 ) -> Built:
-    if flavour == "openvino":
+    if flavour == CPU:
         device = cpu_device()
         engine = device.load_engine(model, precision)  # compiling is the check that it will load
         _check_network(network, engine, path)
@@ -260,7 +260,7 @@ def load_engine(
         raise EngineError(f"{path} takes crops with x first, for PyTrtMtcnn: run create_engines without --port-layout")
     if device is None:
         device = device_of_flavour(description.flavour)
-    elif device.on_gpu != (description.flavour != "openvino"):
+    elif device.on_gpu != (description.flavour != CPU):
         raise EngineError(
             f"{path} is for {description.flavour}, not for {device.runtime}: run create_engines for this device"
         )
@@ -282,7 +282,7 @@ def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0) -> str 
         return f"{path.name} is an engine of {description.network}"
     if description.model_sha256 != _model_digest(network):
         return f"{path.name} was made from another model"
-    if flavour == "openvino":
+    if flavour == CPU:
         return None  # any version reads it
     if description.flavour_version != (version := tensorrt_version(flavour)):
         return f"{path.name} was made by {flavour} {description.flavour_version}; {version} is installed"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pytrt
 
 __all__ = [
+    "CPU",
     "FLAVOURS",
     "TENSORRT_FLAVOURS",
     "BuildSettings",
@@ -29,7 +30,8 @@ __all__ = [
 ]
 
 TENSORRT_FLAVOURS = ("tensorrt", "tensorrt-rtx")  # the better first
-FLAVOURS = ("openvino", *TENSORRT_FLAVOURS)
+CPU = "cpu"
+FLAVOURS = (CPU, *TENSORRT_FLAVOURS)
 
 T = TypeVar("T")
 Shape = tuple[int, int, int, int]

@@ -82,7 +82,7 @@ def engines_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def engines(engines_folder: Path) -> dict[str, Path]:
     """The CPU's engine files by network."""
-    return dict(zip(NETWORKS, create_engines(flavour="openvino"), strict=True))
+    return dict(zip(NETWORKS, create_engines(flavour="cpu"), strict=True))
 
 
 @pytest.fixture(scope="session")

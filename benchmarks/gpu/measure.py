@@ -99,7 +99,7 @@ def build_engines(flavour: str, precision: str) -> dict[str, Any]:
     """Builds all three; what the timing cache knows from earlier builds makes it quicker."""
     folder = work_folder() / f"{flavour}-{precision}"
     if EMULATED:
-        flavour = "openvino"
+        flavour = "cpu"
     known = work_folder() / "timing.cache"
     cached = known.stat().st_size if known.exists() else 0
     began = time.perf_counter()
@@ -120,7 +120,7 @@ def build_engines(flavour: str, precision: str) -> dict[str, Any]:
 
 
 def speed(flavour: str, precision: str) -> dict[str, Any]:
-    variant = Variant("openvino" if EMULATED else flavour, precision)
+    variant = Variant("cpu" if EMULATED else flavour, precision)
     if not EMULATED:
         engines(variant)  # so that memory for building is not counted
     before = 0 if EMULATED else free_gpu_memory()
@@ -207,7 +207,7 @@ def least_times(detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates
 
 def endurance(flavour: str, precision: str) -> dict[str, Any]:
     """Frames of mixed sizes from several threads; the memory afterwards beside what it was after the first of them."""
-    variant = Variant("openvino" if EMULATED else flavour, precision)
+    variant = Variant("cpu" if EMULATED else flavour, precision)
     count, workers, smallest = (40, 2, 60) if EMULATED else (10_000, 8, 40)
     photo = frames.astronaut() if EMULATED else frames.frame_1080p()
     wrong: list[str] = []

@@ -53,7 +53,7 @@ def make_ours(preset: str, params: dict[str, Any]) -> Made:
 
         from mtcnn import create_engines
 
-        params["engines"] = create_engines(tempfile.mkdtemp(), flavour="openvino", precision=precision)
+        params["engines"] = create_engines(tempfile.mkdtemp(), flavour="cpu", precision=precision)
     batch = params.pop("batch", 0)
     detector = TrtMtcnn(device="cpu", preset=preset, **params)
     if batch:

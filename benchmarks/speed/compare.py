@@ -111,7 +111,7 @@ def detectors_asked_for(options: argparse.Namespace) -> dict[str, Maker]:
 
 def make_engines(precision: str) -> list[str]:
     folder = ROOT / "build" / "bench" / f"engines-{precision}"
-    return [str(path) for path in create_engines(folder, flavour="openvino", precision=precision)]
+    return [str(path) for path in create_engines(folder, flavour="cpu", precision=precision)]
 
 
 def has_bfloat16() -> bool:

@@ -38,7 +38,7 @@ def only_documented_errors() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def engines() -> list[Path]:
-    return create_engines(tempfile.mkdtemp(prefix="fuzz-engines-"), flavour="openvino")
+    return create_engines(tempfile.mkdtemp(prefix="fuzz-engines-"), flavour="cpu")
 
 
 @lru_cache(maxsize=1)
@@ -229,7 +229,7 @@ def files(data: bytes) -> None:
             fields["details"] = {
                 c.pick(("layout", "profile", "targets", "compute_capability", "gpu")): json_value(c) for _ in "12"
             }
-            fields["flavour"] = c.pick(("openvino", "tensorrt", "tensorrt-rtx"))
+            fields["flavour"] = c.pick(("cpu", "tensorrt", "tensorrt-rtx"))
             beside.write_text(json.dumps(fields))
         else:
             path.write_bytes(mutated(c, path.read_bytes()))
@@ -241,7 +241,7 @@ def files(data: bytes) -> None:
         with only_documented_errors():
             read_engine(path)
         with only_documented_errors():
-            assert isinstance(engine_problem(path, c.pick(("openvino", "tensorrt-rtx")), name), (str, type(None)))
+            assert isinstance(engine_problem(path, c.pick(("cpu", "tensorrt-rtx")), name), (str, type(None)))
         with only_documented_errors():
             load_engine(path, network=c.pick((None, name)))
 
@@ -290,7 +290,7 @@ def mutated(c: Choices, content: bytes) -> bytes:
 def json_value(c: Choices, depth: int = 0) -> Any:
     kinds: list[Callable[[], Any]] = [
         lambda: c.pick((None, True, 0, -1, 1, 86, 2**70, 1e308, float("nan"), "", "fp32", "x" * 99, "\ud800")),
-        lambda: c.pick(("pnet", "openvino", "bf16", "port", [8, 9], [89], [], {})),
+        lambda: c.pick(("pnet", "cpu", "bf16", "port", [8, 9], [89], [], {})),
     ]
     if depth < 3:
         kinds += [

@@ -147,7 +147,7 @@ def capability() -> tuple[int, int]:
 @cache
 def variants() -> list[Variant]:
     if EMULATED:
-        return [Variant("openvino", "fp32")]
+        return [Variant("cpu", "fp32")]
     found = []
     for flavour in TENSORRT_FLAVOURS:
         try:

@@ -492,7 +492,7 @@ class TestMachine:
     def test_info(self, engines: dict[str, Path]) -> None:
         found = json.loads(mtcnn("info", "--json").stdout)
         assert found["CPU"]["kernels"] in ("baseline", "avx2", "avx512")
-        assert found["engines"]["openvino"].startswith("ready in")
+        assert found["engines"]["cpu"].startswith("ready in")
         text = mtcnn("info").stdout
         for title in found:
             assert title in text
@@ -502,7 +502,7 @@ class TestMachine:
         monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path))
         monkeypatch.setenv("TRT_MTCNN_OPENVINO", str(tmp_path / "gone.so"))
         found = json.loads(mtcnn("info", "--json").stdout)
-        assert "mtcnn engines" in found["engines"]["openvino"]["missing"]
+        assert "mtcnn engines" in found["engines"]["cpu"]["missing"]
         assert "gone.so" in found["CPU"]["OpenVINO"]["missing"]
 
     def test_bench(self) -> None:
@@ -513,9 +513,9 @@ class TestMachine:
         assert "accurate" in mtcnn("bench", ASTRONAUT, "--calls", 1).stdout
 
     def test_engines(self, tmp_path: Path) -> None:
-        made = mtcnn("engines", "--flavour", "openvino", "--output", tmp_path).stdout.split()
+        made = mtcnn("engines", "--flavour", "cpu", "--output", tmp_path).stdout.split()
         assert [Path(path).name for path in made] == ["pnet.engine", "rnet.engine", "onet.engine"]
-        assert mtcnn("engines", "--flavour", "openvino", "--output", tmp_path, "--no-build").stdout.split() == made
+        assert mtcnn("engines", "--flavour", "cpu", "--output", tmp_path, "--no-build").stdout.split() == made
 
 
 @pytest.mark.slow

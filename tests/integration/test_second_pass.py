@@ -50,7 +50,7 @@ def detectors(request: Any, engines: Any, tmp_path_factory: pytest.TempPathFacto
     (models / "onet.onnx").write_bytes(onet)
     session = ort.InferenceSession(onet, providers=["CPUExecutionProvider"])
     plain = nets._session
-    paths = create_engines(models / "engines", models, flavour="openvino")
+    paths = create_engines(models / "engines", models, flavour="cpu")
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(nets, "_session", lambda net: session if net == "onet" else plain(net))

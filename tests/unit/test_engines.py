@@ -34,7 +34,7 @@ from mtcnn.engines import (
 )
 from tests.conftest import ROOT
 
-CPU = "openvino"
+CPU = "cpu"
 
 
 def create(folder: Path, **arguments: Any) -> list[Path]:
@@ -94,7 +94,7 @@ class TestCreate:
                 "flavour_version": cpu_device().runtime,
                 "precision": "fp32",
                 "details": {},
-                "format": 1,
+                "format": 2,
             }
             data, read = read_engine(path)
             assert data == path.read_bytes() and vars(read) == description(path)
@@ -161,7 +161,7 @@ class TestCreate:
         assert names(tmp_path) == []
 
     def test_unknown_flavour(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="flavour must be 'auto' or one of 'openvino'"):
+        with pytest.raises(ValueError, match="flavour must be 'auto' or one of 'cpu'"):
             create_engines(tmp_path, flavour="onnx")
 
     def test_a_file_where_the_folder_should_be(self, tmp_path: Path) -> None:
@@ -184,12 +184,12 @@ class TestCreate:
     @pytest.mark.slow
     def test_processes_at_once(self, tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
         """Some build, some detect with what is there, all in one folder that is empty at first."""
-        build = "import mtcnn, sys; mtcnn.create_engines(sys.argv[1], flavour='openvino')"
+        build = "import mtcnn, sys; mtcnn.create_engines(sys.argv[1], flavour='cpu')"
         detect = """
 import sys, cv2, mtcnn
 from mtcnn.engines import current_engines
 from pathlib import Path
-paths = current_engines(Path(sys.argv[1]), "openvino")
+paths = current_engines(Path(sys.argv[1]), "cpu")
 dets, _ = mtcnn.TrtMtcnn(paths, "cpu", threads=1).detect(cv2.imread("docs/images/astronaut.jpg"))
 assert len(dets) == 1
 """
@@ -299,7 +299,7 @@ class TestRead:
     @pytest.mark.parametrize(
         ("changes", "match"),
         [
-            ({"format": 2}, "of another version"),
+            ({"format": 1}, "of another version"),
             ({"format": None}, "of another version"),
             ({"precision": "int8"}, "is damaged"),
             ({"precision": ["fp32"]}, "is damaged"),
@@ -359,8 +359,8 @@ class TestRead:
             "engines[1]": lambda: TrtMtcnn([some, path, some]),
         }
         if path is not None:  # which leaves it to create_engines
-            calls["output"] = lambda: create_engines(path, flavour="openvino")
-            calls["models"] = lambda: create_engines(models=path, flavour="openvino")
+            calls["output"] = lambda: create_engines(path, flavour="cpu")
+            calls["models"] = lambda: create_engines(models=path, flavour="cpu")
         return calls
 
     @pytest.mark.parametrize("data", [None, 5, "text", memoryview(b"abcd")[::2]])
@@ -376,7 +376,7 @@ SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "undescribed": (lambda path: path.with_name(path.name + ".json").unlink(), "there is no description"),
     "another version": (lambda path: describe(path, format=0), "is of another version"),
     "stale": (lambda path: describe(path, model_sha256="0" * 64), "was made from another model"),
-    "of another runtime": (lambda path: describe(path, flavour="tensorrt"), "is for tensorrt, not openvino"),
+    "of another runtime": (lambda path: describe(path, flavour="tensorrt"), "is for tensorrt, not cpu"),
     "of another network": (lambda path: describe(path, network="pnet"), "is an engine of pnet"),
 }
 
@@ -489,8 +489,8 @@ class TestCommandLine:
     ("change", "precision"), [({"model_sha256": "0" * 64}, "bf16"), ({"flavour": "tensorrt"}, "fp32")]
 )
 def test_a_rebuild_keeps_the_precision_of_the_flavour(tmp_path: Path, change: dict[str, str], precision: str) -> None:
-    for path in create_engines(tmp_path, precision="bf16", flavour="openvino"):
+    for path in create_engines(tmp_path, precision="bf16", flavour="cpu"):
         beside = path.with_name(path.name + ".json")
         beside.write_text(json.dumps(json.loads(beside.read_text()) | change))
-    for path in current_engines(tmp_path, "openvino"):
+    for path in current_engines(tmp_path, "cpu"):
         assert read_engine(path)[1].precision == precision

@@ -375,7 +375,7 @@ class TestStages:
     def test_the_pyramid_is_what_pnet_sees(self, stages: pytrt.Stages, astronaut: NDArray[np.uint8]) -> None:
         """A level through the stages equals the level alone through resize, P-Net and propose."""
         stages.load([astronaut], [astronaut.shape[:2]])
-        net = pytrt.PyTrtMtcnn(Path(os.environ["TRT_MTCNN_ENGINES"]) / "openvino" / "pnet.engine")
+        net = pytrt.PyTrtMtcnn(Path(os.environ["TRT_MTCNN_ENGINES"]) / "cpu" / "pnet.engine")
         for level in self.LEVELS:
             _, height, width, scale_y, scale_x = level
             count = stages.pnet([level], 0.3, 1, 1, 10_000)

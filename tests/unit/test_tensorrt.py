@@ -108,7 +108,7 @@ class TestBuild:
             "flavour": RTX,
             "flavour_version": tensorrt_version(RTX),
             "precision": precision,
-            "format": 1,
+            "format": 2,
         }
         assert details["profile"] == [list(shape) for shape in BuildSettings().profile(network)]
         assert ("compute_capability" in details) == (not DRIVER_PROBLEM)
@@ -231,7 +231,7 @@ class TestSettings:
         with pytest.raises(ValueError, match="'bf16' is for CPUs"):
             create_engines(tmp_path / "a", precision="bf16", flavour=RTX)
         with pytest.raises(ValueError, match="targets need flavour tensorrt-rtx"):
-            create_engines(tmp_path / "a", flavour="openvino", settings=BuildSettings(targets=(86,)))
+            create_engines(tmp_path / "a", flavour="cpu", settings=BuildSettings(targets=(86,)))
         assert not (tmp_path / "a").exists()
 
 
@@ -598,7 +598,7 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "precision unknown": (change(precision="int3"), "rnet.engine.json is damaged"),
     "flavour unknown": (change(flavour="onnxruntime"), "rnet.engine.json is damaged"),
     "other flavour": (change(flavour="tensorrt"), "rnet.engine is for tensorrt, not tensorrt-rtx"),
-    "a CPU's": (change(flavour="openvino"), "rnet.engine is for openvino, not tensorrt-rtx"),
+    "a CPU's": (change(flavour="cpu"), "rnet.engine is for cpu, not tensorrt-rtx"),
     "other network": (change(network="onet"), "rnet.engine is an engine of onet"),
     "stale": (change(model_sha256="0" * 64), "rnet.engine was made from another model"),
     "other version": (change(flavour_version="1.0.9"), r"rnet.engine was made by tensorrt-rtx 1.0.9; 1\.\d"),
