@@ -83,9 +83,9 @@ int CpuBackend::split_into_bands() {
     for (int i = 0; i < count; ++i, ++n) {
       if (static_cast<int>(bands_.size()) == n) bands_.emplace_back();
       bands_[n].level = static_cast<int>(l);
-      const auto bound = [&](int of) { return static_cast<int>(int64_t{height} * of / count) / 2 * 2; };
+      const auto bound = [&](int of) { return static_cast<int>(int64_t{height} * of / count) / 4 * 4; };
       bands_[n].first = bound(i);
-      bands_[n].last = i + 1 == count ? height : bound(i + 1);  // rows are best made in pairs
+      bands_[n].last = i + 1 == count ? height : bound(i + 1);  // rows are made four at a time
       bands_[n].boxes.clear();
     }
   }
@@ -260,7 +260,6 @@ void CpuBackend::answer(const PackedNet& net, const Refinement& refinement, int 
   const int64_t crop = int64_t{3} * side * side;
   const size_t floats = static_cast<size_t>(crop * n * views + kRoom);
   if (worker.pixels.size() < floats) worker.pixels.resize(floats);
-  if (worker.values.size() < floats * net.kernels().value_size) worker.values.resize(floats * net.kernels().value_size);
   if (worker.heads.size() < static_cast<size_t>(kHeads) * n * views) worker.heads.resize(size_t{kHeads} * n * views);
   for (int i = 0; i < n; ++i) {
     const Box& box = boxes_[begin + i];
@@ -272,8 +271,7 @@ void CpuBackend::answer(const PackedNet& net, const Refinement& refinement, int 
       for (int x = 0; x < side; ++x)
         for (int c = 0; c < 3; ++c) mirrored[3 * (y * side + x) + c] = pixels[3 * (y * side + side - 1 - x) + c];
   }
-  net.kernels().to_values(worker.pixels.data(), crop * n * views, worker.values.data());
-  worker.net.run(net, worker.values.data(), n * views, worker.heads.data());
+  worker.net.run(net, worker.pixels.data(), n * views, worker.heads.data());
   const int total = count();
   for (int i = 0; i < n * views; ++i) {
     const float* heads = &worker.heads[size_t{kHeads} * i];

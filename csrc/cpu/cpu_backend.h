@@ -58,8 +58,8 @@ class CpuBackend final : public Backend {
     PnetRows pnet;
     CropNet net;
     std::vector<int32_t> positions;
-    std::vector<float> pixels, heads;
-    std::vector<std::byte> values;
+    AlignedVector<float> pixels;
+    std::vector<float> heads;
   };
 
   void set_axes(Resize mode);

@@ -51,8 +51,8 @@ class NativeContext final : public Context {
   struct Worker {
     PnetRows pnet;
     CropNet net;
-    std::vector<float> crops, heads;
-    std::vector<std::byte> values;
+    std::vector<float> heads;
+    AlignedVector<float> crops;
   };
 
   // The last pooling window of an odd map is partial, and counts.
@@ -85,15 +85,13 @@ class NativeContext final : public Context {
     const int64_t plane = int64_t{side} * side;
     engine_->pool().parallel_for(static_cast<int>(shape[0]), kCropBatch, [&](int begin, int end, int w) {
       Worker& worker = workers_[w];
-      worker.crops.resize(3 * plane * kCropBatch);
-      worker.values.resize((worker.crops.size() + kRoom) * net.kernels().value_size);
+      worker.crops.resize(3 * plane * kCropBatch + kRoom);
       worker.heads.resize(std::max<size_t>(worker.heads.size(), kHeads * kCropBatch));
       for (int first = begin; first < end; first += kCropBatch) {
         const int n = std::min(kCropBatch, end - first);
         for (int i = 0; i < n; ++i)
           interleave(input + (first + i) * 3 * plane, plane, static_cast<int>(plane), &worker.crops[i * 3 * plane]);
-        net.kernels().to_values(worker.crops.data(), n * 3 * plane, worker.values.data());
-        worker.net.run(net, worker.values.data(), n, worker.heads.data());
+        worker.net.run(net, worker.crops.data(), n, worker.heads.data());
         for (int i = 0; i < n; ++i) {
           const float* from = &worker.heads[size_t{kHeads} * i];
           for (size_t o = 0; o < outputs.size(); ++o) {
@@ -135,11 +133,19 @@ NativeEngine::NativeEngine(const Network& network, const NetKernels& kernels, st
 
 std::unique_ptr<Context> NativeEngine::context() { return std::make_unique<NativeContext>(shared_from_this()); }
 
-void CropNet::run(const PackedNet& net, const void* crops, int n, float* out) {
+void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
   const bool rnet = net.net() == Net::kRnet;
+  const size_t values = size_t{3} * n * side_of(net.net()) * side_of(net.net());
+  const auto& kernels = net.kernels();
   const size_t bytes = rnet ? rnet_scratch(n) : onet_scratch(n);
   if (scratch_.size() < bytes) scratch_.resize(bytes);
-  (rnet ? net.kernels().rnet : net.kernels().onet)(net.convs(), crops, n, scratch_.data(), out);
+  const void* in = crops;
+  if (kernels.to_values) {
+    if (values_.size() < (values + kRoom) * kernels.value_size) values_.resize((values + kRoom) * kernels.value_size);
+    kernels.to_values(crops, static_cast<int64_t>(values), values_.data());
+    in = values_.data();
+  }
+  (rnet ? kernels.rnet : kernels.onet)(net.convs(), in, n, scratch_.data(), out);
   for (int i = 0; i < n; ++i, out += kHeads) {
     out[1] = face_probability(out[0], out[1]);
     out[0] = 1 - out[1];

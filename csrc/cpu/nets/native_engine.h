@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/aligned.h"
 #include "cpu/nets/packed_net.h"
 #include "cpu/thread_pool.h"
 #include "engine.h"
@@ -38,12 +39,12 @@ class NativeEngine final : public Engine, public std::enable_shared_from_this<Na
 // R-Net or O-Net for one thread at a time.
 class CropNet {
  public:
-  // crops: n of (side, side, 3) values and kRoom more, which the caller keeps finite; out: (n, kHeads), the first
-  // two made probabilities.
-  void run(const PackedNet& net, const void* crops, int n, float* out);
+  // crops: n of (side, side, 3) and kRoom more, which the caller keeps finite; out: (n, kHeads), the first two made
+  // probabilities.
+  void run(const PackedNet& net, const float* crops, int n, float* out);
 
  private:
-  std::vector<std::byte> scratch_;
+  AlignedVector<std::byte> scratch_, values_;
 };
 
 }  // namespace trtmtcnn::cpu

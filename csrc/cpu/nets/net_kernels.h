@@ -17,19 +17,20 @@ struct PackedConv {
   const void* weights;  // values [vector of channels][kernel row][step][lane][input of the step]
   const float* bias;    // padded to whole vectors
   const float* slope;
-  const float* transformed;  // [transformed value of 16][vector of channels][input][lane]; null: not to be had
+  const float* transformed;  // [transformed value][vector of channels][input][lane]; null: not to be had
 };
 
 struct NetKernels {
   const char* name;
-  int lanes;       // floats a vector
-  int step;        // inputs that one multiplication takes: consecutive values of a kernel's row
-  int value_size;  // bytes
+  int lanes;          // floats a vector
+  int step;           // inputs that one multiplication takes: consecutive values of a kernel's row
+  int value_size;     // bytes
+  int pooled_stride;  // from pixel to pixel of P-Net's first maps
 
-  void (*to_values)(const float* in, int64_t n, void* out);
+  void (*to_values)(const float* in, int64_t n, void* out);  // null where values are floats
 
   // P-Net's rows. conv1: two rows of n pixels of (3 -> 10) and their 2x2 maxima, (n + 1) / 2 pixels; `above`, `below`:
-  // the three input rows of each. conv2: one or two (`count`) rows of n pixels of (10 -> 16) from count + 2 rows.
+  // the three input rows of each. conv2: `count` rows, best four, of n pixels of (10 -> 16) from count + 2 rows.
   // conv3: the same of (16 -> 32), as floats.
   void (*pnet_conv1)(const PackedConv&, const void* const* above, const void* const* below, int n, void* out);
   void (*pnet_conv2)(const PackedConv&, const void* const* rows, int count, int n, void* const* out);
@@ -39,21 +40,27 @@ struct NetKernels {
   // All heads, kHeads floats a pixel.
   void (*pnet_heads)(const PackedConv&, const float* features, int n, float* out);
 
-  // Crops (n, side, side, 3) of values to heads (n, kHeads). Scratch as net_scratch() says, zeroed once.
+  // Crops (n, side, side, 3) of values to heads (n, kHeads). `scratch`: as large as rnet_scratch() or
+  // onet_scratch() says, on a cache line, zeroed once.
   void (*rnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
 };
 
-// Floats that a layer works in: the largest need of any, and a map beside it.
-inline constexpr int kRnetRoom = 16 * (25 * (28 + 48) + 16) + 9 * 9 * 48;
-inline constexpr int kOnetRoom = 16 * (16 * (64 + 64) + 16) + 8 * 8 * 64;
+// Floats that a layer works in: the largest need of any.
+inline constexpr int kRnetRoom = 25 * 9 * (32 + 48);
+inline constexpr int kOnetRoom = 36 * 16 * (64 + 64);
+
+// Bytes of a part of the scratch memory that holds n values of any kind.
+constexpr size_t scratch_part(int64_t n) { return (static_cast<size_t>(n) * 4 + 4 * kRoom + 63) / 64 * 64; }
 
 // Bytes of scratch for a batch of n.
-constexpr size_t rnet_scratch(int n) {
-  return 4 * (kRnetRoom + 11 * 11 * 28 + 4 * 4 * 48 + size_t{704} * n + 8 * kRoom);
+constexpr size_t rnet_scratch(int64_t n) {
+  return scratch_part(kRnetRoom) + scratch_part(11 * 11 * 32) + scratch_part(9 * 9 * 48) + scratch_part(768 * n) +
+         scratch_part(576 * n) + scratch_part(128 * n);
 }
-constexpr size_t onet_scratch(int n) {
-  return 4 * (kOnetRoom + 23 * 23 * 32 + 10 * 10 * 64 + 4 * 4 * 64 + size_t{1408} * n + 8 * kRoom);
+constexpr size_t onet_scratch(int64_t n) {
+  return scratch_part(kOnetRoom) + scratch_part(23 * 23 * 32) + scratch_part(21 * 21 * 64) + scratch_part(6400 * n) +
+         scratch_part(1024 * n) + scratch_part(1152 * n) + scratch_part(256 * n);
 }
 
 // For this machine and $TRT_MTCNN_ISA; null for bfloat16 where the machine has no instructions for it.

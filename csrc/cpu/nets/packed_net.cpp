@@ -5,15 +5,23 @@
 #include <cstring>
 #include <new>
 
+#include "cpu/aligned.h"
+
 namespace trtmtcnn::cpu {
 namespace {
 
-constexpr std::align_val_t kAlignment{64};
+constexpr std::align_val_t kAlignment{kCacheLine};
 
 // Rounds to the nearest, ties to even, as the hardware does. Weights are finite.
 uint16_t to_bfloat16(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// The side of the tiles by which the kernels make a layer in float32; 0: pixel by pixel.
+int tile_of(Net net, size_t layer) {
+  constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
+  return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }
 
 }  // namespace
@@ -29,15 +37,15 @@ T* PackedNet::allocate(size_t n) {
 }
 
 PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
-  for (const Conv& conv : network.convs) pack(conv, false);
-  pack(network.heads, true);  // few sums, and they decide: always float32
+  for (size_t i = 0; i < network.convs.size(); ++i) pack(network.convs[i], tile_of(net_, i), false);
+  pack(network.heads, 0, true);  // few sums, and they decide: always float32
   const int features = network.heads.in;
   for (int i = 0; i < features; ++i)
     face_weights_.push_back(network.heads.weights[features + i] - network.heads.weights[i]);
   face_bias_ = network.heads.bias[1] - network.heads.bias[0];
 }
 
-void PackedNet::pack(const Conv& conv, bool as_floats) {
+void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
   const int lanes = kernels_.lanes, step = as_floats ? 1 : kernels_.step;
   const int vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in, steps = (run + step - 1) / step;
   const size_t volume = static_cast<size_t>(vectors) * conv.kernel * steps * lanes * step;
@@ -62,23 +70,36 @@ void PackedNet::pack(const Conv& conv, bool as_floats) {
       }
     }
   }
-  const bool transforms = !as_floats && !halves && conv.kernel == 3 && conv.out % lanes == 0;
-  convs_.push_back({weights, bias, slope, transforms ? transform(conv) : nullptr});
+  const bool transforms = tile > 0 && !as_floats && !halves;
+  convs_.push_back({weights, bias, slope, transforms ? transform(conv, tile) : nullptr});
 }
 
-// G g G^T of arXiv:1509.09308 for each input and output channel.
-const float* PackedNet::transform(const Conv& conv) {
-  constexpr double G[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-  const size_t lanes = kernels_.lanes, in = conv.in, out = conv.out;
-  float* transformed = allocate<float>(16 * in * out);
+// G g G^T of arXiv:1509.09308, F(tile x tile, kernel x kernel), for each input and output channel. The points are 0, 1,
+// -1, 2, -2 and infinity, as many as there are values.
+const float* PackedNet::transform(const Conv& conv, int tile) {
+  constexpr double kOfFour3[][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  constexpr double kOfFour2[][3] = {{1, 0}, {0.5, 0.5}, {0.5, -0.5}, {0, 1}};
+  constexpr double kOfFive3[][3] = {
+      {1 / 2., 0, 0}, {-1 / 2., -1 / 2., -1 / 2.}, {-1 / 6., 1 / 6., -1 / 6.}, {1 / 6., 2 / 6., 4 / 6.}, {0, 0, 1}};
+  constexpr double kOfSix3[][3] = {{1 / 4., 0, 0},
+                                   {-1 / 6., -1 / 6., -1 / 6.},
+                                   {-1 / 6., 1 / 6., -1 / 6.},
+                                   {1 / 24., 2 / 24., 4 / 24.},
+                                   {1 / 24., -2 / 24., 4 / 24.},
+                                   {0, 0, 1}};
+  const int kernel = conv.kernel;
+  const double (*G)[3] = kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;
+  const size_t values = tile + kernel - 1, lanes = kernels_.lanes, in = conv.in, out = conv.out;
+  const size_t vectors = (out + lanes - 1) / lanes;
+  float* transformed = allocate<float>(values * values * in * vectors * lanes);
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
-      const float* g = &conv.weights[(o * in + c) * 9];
-      for (size_t i = 0; i < 16; ++i) {
+      const float* g = &conv.weights[(o * in + c) * kernel * kernel];
+      for (size_t i = 0; i < values * values; ++i) {
         double sum = 0;
-        for (int y = 0; y < 3; ++y)
-          for (int x = 0; x < 3; ++x) sum += G[i / 4][y] * g[3 * y + x] * G[i % 4][x];
-        transformed[((i * (out / lanes) + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
+        for (int y = 0; y < kernel; ++y)
+          for (int x = 0; x < kernel; ++x) sum += G[i / values][y] * g[kernel * y + x] * G[i % values][x];
+        transformed[((i * vectors + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
       }
     }
   }

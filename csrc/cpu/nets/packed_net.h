@@ -31,8 +31,8 @@ class PackedNet {
 
   template <class T>
   T* allocate(size_t n);
-  void pack(const Conv& conv, bool as_floats);
-  const float* transform(const Conv& conv);
+  void pack(const Conv& conv, int tile, bool as_floats);
+  const float* transform(const Conv& conv, int tile);
 
   Net net_;
   const NetKernels& kernels_;

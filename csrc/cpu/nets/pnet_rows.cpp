@@ -9,13 +9,13 @@ void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
   };
   const size_t input = static_cast<size_t>(conv_width) + 2, pooled = (static_cast<size_t>(conv_width) + 1) / 2;
   input_bytes_ = bytes(3 * input);
-  pooled_bytes_ = bytes(10 * pooled);
+  pooled_bytes_ = bytes(static_cast<size_t>(kernels.pooled_stride) * pooled);
   map_bytes_ = bytes(16 * pooled);
-  grow(inputs_, kRing * input_bytes_);
+  grow(inputs_, kInputRing * input_bytes_);
   grow(pooled_, kRing * pooled_bytes_);
   grow(maps_, kRing * map_bytes_);
   grow(drawn_, 3 * input + kRoom);
-  grow(features_, 2 * 32 * (pooled + kRoom));
+  grow(features_, kRows * 32 * (pooled + kRoom));
   grow(logits_, pooled + kRoom);
 }
 

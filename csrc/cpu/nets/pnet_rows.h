@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/aligned.h"
 #include "cpu/nets/packed_net.h"
 
 namespace trtmtcnn::cpu {
@@ -13,7 +14,7 @@ namespace trtmtcnn::cpu {
 class PnetRows {
  public:
   // Rows [first, last) of P-Net's grid over a picture of which `conv_width` x `conv_height` pixels of the first
-  // layer's output are used.
+  // layer's output are used. `first` is a multiple of four: rows then come out the same wherever a band begins.
   // draw(y, float* row): the picture's row y, (conv_width + 2, 3) RGB, normalised.
   // take(y, n, const float* logits, const float* features): the grid's row y, n cells: by how much "face" outweighs
   // "not face", and 32 features each for NetKernels::pnet_heads.
@@ -21,13 +22,16 @@ class PnetRows {
   void run(const PackedNet& net, int conv_width, int conv_height, int first, int last, Draw&& draw, Take&& take);
 
  private:
-  static constexpr int kRing = 4;  // rows that a layer keeps: two more than it makes at a time
+  static constexpr int kRows = 4;                  // that conv2 and conv3 make at a time
+  static constexpr int kInputRing = 4, kRing = 8;  // rows kept: what the next layer makes its rows of
 
   void reserve(const NetKernels& kernels, int conv_width);
-  void* at(std::vector<std::byte>& ring, size_t bytes, int row) { return &ring[bytes * (row % kRing)]; }
+  // Where a layer's next rows begin: kRows at a time, of which the last of a picture overlap the ones before.
+  static int group(int row, int height) { return std::max(0, std::min(row, height - kRows)); }
 
-  std::vector<float> drawn_, features_, logits_;
-  std::vector<std::byte> inputs_, pooled_, maps_;  // rings of rows
+  std::vector<float> drawn_, logits_;
+  AlignedVector<float> features_;
+  AlignedVector<std::byte> inputs_, pooled_, maps_;  // rings of rows
   size_t input_bytes_ = 0, pooled_bytes_ = 0, map_bytes_ = 0;
 };
 
@@ -36,40 +40,52 @@ void PnetRows::run(const PackedNet& net, int conv_width, int conv_height, int fi
                    Take&& take) {
   const NetKernels& k = net.kernels();
   reserve(k, conv_width);
-  const int pooled = (conv_width + 1) / 2, input_floats = 3 * (conv_width + 2);
-  int inputs_done = 2 * first, pooled_done = first, maps_done = first;
+  const int pooled = (conv_width + 1) / 2, height = (conv_height + 1) / 2 - 4;
+  const int input_floats = 3 * (conv_width + 2);
+  const int start = group(first, height) / kRows * kRows;
+  int inputs_done = 2 * start, pooled_done = start, maps_done = start;
+  const auto input = [&](int y) -> void* { return &inputs_[input_bytes_ * (y % kInputRing)]; };
+  const auto pooled_row = [&](int y) -> void* { return &pooled_[pooled_bytes_ * (y % kRing)]; };
+  const auto map_row = [&](int y) -> void* { return &maps_[map_bytes_ * (y % kRing)]; };
 
-  const auto pool_row = [&] {
+  const auto pool = [&] {
     const int q = pooled_done++;
     const bool partial = 2 * q + 1 == conv_height;  // the last window of an odd map has one row
     for (; inputs_done < 2 * q + (partial ? 3 : 4); ++inputs_done) {
+      if (!k.to_values) {
+        draw(inputs_done, static_cast<float*>(input(inputs_done)));
+        continue;
+      }
       draw(inputs_done, drawn_.data());
-      k.to_values(drawn_.data(), input_floats, at(inputs_, input_bytes_, inputs_done));
+      k.to_values(drawn_.data(), input_floats, input(inputs_done));
     }
     const void* rows[4];
-    for (int r = 0; r < 4; ++r) rows[r] = at(inputs_, input_bytes_, 2 * q + r);
-    k.pnet_conv1(net.convs()[0], rows, partial ? rows : rows + 1, conv_width, at(pooled_, pooled_bytes_, q));
+    for (int r = 0; r < 4; ++r) rows[r] = input(2 * q + r);
+    k.pnet_conv1(net.convs()[0], rows, partial ? rows : rows + 1, conv_width, pooled_row(q));
   };
-  const auto map_rows = [&] {
-    const int y = maps_done, count = std::min(2, last + 2 - y);
-    while (pooled_done < y + count + 2) pool_row();
-    const void* rows[4];
-    for (int r = 0; r < count + 2; ++r) rows[r] = at(pooled_, pooled_bytes_, y + r);
-    void* const out[2] = {at(maps_, map_bytes_, y), at(maps_, map_bytes_, y + 1)};
+  const auto map = [&] {
+    const int y = group(maps_done, height + 2), count = std::min(kRows, height + 2 - y);
+    while (pooled_done < y + count + 2) pool();
+    const void* rows[kRows + 2];
+    void* out[kRows];
+    for (int r = 0; r < count + 2; ++r) rows[r] = pooled_row(y + r);
+    for (int r = 0; r < count; ++r) out[r] = map_row(y + r);
     k.pnet_conv2(net.convs()[1], rows, count, pooled - 2, out);
-    maps_done += count;
+    maps_done = y + count;
   };
 
-  float* const features[2] = {features_.data(), features_.data() + features_.size() / 2};
-  for (int y = first; y < last; y += 2) {
-    const int count = std::min(2, last - y);
-    while (maps_done < y + count + 2) map_rows();
-    const void* rows[4];
-    for (int r = 0; r < count + 2; ++r) rows[r] = at(maps_, map_bytes_, y + r);
+  float* features[kRows];
+  for (int r = 0; r < kRows; ++r) features[r] = features_.data() + features_.size() / kRows * r;
+  for (int done = first; done < last;) {
+    const int y = group(done, height), count = std::min(kRows, height - y);
+    while (maps_done < y + count + 2) map();
+    const void* rows[kRows + 2];
+    for (int r = 0; r < count + 2; ++r) rows[r] = map_row(y + r);
     k.pnet_conv3(net.convs()[2], rows, count, pooled - 4, features);
-    for (int r = 0; r < count; ++r) {
-      k.pnet_dot(features[r], pooled - 4, net.face_weights(), net.face_bias(), logits_.data());
-      take(y + r, pooled - 4, logits_.data(), features[r]);
+    for (const int end = std::min(last, y + count); done < end; ++done) {
+      const float* row = features[done - y];
+      k.pnet_dot(row, pooled - 4, net.face_weights(), net.face_bias(), logits_.data());
+      take(done, pooled - 4, logits_.data(), row);
     }
   }
 }
