@@ -29,10 +29,11 @@ struct NetKernels {
 
   void (*to_values)(const float* in, int64_t n, void* out);  // null where values are floats
 
-  // P-Net's rows. conv1: two rows of n pixels of (3 -> 10) and their 2x2 maxima, (n + 1) / 2 pixels; `above`, `below`:
-  // the three input rows of each. conv2: `count` rows, best four, of n pixels of (10 -> 16) from count + 2 rows.
-  // conv3: the same of (16 -> 32), as floats.
-  void (*pnet_conv1)(const PackedConv&, const void* const* above, const void* const* below, int n, void* out);
+  // P-Net's rows. input: n pixels (n, 3) as conv1 reads them, pnet_row_bytes(n). conv1: `count` rows, two or one, of n
+  // pixels of (3 -> 10) from count + 2 rows, and the maxima of their 2x2 windows, (n + 1) / 2 pixels. conv2: `count`
+  // rows, best four, of n pixels of (10 -> 16) from count + 2 rows. conv3: the same of (16 -> 32), as floats.
+  void (*pnet_input)(const float* pixels, int n, void* out);
+  void (*pnet_conv1)(const PackedConv&, const void* const* rows, int count, int n, void* out);
   void (*pnet_conv2)(const PackedConv&, const void* const* rows, int count, int n, void* const* out);
   void (*pnet_conv3)(const PackedConv&, const void* const* rows, int count, int n, float* const* out);
   // weights . features + bias of each of n pixels of 32 features; writes up to a vector more than n.
@@ -45,6 +46,10 @@ struct NetKernels {
   void (*rnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
 };
+
+// Floats of a plane of every second of n columns, and what whole vectors store behind them.
+constexpr int64_t pnet_plane(int n) { return ((n + 1) / 2 + kRoom + 15) / 16 * 16; }
+constexpr size_t pnet_row_bytes(int n) { return (4 * 6 * static_cast<size_t>(pnet_plane(n)) + 63) / 64 * 64; }
 
 // Floats that a layer works in: the largest need of any.
 inline constexpr int kRnetRoom = 25 * 9 * (32 + 48);

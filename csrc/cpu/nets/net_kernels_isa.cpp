@@ -3,6 +3,7 @@
 // instructions.
 #include "cpu/nets/isa/convolution.h"
 #include "cpu/nets/isa/first_layer.h"
+#include "cpu/nets/isa/pnet_first_layer.h"
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/winograd.h"
 #include "cpu/nets/net_kernels.h"
@@ -69,22 +70,32 @@ constexpr int kPooledStride = stride_of(10);
 
 const Value* const* rows_of(const void* const* rows) { return reinterpret_cast<const Value* const*>(rows); }
 
-void pnet_conv1(const PackedConv& conv, const void* const* above, const void* const* below, int n, void* out) {
+#ifdef __AVX512BF16__
+void pnet_input(const float* pixels, int n, void* out) { convert_to_values(pixels, int64_t{3} * n, out); }
+
+void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
   constexpr int kChunk = 24, kStride = ceil_div(10, kLanes) * kLanes;  // both rows stay in the first cache
   float maps[2][kChunk * kStride];
   const float* window[2] = {maps[0], maps[1]};
   for (int begin = 0; begin < n; begin += kChunk) {
     const int m = n - begin < kChunk ? n - begin : kChunk;
-    for (int r = 0; r < 2; ++r) {
-      const Value* rows[3];
-      for (int k = 0; k < 3; ++k) rows[k] = rows_of(r ? below : above)[k] + static_cast<ptrdiff_t>(begin) * 3;
-      conv_row<Element, 3, 3, 10, kChunk>(rows, m, conv, AsFloats{maps[r], kStride});
+    for (int r = 0; r < count; ++r) {
+      const Value* in[3];
+      for (int k = 0; k < 3; ++k) in[k] = rows_of(rows)[r + k] + static_cast<ptrdiff_t>(begin) * 3;
+      conv_row<Element, 3, 3, 10, kChunk>(in, m, conv, AsFloats{maps[r], kStride});
     }
-    pool_row<Element, 10, 2>(window, 2, m, kStride,
+    pool_row<Element, 10, 2>(window, count, m, kStride,
                              static_cast<Value*>(out) + static_cast<ptrdiff_t>(begin / 2) * kPooledStride,
                              kPooledStride);
   }
 }
+#else
+void pnet_input(const float* pixels, int n, void* out) { split_columns(pixels, n, static_cast<float*>(out)); }
+
+void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
+  pnet_first_layer<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<float*>(out));
+}
+#endif
 
 // Up to four rows of a 3 x 3 convolution.
 template <class E, int C, int O, int T, int S, class Out>
@@ -112,14 +123,6 @@ void pnet_conv3(const PackedConv& conv, const void* const* rows, int count, int 
 
 // Sums of neighbouring lanes, those of a, then those of b.
 template <int... I>
-struct Lanes {};
-template <int N, int... I>
-struct MakeLanes : MakeLanes<N - 1, N - 1, I...> {};
-template <int... I>
-struct MakeLanes<0, I...> {
-  using Type = Lanes<I...>;
-};
-template <int... I>
 TRTMTCNN_INLINE Vector add_neighbours(Vector a, Vector b, Lanes<I...>) {
   return __builtin_shufflevector(a, b, 2 * I...) + __builtin_shufflevector(a, b, 2 * I + 1 ...);
 }
@@ -138,7 +141,7 @@ void pnet_dot(const float* features, int n, const float* weights, float bias, fl
 #pragma GCC unroll 32
     for (int left = kLanes / 2; left >= 1; left /= 2)
 #pragma GCC unroll 32
-      for (int p = 0; p < left; ++p) sums[p] = add_neighbours(sums[2 * p], sums[2 * p + 1], MakeLanes<kLanes>::Type{});
+      for (int p = 0; p < left; ++p) sums[p] = add_neighbours(sums[2 * p], sums[2 * p + 1], AllLanes{});
     store(out + x, sums[0] + bias);
   }
 }
@@ -235,6 +238,7 @@ const NetKernels TRTMTCNN_CONCAT(net_kernels_, TRTMTCNN_ISA) = {
     sizeof(Value),
     kPooledStride,
     to_values,
+    pnet_input,
     pnet_conv1,
     pnet_conv2,
     pnet_conv3,

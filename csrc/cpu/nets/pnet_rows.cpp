@@ -8,13 +8,13 @@ void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
     if (buffer.size() < n) buffer.resize(n);
   };
   const size_t input = static_cast<size_t>(conv_width) + 2, pooled = (static_cast<size_t>(conv_width) + 1) / 2;
-  input_bytes_ = bytes(3 * input);
-  pooled_bytes_ = bytes(static_cast<size_t>(kernels.pooled_stride) * pooled);
+  input_bytes_ = pnet_row_bytes(static_cast<int>(input));
+  pooled_bytes_ = bytes(static_cast<size_t>(kernels.pooled_stride) * (pooled + kRoom));
   map_bytes_ = bytes(16 * pooled);
   grow(inputs_, kInputRing * input_bytes_);
   grow(pooled_, kRing * pooled_bytes_);
   grow(maps_, kRing * map_bytes_);
-  grow(drawn_, 3 * input + kRoom);
+  grow(drawn_, 3 * (input + kRoom));
   grow(features_, kRows * 32 * (pooled + kRoom));
   grow(logits_, pooled + kRoom);
 }

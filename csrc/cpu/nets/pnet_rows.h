@@ -41,7 +41,6 @@ void PnetRows::run(const PackedNet& net, int conv_width, int conv_height, int fi
   const NetKernels& k = net.kernels();
   reserve(k, conv_width);
   const int pooled = (conv_width + 1) / 2, height = (conv_height + 1) / 2 - 4;
-  const int input_floats = 3 * (conv_width + 2);
   const int start = group(first, height) / kRows * kRows;
   int inputs_done = 2 * start, pooled_done = start, maps_done = start;
   const auto input = [&](int y) -> void* { return &inputs_[input_bytes_ * (y % kInputRing)]; };
@@ -50,18 +49,14 @@ void PnetRows::run(const PackedNet& net, int conv_width, int conv_height, int fi
 
   const auto pool = [&] {
     const int q = pooled_done++;
-    const bool partial = 2 * q + 1 == conv_height;  // the last window of an odd map has one row
-    for (; inputs_done < 2 * q + (partial ? 3 : 4); ++inputs_done) {
-      if (!k.to_values) {
-        draw(inputs_done, static_cast<float*>(input(inputs_done)));
-        continue;
-      }
+    const int count = 2 * q + 1 == conv_height ? 1 : 2;  // the last window of an odd map has one row
+    for (; inputs_done < 2 * q + count + 2; ++inputs_done) {
       draw(inputs_done, drawn_.data());
-      k.to_values(drawn_.data(), input_floats, input(inputs_done));
+      k.pnet_input(drawn_.data(), conv_width + 2, input(inputs_done));
     }
     const void* rows[4];
-    for (int r = 0; r < 4; ++r) rows[r] = input(2 * q + r);
-    k.pnet_conv1(net.convs()[0], rows, partial ? rows : rows + 1, conv_width, pooled_row(q));
+    for (int r = 0; r < count + 2; ++r) rows[r] = input(2 * q + r);
+    k.pnet_conv1(net.convs()[0], rows, count, conv_width, pooled_row(q));
   };
   const auto map = [&] {
     const int y = group(maps_done, height + 2), count = std::min(kRows, height + 2 - y);
