@@ -50,9 +50,9 @@ class Detector:
         )
         self.versions: dict[str, str] = self._read()
 
-    def call(self, image: Path, minsize: float, calls: int = 1) -> dict[str, Any]:
+    def call(self, image: Path, minsize: float, calls: int = 1, warm: float = 0) -> dict[str, Any]:
         """Detect in a picture, or an array in a .npy file; worker.py says what comes back."""
-        return self._ask(image=str(image), minsize=minsize, calls=calls)
+        return self._ask(image=str(image), minsize=minsize, calls=calls, warm=warm)
 
     def throughput(self, image: Path, minsize: float, callers: int, seconds: float) -> dict[str, Any]:
         return self._ask(image=str(image), minsize=minsize, callers=callers, seconds=seconds)

@@ -1,8 +1,9 @@
 """One detector in a process and environment of its own: python worker.py DETECTOR PARAMS.
 
-Reads a line of JSON for each block of calls, {"image": "x.npy", "minsize": 40, "calls": 3}, and answers with
-{"ms": [...], "dets": [[x1, y1, x2, y2, score], ...], "landmarks": [[x1..x5, y1..y5], ...]} or {"error": "..."}.
-With "callers": n and "seconds": s instead of "calls", n threads detect for that long: {"per_second": ...}.
+Reads a line of JSON for each block of calls, {"image": "x.npy", "minsize": 40, "calls": 3, "warm": 0.05}, and answers
+with {"ms": [...], "dets": [[x1, y1, x2, y2, score], ...], "landmarks": [[x1..x5, y1..y5], ...]} or {"error": "..."};
+"warm": seconds of detecting before, untimed. With "callers": n and "seconds": s instead of "calls", n threads detect
+for that long: {"per_second": ...}.
 {"memory": true}: {"peak_mb": ...} of the process so far. The first line it writes says which versions it runs.
 
 python worker.py DETECTOR PARAMS IMAGE MINSIZE: detects once and writes the number of faces.
@@ -192,9 +193,12 @@ def read_picture(path: str) -> Any:
     return cv2.imread(path)
 
 
-def run(detect: Detect, rows: Rows, minsize: float, calls: int) -> dict[str, Any]:
+def run(detect: Detect, rows: Rows, minsize: float, calls: int, warm: float = 0) -> dict[str, Any]:
     times, faces = [], None
     try:
+        began = time.perf_counter()
+        while time.perf_counter() - began < warm:
+            detect(minsize)
         for _ in range(calls):
             began = time.perf_counter()
             faces = detect(minsize)
@@ -219,8 +223,8 @@ class Detector:
         if not self._detect:
             self._detect = [self.made[0][0](self._picture)]
 
-    def calls(self, minsize: float, calls: int) -> dict[str, Any]:
-        return run(self._detect[0], self.made[0][1], minsize, calls)
+    def calls(self, minsize: float, calls: int, warm: float = 0) -> dict[str, Any]:
+        return run(self._detect[0], self.made[0][1], minsize, calls, warm)
 
     def throughput(self, minsize: float, callers: int, seconds: float) -> dict[str, Any]:
         """Pictures a second of so many threads: ours share a detector, others get one each."""
@@ -273,7 +277,7 @@ def answer(detector: Detector, request: dict[str, Any]) -> dict[str, Any]:
     detector.prepare(request["image"])
     if "callers" in request:
         return detector.throughput(request["minsize"], request["callers"], request["seconds"])
-    return detector.calls(request["minsize"], request["calls"])
+    return detector.calls(request["minsize"], request["calls"], request["warm"])
 
 
 def main() -> None:

@@ -64,14 +64,14 @@ def latency(block: Mapping[str, Any]) -> str:
     many = f", mean of {block['pictures']} pictures" if block["pictures"] > 1 else ""
     title = f"**{block['work']}**, {block['size']}{many}, minsize {block['minsize']:g}, {cores(block['cores'])}"
     compared = any("found" in r for r in block["results"])
-    head = ["detector", "ms", "10%..90%", "ratio", "first call, ms", "faces"]
+    head = ["detector", "ms", "10%..90%", "ratio", "after a pause, ms", "first call, ms", "faces"]
     rows = []
     for r in block["results"]:
         if "error" in r:
-            rows.append([r["detector"], "failed", r["error"].replace("|", "/"), *[""] * (3 + compared)])
+            rows.append([r["detector"], "failed", r["error"].replace("|", "/"), *[""] * (4 + compared)])
             continue
         row = [r["detector"], f"{r['median_ms']:.2f}", f"{r['p10_ms']:.2f}..{r['p90_ms']:.2f}", f"{r['ratio']:.2f}"]
-        row += [f"{r['first_ms']:.0f}", f"{r['faces']}"]
+        row += [f"{r['paused_ms']:.2f}", f"{r['first_ms']:.0f}", f"{r['faces']}"]
         rows.append(row + ([f"{r['found']} / {r['missed']} / {r['extra']}"] if compared else []))
     return f"{title}\n\n" + table(head + ["same / missed / extra"] * compared, rows)
 

@@ -95,10 +95,13 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
       const float* g = &conv.weights[(o * in + c) * kernel * kernel];
+      double rows[6][3] = {};  // G g
+      for (size_t i = 0; i < values; ++i)
+        for (int y = 0; y < kernel; ++y)
+          for (int x = 0; x < kernel; ++x) rows[i][x] += G[i][y] * g[kernel * y + x];
       for (size_t i = 0; i < values * values; ++i) {
         double sum = 0;
-        for (int y = 0; y < kernel; ++y)
-          for (int x = 0; x < kernel; ++x) sum += G[i / values][y] * g[kernel * y + x] * G[i % values][x];
+        for (int x = 0; x < kernel; ++x) sum += rows[i / values][x] * G[i % values][x];
         transformed[((i * vectors + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
       }
     }
