@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs
+.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models figures docs
 .PHONY: tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -76,6 +76,9 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 	@$(DEEPFACE)/bin/pip install --quiet -r $<
 	@$(DEEPFACE)/bin/pip install --quiet --no-deps deepface==0.0.103
 	@touch $@
+
+aarch64: install  ## cross-compile for 64-bit Arm and compare what it finds, in QEMU, with this machine's faces
+	@tools/aarch64.sh $(abspath $(PY))
 
 FUZZ_SECONDS ?= 300
 fuzz: $(DONE)/extra-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]
