@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from mtcnn import checks
-from mtcnn.central import as_dets, find_central_face
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["CHOICES", "choose_face"]
 
@@ -28,6 +27,10 @@ def choose_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike, by: 
     Raises:
         TypeError, ValueError: a wrong argument.
     """
+    import numpy as np  # here: the command line's --help wants CHOICES alone
+
+    from mtcnn.central import as_dets, find_central_face
+
     checks.choice(by, "by", CHOICES)
     central = find_central_face(img, dets)
     if central is None or by == "central":
