@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,10 +160,7 @@ class _Said(NamedTuple):
 
 
 def _read_model(path: Path) -> _Said:
-    try:
-        import openvino
-    except ImportError as error:
-        raise DeviceError("face embedders need OpenVINO, which is not installed: pip install openvino") from error
+    openvino = _import_openvino()
     try:
         model = openvino.Core().read_model(str(path))
         inputs = model.inputs
@@ -183,6 +181,21 @@ def _read_model(path: Path) -> _Said:
         mean, scale = _RANGES[said]
     colours = "bgr" if words.get("Image.BitmapPixelFormat", "").startswith("Bgr") else "rgb"
     return _Said(shape, colours, mean, scale)
+
+
+def _import_openvino() -> Any:
+    """OpenVINO's Python without its telemetry: that keeps a file in the user's home and reports each import."""
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # taken for not installed
+    try:
+        import openvino
+    except ImportError as error:
+        raise DeviceError("face embedders need OpenVINO, which is not installed: pip install openvino") from error
+    finally:
+        if before is None:
+            sys.modules.pop(name, None)
+    return openvino
 
 
 def _begins_with_arithmetic(port: Any) -> bool:

@@ -24,6 +24,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: any that is free")
 @click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, to compare two pictures")
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 2), help="greatest distance of one person; default 1.19, see verify"
+)
 @click.option("--most-megabytes", type=click.FloatRange(0.01, 1000), default=10.0, help="largest picture it takes")
 @detector_options
 def command(
@@ -31,6 +34,7 @@ def command(
     port: int,
     embedder: str | None,
     embedder_size: tuple[int, int] | None,
+    threshold: float | None,
     most_megabytes: float,
     **detector: Any,
 ) -> int:
@@ -50,7 +54,9 @@ def command(
 
     opencv()
     with make_detector(**detector) as model:
-        verifier = make_verifier(model, embedder, embedder_size, CHOICES[0]) if embedder else None
+        verifier = None
+        if embedder:
+            verifier = make_verifier(model, embedder, embedder_size, CHOICES[0], threshold=threshold)
         hosts = _LOOPBACK if host in _LOOPBACK else ("*",)
         app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=hosts)
         settings = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)

@@ -4,6 +4,8 @@ const $ = (id) => document.getElementById(id);
 const POINT_COLOURS = ["#0080ff", "#ff8000", "#ffff00", "#ff00ff", "#ff0000"];
 let settings = { most_bytes: Infinity };
 let camera = null;
+let shown = null; // the file
+let latest = 0; // of the pictures that were asked about: an answer that is overtaken is not shown
 
 function say(id, text, isProblem) {
   $(id).textContent = text;
@@ -11,7 +13,9 @@ function say(id, text, isProblem) {
 }
 
 async function post(path, body, type) {
-  const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": type } });
+  const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": type } }).catch(() => {
+    throw new Error("mtcnn demo does not answer any more");
+  });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.problem);
   return found;
@@ -24,9 +28,11 @@ function checked(file) {
 }
 
 async function detect(blob) {
+  const asked = ++latest;
   const query = new URLSearchParams({ preset: $("preset").value, minsize: $("minsize").value || 40 });
   const found = await post(`detect?${query}`, blob, blob.type);
   const img = await createImageBitmap(blob);
+  if (asked !== latest) return;
   draw(img, found);
   const faces = found.faces.length === 1 ? "1 face" : `${found.faces.length} faces`;
   say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}`);
@@ -67,6 +73,7 @@ async function tried(id, work) {
 }
 
 async function useCamera() {
+  if (!navigator.mediaDevices) throw new Error("browsers give the camera only to pages from localhost or by https");
   const video = document.createElement("video");
   video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
   video.muted = true;
@@ -74,10 +81,12 @@ async function useCamera() {
   const frame = document.createElement("canvas");
   frame.width = video.videoWidth;
   frame.height = video.videoHeight;
+  const [track] = video.srcObject.getVideoTracks();
   camera = video;
   $("camera").textContent = "Stop the camera";
   try {
     while (camera === video) {
+      if (track.readyState === "ended") throw new Error("the camera is gone");
       frame.getContext("2d").drawImage(video, 0, 0);
       await detect(await new Promise((done) => frame.toBlob(done, "image/jpeg", 0.9)));
     }
@@ -94,6 +103,7 @@ function stopCamera(video) {
 
 function show(file) {
   camera = null;
+  shown = file;
   return tried("said", () => detect(checked(file)));
 }
 
@@ -122,7 +132,12 @@ async function verify() {
   }
 }
 
-$("file").addEventListener("change", (event) => event.target.files[0] && show(event.target.files[0]));
+$("file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  event.target.value = ""; // the same one chosen again is a change, too
+  if (file) show(file);
+});
+for (const id of ["preset", "minsize"]) $(id).addEventListener("change", () => shown && !camera && show(shown));
 $("camera").addEventListener("click", () => (camera ? (camera = null) : tried("said", useCamera)));
 for (const id of ["a", "b"]) $(id).addEventListener("change", () => tried("verdict", verify));
 for (const name of ["dragover", "dragleave", "drop"]) {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 from mtcnn import EngineError, FaceEmbedder
+from tests.conftest import ROOT
 from tests.embedders import LENGTH, SIDE, expected, make_embedder
 from tests.pictures import noise
 
@@ -156,3 +160,15 @@ def test_a_plan_is_built_once(tmp_path: Path) -> None:
     assert embedder_plan(model, (1, 3, SIDE, SIDE), 8, flavour="tensorrt-rtx") == plan
     embedder_plan(model, (1, 3, SIDE, SIDE), 4, flavour="tensorrt-rtx")
     assert len(list(kept[0].parent.glob("*.plan"))) == 2
+
+
+def test_nobody_is_told(tmp_path: Path) -> None:
+    """OpenVINO's telemetry begins with a file in the user's home."""
+    pytest.importorskip("openvino_telemetry")
+    model = make_embedder(tmp_path / "m.onnx")
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import sys; from mtcnn import FaceEmbedder; FaceEmbedder(sys.argv[1]); import openvino_telemetry"
+    environment = os.environ | {"HOME": str(home), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code, model], cwd=ROOT, env=environment, check=True, timeout=60)
+    assert list(home.iterdir()) == []
