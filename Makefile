@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models figures docs
+.PHONY: install run test browser lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs aarch64
 .PHONY: tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -51,6 +51,10 @@ run: install  ## detect the faces of a photo: make run [PHOTO=path]
 
 test: $(DONE)/extra-test  ## run all tests; TESTS="tests/unit -k nms" for some
 	@$(PY) -m pytest $(TESTS)
+
+browser: $(DONE)/extra-browser  ## try the page of mtcnn demo in a headless Chromium; as root, installs that
+	@tools/machine.sh chromium
+	@$(PY) -m pytest --no-skips tests/integration/test_demo_browser.py
 
 lint: $(DONE)/extra-lint  ## check style and types
 	@$(BIN)/ruff check .

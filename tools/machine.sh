@@ -3,6 +3,7 @@
 #   machine.sh python PYTHON     Python 3.10 or newer, with venv
 #   machine.sh compiler CXX      a C++20 compiler
 #   machine.sh headers PYTHON    prints the CPATH with which Python.h is found
+#   machine.sh chromium          a browser for the tests of mtcnn demo; root gets it installed
 set -eu
 
 fail() {
@@ -46,8 +47,21 @@ find_headers() {
   echo "$folder/usr/include/$name:$folder/usr/include${CPATH:+:$CPATH}"
 }
 
+find_chromium() {
+  for name in chromium chromium-browser google-chrome; do
+    if command -v "$name" >/dev/null; then return; fi
+  done
+  [ "$(id -u)" = 0 ] || fail "Chromium is missing: sudo apt install chromium"
+  echo "== installing Chromium"
+  log=$(mktemp)
+  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends chromium; } \
+    >"$log" 2>&1 || fail "apt cannot install chromium:" "$(tail -n 5 "$log")"
+  rm -f "$log"
+}
+
 case $1 in
   python) check_python "$2" ;;
   compiler) check_compiler "$2" ;;
   headers) find_headers "$2" ;;
+  chromium) find_chromium ;;
 esac
