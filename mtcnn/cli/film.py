@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -48,8 +51,8 @@ class Film:
         cv2 = opencv()
         self.source = source
         is_camera = source.isdigit()
-        self._live = is_camera or "://" in source
-        if not self._live and not Path(source).is_file():
+        self.live = is_camera or "://" in source
+        if not self.live and not Path(source).is_file():
             raise click.ClickException(f"there is no file {source}")
         self._capture = cv2.VideoCapture(int(source) if is_camera else source)
         if not self._capture.isOpened():
@@ -61,7 +64,7 @@ class Film:
             int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
             int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         )
-        self._due = 0 if self._live else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self._due = 0 if self.live else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._read = 0
 
     def read(self) -> Picture | None:
@@ -73,7 +76,7 @@ class Film:
 
     def problem(self) -> str | None:
         """Why it ended, where that was too early."""
-        if self._live:
+        if self.live:
             return f"{self.source} gives no more pictures: the camera or stream is gone"
         # containers' counts may be one or two off
         if self._read == 0 or self._read < self._due - 2:
@@ -112,12 +115,19 @@ class FilmWriter:
 
 
 class Window:
-    """A window of the desktop."""
+    """A window of the desktop.
 
-    def __init__(self, title: str) -> None:
+    Args:
+        fps: pictures a second at most, as a film wants it; None: as they come.
+    """
+
+    def __init__(self, title: str, fps: float | None = None) -> None:
         self._title = f"mtcnn: {title}"
+        self._interval = 1 / fps if fps else 0.0
+        self._due = 0.0
 
     @staticmethod
+    @functools.cache
     def problem() -> str | None:
         """Why there can be none."""
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -125,12 +135,24 @@ class Window:
         gui = [line for line in opencv().getBuildInformation().splitlines() if line.strip().startswith("GUI:")]
         if not gui or "NONE" in gui[0]:
             return "this OpenCV has no windows: pip install opencv-python instead of opencv-python-headless"
+        # in a process of its own: where there is no way to the display, Qt ends the process
+        code = "import cv2, os; cv2.namedWindow('mtcnn'); os._exit(0)"
+        tried = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, errors="replace")
+        if tried.returncode != 0:
+            return f"OpenCV cannot open one: {next(iter(tried.stderr.splitlines()), 'it crashes')}"
         return None
 
     def write(self, img: Picture) -> bool:
         cv2 = opencv()
         cv2.imshow(self._title, img)
-        return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
+        now = time.perf_counter()
+        self._due = max(self._due + self._interval, now)
+        key = cv2.waitKey(max(1, round(1000 * (self._due - now)))) & 0xFF
+        try:
+            is_open = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # Qt has gone with its last window
+            is_open = False
+        return is_open and key not in (ord("q"), 27)
 
     def close(self) -> None:
         opencv().destroyAllWindows()

@@ -153,6 +153,7 @@ def keep(path: Path, sources: Sequence[Path]) -> None:
 def opencv() -> ModuleType:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong is said here
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # the fonts that it lacks
     try:
         import cv2
     except ImportError as error:

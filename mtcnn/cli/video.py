@@ -36,7 +36,8 @@ def command(
     """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
 
     Reading, detecting and writing overlap. The number on the picture is pictures a second. Where the source ends
-    before its time, what was written is kept and the exit code is 3. q or Escape closes the window.
+    before its time, what was written is kept and the exit code is 3. The window shows a film at its own pace; q,
+    Escape or its button closes it, and ends the work.
     """
     import json
 
@@ -58,7 +59,7 @@ def command(
     if output is not None:
         sinks.append(FilmWriter(output, film.fps, film.size))
     if window:
-        sinks.append(Window(source))
+        sinks.append(Window(source, None if film.live else film.fps))
 
     def write_json(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
         click.echo(json.dumps({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)}))
