@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +31,8 @@ Array = npt.NDArray[np.float32]
 WriteFaces = Callable[[int, float, Array, Array], None]
 
 _AHEAD = 4  # pictures between two threads
+_LEAST_FREE = 8_000_000  # bytes of a disk, for what is still to be written of a film
+_PATIENCE = 10  # seconds, with a stream that falls silent
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 
 
@@ -54,7 +58,7 @@ class Film:
         self.live = is_camera or "://" in source
         if not self.live and not Path(source).is_file():
             raise click.ClickException(f"there is no file {source}")
-        self._capture = cv2.VideoCapture(int(source) if is_camera else source)
+        self._capture = cv2.VideoCapture(int(source)) if is_camera else _open(source)
         if not self._capture.isOpened():
             what = f"camera {source}" if is_camera else source
             raise click.ClickException(f"{what} cannot be opened as a film, camera or stream")
@@ -87,6 +91,14 @@ class Film:
         self._capture.release()
 
 
+def _open(source: str) -> Any:
+    cv2 = opencv()
+    if "://" in source and cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
+        waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        return cv2.VideoCapture(source, cv2.CAP_FFMPEG, [n for wait in waits for n in (wait, 1000 * _PATIENCE)])
+    return cv2.VideoCapture(source)
+
+
 class FilmWriter:
     """A film with drawn faces.
 
@@ -99,7 +111,7 @@ class FilmWriter:
         if path.suffix.lower() not in _CODECS:
             raise click.ClickException(f"--output must end in {' or '.join(_CODECS)}, got {path}")
         codec = cv2.VideoWriter_fourcc(*_CODECS[path.suffix.lower()])
-        self._size = size
+        self._path, self._size, self._count = path, size, 0
         self._writer = cv2.VideoWriter(str(path), codec, fps, (size[1], size[0]))
         if not self._writer.isOpened():
             raise click.ClickException(f"cannot write {path}")
@@ -107,11 +119,26 @@ class FilmWriter:
     def write(self, img: Picture) -> bool:
         if img.shape[:2] != self._size:  # a stream may change its size
             img = np.asarray(opencv().resize(img, self._size[::-1]), np.uint8)
+        # OpenCV does not say that a disk is full, and the film's index is written last
+        if shutil.disk_usage(self._path.parent).free < _LEAST_FREE:
+            raise click.ClickException(f"the disk is full: {self._path} ends after {self._count} pictures")
         self._writer.write(img)
+        self._count += 1
         return True
 
     def close(self) -> None:
+        """Raises ClickException where the film cannot be read to its end."""
+        cv2 = opencv()
         self._writer.release()
+        if self._count == 0:
+            return
+        film = cv2.VideoCapture(str(self._path))
+        film.set(cv2.CAP_PROP_POS_FRAMES, self._count - 1)
+        is_there, _ = film.read()
+        end = film.get(cv2.CAP_PROP_POS_FRAMES)
+        film.release()
+        if not is_there or end < self._count - 2:  # where it cannot seek, it reads the first picture
+            raise click.ClickException(f"{self._path} is damaged: it could not be written to its end")
 
 
 class Window:
@@ -227,9 +254,9 @@ def run_through(
             _drain(seen)
             thread.join()
         ran.seconds = time.perf_counter() - began
-        film.close()
-        for sink in sinks:
-            sink.close()
+        with ExitStack() as closing:
+            for opened in (film, *sinks):
+                closing.callback(opened.close)
     if errors:
         raise errors[0]
     if not ran.cancelled and ran.pictures != most:

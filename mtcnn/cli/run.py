@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -17,6 +19,11 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed, as by >&-
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command.main(None if arguments is None else list(arguments), prog_name=name, standalone_mode=False)
     except click.UsageError as error:
@@ -32,13 +39,21 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     except BrokenPipeError:  # the reader has gone, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (MtcnnError, OSError) as error:
+    except OSError as error:
+        fail(name, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
+        return FAILED
+    except MtcnnError as error:
         fail(name, str(error))
         return FAILED
     except ValueError as error:
         fail(name, str(error))
         return 2
     return code if isinstance(code, int) else 0
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM ends the work as Ctrl-C does: what was done is kept."""
+    raise KeyboardInterrupt
 
 
 def fail(name: str, text: str) -> None:

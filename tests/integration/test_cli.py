@@ -459,27 +459,6 @@ class TestVideo:
         assert "--window cannot be used" in mtcnn("video", film, "--window", code=1).stderr
         assert ".mp4 or .avi" in mtcnn("video", film, "--output", "out.txt", code=1).stderr
 
-    @pytest.mark.slow
-    def test_ctrl_c_keeps_the_film(self, tmp_path: Path, astronaut: np.ndarray) -> None:
-        film = make_film(tmp_path / "long.avi", astronaut, 600)
-        output = tmp_path / "out.mp4"
-        running = subprocess.Popen(
-            command("video", film, "--json", "--output", output),
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=interruptible,
-        )
-        assert running.stdout is not None
-        first = [running.stdout.readline() for _ in range(5)]
-        running.send_signal(signal.SIGINT)
-        rest, said = running.communicate(timeout=60)
-        assert running.returncode == 130 and "cancelled" in said and "Traceback" not in said
-        count = len(first) + len(rest.splitlines())
-        assert count < 600
-        assert abs(cv2.VideoCapture(str(output)).get(cv2.CAP_PROP_FRAME_COUNT) - count) <= 1
-
 
 def make_film(path: Path, img: np.ndarray, count: int) -> Path:
     """The picture's middle, moving down by a pixel each time."""

@@ -1,0 +1,113 @@
+"""How `mtcnn video` ends before its time: what was written is kept."""
+
+from __future__ import annotations
+
+import re
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mtcnn.cli import film
+from mtcnn.cli.main import main
+from tests.cameras import camera
+from tests.conftest import ROOT
+from tests.integration.test_cli import command, environment, interruptible, lines, make_film, mtcnn
+
+ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
+
+
+@pytest.fixture(autouse=True)
+def engines_are_there(engines: dict[str, Path]) -> None:
+    pass
+
+
+def pictures(path: Path) -> int:
+    """As many as can be read."""
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+def test_a_camera_that_hangs_up(tmp_path: Path, name: str) -> None:
+    with camera(ASTRONAUT, 12) as url:
+        done = mtcnn("video", url, "--json", "--output", tmp_path / name, code=3)
+    found = lines(done.stdout)
+    assert 12 <= len(found) <= 13  # the last one came half
+    assert all(len(one["faces"]) == 1 for one in found[:12])
+    assert f"{url} gives no more pictures: the camera or stream is gone" in done.stderr
+    assert pictures(tmp_path / name) == len(found)
+
+
+def test_a_camera_that_falls_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(film, "_PATIENCE", 1)
+    with camera(ASTRONAUT, 12, stalls=True) as url:
+        assert main(["video", url, "--output", str(tmp_path / "out.mp4")]) == 3
+    assert "gives no more pictures" in capfd.readouterr().err
+    assert 12 <= pictures(tmp_path / "out.mp4") <= 13
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
+def test_a_film_that_cannot_be_written_to_its_end(tmp_path: Path, name: str, astronaut: np.ndarray) -> None:
+    source = make_film(tmp_path / "film.avi", astronaut, 60)
+    arguments = ("video", source, "--minsize", 60, "--output", tmp_path / name)
+    small = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # noqa: E731
+    done = subprocess.run(command(*arguments), env=environment(), capture_output=True, text=True, preexec_fn=small)
+    assert done.returncode == 1 and f"{name} is damaged" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], astronaut: np.ndarray
+) -> None:
+    class Usage:
+        free = film._LEAST_FREE + 5
+
+    def fuller(path: Path) -> Usage:
+        Usage.free -= 1
+        return Usage()
+
+    monkeypatch.setattr(film.shutil, "disk_usage", fuller)
+    source = make_film(tmp_path / "film.avi", astronaut, 12)
+    assert main(["video", str(source), "--minsize", "60", "--output", str(tmp_path / "out.mp4")]) == 1
+    said = capfd.readouterr().err
+    assert "the disk is full" in said and said.strip().endswith("out.mp4 ends after 5 pictures")
+    assert pictures(tmp_path / "out.mp4") == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal(tmp_path: Path, astronaut: np.ndarray, number: signal.Signals) -> None:
+    source, output = make_film(tmp_path / "long.avi", astronaut, 600), tmp_path / "out.mp4"
+    running = subprocess.Popen(
+        command("video", source, "--json", "--output", output),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
+    assert running.stdout is not None
+    first = [running.stdout.readline() for _ in range(5)]
+    running.send_signal(number)
+    rest, said = running.communicate(timeout=60)
+    assert running.returncode == 130 and "cancelled" in said and "Traceback" not in said
+    count = len(first) + len(rest.splitlines())
+    assert 5 <= count < 600 and abs(pictures(output) - count) <= 1
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes(tmp_path: Path, astronaut: np.ndarray) -> None:
+    source, output = make_film(tmp_path / "long.avi", astronaut, 300), tmp_path / "out.mp4"
+    pipe = f"{' '.join(command('video', source, '--json', '--output', output))} | head -n 3"
+    done = subprocess.run(["bash", "-c", pipe], env=environment(), capture_output=True, text=True, timeout=60)
+    assert len(lines(done.stdout)) == 3 and not re.search("Traceback|Exception", done.stderr), done.stderr
+    assert 3 <= pictures(output) < 300
