@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test browser lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs aarch64
+.PHONY: install run test browser window lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs aarch64
 .PHONY: tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -53,8 +53,17 @@ test: $(DONE)/extra-test  ## run all tests; TESTS="tests/unit -k nms" for some
 	@$(PY) -m pytest $(TESTS)
 
 browser: $(DONE)/extra-browser  ## try the page of mtcnn demo in a headless Chromium; as root, installs that
-	@tools/machine.sh chromium
+	@tools/machine.sh programs chromium
 	@$(PY) -m pytest --no-skips tests/integration/test_demo_browser.py
+
+WINDOW := build/window
+window: $(DONE)/extra-test $(WINDOW)/cv2  ## try the window of mtcnn video on a screen in memory; as root, installs that
+	@tools/machine.sh programs Xvfb=xvfb openbox wmctrl xdotool libGL.so.1=libgl1
+	@$(PY) -m pytest --no-skips tests/integration/test_video_window.py
+
+$(WINDOW)/cv2:
+	@echo "== installing an OpenCV with windows in $(WINDOW)"
+	@$(PIP) --no-deps --target $(WINDOW) "opencv-python>=4.10"
 
 lint: $(DONE)/extra-lint  ## check style and types
 	@$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 #   machine.sh python PYTHON     Python 3.10 or newer, with venv
 #   machine.sh compiler CXX      a C++20 compiler
 #   machine.sh headers PYTHON    prints the CPATH with which Python.h is found
-#   machine.sh chromium          a browser for the tests of mtcnn demo; root gets it installed
+#   machine.sh programs NAME...  programs for tests, NAME=PACKAGE where that differs; root gets them installed
 set -eu
 
 fail() {
@@ -47,15 +47,19 @@ find_headers() {
   echo "$folder/usr/include/$name:$folder/usr/include${CPATH:+:$CPATH}"
 }
 
-find_chromium() {
-  for name in chromium chromium-browser google-chrome; do
-    if command -v "$name" >/dev/null; then return; fi
+# Programs, each with the package that has it where that is called otherwise; libraries, too.
+find_programs() {
+  packages=
+  for wanted in "$@"; do
+    command -v "${wanted%=*}" >/dev/null || /sbin/ldconfig -p | grep -q "${wanted%=*} " || packages="$packages ${wanted#*=}"
   done
-  [ "$(id -u)" = 0 ] || fail "Chromium is missing: sudo apt install chromium"
-  echo "== installing Chromium"
+  [ -n "$packages" ] || return 0
+  [ "$(id -u)" = 0 ] || fail "missing:$packages. sudo apt install$packages"
+  echo "== installing$packages"
   log=$(mktemp)
-  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends chromium; } \
-    >"$log" 2>&1 || fail "apt cannot install chromium:" "$(tail -n 5 "$log")"
+  # shellcheck disable=SC2086  # several names
+  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $packages; } \
+    >"$log" 2>&1 || fail "apt cannot install$packages:" "$(tail -n 5 "$log")"
   rm -f "$log"
 }
 
@@ -63,5 +67,5 @@ case $1 in
   python) check_python "$2" ;;
   compiler) check_compiler "$2" ;;
   headers) find_headers "$2" ;;
-  chromium) find_chromium ;;
+  programs) shift && find_programs "$@" ;;
 esac

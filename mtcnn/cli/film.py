@@ -255,8 +255,8 @@ def run_through(
             thread.join()
         ran.seconds = time.perf_counter() - began
         with ExitStack() as closing:
-            for opened in (film, *sinks):
-                closing.callback(opened.close)
+            for close in (film.close, *(sink.close for sink in sinks)):
+                closing.callback(close)
     if errors:
         raise errors[0]
     if not ran.cancelled and ran.pictures != most:
