@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mtcnn.choice import CHOICES
-from mtcnn.cli.options import SETTINGS, detector_options, make_detector, make_verifier, size
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_detector, make_verifier, size
 from mtcnn.errors import MtcnnError
 
 __all__ = ["command"]
@@ -22,7 +22,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.command("demo", context_settings=SETTINGS)
 @click.option("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 lets other machines in")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0: any that is free")
-@click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, to compare two pictures")
+@click.option(
+    "--embedder", metavar="MODEL.onnx", shell_complete=a_file, help="face recognition network, to compare two pictures"
+)
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
 @click.option(
     "--threshold", type=click.FloatRange(0, 2), help="greatest distance of one person; default 1.19, see verify"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from mtcnn.cli.options import SETTINGS, detector_options, jobs_option, make_detector
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, jobs_option, make_detector
 
 if TYPE_CHECKING:
     from mtcnn.cli.pictures import Detected, Found
@@ -21,7 +21,7 @@ __all__ = ["command"]
 
 
 @click.command("detect", context_settings=SETTINGS)
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
 @click.option("--format", "layout", type=click.Choice(["table", "jsonl", "csv"]), help="default table")
 @click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="write there instead of to the screen")

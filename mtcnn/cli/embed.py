@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, jobs_option, make_detector, make_verifier
+from mtcnn.cli.options import (
+    SETTINGS,
+    a_file,
+    detector_options,
+    embedder_options,
+    jobs_option,
+    make_detector,
+    make_verifier,
+)
 
 if TYPE_CHECKING:
     from mtcnn.cli.pictures import Detected
@@ -18,7 +26,7 @@ __all__ = ["command"]
 
 
 @click.command("embed", context_settings=SETTINGS)
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help=".npz or .parquet")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
 @embedder_options

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from mtcnn.choice import CHOICES
 from mtcnn.params import DEFAULT_PRESET, PRESETS
@@ -14,11 +15,25 @@ if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
     from mtcnn.verify import FaceVerifier
 
-__all__ = ["SETTINGS", "detector_options", "embedder_options", "jobs_option", "make_detector", "make_verifier", "size"]
+__all__ = [
+    "SETTINGS",
+    "a_file",
+    "detector_options",
+    "embedder_options",
+    "jobs_option",
+    "make_detector",
+    "make_verifier",
+    "size",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+
+
+def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For arguments that may be other than files: the shell completes names of files."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def detector_options(command: Command) -> Command:
@@ -52,7 +67,11 @@ def embedder_options(command: Command) -> Command:
         click.option("--face", type=click.Choice(CHOICES), default=CHOICES[0], help="of several in a picture"),
         click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size"),
         click.option(
-            "--embedder", required=True, metavar="MODEL.onnx", help="face recognition network, from 112x112 crops"
+            "--embedder",
+            required=True,
+            metavar="MODEL.onnx",
+            shell_complete=a_file,
+            help="face recognition network, from 112x112 crops",
         ),
     ):
         command = option(command)

@@ -28,7 +28,7 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
         code = command.main(None if arguments is None else list(arguments), prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name
-        fail(name, f"{error.format_message()}; see {where} --help")
+        fail(name, f"{error.format_message().rstrip('.')}; see {where} --help")
         raise SystemExit(error.exit_code) from None
     except click.ClickException as error:
         fail(name, error.format_message())

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from mtcnn.cli.options import SETTINGS, detector_options, make_detector
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_detector
 
 __all__ = ["command"]
 
 
 @click.command("video", context_settings=SETTINGS)
-@click.argument("source")
+@click.argument("source", shell_complete=a_file)
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="FILE", help="film with the faces drawn, .mp4 or .avi"
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -124,6 +126,45 @@ print(sorted({{"cv2", "numpy", "openvino", "pytrt._pytrt", "rich", "starlette"}}
         code = "import sys; sys.argv[0] = 'mtcnn'; from mtcnn.cli.main import main; main()"
         done = subprocess.run([sys.executable, "-c", code], env=words, capture_output=True, text=True, timeout=60)
         assert {"plain,detect", "plain,demo"} <= set(done.stdout.split())
+
+    @pytest.mark.parametrize(
+        ("shell", "quiet"),
+        [("bash", ["--norc"]), ("zsh", ["-f"]), ("fish", ["--no-config"])],
+        ids=["bash", "zsh", "fish"],
+    )
+    def test_the_tab_key(self, shell: str, quiet: list[str], tmp_path: Path) -> None:
+        """What is typed in a real shell."""
+        if shutil.which(shell) is None:
+            pytest.skip(f"there is no {shell}")
+        (tmp_path / "mtcnn").write_text(f'#!/bin/sh\nexec {sys.executable} -m mtcnn "$@"\n')
+        (tmp_path / "mtcnn").chmod(0o755)
+        (tmp_path / "holiday.jpg").touch()
+        (tmp_path / "people").mkdir()
+        shown = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(tmp_path)}
+        begin = 'eval "$(mtcnn completion bash)"'
+        if shell == "zsh":
+            begin = 'autoload -Uz compinit; compinit -u; eval "$(mtcnn completion zsh)"'
+        elif shell == "fish":
+            begin = "mtcnn completion fish | source"
+        keys = [f"{begin}; echo rea''dy\n", "mtcnn detect --preset a\t", "holi\t", "\x15mtcnn ali\t", "peo\t"]
+        awaited = ["ready", "accurate ", "holiday.jpg", "align ", "people/"]
+        child, terminal = pty.fork()
+        if child == 0:
+            os.chdir(tmp_path)
+            os.execvpe(shell, [shell, *quiet, "-i"], environment() | shown)
+        try:
+            for key, expected in zip(keys, awaited):
+                time.sleep(0.5)
+                os.write(terminal, key.encode())
+                seen = ""
+                while expected not in seen:
+                    ready, _, _ = select.select([terminal], [], [], 20)
+                    assert ready, (expected, seen)
+                    seen += os.read(terminal, 4096).decode(errors="replace")
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            os.close(terminal)
 
     def test_a_reader_that_goes_is_no_error(self, folder: Path) -> None:
         pipe = f"{' '.join(command('detect', folder, '--json'))} | head -n 1"

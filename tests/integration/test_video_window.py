@@ -105,7 +105,7 @@ def test_it_opens_by_itself_and_keeps_the_pace_of_a_film(screen: dict[str, str],
         wait_for_window(screen)
         _, said = running.communicate(timeout=30)
     assert running.returncode == 0 and "pictures: 20, faces: 20" in said
-    assert 1.9 < time.monotonic() - began  # 10 a second
+    assert time.monotonic() - began > 1.9  # 10 a second
 
 
 def test_a_display_that_is_none(screen: dict[str, str], film: Path) -> None:
