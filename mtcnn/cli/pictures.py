@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -162,7 +163,8 @@ def opencv() -> ModuleType:
 
 
 def _in_folder(folder: Path, without: Path | None) -> Iterator[Found]:
-    for where, folders, files in os.walk(folder):
+    closed: list[Path] = []
+    for where, folders, files in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         if without is not None:
             folders[:] = [name for name in folders if Path(where, name).resolve() != without]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -170,6 +172,8 @@ def _in_folder(folder: Path, without: Path | None) -> Iterator[Found]:
             path = Path(where, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
                 yield Found(path, path.relative_to(folder))
+    for path in closed:  # folders: reading them will tell why
+        yield Found(path, path.relative_to(folder))
 
 
 def _groups(pictures: Iterable[Found]) -> Iterator[list[Found]]:
@@ -200,6 +204,9 @@ def _try_read(path: Path) -> Picture | str:
 def _read(path: Path) -> Picture:
     cv2 = opencv()
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
+            raise UnreadableError("no regular file")
         data = path.read_bytes()
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None

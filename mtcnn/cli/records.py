@@ -94,7 +94,7 @@ def _as_csv(found: Detected) -> str:
 
 
 def _as_table(found: Detected) -> str:
-    name = str(found.found.path)
+    name = "".join(c if c.isprintable() else "?" for c in str(found.found.path))
     name = name if len(name) <= _FILE_WIDTH else "…" + name[1 - _FILE_WIDTH :]
     if found.problem is not None:
         return f"{name:{_FILE_WIDTH}}    - {found.problem}\n"
@@ -118,12 +118,18 @@ def _json_names(text: str) -> tuple[set[str], str]:
 
 def _csv_names(text: str) -> tuple[set[str], str]:
     """The faces of the last picture may not all be there: it is not counted."""
-    lines = text.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in text.split("\n")[:-1]]
     if not lines:
         return set(), ""
-    rows = list(csv.reader(lines))
-    if tuple(rows[0]) != COLUMNS or len(rows) != len(lines) or any(len(row) != len(COLUMNS) for row in rows):
+    reader = csv.reader(lines)
+    rows, ends = [], []
+    for row in reader:  # of several lines, where a name has line breaks
+        rows.append(row)
+        ends.append(reader.line_num)
+    if len(rows) > 1 and len(rows[-1]) != len(COLUMNS):
+        del rows[-1]
+    if tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise ValueError("other columns")
     names = [row[0] for row in rows[1:]]
     last = next((i for i, name in enumerate(names) if name == names[-1]), 0)
-    return set(names[:last]), "".join(lines[: 1 + last])
+    return set(names[:last]), "".join(lines[: ends[last]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by >&-
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -52,7 +55,8 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """SIGTERM ends the work as Ctrl-C does: what was done is kept."""
+    """SIGTERM ends the work as Ctrl-C does: what was done is kept. A second one ends it at once."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt
 
 

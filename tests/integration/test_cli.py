@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import fcntl
 import json
 import os
@@ -289,6 +290,81 @@ class TestDetect:
             done = mtcnn("detect", folder, "--format", layout, "--output", part, "--resume", code=None)
             assert part.read_bytes() == data, (cut, done.stderr)
 
+    def test_files_that_are_none_and_names_that_are_hard(self, tmp_path: Path) -> None:
+        folder = tmp_path / "in"
+        (folder / "closed").mkdir(parents=True)
+        for name in (b"caf\xe9.jpg", "naïve.jpg".encode(), b"two\nlines.jpg", b"closed/a.jpg"):
+            shutil.copy(ASTRONAUT, os.fsencode(folder) + b"/" + name)
+        (folder / "broken.jpg").symlink_to(tmp_path / "gone")
+        (folder / "loop").symlink_to(folder)
+        os.mkfifo(folder / "pipe.jpg")
+        (folder / "closed").chmod(0)
+        output = tmp_path / "out.csv"
+        done = subprocess.run(
+            command("detect", folder, "--format", "csv", "--output", output),
+            env=environment() | {"PYTHONIOENCODING": "utf-8:strict"},
+            capture_output=True,
+            preexec_fn=as_anybody,
+            timeout=60,
+        )
+        (folder / "closed").chmod(0o755)
+        assert done.returncode == 3 and b"pictures: 6, faces: 3, unreadable: 3" in done.stderr, done.stderr
+        with output.open(newline="", errors="surrogateescape") as file:
+            problems = {Path(row["file"]).name: row["problem"] for row in csv.DictReader(file)}
+        assert problems == {
+            "broken.jpg": "No such file or directory",
+            os.fsdecode(b"caf\xe9.jpg"): "",
+            "naïve.jpg": "",
+            "pipe.jpg": "no regular file",
+            "two\nlines.jpg": "",
+            "closed": "Permission denied",
+        }
+        data = output.read_bytes()
+        part = tmp_path / "part.csv"
+        part.write_bytes(data[: data.index(b"lines.jpg") + 30])
+        (folder / "closed" / "a.jpg").unlink()
+        mtcnn("detect", folder, "--format", "csv", "--output", part, "--resume", code=3)
+        assert part.read_bytes() == data[: data.index(str(folder / "closed").encode())]
+
+    def test_the_table_shows_no_control_characters(self, tmp_path: Path) -> None:
+        shutil.copy(ASTRONAUT, tmp_path / "a\x1b[2J\n.jpg")
+        table = mtcnn("detect", "a\x1b[2J\n.jpg", cwd=tmp_path).stdout
+        assert table.splitlines()[1].startswith("a?[2J?.jpg ") and "\x1b" not in table
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    @pytest.mark.parametrize("into", [">/dev/full", "--output /dev/full"])
+    def test_a_full_disk(self, into: str) -> None:
+        line = f"{' '.join(command('detect', ASTRONAUT, '--json'))} {into}"
+        done = subprocess.run(["bash", "-c", line], env=environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and done.stderr.splitlines()[-1].endswith("No space left on device")
+        assert "Traceback" not in done.stderr
+
+    def test_no_standard_output(self, tmp_path: Path) -> None:
+        line = f"{' '.join(command('detect', ASTRONAUT, '--json'))} >&-"
+        done = subprocess.run(["bash", "-c", line], env=environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
+    @pytest.mark.slow
+    def test_memory_does_not_grow_with_the_pictures(self, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "gray.png"), np.full((120, 120, 3), 128, np.uint8))
+        peaks = []
+        for count in (300, 3000):
+            folder = tmp_path / str(count)
+            folder.mkdir()
+            for i in range(count):
+                (folder / f"{i:05}.png").hardlink_to(tmp_path / "gray.png")
+            arguments = ["detect", str(folder), "--json", "--output", str(tmp_path / f"{count}.jsonl")]
+            code = (
+                f"import resource; from mtcnn.cli.main import main; main({arguments})\n"
+                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+            )
+            peaks.append(int(done.stdout))
+            assert (tmp_path / f"{count}.jsonl").read_bytes().count(b"\n") == count
+        assert peaks[1] < peaks[0] + 8_000  # kB: 3 kB a picture
+
     def test_resume_refuses_what_is_no_result(self, folder: Path, tmp_path: Path) -> None:
         precious = tmp_path / "thesis.txt"
         precious.write_text("years of work\n")
@@ -320,6 +396,13 @@ class TestDetect:
         mtcnn(*arguments, "--resume")
         names = [line["file"] for line in lines(output.read_text())]
         assert names == [str(many / f"{i:03}.jpg") for i in range(400)]
+
+
+def as_anybody() -> None:
+    """Without root's right to read what is closed to everyone."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
 def interruptible() -> None:
