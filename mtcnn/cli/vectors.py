@@ -37,7 +37,11 @@ def open_vectors(path: Path) -> Iterator[Vectors]:
         raise click.ClickException(f"there is no folder {path.parent}")
     with replacing(path) as file:
         writer = _Npz() if path.suffix == ".npz" else _Parquet(file)
-        yield writer
+        try:
+            yield writer
+        except BaseException:
+            writer.abandon()
+            raise
         writer.finish(file)
 
 
@@ -51,6 +55,9 @@ class _Npz:
         self._files.append(file)
         self._rows.append(face.embedding)
         self._dets.append(face.det)
+
+    def abandon(self) -> None:
+        pass
 
     def finish(self, file: Any) -> None:
         dets = np.array(self._dets, np.float32).reshape(-1, 5)
@@ -74,9 +81,13 @@ class _Parquet:
         self._rows: list[dict[str, Any]] = []
 
     def add(self, file: str, face: EmbeddedFace) -> None:
-        self._rows.append({"file": file, "embedding": face.embedding, "box": face.det[:4], "score": float(face.det[4])})
+        name = file.encode("utf-8", "backslashreplace").decode()  # Parquet's strings are UTF-8
+        self._rows.append({"file": name, "embedding": face.embedding, "box": face.det[:4], "score": float(face.det[4])})
         if len(self._rows) == _ROWS:
             self._write()
+
+    def abandon(self) -> None:
+        self._writer.close()  # while its file is open
 
     def finish(self, file: Any) -> None:
         self._write()

@@ -524,6 +524,24 @@ class TestEmbedder:
             np.testing.assert_allclose(table["embedding"], data["embeddings"], atol=1e-6)
             np.testing.assert_allclose(table["box"], data["boxes"], atol=1e-3)
 
+    @pytest.mark.parametrize("suffix", ["npz", "parquet"])
+    def test_embed_keeps_names_that_are_no_utf8(self, model: Path, tmp_path: Path, suffix: str) -> None:
+        picture = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")
+        shutil.copy(ASTRONAUT, picture)
+        output = tmp_path / f"vectors.{suffix}"
+        mtcnn("embed", picture, "--embedder", model, "--output", output)
+        if suffix == "npz":
+            with np.load(output) as data:
+                assert data["files"].tolist() == [picture]
+        else:
+            parquet = pytest.importorskip("pyarrow.parquet")
+            assert parquet.read_table(output).to_pydict()["file"] == [f"{tmp_path}/caf\\udce9.jpg"]
+
+    def test_embed_says_no_more_than_what_is_wrong(self, model: Path, tmp_path: Path) -> None:
+        pytest.importorskip("pyarrow")
+        done = mtcnn("embed", tmp_path / "gone.jpg", "--embedder", "gone.onnx", "--output", "v.parquet", code=1)
+        assert done.stderr == "mtcnn: cannot read the embedder gone.onnx: No such file or directory\n"
+
     def test_embed_leaves_nothing_half(self, model: Path, tmp_path: Path, folder: Path) -> None:
         output = tmp_path / "vectors.npz"
         output.write_bytes(b"from before")
