@@ -1,13 +1,16 @@
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mtcnn import TrtMtcnn
+from mtcnn import FaceAligner, TrtMtcnn, draw_faces
 from tests.embedders import make_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +29,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the documents speak of."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     make_embedder(tmp_path / "model.onnx")
+    (tmp_path / "net.onnx").symlink_to("model.onnx")
     photo = ROOT / "docs" / "images" / "astronaut.jpg"
-    for name in ("a.jpg", "b.jpg", "photo.jpg", "me.jpg", "people/ann/1.jpg", "people/bob/1.jpg"):
+    people = [f"{folder}/{name}/1.jpg" for folder in ("people", "holiday") for name in ("ann", "bob")]
+    for name in ("a.jpg", "b.jpg", "photo.jpg", "me.jpg", *people):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(photo, tmp_path / name)
     film = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (512, 512))
     for _ in range(3):
         film.write(np.asarray(cv2.imread(str(photo)), np.uint8))
     film.release()
+    (tmp_path / "film.mp4").symlink_to("film.avi")
+    (tmp_path / "archive" / "old").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "archive" / "old" / "1.png"), np.asarray(cv2.imread(str(photo)), np.uint8))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -59,20 +67,67 @@ def test_the_blurred_picture_has_no_face(workplace: Path, detector: TrtMtcnn) ->
     assert blurred is not None and len(detector.detect(np.asarray(blurred, np.uint8))[0]) == 0
 
 
+# A camera and a server go on for ever: what is typed for them is read, and tried in other tests.
+ENDLESS = ("mtcnn demo", "mtcnn video 0", "mtcnn video rtsp:")
+
+
+def shell_lines(document: str) -> list[str]:
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
+    shell = "".join(block for language, block in blocks if language in ("", "sh"))
+    return [line for line in shell.splitlines() if line.startswith("mtcnn ")]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_the_commands_are_understood(document: str, workplace: Path) -> None:
-    """Each line of a shell example that calls mtcnn: its options and arguments exist."""
+def test_the_commands_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
+    """Each line of a shell example that calls mtcnn, one after the other, as a reader would type them."""
     from mtcnn.cli.main import cli
 
-    shell = "".join(re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S))
-    commands = [shlex.split(line.partition("|")[0])[1:] for line in shell.splitlines() if line.startswith("mtcnn ")]
+    for name in ("mtcnn", "python"):
+        (workplace / "bin" / name).parent.mkdir(exist_ok=True)
+        what = "-m mtcnn" if name == "mtcnn" else ""
+        (workplace / "bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} {what} "$@"\n')
+        (workplace / "bin" / name).chmod(0o755)
+    places = {"PATH": f"{workplace / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    done = set()
+    for line in shell_lines(document):
+        if line.startswith(ENDLESS):
+            arguments = shlex.split(line, comments=True)[1:]
+            with cli.make_context("mtcnn", list(arguments)) as context:
+                name, command, rest = cli.resolve_command(context, arguments)
+                assert name is not None and command is not None, line
+                command.make_context(name, rest, parent=context).close()
+            continue
+        ran = subprocess.run(["bash", "-c", line], env=os.environ | places, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, (line, ran.stderr)
+        done.add(line.split()[1])
+    if document in ("README.md", "docs/command-line.md"):
+        assert {"detect", "align", "verify", "video"} <= done
+        assert {"ann/1.jpg", "bob/1.jpg"} == {str(path.relative_to("drawn")) for path in Path("drawn").rglob("*.jpg")}
     if document == "docs/command-line.md":
-        assert len(commands) > 15
-    for arguments in commands:
-        with cli.make_context("mtcnn", list(arguments)) as context:
-            name, command, rest = cli.resolve_command(context, arguments)
-            assert command is not None, arguments
-            command.make_context(name, rest, parent=context).close()
+        assert {"faces.csv", "vectors.npz", "vectors.parquet", "drawn.mp4", "pair.png"} <= {
+            p.name for p in Path().iterdir()
+        }
+
+
+def test_the_sample_of_json_is_what_is_printed(workplace: Path, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    (sample,) = re.findall(r"^(\{\"file\".*?)\n```", text, re.M | re.S)
+    numbers = [float(n) for n in re.findall(r"\d+\.\d+", sample)]
+    dets, landmarks = detector.detect(astronaut)
+    expected = [*dets[0], *landmarks[0].reshape(2, 5).T[:3].ravel()]
+    np.testing.assert_allclose(numbers, expected, atol=0.02)
+
+
+def test_the_pictures_are_of_today(detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    """`make figures` draws them."""
+    dets, landmarks = detector.detect(astronaut)
+    drawn, crop = draw_faces(astronaut, dets, landmarks), FaceAligner((112, 112)).align(astronaut, landmarks[0])
+    _, jpeg = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    for name, img in (("detected.jpg", cv2.imdecode(jpeg, cv2.IMREAD_COLOR)), ("aligned.png", crop)):
+        shown = cv2.imread(str(ROOT / "docs" / "images" / f"astronaut-{name}"))
+        assert shown is not None and img is not None
+        assert (np.abs(shown.astype(int) - img).max(axis=2) > 40).sum() < 20, f"{name} is older than the code"
 
 
 @pytest.mark.parametrize(
