@@ -29,6 +29,7 @@ __all__ = ["command"]
 @click.option("--workspace", type=int, default=0, metavar="MIB", help="TensorRT: scratch memory at most")
 @click.option("--optimization-level", type=int, default=-1, metavar="0-5", help="TensorRT: 5 builds longest")
 @click.option("--timing-cache", type=click.Path(path_type=Path), metavar="FILE", help="TensorRT: kept measurements")
+@click.option("--json", "as_json", is_flag=True, help="the engines' paths as JSON")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -47,8 +48,11 @@ def command(
     workspace: int,
     optimization_level: int,
     timing_cache: Path | None,
+    as_json: bool,
 ) -> int:
     """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, OpenVINO models elsewhere."""
+    import json
+
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -84,6 +88,9 @@ def command(
         except KeyboardInterrupt:
             fail(ctx.command_path, "cancelled; engines that were there are as they were")
             return CANCELLED
+    if as_json:
+        click.echo(json.dumps({"engines": [str(path) for path in paths]}))
+        return 0
     for path in paths:
         click.echo(path)
     return 0

@@ -647,6 +647,8 @@ class TestMachine:
         made = mtcnn("engines", "--flavour", "cpu", "--output", tmp_path).stdout.split()
         assert [Path(path).name for path in made] == ["pnet.engine", "rnet.engine", "onet.engine"]
         assert mtcnn("engines", "--flavour", "cpu", "--output", tmp_path, "--no-build").stdout.split() == made
+        report = mtcnn("engines", "--flavour", "cpu", "--output", tmp_path, "--no-build", "--json").stdout
+        assert json.loads(report) == {"engines": made}
 
 
 @pytest.mark.slow
