@@ -40,7 +40,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test browser window lint asan fuzz soak deepface bench instructions accuracy gpu-check wheel models figures docs aarch64
+.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models figures docs browser window
 .PHONY: tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
