@@ -12,9 +12,12 @@ using Multi-task Cascaded Convolutional Networks", IEEE Signal Processing Letter
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 import tempfile
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +25,21 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from read_weights import WEIGHTS_SHA256, WHEEL_REQUIREMENT, WHEEL_SHA256, Array, read_weights
 
-MODELS = Path(__file__).resolve().parent.parent / "mtcnn" / "models"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # so that this checkout's reader is used, whatever is installed
+
+from mtcnn.errors import MtcnnError  # noqa: E402
+from mtcnn.export.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer  # noqa: E402
+from mtcnn.export.weights import Array, LayerWeights, NetworkWeights, read_content  # noqa: E402
+
+MODELS = ROOT / "mtcnn" / "models"
 OPSET, IR_VERSION = 13, 8
-Size = tuple[int | str, int | str]  # (height, width); a string names a dynamic dimension
+
+WHEEL_REQUIREMENT = "mtcnn==0.1.1"
+WHEEL_SHA256 = "fd69d2f4dd10647dd7481a53b9586e805f35a17c61ac78ba472a7f53766eb86e"
+WEIGHTS_MEMBER = "mtcnn/data/mtcnn_weights.npy"
+WEIGHTS_SHA256 = "9e04e975abf93c7173e956df4b496d6da269e08b9e87f2daec963ee1176576b0"
 
 METADATA = {
     "source": "https://github.com/kpzhang93/MTCNN_face_detection_alignment (weights), "
@@ -41,16 +54,11 @@ METADATA = {
 
 @dataclass
 class Graph:
-    """Collects nodes and weights; takes the arrays in the order in which Keras stores them."""
+    """Collects nodes and weights."""
 
-    arrays: list[Array]
+    layers: Mapping[str, LayerWeights]
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: list[onnx.TensorProto] = field(default_factory=list)
-
-    def take(self, name: str) -> Array:
-        if not self.arrays:
-            raise ValueError(f"no array left for {name}")
-        return self.arrays.pop(0)
 
     def add_weight(self, name: str, value: Array) -> str:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value, "<f4"), name))
@@ -60,46 +68,42 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-    def conv(self, x: str, name: str, size: int, channels_in: int, output: str | None = None) -> str:
-        # The originals saw MATLAB images, whose first axis is x: (x, y, in, out) -> (out, in, y, x).
-        # A dense layer is a convolution over the whole of its input, which Keras flattens as (x, y, in).
-        kernel = self.take(name).reshape(size, size, channels_in, -1).transpose(3, 2, 1, 0)
+    def conv(self, x: str, name: str, output: str | None = None) -> str:
+        kernel = self.layers[name].kernel.transpose(3, 2, 0, 1)
         weight = self.add_weight(f"{name}.weight", kernel)
-        bias = self.add_weight(f"{name}.bias", self.take(name))
-        return self.add_node("Conv", [x, weight, bias], output or name, kernel_shape=[size, size])
+        bias = self.add_weight(f"{name}.bias", self.layers[name].bias)
+        return self.add_node("Conv", [x, weight, bias], output or name, kernel_shape=list(kernel.shape[2:]))
 
-    def conv_prelu(self, x: str, name: str, size: int, channels_in: int) -> str:
-        x = self.conv(x, name, size, channels_in)
-        activation = name.replace("conv", "prelu").replace("fc", "prelu")
-        slope = self.add_weight(f"{activation}.slope", self.take(activation).reshape(-1, 1, 1))
-        return self.add_node("PRelu", [x, slope], activation)
+    def conv_prelu(self, x: str, layer: Layer) -> str:
+        x = self.conv(x, layer.name)
+        slope = self.layers[layer.name].slope
+        assert slope is not None
+        return self.add_node(
+            "PRelu", [x, self.add_weight(f"{layer.activation}.slope", slope.reshape(-1, 1, 1))], layer.activation
+        )
 
     def pool(self, x: str, name: str, size: int, ceil: bool) -> str:
         window = {"kernel_shape": [size, size], "strides": [2, 2]}
         return self.add_node("MaxPool", [x], name, **window, ceil_mode=int(ceil))
 
-    def heads(self, x: str, names: dict[str, str], channels_in: int) -> None:
+    def heads(self, x: str, names: Mapping[str, str]) -> None:
         """1x1 heads; `names` maps each output to its layer. `prob1` is the softmax of its layer."""
         for output, name in names.items():
             if output == "prob1":
-                logits = self.conv(x, name, 1, channels_in)
+                logits = self.conv(x, name)
                 self.add_node("Softmax", [logits], output, axis=1)
             else:
-                self.conv(x, name, 1, channels_in, output)
+                self.conv(x, name, output)
 
-    def model(self, name: str, size: Size, out: Size) -> onnx.ModelProto:
-        if self.arrays:
-            raise ValueError(f"{name}: {len(self.arrays)} arrays are left over")
-        channels = {"prob1": 2, "boxes": 4, "landmarks": 10}
-        made = {node.output[0] for node in self.nodes}
+    def model(self, network: Architecture) -> onnx.ModelProto:
+        size, out = (("h", "w"), ("grid_h", "grid_w")) if network.side is None else ((network.side,) * 2, (1, 1))
         graph = helper.make_graph(
             self.nodes,
-            name,
+            network.name,
             [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["n", 3, *size])],
             [
-                helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", count, *out])
-                for output, count in channels.items()
-                if output in made
+                helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", OUTPUTS[output], *out])
+                for output in network.heads
             ],
             self.weights,
         )
@@ -114,48 +118,33 @@ class Graph:
         return model
 
 
-def make_pnet(arrays: list[Array]) -> onnx.ModelProto:
-    g = Graph(arrays)
-    x = g.conv_prelu("data", "conv1", 3, 3)
-    x = g.pool(x, "pool1", 2, ceil=True)
-    x = g.conv_prelu(x, "conv2", 3, 10)
-    x = g.conv_prelu(x, "conv3", 3, 16)
-    g.heads(x, {"prob1": "conv4-1", "boxes": "conv4-2"}, 32)
-    return g.model("pnet", ("h", "w"), ("grid_h", "grid_w"))
-
-
-def make_rnet(arrays: list[Array]) -> onnx.ModelProto:
-    g = Graph(arrays)
-    x = g.conv_prelu("data", "conv1", 3, 3)
-    x = g.pool(x, "pool1", 3, ceil=True)  # 22 -> 11
-    x = g.conv_prelu(x, "conv2", 3, 28)
-    x = g.pool(x, "pool2", 3, ceil=False)  # 9 -> 4
-    x = g.conv_prelu(x, "conv3", 2, 48)
-    x = g.conv_prelu(x, "fc4", 3, 64)
-    g.heads(x, {"prob1": "fc5-1", "boxes": "fc5-2"}, 128)
-    return g.model("rnet", (24, 24), (1, 1))
-
-
-def make_onet(arrays: list[Array]) -> onnx.ModelProto:
-    g = Graph(arrays)
-    x = g.conv_prelu("data", "conv1", 3, 3)
-    x = g.pool(x, "pool1", 3, ceil=True)  # 46 -> 23
-    x = g.conv_prelu(x, "conv2", 3, 32)
-    x = g.pool(x, "pool2", 3, ceil=False)  # 21 -> 10
-    x = g.conv_prelu(x, "conv3", 3, 64)
-    x = g.pool(x, "pool3", 2, ceil=False)  # 8 -> 4
-    x = g.conv_prelu(x, "conv4", 2, 64)
-    x = g.conv_prelu(x, "fc5", 3, 128)
-    g.heads(x, {"prob1": "fc6-1", "boxes": "fc6-2", "landmarks": "fc6-3"}, 256)
-    return g.model("onet", (48, 48), (1, 1))
+def make_model(weights: NetworkWeights) -> onnx.ModelProto:
+    network = ARCHITECTURES[weights.network]
+    g = Graph(weights.layers)
+    x = "data"
+    for layer in network.layers:
+        x = g.conv_prelu(x, layer)
+        if layer.pool:
+            x = g.pool(x, layer.name.replace("conv", "pool"), layer.pool, layer.ceil)
+    g.heads(x, network.heads)
+    return g.model(network)
 
 
 def make_models(wheel: Path) -> dict[str, bytes]:
     """The three models' files, by name, made from the wheel `mtcnn` 0.1.1; the same bytes each time."""
-    arrays = read_weights(wheel)
-    makers = {"pnet": make_pnet, "rnet": make_rnet, "onet": make_onet}
-    models = {f"{name}.onnx": make(arrays[name]) for name, make in makers.items()}
+    content = wheel.read_bytes()
+    _require_sha256(str(wheel), content, WHEEL_SHA256)
+    with zipfile.ZipFile(wheel) as archive:
+        weights = archive.read(WEIGHTS_MEMBER)
+    _require_sha256(WEIGHTS_MEMBER, weights, WEIGHTS_SHA256)
+    models = {f"{w.network}.onnx": make_model(w) for w in read_content(weights, WEIGHTS_MEMBER)}
     return {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
+
+
+def _require_sha256(what: str, content: bytes, expected: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ValueError(f"{what}: SHA-256 is {found}, expected {expected}")
 
 
 def download_wheel(folder: Path) -> Path:
@@ -175,7 +164,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             made = make_models(options.wheel or download_wheel(Path(folder)))
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, MtcnnError, subprocess.CalledProcessError) as error:
         parser.exit(2, f"{error}\n")
 
     differing = 0

@@ -76,7 +76,19 @@ class TestCommon:
             began = time.perf_counter()
             done = mtcnn("--help")
             times.append(time.perf_counter() - began)
-        for name in ("detect", "align", "verify", "embed", "video", "demo", "engines", "info", "bench", "completion"):
+        for name in (
+            "detect",
+            "align",
+            "verify",
+            "embed",
+            "video",
+            "demo",
+            "export",
+            "engines",
+            "info",
+            "bench",
+            "completion",
+        ):
             assert name in done.stdout
         # 0.1 s where nothing else runs; a hundred times the machine's noise would still show an import of OpenVINO
         assert min(times) < 1.5
@@ -97,7 +109,8 @@ print(sorted({{"cv2", "numpy", "openvino", "pytrt._pytrt", "rich", "starlette"}}
         assert done.stderr.strip() == "[]" and "Usage: mtcnn" in done.stdout
 
     @pytest.mark.parametrize(
-        "name", ["detect", "align", "verify", "embed", "video", "demo", "engines", "info", "bench", "completion"]
+        "name",
+        ["detect", "align", "verify", "embed", "video", "demo", "export", "engines", "info", "bench", "completion"],
     )
     def test_each_command_has_help(self, name: str) -> None:
         assert f"mtcnn {name}" in mtcnn(name, "--help").stdout

@@ -29,7 +29,7 @@ from mtcnn.utils.plotting import plot
 from tests.conftest import DATA, ROOT, need
 from tests.pictures import noise, paste, scaled
 from tests.reference import cascade as reference
-from tools import read_weights
+from tools import make_models
 
 Image = NDArray[np.uint8]
 
@@ -145,7 +145,7 @@ class TestExamplesOf01:
             older.detect_faces(picture)
 
     def test_the_weights_it_comes_with_are_built_in(self, tmp_path: Path) -> None:
-        assert WEIGHTS_SHA256 == read_weights.WEIGHTS_SHA256
+        assert WEIGHTS_SHA256 == make_models.WEIGHTS_SHA256
         (tmp_path / "other.npy").write_bytes(b"\x93NUMPY other weights")
         for other in (tmp_path / "other.npy", str(tmp_path / "other.npy"), io.BytesIO(b"other")):
             with pytest.raises(ValueError, match=r"weights_file.*create_engines\(models=folder\)"):

@@ -1,0 +1,144 @@
+"""Whether an ONNX model computes what its Keras model does, and what the package's own models do, on real crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import pytrt
+from mtcnn.engines import models_folder
+from mtcnn.errors import MtcnnError
+from mtcnn.export.convert import Converted
+from mtcnn.export.extra import need
+from mtcnn.export.networks import ARCHITECTURES
+from mtcnn.export.numpy_arrays import Array
+
+__all__ = ["TOLERANCE", "Comparison", "compare", "face", "runs_natively", "samples", "session"]
+
+TOLERANCE = 1e-5  # of the ONNX model's numbers from the Keras model's
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The largest differences of an ONNX model's outputs.
+
+    Attributes:
+        network: which of the three.
+        samples: crops, or pictures for P-Net, that were looked at.
+        keras: from the Keras model.
+        own: from the model that comes with the package; larger for weights that differ.
+        scores: the least and the greatest probability of a face that the Keras model gave.
+    """
+
+    network: str
+    samples: int
+    keras: float
+    own: float
+    scores: tuple[float, float]
+
+    @property
+    def agrees(self) -> bool:
+        return self.keras <= TOLERANCE
+
+
+def face() -> Picture:
+    """The picture that comes with the package, BGR (160, 160, 3): an astronaut's face."""
+    from mtcnn.cli.pictures import read_picture
+
+    return read_picture(Path(__file__).with_name("face.jpg"))
+
+
+def samples(network: str, pictures: Iterable[Picture]) -> list[Array]:
+    """Batches of a network's input (n, 3, h, w) from pictures.
+
+    P-Net is given each picture at three sizes, odd ones among them; the others square windows on a grid in each, from
+    the whole of it down to a sixth.
+    """
+    batches = []
+    for img in pictures:
+        height, width = img.shape[:2]
+        if network == "pnet":
+            for side in (37, 96, 211):
+                scale = side / min(height, width)
+                size = (max(12, round(height * scale)), max(12, round(width * scale)))
+                batches.append(pytrt.resize(img, *size)[np.newaxis])
+            continue
+        network_side = ARCHITECTURES[network].side
+        assert network_side
+        batches.append(pytrt.crop_resize(img, _windows(height, width), network_side))
+    return batches
+
+
+def _windows(height: int, width: int) -> npt.NDArray[np.int32]:
+    windows = []
+    for parts in (1, 1.5, 2, 3, 4, 6):
+        side = max(1, int(min(height, width) / parts))
+        for y in np.linspace(0, height - side, int(2 * parts) - 1):
+            for x in np.linspace(0, width - side, int(2 * parts) - 1):
+                windows.append((int(x), int(y), int(x) + side - 1, int(y) + side - 1))
+    return np.array(windows, np.int32)
+
+
+def session(model: bytes) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    Raises:
+        MtcnnError: ONNX Runtime is not installed.
+    """
+    runtime = need("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def compare(converted: Converted, pictures: Iterable[Picture]) -> Comparison:
+    """Run both models, and the package's own, on what samples() cuts out of the pictures.
+
+    Raises:
+        MtcnnError: ONNX Runtime is not installed.
+    """
+    ours = session((models_folder() / f"{converted.network}.onnx").read_bytes())
+    theirs = session(converted.onnx)
+    batches = samples(converted.network, pictures)
+    from_keras = from_own = 0.0
+    scores: list[Array] = []
+    for data in batches:
+        nhwc = np.ascontiguousarray(data.transpose(0, 2, 3, 1))
+        outputs = converted.keras(nhwc)
+        keras = {name: np.asarray(outputs[name]) for name in ARCHITECTURES[converted.network].heads}
+        (given,) = theirs.get_inputs()
+        found = theirs.run(None, {given.name: data if converted.layout == "nchw" else nhwc})
+        own = ours.run(list(keras), {"data": data})
+        for (name, expected), value, reference in zip(keras.items(), found, own, strict=True):
+            if converted.layout == "nchw":
+                value = value.transpose(0, 2, 3, 1)
+            reference = reference.transpose(0, 2, 3, 1).reshape(value.shape)
+            from_keras = max(from_keras, _difference(value, expected))
+            from_own = max(from_own, _difference(value, reference))
+            if name == "prob1":
+                scores.append(expected[..., 1].ravel())
+    probability = np.concatenate(scores)
+    count = sum(len(data) for data in batches)
+    return Comparison(
+        converted.network, count, from_keras, from_own, (float(probability.min()), float(probability.max()))
+    )
+
+
+def runs_natively(converted: Converted) -> bool:
+    """Whether this package's own CPU kernels take the ONNX model for the network that it is."""
+    try:
+        pytrt.CpuDevice("", 1).load_engine(converted.onnx)
+    except MtcnnError:
+        return False
+    return True
+
+
+def _difference(a: Array, b: Array) -> float:
+    return float(np.abs(a - b).max(initial=0))

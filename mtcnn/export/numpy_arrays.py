@@ -1,0 +1,121 @@
+"""Arrays in pickles and NumPy files, and the two formats of the package `mtcnn` that are made of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn.export.errors import WeightsError
+from mtcnn.export.pickles import Call, read_pickle
+
+__all__ = ["FLOAT32", "NPY_MAGIC", "Array", "read_lz4", "read_npy"]
+
+Array = npt.NDArray[np.float32]
+
+NPY_MAGIC = b"\x93NUMPY"
+FLOAT32 = np.dtype("<f4")
+MOST_BYTES = 64 << 20  # of a decompressed file: the largest network has 1.6 MB
+
+
+def read_npy(content: bytes) -> dict[str, list[Array]]:
+    """The arrays of each network in mtcnn_weights.npy, mtcnn 0.1.1: a pickled dictionary in a NumPy file."""
+    file = io.BytesIO(content)
+    _skip_npy_header(file)
+    outer = read_pickle(file)
+    if not isinstance(outer, Call) or not isinstance(outer.state, tuple) or len(outer.state) != 5:
+        raise WeightsError("it is a NumPy file of something else than MTCNN's weights")
+    data = outer.state[4]  # of a 0-d object array: its one element is the dictionary
+    if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
+        raise WeightsError("it is a NumPy file of something else than MTCNN's weights")
+    return {str(name): [_array(entry) for entry in _list(entries)] for name, entries in data[0].items()}
+
+
+def read_lz4(content: bytes) -> list[Array]:
+    """The arrays of one network in pnet.lz4 and its kin, mtcnn 1.0.0: joblib's format, compressed.
+
+    Raises:
+        MtcnnError: the package lz4 is not installed.
+    """
+    from mtcnn.export.extra import need
+
+    lz4 = need("lz4.frame")
+    machine = lz4.LZ4FrameDecompressor()
+    try:
+        plain = machine.decompress(content, max_length=MOST_BYTES)
+    except (RuntimeError, EOFError) as error:
+        raise WeightsError(f"it is damaged: {error}") from None
+    if not machine.eof:
+        raise WeightsError("it is truncated, or far larger than MTCNN's weights")
+    entries = read_pickle(io.BytesIO(plain), _read_joblib_array)
+    arrays = _list(entries)
+    if not all(isinstance(entry, np.ndarray) for entry in arrays):
+        raise WeightsError("it holds something else than a list of arrays")
+    return arrays
+
+
+def _read_joblib_array(call: Call, file: BinaryIO) -> object:
+    # joblib writes an array's numbers behind the object that describes it, aligned by a counted padding.
+    if call.name != "joblib.numpy_pickle NumpyArrayWrapper":
+        return call
+    if not isinstance(call.state, dict):
+        raise WeightsError("an array has no description")
+    shape = _shape(call.state.get("shape"))
+    _require_float32(call.state.get("dtype"), call.state.get("order") == "F")
+    if call.state.get("numpy_array_alignment_bytes") is not None:
+        (padding,) = file.read(1)
+        file.read(padding)
+    return _numbers(file.read(math.prod(shape) * FLOAT32.itemsize), shape)
+
+
+def _skip_npy_header(file: BinaryIO) -> None:
+    # https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+    start = file.read(8)
+    width = {1: 2, 2: 4, 3: 4}.get(start[6] if len(start) == 8 else 0)
+    if start[:6] != NPY_MAGIC or width is None:
+        raise WeightsError("it is no NumPy file")
+    file.seek(int.from_bytes(file.read(width), "little"), io.SEEK_CUR)
+
+
+def _array(entry: Any) -> Array:
+    # An array is _reconstruct(...) with the state (version, shape, dtype, is_fortran, data).
+    names = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
+    if not isinstance(entry, Call) or entry.name not in names or not isinstance(entry.state, tuple):
+        raise WeightsError("it holds something else than arrays")
+    if len(entry.state) != 5:
+        raise WeightsError("an array has no description")
+    _, shape, dtype, is_fortran, data = entry.state
+    _require_float32(dtype, is_fortran)
+    if isinstance(data, Call) and data.name == "_codecs encode" and data.arguments[1:] == ("latin1",):
+        data = data.arguments[0].encode("latin-1")  # how protocol 2 writes bytes
+    if not isinstance(data, bytes):
+        raise WeightsError("an array has no numbers")
+    return _numbers(data, _shape(shape))
+
+
+def _require_float32(dtype: Any, is_fortran: object) -> None:
+    # A dtype is dtype("f4", ...) with the state (version, byte order, ...).
+    fits = isinstance(dtype, Call) and dtype.name == "numpy dtype" and isinstance(dtype.state, tuple)
+    if not fits or dtype.arguments[:1] != ("f4",) or dtype.state[1:2] != ("<",) or is_fortran:
+        raise WeightsError("its arrays are not little-endian float32 in C order")
+
+
+def _shape(shape: object) -> tuple[int, ...]:
+    if not isinstance(shape, tuple) or not all(type(n) is int and 0 < n <= 4096 for n in shape) or len(shape) > 4:
+        raise WeightsError(f"an array has the shape {shape!r}, which is none of MTCNN's")
+    return shape
+
+
+def _numbers(data: bytes, shape: tuple[int, ...]) -> Array:
+    if len(data) != math.prod(shape) * FLOAT32.itemsize:
+        raise WeightsError(f"it is truncated or damaged: {len(data)} bytes for an array of {shape}")
+    return np.frombuffer(data, FLOAT32).reshape(shape)
+
+
+def _list(entries: object) -> list[Any]:
+    if not isinstance(entries, list):
+        raise WeightsError("it holds something else than a list of arrays")
+    return entries
