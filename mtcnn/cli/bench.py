@@ -17,21 +17,32 @@ _COLUMNS = ("preset", "faces", "first_ms", "median_ms", "p95_ms", "batch_per_s")
 
 
 @click.command("bench", context_settings=SETTINGS)
-@click.argument("picture", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels")
 @click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"')
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
-@click.option("--calls", type=click.IntRange(1, 100_000), default=30, help="of each preset")
+@click.option("--calls", type=click.IntRange(1, 100_000), help="detections", show_default="30, or the whole film")
+@click.option("--backend", metavar="NAME,...", help="of keras, keras-batch, onnxruntime, openvino, native")
 @click.option("--json", "as_json", is_flag=True)
-def command(picture: Path, minsize: float, device: str, threads: int, calls: int, as_json: bool) -> int:
+def command(
+    source: Path, minsize: float, device: str, threads: int, calls: int | None, backend: str | None, as_json: bool
+) -> int:
     """Time detection on this machine with a picture of yours, for each preset.
 
     Milliseconds of the first call, the median and the 95th percentile of the others; pictures a second with
     detect_batch, 8 at a time. Reading the file is not counted.
+
+    With --backend, SOURCE is a picture or a film, and what is compared is what runs the three networks: each backend
+    runs them in the same plain cascade in Python, one call a pyramid level. TrtMtcnn itself (preset fast) comes last.
     """
+    if backend is not None:
+        return _compare_backends(source, backend, minsize, device, threads, calls, as_json)
+    return _compare_presets(source, minsize, device, threads, calls or 30, as_json)
+
+
+def _compare_presets(picture: Path, minsize: float, device: str, threads: int, calls: int, as_json: bool) -> int:
     import json
 
-    from mtcnn.cli.machine import find_out
     from mtcnn.cli.pictures import read_picture
     from mtcnn.detector import TrtMtcnn
 
@@ -43,8 +54,7 @@ def command(picture: Path, minsize: float, device: str, threads: int, calls: int
             runtime = detector.runtime
             rows.append({"preset": preset, **_measure(detector, img, calls)})
     height, width = img.shape[:2]
-    cpu = find_out()["CPU"]
-    where = f"{cpu['model']}, {cpu['usable cores']} cores, {runtime}"
+    where = f"{_machine()}, {runtime}"
     if as_json:
         report = {"picture": str(picture), "width": width, "height": height, "minsize": minsize, "machine": where}
         click.echo(json.dumps(report | {"presets": rows}, indent=1))
@@ -54,6 +64,61 @@ def command(picture: Path, minsize: float, device: str, threads: int, calls: int
     for row in rows:
         click.echo(" ".join(f"{row[n]:>11.1f}" if isinstance(row[n], float) else f"{row[n]:>11}" for n in _COLUMNS))
     return 0
+
+
+def _compare_backends(
+    source: Path, names: str, minsize: float, device: str, threads: int, calls: int | None, as_json: bool
+) -> int:
+    import json
+
+    from mtcnn.cli.backend_race import pictures_of, race, racers
+    from mtcnn.cli.backends import BACKENDS
+    from mtcnn.cli.console import counting
+
+    backends = [name.strip() for name in names.split(",")]
+    if unknown := [name for name in backends if name not in BACKENDS]:
+        raise click.BadParameter(f"there is no backend {unknown[0]!r}: {', '.join(BACKENDS)}", param_hint="--backend")
+    if device not in ("auto", "cpu"):
+        raise click.BadParameter("backends are compared on the CPU", param_hint="--device")
+    runners = racers(
+        list(dict.fromkeys(backends)),
+        minsize,
+        threads,
+        lambda name, error: click.secho(f"{name} is left out: {error}", fg="yellow", err=True),
+    )
+    with counting("pictures") as bar:
+        race(runners, pictures_of(source, calls), bar.advance)
+    count = len(runners[0].seconds)
+    if not count:
+        raise click.ClickException(f"{source} has no pictures")
+    rows = [
+        {
+            "backend": runner.name,
+            "per_s": runner.pictures_a_second,
+            "median_ms": 1000 * sorted(runner.seconds)[count // 2],
+            "faces": runner.faces,
+            "apart_px": runner.apart,
+        }
+        for runner in runners
+    ]
+    if as_json:
+        report = {"source": str(source), "pictures": count, "minsize": minsize, "machine": _machine()}
+        click.echo(json.dumps(report | {"backends": rows}, indent=1))
+        return 0
+    click.echo(f"{source}, {count} pictures, minsize {minsize:g}; {_machine()}")
+    click.echo(f"{'backend':>12} {'pictures/s':>11} {'median_ms':>10} {'faces':>6} {'apart_px':>9}")
+    for row in rows:
+        apart = "-" if row["apart_px"] is None else f"{row['apart_px']:.4f}"
+        numbers = f"{row['per_s']:>11.1f} {row['median_ms']:>10.1f} {row['faces']:>6} {apart:>9}"
+        click.echo(f"{row['backend']:>12} {numbers}")
+    return 0
+
+
+def _machine() -> str:
+    from mtcnn.cli.machine import find_out
+
+    cpu = find_out()["CPU"]
+    return f"{cpu['model']}, {cpu['usable cores']} cores"
 
 
 def _measure(detector: Any, img: Any, calls: int) -> dict[str, float | int]:
