@@ -40,8 +40,8 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models figures docs browser window
-.PHONY: tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models
+.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -92,6 +92,18 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 
 aarch64: install  ## cross-compile for 64-bit Arm and compare what it finds, in QEMU, with this machine's faces
 	@tools/aarch64.sh $(abspath $(PY))
+
+# In an environment of its own: TensorFlow is large, and particular about its neighbours.
+EXPORT := build/export
+export: install $(EXPORT)/ready  ## check the conversion of Keras weights to ONNX, with TensorFlow
+	@$(EXPORT)/bin/python -c 'import tensorflow, tf2onnx' 2>build/export.log || { cat build/export.log >&2; exit 1; }
+	@PYTHONPATH=$(CURDIR) $(EXPORT)/bin/python -m pytest tests/unit/test_weights.py tests/integration/test_export.py
+
+$(EXPORT)/ready: tests/clients/export-requirements.txt $(VENV)/pyvenv.cfg
+	@echo "== installing TensorFlow and tf2onnx in $(EXPORT)"
+	@$(PY) -m venv --clear $(EXPORT)
+	@$(EXPORT)/bin/pip install --quiet -r $<
+	@touch $@
 
 FUZZ_SECONDS ?= 300
 fuzz: $(DONE)/extra-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]

@@ -354,6 +354,10 @@ def _check_model(network: str, model: bytes, path: Path) -> None:
 
 
 def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:
+    if engine.input[1][3] == 3:
+        raise EngineError(
+            f"{path} takes (n, h, w, 3) instead of (n, 3, h, w): mtcnn export makes it with --layout nchw"
+        )
     want = {"prob1": 2, "boxes": 4} | ({"landmarks": 10} if network == "onet" else {})
     channels = {name: shape[1] for name, shape in engine.outputs}
     if missing := want.keys() - channels.keys():

@@ -41,7 +41,9 @@ def read_h5(content: bytes) -> KerasWeights:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _read(h5py, file)
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # on damaged files h5py raises nearly anything
         raise WeightsError(f"it is truncated or damaged: {error}") from None
 
 

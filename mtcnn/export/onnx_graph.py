@@ -67,9 +67,7 @@ def keras_name(name: str) -> str:
 
 
 def _unknown(what: str) -> MtcnnError:
-    return MtcnnError(
-        f"this tf2onnx writes networks in a way that is not known here ({what}): pip install tf2onnx==1.17"
-    )
+    return MtcnnError(f"this tf2onnx writes networks in a way not known here ({what}): pip install tf2onnx==1.17")
 
 
 class _Graph:

@@ -23,6 +23,8 @@ def read_onnx(content: bytes) -> dict[str, Array]:
         arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in initializers}
     except Exception as error:  # protobuf's DecodeError, whose home moves
         raise WeightsError(f"it is no ONNX model, or damaged: {error}") from None
+    if not all(isinstance(name, str) for name in arrays):  # bytes, where they are no UTF-8
+        raise WeightsError("it is a damaged ONNX model")
     named = {}
     for name, array in arrays.items():
         layer, _, end = name.rpartition(".")

@@ -61,10 +61,10 @@ def read_legacy(content: bytes) -> dict[str, Array]:
         raise WeightsError("it has no list of storages")
     storages = {}
     for key in keys:
-        count = int.from_bytes(file.read(8), "little")
-        storages[key] = file.read(count * FLOAT32.itemsize)
-        if len(storages[key]) != count * FLOAT32.itemsize:
+        size = int.from_bytes(file.read(8), "little") * FLOAT32.itemsize
+        if size > len(content) - file.tell():
             raise WeightsError("it is truncated, or its tensors are not float32")
+        storages[key] = file.read(size)
     return _tensors(state, storages.__getitem__)
 
 

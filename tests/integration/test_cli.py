@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import ctypes
 import fcntl
+import importlib.util
 import json
 import os
 import pty
@@ -655,6 +656,41 @@ class TestMachine:
         for row in report["presets"]:
             assert row["faces"] == 1 and 0 < row["median_ms"] <= row["p95_ms"] and row["batch_per_s"] > 0
         assert "accurate" in mtcnn("bench", ASTRONAUT, "--calls", 1).stdout
+
+    def test_bench_backends(self, tmp_path: Path, astronaut: np.ndarray) -> None:
+        film = make_film(tmp_path / "film.avi", astronaut, 11)
+        arguments = ("bench", film, "--backend", "onnxruntime,openvino,native", "--minsize", 30)
+        rows = json.loads(mtcnn(*arguments, "--json").stdout)["backends"]
+        assert [row["backend"] for row in rows] == ["onnxruntime", "openvino", "native", "TrtMtcnn"]
+        for row in rows:
+            assert row["faces"] == rows[0]["faces"] >= 11 and row["apart_px"] < 0.01
+            assert row["per_s"] > 0 and row["median_ms"] > 0
+        text = mtcnn(*arguments, "--calls", 2).stdout
+        assert "2 pictures" in text and "onnxruntime" in text
+
+    def test_bench_backends_that_are_not_there(self) -> None:
+        code = f"""
+import sys
+sys.modules["tensorflow"] = None
+from mtcnn.cli.main import main
+sys.exit(main(["bench", {str(ASTRONAUT)!r}, "--backend", "keras,native", "--calls", "1"]))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        assert "keras is left out: this needs tensorflow: pip install 'trt-mtcnn[export]'" in done.stderr
+        assert "native" in done.stdout and "keras" not in done.stdout
+        assert "there is no backend 'torch'" in mtcnn("bench", ASTRONAUT, "--backend", "torch", code=2).stderr
+
+    def test_export_without_tensorflow(self, tmp_path: Path) -> None:
+        assert "there is no file gone.h5" in mtcnn("export", "gone.h5", "--output", tmp_path, code=1).stderr
+        (tmp_path / "x.npy").write_bytes(b"something else")
+        done = mtcnn("export", tmp_path / "x.npy", "--output", tmp_path / "out", code=1)
+        assert "x.npy: it is none of the files" in done.stderr and not (tmp_path / "out").exists()
+        if importlib.util.find_spec("tensorflow") is None:
+            done = mtcnn("export", ROOT / "mtcnn" / "models", "--output", tmp_path / "out", code=1)
+            assert "pip install 'trt-mtcnn[export]'" in done.stderr and not (tmp_path / "out").exists()
 
     def test_engines(self, tmp_path: Path) -> None:
         made = mtcnn("engines", "--flavour", "cpu", "--output", tmp_path).stdout.split()

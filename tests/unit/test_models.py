@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +13,8 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
+from tests.wheels import download
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "mtcnn" / "models"
@@ -159,14 +160,7 @@ def test_pnet_cells_of_an_odd_size_read_only_their_window(h: int, w: int) -> Non
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel the weights come from: $MTCNN_WHEEL, or downloaded with pip."""
-    if "MTCNN_WHEEL" in os.environ:
-        return Path(os.environ["MTCNN_WHEEL"])
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries=0", "--timeout=10", "--no-deps"]
-    done = subprocess.run([*command, f"--dest={folder}", "mtcnn==0.1.1"], capture_output=True)
-    if done.returncode != 0:
-        pytest.skip("mtcnn 0.1.1 cannot be downloaded here; set MTCNN_WHEEL to its wheel")
-    return next(folder.glob("*.whl"))
+    return download("mtcnn==0.1.1", tmp_path_factory.mktemp("wheel"), "MTCNN_WHEEL")
 
 
 def check_models(wheel: Path, folder: Path) -> int:
