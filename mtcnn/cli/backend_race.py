@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def racers(
         except MtcnnError as error:
             left_out(backend, error)
             continue
-        found.append(Racer(backend, lambda img, networks=networks: plain_cascade.detect(networks, img, params)))  # type: ignore[misc]
+        found.append(Racer(backend, partial(plain_cascade.detect, networks, p=params)))
     detector = TrtMtcnn(device="cpu", preset="fast", threads=threads, minsize=minsize)
     return [*found, Racer(DETECTOR, detector.detect)]
 

@@ -51,12 +51,12 @@ def command(
     from mtcnn.cli.console import counting
     from mtcnn.cli.pictures import keep, read_picture
     from mtcnn.errors import MtcnnError
-    from mtcnn.export.compare import TOLERANCE, compare, face, runs_natively
+    from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
     from mtcnn.export.weights import read_weights
 
     networks = read_weights(weights)
-    imgs = [read_picture(path) for path in pictures] or [face()]
+    imgs = [read_picture(path) for path in pictures or [FACE]]
     made = []
     with counting("networks", total=len(networks)) as bar:
         for network in networks.values():
@@ -69,12 +69,14 @@ def command(
                 )
             made.append((network, model, comparison))
             bar.advance()
+    endings = ("onnx", "keras") if keep_keras else ("onnx",)
+    for name in networks:
+        for ending in endings:
+            keep(output / f"{name}.{ending}", [Path(network.source) for network in networks.values()])
     rows: list[dict[str, Any]] = []
     output.mkdir(parents=True, exist_ok=True)
     for network, model, comparison in made:
-        paths = [output / f"{model.network}.onnx"] + ([output / f"{model.network}.keras"] if keep_keras else [])
-        for path in paths:
-            keep(path, [Path(network.source)])
+        paths = [output / f"{model.network}.{ending}" for ending in endings]
         _write(paths[0], model.onnx)
         if keep_keras:
             model.keras.save(paths[1])

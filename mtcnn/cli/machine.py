@@ -22,11 +22,16 @@ _PACKAGES = {
     "opencv-python-headless": "reading and writing pictures",
     "onnx": "engines in float16, and the TensorRT port's layout",
     "pyarrow": "mtcnn embed --output FILE.parquet",
+    "tensorflow": "mtcnn export",
+    "tf2onnx": "mtcnn export",
     "starlette": "mtcnn demo",
     "uvicorn": "mtcnn demo",
 }
 # Other packages that hold the same.
-_INSTEAD = {"opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")}
+_INSTEAD = {
+    "opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
+    "tensorflow": ("tensorflow-cpu",),
+}
 
 
 def find_out() -> dict[str, dict[str, Any]]:

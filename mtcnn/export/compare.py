@@ -18,9 +18,10 @@ from mtcnn.export.extra import need
 from mtcnn.export.networks import ARCHITECTURES
 from mtcnn.export.numpy_arrays import Array
 
-__all__ = ["TOLERANCE", "Comparison", "compare", "face", "runs_natively", "samples", "session"]
+__all__ = ["FACE", "TOLERANCE", "Comparison", "compare", "runs_natively", "samples", "session"]
 
 TOLERANCE = 1e-5  # of the ONNX model's numbers from the Keras model's
+FACE = Path(__file__).with_name("face.jpg")  # 160 x 160, an astronaut
 
 Picture = npt.NDArray[np.uint8]
 
@@ -46,13 +47,6 @@ class Comparison:
     @property
     def agrees(self) -> bool:
         return self.keras <= TOLERANCE
-
-
-def face() -> Picture:
-    """The picture that comes with the package, BGR (160, 160, 3): an astronaut's face."""
-    from mtcnn.cli.pictures import read_picture
-
-    return read_picture(Path(__file__).with_name("face.jpg"))
 
 
 def samples(network: str, pictures: Iterable[Picture]) -> list[Array]:

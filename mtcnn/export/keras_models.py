@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from mtcnn.errors import MtcnnError
 from mtcnn.export.extra import need
 from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
 from mtcnn.export.weights import NetworkWeights
@@ -19,13 +20,16 @@ def keras() -> Any:
     """Keras on TensorFlow, silent about what it finds on this machine.
 
     Raises:
-        MtcnnError: it is not installed.
+        MtcnnError: it is not installed, or Keras is set to run on something else.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _silent_stderr() if "tensorflow" not in sys.modules else contextlib.nullcontext():
         need("tensorflow")
-        return need("keras")
+        module = need("keras")
+    if module.backend.backend() != "tensorflow":
+        raise MtcnnError(f"Keras runs on {module.backend.backend()} here: unset KERAS_BACKEND")
+    return module
 
 
 @contextlib.contextmanager

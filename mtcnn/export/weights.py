@@ -23,7 +23,8 @@ __all__ = ["SUFFIXES", "Array", "LayerWeights", "NetworkWeights", "read_content"
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 MOST_BYTES = 256 << 20
-SUFFIXES = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx", ".keras", ".whl", ".zip")
+MEMBERS = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx")  # of zips
+SUFFIXES = (*MEMBERS, ".keras", ".whl", ".zip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +160,7 @@ def _from_zip(content: bytes, source: str) -> list[NetworkWeights]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if (pickle := torch_files.find_pickle(archive)) is not None:
                 return _from_state(torch_files.read_zip(archive, pickle), source)
-            members = [
-                m for m in archive.infolist() if m.filename.endswith(SUFFIXES[:-3]) and m.file_size <= MOST_BYTES
-            ]
+            members = [m for m in archive.infolist() if m.filename.endswith(MEMBERS) and m.file_size <= MOST_BYTES]
             found = [w for m in members for w in read_content(archive.read(m), f"{source}/{m.filename}")]
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise WeightsError(f"it is a damaged zip: {error}") from None

@@ -20,8 +20,10 @@ from mtcnn import FaceAligner, MtcnnError, TrtMtcnn, draw_faces, find_central_fa
 from mtcnn.align import similarity_transform
 from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, create_engines, engine_problem, load_engine, models_folder, read_engine
+from mtcnn.export.weights import read_content, read_weights
 from mtcnn.params import Params
 from mtcnn.runtimes import openvino_library
+from tests import weight_files
 from tests.fuzz.choices import Choices
 
 DOCUMENTED = (ValueError, TypeError, MtcnnError, MemoryError)
@@ -266,6 +268,31 @@ def models(data: bytes) -> None:
         engine.infer(c.reals(c.whole(1, 3), 3, side, side))
 
 
+def weights(data: bytes) -> None:
+    """Files of weights with some bytes changed, to the readers of our own; HDF5 is left to its library."""
+    c = Choices(data)
+    kind = c.pick(("npy", "lz4", "zip", "legacy"))
+    content = weight_file(kind)
+    if c.whole(0, 2):  # most of the bytes are weights; the pickles are told before and after
+        content = mutated(c, content[:2000]) + content[2000:]
+    else:
+        content = mutated(c, content)
+    with only_documented_errors():
+        for found in read_content(content, "file"):
+            assert found.network in NETWORKS and all(array.dtype == np.float32 for array in found.arrays())
+
+
+@lru_cache(maxsize=4)
+def weight_file(kind: str) -> bytes:
+    pnet = read_weights([models_folder() / "pnet.onnx"])["pnet"]
+    tensors = weight_files.torch_tensors(pnet)
+    if kind == "npy":
+        return weight_files.mtcnn_0({"pnet": pnet})
+    if kind == "lz4":
+        return weight_files.mtcnn_1(pnet)
+    return weight_files.torch_zip(tensors) if kind == "zip" else weight_files.torch_legacy(tensors)
+
+
 @lru_cache(maxsize=1)
 def native_device() -> pytrt.CpuDevice:
     return pytrt.CpuDevice("", 1)
@@ -301,5 +328,5 @@ def json_value(c: Choices, depth: int = 0) -> Any:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (detect, faces, native, stage, networks, files, models)
+    target.__name__: target for target in (detect, faces, native, stage, networks, files, models, weights)
 }

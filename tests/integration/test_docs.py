@@ -81,6 +81,9 @@ def shell_lines(document: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_commands_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
     """Each line of a shell example that calls mtcnn, one after the other, as a reader would type them."""
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/export.md"])
+def test_the_commands_are_understood(document: str, workplace: Path) -> None:
+    """Each line of a shell example that calls mtcnn: its options and arguments exist."""
     from mtcnn.cli.main import cli
 
     for name in ("mtcnn", "python"):
@@ -132,7 +135,15 @@ def test_the_pictures_are_of_today(detector: TrtMtcnn, astronaut: np.ndarray) ->
 
 @pytest.mark.parametrize(
     "document",
-    [*DOCUMENTS, "docs/how-it-works.md", "docs/deployment.md", "docs/tensorrt.md", "docs/speed.md", "CONTRIBUTING.md"],
+    [
+        *DOCUMENTS,
+        "docs/how-it-works.md",
+        "docs/deployment.md",
+        "docs/tensorrt.md",
+        "docs/export.md",
+        "docs/speed.md",
+        "CONTRIBUTING.md",
+    ],
 )
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -21,7 +22,7 @@ pytest.importorskip("tf2onnx")
 
 from mtcnn import MtcnnError, TrtMtcnn, create_engines
 from mtcnn.export import Converted, convert, make_model, read_weights
-from mtcnn.export.compare import TOLERANCE, compare, face, runs_natively, samples, session
+from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively, samples, session
 from mtcnn.export.keras_models import keras
 from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
 from mtcnn.export.onnx_graph import tidy
@@ -50,7 +51,7 @@ def converted() -> dict[tuple[str, str], Converted]:
 @pytest.fixture(scope="module")
 def pictures() -> list[np.ndarray]:
     """Real ones: the astronaut's face and, where there is the data, people in a street."""
-    found = [face(), read_picture(ROOT / "docs" / "images" / "astronaut.jpg")]
+    found = [read_picture(FACE), read_picture(ROOT / "docs" / "images" / "astronaut.jpg")]
     folder = DATA / "photos"
     return found + [read_picture(path) for path in sorted(folder.glob("200*.jpg"))[:2]]
 
@@ -154,7 +155,7 @@ def test_a_keras_model_of_mtcnn_keras(tmp_path: Path) -> None:
     for source in (path, real) if real.exists() else (path,):
         model.load_weights(source)
         ours = session((MODELS / "rnet.onnx").read_bytes())
-        for crops in samples("rnet", [face()]):
+        for crops in samples("rnet", [read_picture(FACE)]):
             prob, boxes = (np.asarray(value) for value in model(crops.transpose(0, 2, 3, 1)))
             expected = ours.run(["prob1", "boxes"], {"data": crops})
             np.testing.assert_allclose(prob, expected[0][:, :, 0, 0], atol=TOLERANCE)
@@ -170,7 +171,7 @@ def test_a_model_that_computes_something_else_is_seen(converted: dict[Any, Conve
     model = onnx.load_from_string(right.onnx)
     (bias,) = (t for t in model.graph.initializer if t.name == "fc6-3.bias")
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + np.float32(1e-4), bias.name))
-    wrong = compare(replace(right, onnx=model.SerializeToString()), [face()])
+    wrong = compare(replace(right, onnx=model.SerializeToString()), [read_picture(FACE)])
     assert not wrong.agrees and wrong.keras == pytest.approx(1e-4, rel=0.1)
 
 
@@ -205,6 +206,16 @@ def mtcnn(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]
     return done
 
 
+def test_the_example_in_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keras_weights").mkdir()
+    for net in NETS:
+        (tmp_path / "keras_weights" / f"{net}.h5").write_bytes(files.keras_2(ORIGINALS[net]))
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "export.md").read_text(), re.M | re.S)
+    exec(compile(code, "export.md", "exec"), {})
+    assert dims(onnx.load("pnet.onnx").graph.input[0]) == ("input_1", ["n", "h", "w", 3])
+
+
 class TestCommand:
     def test_keras_weights_to_engines(self, tmp_path: Path) -> None:
         folder = tmp_path / "keras_weights"
@@ -225,7 +236,7 @@ class TestCommand:
     def test_one_network_and_nhwc(self, tmp_path: Path) -> None:
         (tmp_path / "p.pt").write_bytes(files.torch_zip(files.torch_tensors(ORIGINALS["pnet"])))
         picture = tmp_path / "a.png"
-        cv2.imwrite(str(picture), face()[:70])
+        cv2.imwrite(str(picture), read_picture(FACE)[:70])
         done = mtcnn("export", tmp_path / "p.pt", "--output", tmp_path, "--layout", "nhwc", "--picture", picture)
         assert "not among these weights: onet, rnet" in done.stderr
         assert sorted(path.name for path in tmp_path.glob("*.onnx")) == ["pnet.onnx"]
