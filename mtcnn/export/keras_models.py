@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ def keras() -> Any:
         module = need("keras")
     if module.backend.backend() != "tensorflow":
         raise MtcnnError(f"Keras runs on {module.backend.backend()} here: unset KERAS_BACKEND")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each size of P-Net's input
     return module
 
 
