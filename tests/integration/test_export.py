@@ -26,7 +26,7 @@ from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively, sample
 from mtcnn.export.keras_models import keras
 from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
 from mtcnn.export.onnx_graph import tidy
-from mtcnn.flavours import FLAVOURS
+from mtcnn.flavours import CPU
 from tests import weight_files as files
 from tests.conftest import DATA, ROOT, need, read_picture
 from tests.wheels import download
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow's own
 
 MODELS = ROOT / "mtcnn" / "models"
 NETS = tuple(ARCHITECTURES)
-CPU = FLAVOURS[0]
 ORIGINALS = read_weights([MODELS])
 
 
