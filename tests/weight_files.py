@@ -18,8 +18,8 @@ import lz4.frame
 import numpy as np
 from numpy.typing import NDArray
 
+from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.networks import ARCHITECTURES
-from mtcnn.export.weights import NetworkWeights
 
 Array = NDArray[np.float32]
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -10,7 +10,8 @@ from __future__ import annotations
 from mtcnn.export.convert import Converted, convert
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.keras_models import make_model
-from mtcnn.export.weights import LayerWeights, NetworkWeights, read_weights
+from mtcnn.export.network_weights import LayerWeights, NetworkWeights
+from mtcnn.export.weights import read_weights
 
 __all__ = [
     "Converted",

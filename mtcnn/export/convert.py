@@ -9,8 +9,8 @@ from typing import Any
 from mtcnn import checks
 from mtcnn.export import keras_models, onnx_graph
 from mtcnn.export.extra import need
+from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.networks import ARCHITECTURES
-from mtcnn.export.weights import NetworkWeights
 
 __all__ = ["LAYOUTS", "OPSETS", "Converted", "convert"]
 

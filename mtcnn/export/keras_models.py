@@ -11,8 +11,8 @@ from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.export.extra import need
+from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
-from mtcnn.export.weights import NetworkWeights
 
 __all__ = ["keras", "make_model"]
 

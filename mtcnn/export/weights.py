@@ -1,25 +1,23 @@
-"""The weights of the three networks, whatever file they come in, in one form."""
+"""The weights of the three networks, whatever file they come in."""
 
 from __future__ import annotations
 
 import io
 import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import numpy as np
 
 from mtcnn import checks
 from mtcnn.export import torch_files
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.keras_h5 import H5_MAGIC, read_h5
-from mtcnn.export.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer
+from mtcnn.export.network_weights import Convention, NetworkWeights, from_list
+from mtcnn.export.networks import ARCHITECTURES
 from mtcnn.export.numpy_arrays import NPY_MAGIC, Array, read_lz4, read_npy
 from mtcnn.export.own_onnx import read_onnx
 
-__all__ = ["SUFFIXES", "Array", "LayerWeights", "NetworkWeights", "read_content", "read_weights"]
+__all__ = ["SUFFIXES", "read_content", "read_weights"]
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 MOST_BYTES = 256 << 20
@@ -27,75 +25,13 @@ MEMBERS = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx")  # of zips
 SUFFIXES = (*MEMBERS, ".keras", ".whl", ".zip")
 
 
-@dataclass(frozen=True, eq=False)
-class LayerWeights:
-    """A convolution's weights, for upright images.
-
-    Attributes:
-        kernel: (height, width, channels in, channels out), as Keras has it.
-        bias: (channels out,).
-        slope: (channels out,) of the PReLU that follows; None: none does.
-    """
-
-    kernel: Array
-    bias: Array
-    slope: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkWeights:
-    """The weights of one network.
-
-    Attributes:
-        network: "pnet", "rnet" or "onet".
-        layers: by the names in :data:`mtcnn.export.networks.ARCHITECTURES`, heads included.
-        source: where they come from.
-    """
-
-    network: str
-    layers: Mapping[str, LayerWeights]
-    source: str = ""
-
-    def arrays(self) -> list[Array]:
-        """All of them, layer after layer: kernel, bias, slope."""
-        return [a for layer in self.layers.values() for a in (layer.kernel, layer.bias, layer.slope) if a is not None]
-
-
-@dataclass(frozen=True)
-class _Convention:
-    """How a kind of file lays its arrays out.
-
-    Attributes:
-        kernel: the axes of a kernel, of "yxio".
-        dense: the axes of the rows of a dense layer's matrix, of "yxi".
-        dense_first: whether a dense layer's matrix is (channels out, rows).
-    """
-
-    kernel: str
-    dense: str
-    dense_first: bool = False
-
-    def upright(self, layer: Layer, array: Array) -> Array:
-        """A kernel or matrix as (height, width, in, out)."""
-        k, channels_in, channels_out = layer.kernel, layer.channels_in, layer.channels_out
-        sizes = {"y": k, "x": k, "i": channels_in, "o": channels_out}
-        if layer.is_dense and array.ndim == 2:
-            axes, plain = self.dense + "o", array.T if self.dense_first else array
-            _require_shape(layer.name, plain, (k * k * channels_in, channels_out))
-            plain = plain.reshape([sizes[axis] for axis in axes])
-        else:
-            axes, plain = self.kernel, array
-            _require_shape(layer.name, plain, tuple(sizes[axis] for axis in axes))
-        return np.ascontiguousarray(plain.transpose([axes.index(axis) for axis in "yxio"]))
-
-
 # The authors trained on MATLAB's images, whose first axis is x. mtcnn 0.1.1 keeps that; mtcnn 1.0.0 and
 # facenet-pytorch turned the kernels, and transpose what goes into the first dense layer instead of that layer's rows.
 # mtcnn-keras has Permute((3, 2, 1)) there; without it, Keras flattens (y, x, channels).
-_NPY = _Convention("xyio", "xyi")
-_LZ4 = _Convention("yxio", "xyi")
-_TORCH = _Convention("oiyx", "xyi", dense_first=True)
-_KERAS = {True: _Convention("yxio", "ixy"), False: _Convention("yxio", "yxi")}
+_NPY = Convention("xyio", "xyi")
+_LZ4 = Convention("yxio", "xyi")
+_TORCH = Convention("oiyx", "xyi", dense_first=True)
+_KERAS = {True: Convention("yxio", "ixy"), False: Convention("yxio", "yxi")}
 
 
 def read_weights(paths: Iterable[str | os.PathLike[str]]) -> dict[str, NetworkWeights]:
@@ -137,11 +73,11 @@ def read_content(content: bytes, source: str) -> list[NetworkWeights]:
 def _networks(content: bytes, source: str) -> list[NetworkWeights]:
     if content.startswith(H5_MAGIC):
         keras = read_h5(content)
-        return [_from_list(keras.arrays, _KERAS[keras.permutes], source)]
+        return [from_list(keras.arrays, _KERAS[keras.permutes], source)]
     if content.startswith(NPY_MAGIC):
-        return [_from_list(arrays, _NPY, source) for arrays in read_npy(content).values()]
+        return [from_list(arrays, _NPY, source) for arrays in read_npy(content).values()]
     if content.startswith(LZ4_MAGIC):
-        return [_from_list(read_lz4(content), _LZ4, source)]
+        return [from_list(read_lz4(content), _LZ4, source)]
     if content.startswith(torch_files.LEGACY_MAGIC):
         return _from_state(torch_files.read_legacy(content), source)
     if content.startswith(b"PK\x03\x04"):
@@ -176,15 +112,14 @@ def _from_state(tensors: Mapping[str, Array], source: str) -> list[NetworkWeight
         network, _, rest = name.partition(".")
         if network in ARCHITECTURES and rest:
             groups.setdefault(network, {})[rest] = tensor
-    return [_from_list(_in_order(group), _TORCH, source) for group in (groups.values() or [tensors])]
+    return [from_list(_in_order(group), _TORCH, source) for group in (groups.values() or [tensors])]
 
 
 def _in_order(tensors: Mapping[str, Array]) -> list[Array]:
     layers = {name.rpartition(".")[0] for name in tensors}
     for network in ARCHITECTURES.values():
-        names = [name for layer in network.layers for name in (layer.name, layer.activation)] + [
-            *network.heads.values()
-        ]
+        names = [name for layer in network.layers for name in (layer.name, layer.activation)]
+        names += network.heads.values()
         wanted = [name.replace("fc", "dense").replace("-", "_") for name in names]
         if layers == set(wanted):
             ends = [("weight",) if name.startswith("prelu") else ("weight", "bias") for name in wanted]
@@ -196,51 +131,6 @@ def _tensor(tensors: Mapping[str, Array], name: str) -> Array:
     if name not in tensors:
         raise WeightsError(f"it has no {name}")
     return tensors[name]
-
-
-def _from_list(arrays: Sequence[Array], convention: _Convention, source: str) -> NetworkWeights:
-    """From kernel, bias, slope of each layer in turn, then kernel and bias of the heads, whose order varies."""
-    network = _recognise(arrays)
-    due = 3 * len(network.layers) + 2 * len(network.heads)
-    if len(arrays) != due:
-        raise WeightsError(f"it has {len(arrays)} arrays; a {network.name} has {due}")
-    layers = {}
-    for i, layer in enumerate(network.layers):
-        kernel, bias, slope = arrays[3 * i : 3 * i + 3]
-        layers[layer.name] = _layer(layer, convention.upright(layer, kernel), bias, slope)
-    heads = [arrays[i : i + 2] for i in range(3 * len(network.layers), due, 2)]
-    for output, name in network.heads.items():
-        head = Layer(name, 1, network.features, OUTPUTS[output])
-        fitting = [pair for pair in heads if pair[1].size == OUTPUTS[output]]
-        if len(fitting) != 1:
-            raise WeightsError(f"{len(fitting)} of its last layers have {OUTPUTS[output]} channels, for {output}")
-        layers[name] = _layer(head, convention.upright(head, fitting[0][0]), fitting[0][1], None)
-    return NetworkWeights(network.name, layers, source)
-
-
-def _recognise(arrays: Sequence[Array]) -> Architecture:
-    for network in ARCHITECTURES.values():
-        if len(arrays) > 1 and arrays[1].shape == (network.layers[0].channels_out,):
-            return network
-    first = f"the first arrays have the shapes {[a.shape for a in arrays[:2]]}" if arrays else "it has no arrays"
-    raise WeightsError(f"it is of none of MTCNN's three networks: {first}")
-
-
-def _layer(layer: Layer, kernel: Array, bias: Array, slope: Array | None) -> LayerWeights:
-    _require_shape(f"{layer.name}'s bias", bias, (layer.channels_out,))
-    if slope is not None:
-        if slope.size != layer.channels_out:
-            raise WeightsError(f"{layer.activation} has {slope.size} slopes; it should have {layer.channels_out}")
-        slope = slope.reshape(-1)
-    for array in (kernel, bias, slope):
-        if array is not None and not np.isfinite(array).all():
-            raise WeightsError(f"{layer.name} has numbers that are not finite")
-    return LayerWeights(kernel, bias, slope)
-
-
-def _require_shape(what: str, array: Array, shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise WeightsError(f"{what} has the shape {array.shape}; it should have {shape}")
 
 
 def _files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:

@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcnn import MtcnnError
+from mtcnn.export.errors import WeightsError
+from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.networks import ARCHITECTURES
-from mtcnn.export.weights import NetworkWeights, WeightsError, read_content, read_weights
+from mtcnn.export.weights import read_content, read_weights
 from tests import weight_files as files
 from tests.conftest import DATA, ROOT, need
 
