@@ -86,6 +86,8 @@ def _compare_backends(
         threads,
         lambda name, error: click.secho(f"{name} is left out: {error}", fg="yellow", err=True),
     )
+    if len(runners) == 1:
+        raise click.ClickException("there is no backend to compare TrtMtcnn with")
     with counting("pictures") as bar:
         race(runners, pictures_of(source, calls), bar.advance)
     count = len(runners[0].seconds)

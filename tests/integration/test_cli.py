@@ -681,6 +681,10 @@ sys.exit(main(["bench", {str(ASTRONAUT)!r}, "--backend", "keras,native", "--call
         assert done.returncode == 0, done.stderr
         assert "keras is left out: this needs tensorflow: pip install 'trt-mtcnn[export]'" in done.stderr
         assert "native" in done.stdout and "keras" not in done.stdout
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("keras,native", "keras")], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 1 and "no backend to compare" in done.stderr and not done.stdout
         assert "there is no backend 'torch'" in mtcnn("bench", ASTRONAUT, "--backend", "torch", code=2).stderr
 
     def test_export_without_tensorflow(self, tmp_path: Path) -> None:
