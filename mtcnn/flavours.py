@@ -55,6 +55,7 @@ class BuildSettings:
             or all that TensorRT-RTX supports.
         gpu: which of this machine's GPUs TensorRT builds on, and for; 0 is the first.
         timing_cache: file that keeps TensorRT's measurements for the next build; None: not kept.
+        channels_last: the model's input is (n, h, w, 3).
     """
 
     pnet_size: tuple[int, int] = (1280, 1280)
@@ -66,6 +67,7 @@ class BuildSettings:
     targets: tuple[int, ...] = ()
     gpu: int = 0
     timing_cache: Path | None = field(default=None, compare=False)
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch"):
@@ -90,6 +92,12 @@ class BuildSettings:
 
     def profile(self, network: str) -> Profile:
         """The shapes that a network's engine accepts, and the one it is tuned for."""
+        least, best, most = self._nchw(network)
+        if not self.channels_last:
+            return least, best, most
+        return _last(least), _last(best), _last(most)
+
+    def _nchw(self, network: str) -> Profile:
         if network == "pnet":
             height, width = self.pnet_size
             best, most = self.pnet_batch
@@ -98,6 +106,11 @@ class BuildSettings:
         side = 24 if network == "rnet" else 48
         best, most = self.rnet_batch if network == "rnet" else self.onet_batch
         return (1, 3, side, side), (best, 3, side, side), (most, 3, side, side)
+
+
+def _last(shape: Shape) -> Shape:
+    n, c, h, w = shape
+    return n, h, w, c
 
 
 class _Progress(Protocol):

@@ -1,0 +1,266 @@
+"""A model repository for Triton Inference Server: the three networks, and the cascade as one model."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mtcnn import checks
+from mtcnn.devices import gpu_flavour
+from mtcnn.engines import NETWORKS, engines_folder, models_folder
+from mtcnn.errors import DeviceError, MtcnnError
+from mtcnn.files import locked
+from mtcnn.flavours import TENSORRT_FLAVOURS, BuildSettings, build_tensorrt
+from mtcnn.params import DEFAULT_PRESET, make_params
+from mtcnn.serving.config import ModelConfig, Tensor
+from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS, to_channels_last
+
+__all__ = ["BACKENDS", "CASCADE", "MAX_BATCH", "MODELS", "write_repository"]
+
+BACKENDS = ("tensorrt", "onnxruntime", "python")
+CASCADE = "mtcnn"
+MODELS = (*NETWORKS, CASCADE)
+MAX_BATCH: Mapping[str, int] = {"pnet": 8, "rnet": 256, "onet": 64, CASCADE: 16}
+MAX_PIXELS = 50_000_000
+TRITON_BACKENDS = Path("/opt/tritonserver/backends")  # where NVIDIA's container has them
+
+_RECORD = ".mtcnn-triton.json"  # in each model's folder: what was written there
+_SIDES = {"pnet": -1, "rnet": 24, "onet": 48}
+_CHANNELS = {"prob1": 2, "boxes": 4, "landmarks": 10}
+
+Files = dict[str, bytes]  # of one model, by their paths in its folder
+Report = Callable[[str], None]
+
+
+def write_repository(
+    folder: str | os.PathLike[str],
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    layout: str = "nchw",
+    max_batch: Mapping[str, int] | None = None,
+    instances: Mapping[str, int] | None = None,
+    threads: int = 0,
+    preset: str = DEFAULT_PRESET,
+    minsize: float = 40,
+    max_pixels: int = MAX_PIXELS,
+    force: bool = False,
+    progress: Report = lambda what: None,
+) -> list[Path]:
+    """Write the models pnet, rnet, onet and mtcnn into a model repository, beside what other models it has.
+
+    Args:
+        folder: the repository; made where it is missing.
+        backend: what runs the three networks: "tensorrt" (plans, built for this machine's GPU), "onnxruntime",
+            "python" (our own CPU kernels), or "auto": the first of these that this machine has.
+        device: where the cascade runs: "cpu", "cuda", or "auto": a GPU where it can be used here.
+        layout: "nchw": the networks' input is data (n, 3, h, w); "nhwc": input_1 (n, h, w, 3), as Keras models
+            are deployed, and their outputs end in channels, too.
+        max_batch: the largest batch of a model, by its name; default ``MAX_BATCH``.
+        instances: how many of a model run at once, by its name; default 1.
+        threads: CPU threads of an instance; 0: the cores divided among a model's instances.
+        preset, minsize: of requests to the cascade that set none.
+        max_pixels: the largest picture that it takes; P-Net on the Python backend, too.
+        force: replace models of these names that were not written by this function, or changed since.
+        progress: told what is being done.
+
+    Returns:
+        The folders of the four models. Each is whole or as it was.
+
+    Raises:
+        MtcnnError: a folder there is not ours, or cannot be written; onnx is missing for "nhwc".
+        DeviceError, EngineError: TensorRT, a GPU or a model is missing or refused.
+        TypeError, ValueError: a wrong argument.
+    """
+    root = checks.path(folder, "folder")
+    batches = _counts(max_batch, "max_batch", MAX_BATCH)
+    counts = _counts(instances, "instances", dict.fromkeys(MODELS, 1))
+    checks.choice(backend, "backend", ("auto", *BACKENDS))
+    checks.choice(device, "device", ("auto", "cpu", "cuda"))
+    checks.choice(layout, "layout", LAYOUTS)
+    threads = checks.whole(threads, "threads", 0, 1024)
+    checks.whole(max_pixels, "max_pixels", 1, 1 << 30)
+    minsize = make_params(preset, {"minsize": minsize}).minsize
+    chosen = _choose_backend() if backend == "auto" else backend
+
+    models: dict[str, Files] = {}
+    for network in NETWORKS:
+        progress(f"{network}: {chosen}")
+        settings = {"layout": layout, "max_pixels": str(max_pixels), "threads": str(threads)}
+        config = network_config(network, chosen, layout, batches[network], counts[network], settings)
+        models[network] = {
+            "config.pbtxt": config.text().encode(),
+            **_network_files(network, chosen, layout, batches[network]),
+        }
+    progress(f"{CASCADE}: python")
+    settings = {"preset": preset, "minsize": f"{minsize:g}", "max_pixels": str(max_pixels), "threads": str(threads)}
+    config = cascade_config(batches[CASCADE], counts[CASCADE], _kind(device), settings)
+    models[CASCADE] = {"config.pbtxt": config.text().encode(), "1/model.py": _code("cascade")}
+    return _write(root, models, force)
+
+
+def network_config(
+    network: str, backend: str, layout: str, max_batch: int, instances: int, settings: Mapping[str, str]
+) -> ModelConfig:
+    """One of the three networks, as its ONNX file has it."""
+    side = _SIDES[network]
+    grid = (-1, -1) if network == "pnet" else (1, 1)
+    names = [name for name in _CHANNELS if name != "landmarks" or network == "onet"]
+
+    def dims(channels: int, map_: tuple[int, int]) -> tuple[int, ...]:
+        if layout == "nchw":
+            return channels, *map_
+        return (channels,) if map_ == (1, 1) else (*map_, channels)
+
+    return ModelConfig(
+        network,
+        'platform: "tensorrt_plan"' if backend == "tensorrt" else f'backend: "{backend}"',
+        max_batch,
+        (Tensor(INPUT_NAMES[layout], "TYPE_FP32", dims(3, (side, side))),),
+        tuple(Tensor(name, "TYPE_FP32", dims(_CHANNELS[name], grid)) for name in names),
+        instances,
+        {"tensorrt": "KIND_GPU", "onnxruntime": "KIND_AUTO", "python": "KIND_CPU"}[backend],
+        settings if backend == "python" else {},
+    )
+
+
+def cascade_config(max_batch: int, instances: int, kind: str, settings: Mapping[str, str]) -> ModelConfig:
+    """The whole cascade: pictures in, faces out."""
+    return ModelConfig(
+        CASCADE,
+        'backend: "python"',
+        max_batch,
+        (
+            Tensor("image", "TYPE_STRING", (1,), optional=True),
+            Tensor("pixels", "TYPE_UINT8", (-1, -1, -1), optional=True, ragged=True),
+        ),
+        (
+            Tensor("dets", "TYPE_FP32", (-1, 5)),
+            Tensor("landmarks", "TYPE_FP32", (-1, 10)),
+            Tensor("count", "TYPE_INT32", (1,)),
+        ),
+        instances,
+        kind,
+        settings,
+    )
+
+
+def _counts(given: Mapping[str, int] | None, name: str, defaults: Mapping[str, int]) -> dict[str, int]:
+    for model, count in (given or {}).items():
+        checks.choice(model, f"a model in {name}", MODELS)
+        checks.whole(count, f"{name} of {model}", 1, 65536)
+    return {**defaults, **(given or {})}
+
+
+def _choose_backend() -> str:
+    with contextlib.suppress(DeviceError):
+        if gpu_flavour() == TENSORRT_FLAVOURS[0]:
+            return "tensorrt"
+    return "onnxruntime" if (TRITON_BACKENDS / "onnxruntime").is_dir() else "python"
+
+
+def _kind(device: str) -> str:
+    if device == "cpu":
+        return "KIND_CPU"
+    try:
+        gpu_flavour()
+    except DeviceError:
+        if device == "cuda":
+            raise
+        return "KIND_CPU"
+    return "KIND_GPU"
+
+
+def _network_files(network: str, backend: str, layout: str, max_batch: int) -> Files:
+    model = (models_folder() / f"{network}.onnx").read_bytes()
+    if backend == "python":  # which changes the layout itself
+        return {"1/model.onnx": model, "1/model.py": _code("network")}
+    if layout == "nhwc":
+        model = to_channels_last(model)
+    if backend == "onnxruntime":
+        return {"1/model.onnx": model}
+    return {"1/model.plan": build_plan(network, model, layout, max_batch)}
+
+
+def build_plan(network: str, model: bytes, layout: str, max_batch: int, flavour: str = TENSORRT_FLAVOURS[0]) -> bytes:
+    """A TensorRT plan for batches up to `max_batch`."""
+    usual = BuildSettings()
+    best = {name: min(getattr(usual, f"{name}_batch")[0], max_batch) for name in NETWORKS}
+    batch = {f"{network}_batch": (best[network], max_batch)}
+    cache = engines_folder(flavour) / "timing.cache"
+    settings = BuildSettings(timing_cache=cache, channels_last=layout == "nhwc", **batch)
+    return build_tensorrt(flavour, network, model, settings).engine
+
+
+def _code(name: str) -> bytes:
+    return (Path(__file__).parent / "models" / f"{name}.py").read_bytes()
+
+
+def _write(root: Path, models: Mapping[str, Files], force: bool) -> list[Path]:
+    try:
+        with locked(root):
+            if not force:
+                for name in models:
+                    _check_ours(root / name)
+            _replace(root, models)
+    except OSError as error:
+        raise MtcnnError(f"cannot write to {root}: {error.strerror or error}; choose another folder") from error
+    return [root / name for name in models]
+
+
+def _check_ours(model: Path) -> None:
+    """Raise MtcnnError unless everything in a model's folder is as it was written here."""
+    if not os.path.lexists(model):
+        return
+    try:
+        record = json.loads((model / _RECORD).read_bytes())
+        digests = {str(path): str(digest) for path, digest in record["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise MtcnnError(f"{model} was not written by mtcnn triton: choose another folder, or --force") from None
+    found = {
+        str(path.relative_to(model)): path
+        for path in model.rglob("*")
+        if not path.is_dir() and "__pycache__" not in path.parts
+    }
+    found.pop(_RECORD, None)
+    for name in sorted(found.keys() | digests.keys()):
+        if name not in found or name not in digests or _digest(found[name].read_bytes()) != digests[name]:
+            raise MtcnnError(f"{model / name} is not as mtcnn triton wrote it: keep it elsewhere, then --force")
+
+
+def _replace(root: Path, models: Mapping[str, Files]) -> None:
+    """Put whole folders in the place of others; where one cannot be, all are as they were."""
+    # On the same file system, which a folder beside the repository need not be.
+    staging = Path(tempfile.mkdtemp(dir=root, prefix=".mtcnn-"))
+    placed: list[str] = []
+    try:
+        for name, files in models.items():
+            record = {"files": {path: _digest(data) for path, data in files.items()}}
+            for path, data in {**files, _RECORD: json.dumps(record, indent=1).encode() + b"\n"}.items():
+                file = staging / name / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+        for name in models:
+            if os.path.lexists(root / name):
+                (root / name).rename(staging / f"{name}.old")
+            placed.append(name)
+            (staging / name).rename(root / name)
+    except BaseException:
+        for name in reversed(placed):
+            if not (staging / name).exists():
+                (root / name).rename(staging / name)
+            if os.path.lexists(staging / f"{name}.old"):
+                (staging / f"{name}.old").rename(root / name)
+        raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
