@@ -9,15 +9,17 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +36,13 @@ def missing() -> str | None:
         return "this tritonserver's Python backend needs NumPy 1: make triton"
     if not _stub().exists():
         return f"this tritonserver has no Python backend for Python {_python()}"
-    return None
+    needed = subprocess.run(["ldd", _stub()], env=os.environ | _libraries(), capture_output=True, text=True).stdout
+    absent = re.findall(r"(\S+) => not found", needed)
+    return (
+        f"{', '.join(absent)} of this tritonserver's Python backend: apt install libpython{_python()}"
+        if absent
+        else None
+    )
 
 
 class TritonServer:
@@ -67,6 +75,16 @@ class TritonServer:
         assert self._process is not None
         return self._process.pid
 
+    def model_process(self, model: str) -> int:
+        """The process that runs a model's code: one of them."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, ValueError):
+                command = (folder / "cmdline").read_bytes().decode(errors="replace")
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.pid and f"{self._repository}/{model}/" in command:
+                    return int(folder.name)
+        raise RuntimeError(f"no process runs {model}")
+
     def start(self, seconds: float = 120) -> None:
         """Start it and wait until its models are loaded.
 
@@ -79,9 +97,8 @@ class TritonServer:
         command += ["--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"]
         command += [f"--http-port={self.http_port}", f"--grpc-port={self.grpc_port}"]
         command += [f"--metrics-port={self.metrics_port}", "--exit-timeout-secs=5", *self._options]
-        libraries = [str(packages / "nvidia_pytriton.libs"), os.environ.get("LD_LIBRARY_PATH", "")]
         environment = os.environ | {
-            "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
+            **_libraries(),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": ":".join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "VIRTUAL_ENV": sys.prefix,
@@ -109,18 +126,22 @@ class TritonServer:
         """End it and the processes of its models, at once."""
         if self._process is None:
             return
+        memory = _shared_memory(self._process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        for path in memory:  # which it cannot remove any more
+            path.unlink(missing_ok=True)
 
     def stop(self, seconds: float = 30) -> int:
         """End it as an operator would; its exit code."""
         assert self._process is not None
         self._process.terminate()
-        code = self._process.wait(seconds)
-        self.kill()
-        return code
+        try:
+            return self._process.wait(seconds)
+        finally:
+            self.kill()
 
     def __enter__(self) -> TritonServer:
         self.start()
@@ -153,6 +174,11 @@ def _stub() -> Path:
     return _packages() / "pytriton/tritonserver/python_backend_stubs" / _python() / "triton_python_backend_stub"
 
 
+def _libraries() -> dict[str, str]:
+    folders = [str(_packages() / "nvidia_pytriton.libs"), sysconfig.get_config_var("LIBDIR") or ""]
+    return {"LD_LIBRARY_PATH": ":".join(filter(None, [*folders, os.environ.get("LD_LIBRARY_PATH")]))}
+
+
 def _link_backend(folder: Path) -> None:
     """The backend's parts, which the package keeps apart, in one folder."""
     folder.mkdir(parents=True)
@@ -160,6 +186,15 @@ def _link_backend(folder: Path) -> None:
     for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
         (folder / name).symlink_to(backend / name)
     (folder / "triton_python_backend_stub").symlink_to(_stub())
+
+
+def _shared_memory(pid: int) -> set[Path]:
+    """The files of a server's Python backend in /dev/shm."""
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return set()
+    return {Path(name) for name in re.findall(r"/dev/shm/triton_python_backend_\S+", maps)}
 
 
 def _free_ports(count: int) -> list[int]:
@@ -175,9 +210,3 @@ _libc = ctypes.CDLL(None)
 
 def _die_with_parent() -> None:
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; the processes of its models end once it has
-
-
-@contextlib.contextmanager
-def serving(repository: Path, options: Sequence[str] = ()) -> Iterator[TritonServer]:
-    with TritonServer(repository, options) as server:
-        yield server

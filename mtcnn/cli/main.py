@@ -20,6 +20,7 @@ COMMANDS = {
     "video": "Find the faces in a film, a camera's or a stream's pictures.",
     "demo": "Try it in a browser.",
     "export": "Make ONNX models of Keras and other weights.",
+    "triton": "Write a model repository for Triton Inference Server.",
     "engines": "Make the networks ready for this machine.",
     "info": "Tell what was found on this machine, and what is missing.",
     "bench": "Time detection on this machine, with a picture of yours.",

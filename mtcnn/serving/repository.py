@@ -31,6 +31,7 @@ MAX_PIXELS = 50_000_000
 TRITON_BACKENDS = Path("/opt/tritonserver/backends")  # where NVIDIA's container has them
 
 _RECORD = ".mtcnn-triton.json"  # in each model's folder: what was written there
+_STAGING = ".mtcnn-new-"
 _SIDES = {"pnet": -1, "rnet": 24, "onet": 48}
 _CHANNELS = {"prob1": 2, "boxes": 4, "landmarks": 10}
 
@@ -88,6 +89,11 @@ def write_repository(
     checks.whole(max_pixels, "max_pixels", 1, 1 << 30)
     minsize = make_params(preset, {"minsize": minsize}).minsize
     chosen = _choose_backend() if backend == "auto" else backend
+    kind = _kind(device)
+    if chosen == "tensorrt":
+        _check_gpu()
+    if not force:
+        _check_ours(root)  # building plans takes minutes
 
     models: dict[str, Files] = {}
     for network in NETWORKS:
@@ -100,7 +106,7 @@ def write_repository(
         }
     progress(f"{CASCADE}: python")
     settings = {"preset": preset, "minsize": f"{minsize:g}", "max_pixels": str(max_pixels), "threads": str(threads)}
-    config = cascade_config(batches[CASCADE], counts[CASCADE], _kind(device), settings)
+    config = cascade_config(batches[CASCADE], counts[CASCADE], kind, settings)
     models[CASCADE] = {"config.pbtxt": config.text().encode(), "1/model.py": _code("cascade")}
     return _write(root, models, force)
 
@@ -177,6 +183,17 @@ def _kind(device: str) -> str:
     return "KIND_GPU"
 
 
+def _check_gpu() -> None:
+    import pytrt
+
+    problem, _, _ = pytrt.cuda_driver()
+    if problem:
+        raise DeviceError(
+            f"backend 'tensorrt' needs plans, which are built on the machine with the GPU they are for: {problem}. "
+            "'onnxruntime' and 'python' need none"
+        )
+
+
 def _network_files(network: str, backend: str, layout: str, max_batch: int) -> Files:
     model = (models_folder() / f"{network}.onnx").read_bytes()
     if backend == "python":  # which changes the layout itself
@@ -191,10 +208,14 @@ def _network_files(network: str, backend: str, layout: str, max_batch: int) -> F
 def build_plan(network: str, model: bytes, layout: str, max_batch: int, flavour: str = TENSORRT_FLAVOURS[0]) -> bytes:
     """A TensorRT plan for batches up to `max_batch`."""
     usual = BuildSettings()
-    best = {name: min(getattr(usual, f"{name}_batch")[0], max_batch) for name in NETWORKS}
-    batch = {f"{network}_batch": (best[network], max_batch)}
-    cache = engines_folder(flavour) / "timing.cache"
-    settings = BuildSettings(timing_cache=cache, channels_last=layout == "nhwc", **batch)
+    batch = {name: (min(getattr(usual, f"{name}_batch")[0], max_batch), max_batch) for name in NETWORKS}
+    settings = BuildSettings(
+        pnet_batch=batch["pnet"],
+        rnet_batch=batch["rnet"],
+        onet_batch=batch["onet"],
+        timing_cache=engines_folder(flavour) / "timing.cache",
+        channels_last=layout == "nhwc",
+    )
     return build_tensorrt(flavour, network, model, settings).engine
 
 
@@ -206,18 +227,21 @@ def _write(root: Path, models: Mapping[str, Files], force: bool) -> list[Path]:
     try:
         with locked(root):
             if not force:
-                for name in models:
-                    _check_ours(root / name)
+                _check_ours(root)
             _replace(root, models)
     except OSError as error:
         raise MtcnnError(f"cannot write to {root}: {error.strerror or error}; choose another folder") from error
     return [root / name for name in models]
 
 
-def _check_ours(model: Path) -> None:
-    """Raise MtcnnError unless everything in a model's folder is as it was written here."""
-    if not os.path.lexists(model):
-        return
+def _check_ours(root: Path) -> None:
+    """Raise MtcnnError unless everything in the models' folders is as it was written here."""
+    for name in MODELS:
+        if os.path.lexists(root / name):
+            _check_model(root / name)
+
+
+def _check_model(model: Path) -> None:
     try:
         record = json.loads((model / _RECORD).read_bytes())
         digests = {str(path): str(digest) for path, digest in record["files"].items()}
@@ -236,8 +260,10 @@ def _check_ours(model: Path) -> None:
 
 def _replace(root: Path, models: Mapping[str, Files]) -> None:
     """Put whole folders in the place of others; where one cannot be, all are as they were."""
+    for left in root.glob(f"{_STAGING}*"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     # On the same file system, which a folder beside the repository need not be.
-    staging = Path(tempfile.mkdtemp(dir=root, prefix=".mtcnn-"))
+    staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))
     placed: list[str] = []
     try:
         for name, files in models.items():

@@ -62,7 +62,9 @@ class TritonPythonModel:
         except Exception as error:
             if len(members) == 1:
                 return [(members[0][0], refuse(error))]
-            return [pair for member in members for pair in self._detect([member], params)]  # the others are not to blame
+            return [
+                pair for member in members for pair in self._detect([member], params)
+            ]  # the others are not to blame
         return [(i, answer([next(found) for _ in pictures])) for i, pictures in members]
 
     def _params(self, request: Any) -> dict[str, Any]:

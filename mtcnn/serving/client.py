@@ -1,0 +1,242 @@
+"""Client: the detector of a Triton Inference Server, called like a local one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn import checks
+from mtcnn.errors import ClosedError
+from mtcnn.images import as_bgr
+from mtcnn.params import DEFAULT_PRESET, make_params
+from mtcnn.serving.connection import Connection, connect, import_tritonclient
+from mtcnn.serving.errors import RequestRefusedError, ServerUnavailableError, ServingError
+
+__all__ = ["Client"]
+
+Array = npt.NDArray[np.float32]
+Picture = npt.NDArray[Any] | bytes | bytearray | memoryview
+Result = TypeVar("Result")
+
+PROTOCOLS = {"http": "localhost:8000", "grpc": "localhost:8001"}
+
+
+class Client:
+    """What ``TrtMtcnn`` does, done by a Triton server that serves a repository of ``mtcnn triton``.
+
+    Any number of threads may share one client: each call under way has a connection of its own, kept for the next.
+    A call that finds its connection closed, as after a restart of the server, tries once more on a new one.
+
+    Args:
+        url: host:port; default localhost:8000 for HTTP, localhost:8001 for gRPC.
+        protocol: "http" or "grpc".
+        model: the name of the model.
+        shared_memory: hand pictures over in memory that the server maps, instead of sending them: for a server on the
+            same machine that sees this process's /dev/shm (in docker ``--ipc=host``).
+        timeout: seconds that the server may take for an answer.
+        concurrency: requests that ``detect_batch`` has under way at once; the server makes batches of them.
+
+    Raises:
+        MtcnnError: tritonclient is not installed: ``pip install 'trt-mtcnn[triton]'``.
+        TypeError, ValueError: a wrong argument.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        protocol: str = "http",
+        *,
+        model: str = "mtcnn",
+        shared_memory: bool = False,
+        timeout: float = 10.0,
+        concurrency: int = 8,
+    ) -> None:
+        checks.choice(protocol, "protocol", tuple(PROTOCOLS))
+        if url is None:
+            url = PROTOCOLS[protocol]
+        port = re.fullmatch(r"[^\s/:@]+:(\d{1,5})|\[[0-9a-fA-F:.]+\]:(\d{1,5})", url) if isinstance(url, str) else None
+        if not port or not 0 < int(port[1] or port[2]) < 65536:
+            raise ValueError(f'url must be "host:port" like {PROTOCOLS[protocol]}, got {url!r}')
+        if not isinstance(model, str) or not model:
+            raise ValueError(f"model must be the name of a model, got {model!r}")
+        timeout = checks.number(timeout, "timeout", 0, 1e6, open_ends=True)
+        shared_memory = checks.flag(shared_memory, "shared_memory")
+        self._concurrency = checks.whole(concurrency, "concurrency", 1, 1024)
+        self._configuration = {
+            "url": url,
+            "protocol": protocol,
+            "model": model,
+            "shared_memory": shared_memory,
+            "timeout": timeout,
+            "concurrency": self._concurrency,
+        }
+        self._new = partial(connect, protocol, url, model, timeout, shared_memory)
+        self._idle: list[Connection] = []
+        self._parents: list[Connection] = []
+        self._process = os.getpid()
+        self._closed = False
+        import_tritonclient(protocol)  # so that its lack is said now
+
+    def detect(
+        self, img: Picture, minsize: float | None = None, *, preset: str | None = None, **params: Any
+    ) -> tuple[Array, Array]:
+        """Find the faces in a picture: what ``TrtMtcnn.detect`` takes and returns.
+
+        Args:
+            img: BGR (H, W, 3) uint8, or what else ``TrtMtcnn.detect`` takes; or the bytes of a JPEG or PNG file, which
+                are sent as they are.
+            minsize, preset, **params: as for ``TrtMtcnn.detect``; what is not given is as the server's config has it.
+
+        Returns:
+            ``dets`` (n, 5) and ``landmarks`` (n, 10) float32, in pixels of ``img``, best score first.
+
+        Raises:
+            ServerUnavailableError, ServerTimeoutError, ModelNotReadyError: no answer, and why.
+            RequestRefusedError: the server refuses the picture: no picture, or too large.
+            ServingError: the server failed.
+            ClosedError: after :meth:`close`.
+            TypeError, ValueError: a wrong argument.
+        """
+        parameters = _parameters(minsize, preset, params)
+        return self._detect(*_request(img, "img"), parameters)
+
+    def detect_batch(
+        self, images: Iterable[Picture], minsize: float | None = None, *, preset: str | None = None, **params: Any
+    ) -> list[tuple[Array, Array]]:
+        """Find the faces in pictures of any sizes: a list of what :meth:`detect` returns, in order.
+
+        An iterator is read as its pictures are needed. An error names the picture it is about, ``images[3]``; results
+        of the others are lost with it.
+        """
+        parameters = _parameters(minsize, preset, params)
+        if isinstance(images, (bytes, bytearray, memoryview)) or (isinstance(images, np.ndarray) and images.ndim < 4):
+            raise TypeError("images must be a list of pictures; for a single one call detect(img)")
+        if not isinstance(images, Iterable):
+            raise TypeError(f"images must be a list of pictures, got {type(images).__name__}")
+        self._check_open()
+        results: list[tuple[Array, Array]] = []
+        waiting: deque[Future[tuple[Array, Array]]] = deque()
+
+        def take() -> None:
+            i = len(results)
+            try:
+                results.append(waiting.popleft().result())
+            except ServingError as error:
+                raise type(error)(f"images[{i}]: {error}") from error
+
+        pool = ThreadPoolExecutor(self._concurrency, "mtcnn-client")
+        try:
+            for i, img in enumerate(images):
+                waiting.append(pool.submit(self._detect, *_request(img, f"images[{i}]"), parameters))
+                if len(waiting) > self._concurrency:
+                    take()
+            while waiting:
+                take()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return results
+
+    def is_ready(self) -> bool:
+        """Whether the server answers and has loaded the model; False where it does not, for whatever reason."""
+        try:
+            return self._call(lambda connection: connection.is_ready())
+        except ServingError:
+            return False
+
+    def close(self) -> None:
+        """Let go of the connections. Calls under way end as usual; later ones raise ClosedError."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._configuration,)
+
+    def __repr__(self) -> str:
+        return f"Client({', '.join(f'{k}={v!r}' for k, v in self._configuration.items())})"
+
+    def _detect(self, name: str, data: npt.NDArray[Any], parameters: dict[str, Any]) -> tuple[Array, Array]:
+        return self._call(lambda connection: connection.detect(name, data, parameters))
+
+    def _call(self, work: Callable[[Connection], Result]) -> Result:
+        self._check_open()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._new()
+        try:
+            return self._work(connection, work)
+        except (ServerUnavailableError, RequestRefusedError) as error:
+            # The server was started again: the connection is gone, or its shared memory unknown.
+            stale = isinstance(error, ServerUnavailableError) or "shared memory region" in str(error)
+            if not (stale and connection.used):
+                raise
+        return self._work(self._new(), work)
+
+    def _work(self, connection: Connection, work: Callable[[Connection], Result]) -> Result:
+        keep = False
+        try:
+            result = work(connection)
+            keep = connection.used = True
+        except RequestRefusedError as error:
+            keep = "shared memory region" not in str(error)  # else the answer was read whole
+            raise
+        finally:
+            if keep and not self._closed:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        return result
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the client is closed: make a new Client")
+        if self._process != os.getpid():  # forked: the connections are the parent's
+            self._parents = self._idle  # kept as they are: closing a gRPC channel after a fork may wait for ever
+            self._idle, self._process = [], os.getpid()
+
+
+def _restore(configuration: dict[str, Any]) -> Client:
+    return Client(**configuration)
+
+
+def _parameters(minsize: float | None, preset: str | None, params: dict[str, Any]) -> dict[str, Any]:
+    """What is not the server's default, checked, in the types that a request's parameters may have."""
+    if minsize is not None:
+        params["minsize"] = minsize
+    checked = make_params(DEFAULT_PRESET if preset is None else preset, params)
+    values = {name: getattr(checked, name) for name in params}
+    sent = {name: _plain(value) for name, value in values.items()}
+    return sent if preset is None else {"preset": preset, **sent}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (bool, int, str)) else json.dumps(value)
+
+
+def _request(img: Picture, name: str) -> tuple[str, npt.NDArray[Any]]:
+    """The input's name and its batch of one."""
+    if isinstance(img, (bytes, bytearray, memoryview)):
+        file = bytes(img)
+        if not file:
+            raise ValueError(f"{name} is empty: it must be the bytes of a JPEG or PNG file")
+        return "image", np.array([[file]], object)
+    return "pixels", np.ascontiguousarray(as_bgr(img, name))[np.newaxis]
