@@ -100,12 +100,17 @@ class TritonServer:
         environment = os.environ | {
             **_libraries(),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": ":".join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "VIRTUAL_ENV": sys.prefix,
         }
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+                command,
+                cwd=ROOT,  # from where its models import mtcnn
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + seconds
         while not self.is_ready():

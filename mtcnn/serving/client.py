@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,8 @@ __all__ = ["Client"]
 Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[Any] | bytes | bytearray | memoryview
 Result = TypeVar("Result")
+
+_NO_MEMORY = "shared memory region"  # in Triton's words for one that it does not know
 
 PROTOCOLS = {"http": "localhost:8000", "grpc": "localhost:8001"}
 
@@ -81,8 +84,10 @@ class Client:
             "concurrency": self._concurrency,
         }
         self._new = partial(connect, protocol, url, model, timeout, shared_memory)
+        self._new_brief = partial(connect, protocol, url, model, min(timeout, 1.0), False)
         self._idle: list[Connection] = []
         self._parents: list[Connection] = []
+        self._mapped: list[str] = []  # shared memory that the server has, and no connection any more
         self._process = os.getpid()
         self._closed = False
         import_tritonclient(protocol)  # so that its lack is said now
@@ -157,7 +162,8 @@ class Client:
         """Let go of the connections. Calls under way end as usual; later ones raise ClosedError."""
         self._closed = True
         while self._idle:
-            self._idle.pop().close()
+            self._drop(self._idle.pop())
+        self._unmap_last()
 
     def __enter__(self) -> Client:
         return self
@@ -182,12 +188,12 @@ class Client:
             connection = self._idle.pop()
         except IndexError:
             connection = self._new()
+        used = connection.used
         try:
             return self._work(connection, work)
         except (ServerUnavailableError, RequestRefusedError) as error:
             # The server was started again: the connection is gone, or its shared memory unknown.
-            stale = isinstance(error, ServerUnavailableError) or "shared memory region" in str(error)
-            if not (stale and connection.used):
+            if not used or not (isinstance(error, ServerUnavailableError) or _NO_MEMORY in str(error)):
                 raise
         return self._work(self._new(), work)
 
@@ -195,16 +201,40 @@ class Client:
         keep = False
         try:
             result = work(connection)
+            self._unmap(connection)
             keep = connection.used = True
         except RequestRefusedError as error:
-            keep = "shared memory region" not in str(error)  # else the answer was read whole
+            keep = connection.used = _NO_MEMORY not in str(error)
             raise
         finally:
             if keep and not self._closed:
                 self._idle.append(connection)
             else:
-                connection.close()
+                self._drop(connection)
+                if self._closed:
+                    self._unmap_last()
         return result
+
+    def _drop(self, connection: Connection) -> None:
+        name = connection.close()
+        if name is not None:
+            self._mapped.append(name)
+
+    def _unmap(self, connection: Connection) -> None:
+        """Have the server let go of the memory of connections that are no more."""
+        with contextlib.suppress(IndexError):
+            while True:
+                name = self._mapped.pop()
+                try:
+                    connection.unregister(name)
+                except ServingError:  # a server that was started again knows nothing of it
+                    return
+
+    def _unmap_last(self) -> None:
+        if self._mapped:
+            connection = self._new_brief()
+            self._unmap(connection)
+            connection.close()
 
     def _check_open(self) -> None:
         if self._closed:

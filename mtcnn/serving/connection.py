@@ -6,7 +6,6 @@ thread that made it, and a client is to serve any.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import mmap
@@ -134,14 +133,14 @@ class Connection(ABC):
             raise ServingError(f"model {self.model!r} at {self.url} does not answer as mtcnn's does") from None
         return faces
 
-    def close(self) -> None:
-        if self._region is not None:
-            self.hurry()
-            with contextlib.suppress(ServingError):  # a server that went away has forgotten it
-                self.unregister(self._region.name)
-            self._region.memory.close()
-            self._region = None
+    def close(self) -> str | None:
+        """Disconnect, without a word to the server: the name of the shared memory that it still maps."""
         self.disconnect()
+        if self._region is None:
+            return None
+        region, self._region = self._region, None
+        region.memory.close()
+        return region.name
 
     def _share(self, tensor: Any, data: npt.NDArray[Any]) -> None:
         if data.dtype == object:  # as Triton's protocol has strings: the length before each
@@ -183,10 +182,6 @@ class Connection(ABC):
 
     @abstractmethod
     def unregister(self, name: str) -> None: ...
-
-    @abstractmethod
-    def hurry(self) -> None:
-        """Wait a second at most for what follows, whatever became of the last request."""
 
     @abstractmethod
     def disconnect(self) -> None: ...
@@ -239,10 +234,6 @@ class HttpConnection(Connection):
     def unregister(self, name: str) -> None:
         self._post(f"/v2/systemsharedmemory/region/{name}/unregister")
 
-    def hurry(self) -> None:
-        self._http.close()  # the next request opens it again
-        self._http.timeout = min(self.timeout, 1.0)
-
     def disconnect(self) -> None:
         self._http.close()
 
@@ -294,9 +285,6 @@ class GrpcConnection(Connection):
 
     def unregister(self, name: str) -> None:
         self._call("unregister_system_shared_memory", name)
-
-    def hurry(self) -> None:
-        self.timeout = min(self.timeout, 1.0)
 
     def disconnect(self) -> None:
         self._client.close()
