@@ -41,7 +41,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models
-.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export
+.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export triton triton-perf
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
