@@ -16,7 +16,7 @@ from tests.embedders import make_embedder
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("index", "api", "verification", "cookbook", "command-line", "drop-in")),
+    *(f"docs/{name}.md" for name in ("index", "api", "verification", "cookbook", "command-line", "drop-in", "serving")),
 ]
 
 
@@ -46,7 +46,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("document", [name for name in DOCUMENTS if "command-line" not in name])
+@pytest.mark.parametrize(  # tests/triton runs those of serving.md, which need a server
+    "document", [name for name in DOCUMENTS if name not in ("docs/command-line.md", "docs/serving.md")]
+)
 def test_the_examples_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
     """The Python examples of a document, one after the other, as a reader would type them."""
     names: dict[str, object] = {}

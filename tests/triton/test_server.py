@@ -7,7 +7,9 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.triton import perf
 from benchmarks.triton.server import TritonServer, missing
 from mtcnn import TrtMtcnn
 from mtcnn.devices import cpu_device
@@ -35,6 +38,7 @@ from mtcnn.serving import (
 )
 from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS
 from tests.conftest import ROOT
+from tests.integration.test_docs import python_blocks
 from tests.pictures import Image, gradient, noise, paste, scaled, tiled
 
 if why := missing():
@@ -435,3 +439,39 @@ def test_ends_in_good_order(repository: Path) -> None:
         with make_client(server, shared_memory=True) as client:
             assert len(client.detect(FILE)[0]) == 1
         assert server.stop() == 0
+
+
+class TestDocument:
+    """docs/serving.md, as a reader would type it."""
+
+    @pytest.fixture
+    def workplace(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (tmp_path / "photo.jpg").write_bytes(FILE)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def run_python(self, server: TritonServer) -> dict[str, Any]:
+        names: dict[str, Any] = {}
+        blocks = python_blocks("docs/serving.md")
+        assert sum("localhost:8000" in block for block in blocks) == 1
+        for block in blocks:
+            exec(compile(block.replace("localhost:8000", server.http), "serving.md", "exec"), names)
+        return names
+
+    def test_python(self, server: TritonServer, workplace: Path) -> None:
+        names = self.run_python(server)
+        assert names["dets"].shape == (1, 5) and [len(dets) for dets, _ in names["results"]] == [1, 1]
+
+    def test_perf_client(self, workplace: Path) -> None:
+        if why := perf.client_missing():
+            pytest.skip(why)
+        text = (ROOT / "docs" / "serving.md").read_text()
+        lines = re.findall(r"^perf_client (.* -i grpc .*) -s 50 -r 6$", text, re.M)
+        assert {shlex.split(line)[1] for line in lines} == {*NETWORKS, "mtcnn"} and len(lines) == 5
+        write_repository(workplace / "models", backend="python", layout="nhwc", preset="fast")
+        with TritonServer(workplace / "models") as server:
+            self.run_python(server)
+            for line in lines:
+                command = [str(perf.CLIENT), *shlex.split(line), "-u", server.grpc, "-p", "300", "-s", "999", "-r", "3"]
+                done = subprocess.run(command, env=perf.environment(), capture_output=True, text=True, timeout=120)
+                assert done.returncode == 0 and "throughput: " in done.stdout, done.stdout + done.stderr
