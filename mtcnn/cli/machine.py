@@ -25,6 +25,7 @@ _PACKAGES = {
     "tensorflow": "mtcnn export",
     "tf2onnx": "mtcnn export",
     "starlette": "mtcnn demo",
+    "tritonclient": "mtcnn.serving.Client",
     "uvicorn": "mtcnn demo",
 }
 # Other packages that hold the same.

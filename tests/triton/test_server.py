@@ -10,6 +10,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -360,7 +361,7 @@ class TestRequests:
         ):
             with pytest.raises(InferenceServerException, match=match):
                 client.infer("mtcnn", inputs, parameters=parameters)
-        assert client.infer("mtcnn", [pixels]).as_numpy("count") == 1
+        assert client.infer("mtcnn", [pixels], request_id="a", priority=1, timeout=60_000_000).as_numpy("count") == 1
 
     @pytest.mark.parametrize(
         ("body", "headers"),
@@ -420,6 +421,27 @@ def test_killed_and_started_again_under_load(
             thread.result(60)
         assert {type(error) for error in errors} <= {ServerUnavailableError, ModelNotReadyError}
         assert all(re.search(r"no Triton server answers at|has no model", str(error)) for error in errors)
+
+
+def test_after_a_fork_parent_and_child_have_their_own_connections(server: TritonServer) -> None:
+    code = """
+import os, sys
+from mtcnn.serving import Client
+photo = open("docs/images/astronaut.jpg", "rb").read()
+with Client(sys.argv[1], shared_memory=True) as client:
+    client.detect(photo)
+    child = os.fork()
+    found = [len(client.detect(photo, minsize)[0]) for minsize in (20, 250) * 30]
+    assert found == [1, 0] * 30, found
+    if not child:
+        client.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("both")
+"""
+    command = [sys.executable, "-c", code, server.http]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "both\n", done.stdout + done.stderr
 
 
 def test_a_models_process_that_is_killed(server: TritonServer, pictures: list[Image]) -> None:
