@@ -29,8 +29,6 @@ Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[Any] | bytes | bytearray | memoryview
 Result = TypeVar("Result")
 
-_NO_MEMORY = "shared memory region"  # in Triton's words for one that it does not know
-
 PROTOCOLS = {"http": "localhost:8000", "grpc": "localhost:8001"}
 
 
@@ -191,9 +189,8 @@ class Client:
         used = connection.used
         try:
             return self._work(connection, work)
-        except (ServerUnavailableError, RequestRefusedError) as error:
-            # The server was started again: the connection is gone, or its shared memory unknown.
-            if not used or not (isinstance(error, ServerUnavailableError) or _NO_MEMORY in str(error)):
+        except ServerUnavailableError:
+            if not used:  # else it may be the connection that is gone, or its shared memory unknown
                 raise
         return self._work(self._new(), work)
 
@@ -203,8 +200,8 @@ class Client:
             result = work(connection)
             self._unmap(connection)
             keep = connection.used = True
-        except RequestRefusedError as error:
-            keep = connection.used = _NO_MEMORY not in str(error)
+        except RequestRefusedError:
+            keep = connection.used = True
             raise
         finally:
             if keep and not self._closed:

@@ -187,8 +187,10 @@ class Connection(ABC):
     def disconnect(self) -> None: ...
 
     def _refusal(self, status: str, message: str) -> ServingError:
-        if "unknown model" in message:
-            kind: type[ServingError] = ModelNotReadyError
+        if "shared memory region" in message:  # it was started again since it was told of this one
+            kind: type[ServingError] = ServerUnavailableError
+        elif "unknown model" in message:
+            kind = ModelNotReadyError
         else:
             kind = _KINDS.get(status, ServingError)
         if kind is ServerTimeoutError:

@@ -257,20 +257,22 @@ class TestClient:
                 return False
 
             wait_for(works)
+            assert len(mapped(server)) == shared_memory  # what the late request had is given up
 
     def test_threads_that_come_and_go_leave_nothing(
         self, protocol: str, shared_memory: bool, server: TritonServer, pictures: list[Image]
     ) -> None:
         with make_client(server, protocol, shared_memory) as client:
             client.detect(pictures[0])
+            client.detect(np.zeros((1000, 900, 3), np.uint8))
+            assert len(mapped(server)) == shared_memory
             before = len(os.listdir("/proc/self/fd"))
             for _ in range(60):
                 thread = threading.Thread(target=client.detect, args=(pictures[2],))
                 thread.start()
                 thread.join()
             assert len(os.listdir("/proc/self/fd")) <= before
-        with contextlib.closing(triton_http.InferenceServerClient(server.http)) as raw:
-            assert raw.get_system_shared_memory_status() == []
+        assert mapped(server) == []
 
     def test_32_clients_at_once(
         self, protocol: str, shared_memory: bool, server: TritonServer, local: TrtMtcnn, pictures: list[Image]
@@ -297,6 +299,12 @@ class TestClient:
             assert sum(pool.map(work, range(32))) > 32
         requests, batches = (after - first for after, first in zip(executions(server), before))
         assert requests >= 256 and batches < 0.7 * requests  # dynamic batching has put some together
+
+
+def mapped(server: TritonServer) -> list[Any]:
+    """The shared memory that the server has of its clients."""
+    with contextlib.closing(triton_http.InferenceServerClient(server.http)) as client:
+        return list(client.get_system_shared_memory_status())
 
 
 def executions(server: TritonServer) -> tuple[int, int]:
@@ -336,6 +344,29 @@ class TestRequests:
         files = np.array([[FILE], [cv2.imencode(".png", batch[1])[1].tobytes()]], object)
         answer = client.infer("mtcnn", [self.tensor("image", files)])
         assert answer.as_numpy("count").ravel().tolist() == [1, 0]
+
+    def test_what_fails_in_the_detector_fails_alone(self, server: TritonServer) -> None:
+        """More pyramid levels than there may be: known only with the picture, and no other of its batch suffers."""
+        small, large = np.zeros((13, 13, 3), np.uint8), np.zeros((900, 900, 3), np.uint8)
+        slow = noise(900, 900)
+
+        def ask(img: Image) -> str:
+            try:
+                if img is slow:
+                    return f"{len(client.detect(img, minsize=12, factor=0.95)[0])} faces"
+                return f"{len(client.detect(img, minsize=12, factor=0.9999)[0])} faces"
+            except RequestRefusedError as error:
+                return str(error)
+
+        with make_client(server) as client, ThreadPoolExecutor(17) as pool:
+            busy = pool.submit(ask, slow)
+            time.sleep(0.05)  # the others wait for it and are worked on together
+            before = executions(server)
+            answers = list(pool.map(ask, [small, large] * 8))
+            assert busy.result().endswith("faces")
+        assert set(answers[::2]) == {"0 faces"}
+        assert all("factor" in text for text in answers[1::2]), answers
+        assert executions(server)[1] - before[1] < 16
 
     def test_one_output_alone(self, client: Any, astronaut: Image) -> None:
         outputs = [triton_http.InferRequestedOutput("landmarks")]
@@ -421,6 +452,13 @@ def test_killed_and_started_again_under_load(
             thread.result(60)
         assert {type(error) for error in errors} <= {ServerUnavailableError, ModelNotReadyError}
         assert all(re.search(r"no Triton server answers at|has no model", str(error)) for error in errors)
+
+        server.kill()  # while nobody asks: nobody notices
+        server.start()
+        assert_same(client.detect(pictures[1]), want)
+        for found in client.detect_batch([pictures[1]] * 20):
+            assert_same(found, want)
+        assert len(mapped(server)) <= 9 * shared_memory
 
 
 def test_after_a_fork_parent_and_child_have_their_own_connections(server: TritonServer) -> None:
