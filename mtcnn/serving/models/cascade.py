@@ -62,9 +62,8 @@ class TritonPythonModel:
         except Exception as error:
             if len(members) == 1:
                 return [(members[0][0], refuse(error))]
-            return [
-                pair for member in members for pair in self._detect([member], params)
-            ]  # the others are not to blame
+            # Some are to blame, the others are not.
+            return [pair for member in members for pair in self._detect([member], params)]
         return [(i, answer([next(found) for _ in pictures])) for i, pictures in members]
 
     def _params(self, request: Any) -> dict[str, Any]:
