@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -67,81 +68,81 @@ def environment() -> dict[str, str]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
-        pixels, image = inputs(Path(folder))
-        with started(Path(folder) / "nhwc", layout="nhwc") as server:
-            rows += networks(server, "nhwc", quick)
-        with started(Path(folder) / "nchw", layout="nchw") as server:
-            rows += networks(server, "nchw", quick)
-        cores = len(os.sched_getaffinity(0))
-        for instances, threads in ((1, cores), (cores, 1)):
-            setup = {"instances": instances, "threads": threads}
-            with started(Path(folder) / f"{instances}", instances={"mtcnn": instances}, threads=threads) as server:
-                for what, data in (("pixels", pixels), ("JPEG", image)):
-                    for at_once in (1, 8):
-                        options = ["--input-data", str(data)]
-                        rows.append(row(server, "mtcnn", what, options, quick, at_once) | setup)
-                options = ["--input-data", str(pixels)]
-                rows.append(row(server, "mtcnn", "pixels", options, quick, protocol="http") | setup)
-                if instances == 1:
-                    clients = our_client(server, 10 if quick else 100)
-    return {
-        "machine": machine(),
-        "versions": {name: importlib.metadata.version(name) for name in ("nvidia-pytriton", "tritonclient", "numpy")},
-        "picture": f"{PHOTO.name}, {'x'.join(map(str, photo().shape[1::-1]))}, preset fast, minsize 40",
-        "rows": rows,
-        "client_ms": clients,
-    }
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
+        folder = Path(name)
+        pixels, image = inputs(folder)
+
+        def start(name: str, **settings: Any) -> TritonServer:
+            write_repository(folder / name, backend="python", preset="fast", **settings)
+            return running.enter_context(TritonServer(folder / name))
+
+        one = start("one", layout="nhwc", threads=cores)
+        several = start("several", layout="nchw", instances={"mtcnn": cores}, threads=1)
+        cases: list[tuple[TritonServer, Row]] = []
+        for server, layout, shape in ((one, "nhwc", "input_1:480,480,3"), (several, "nchw", "data:3,480,480")):
+            cases.append((server, case("pnet", f"480x480 {layout}", ["--shape", shape])))
+            cases.append((server, case("rnet", layout, batch=64)))
+            cases.append((server, case("onet", layout, batch=16)))
+        setups = ((one, {"instances": 1, "threads": cores}), (several, {"instances": cores, "threads": 1}))
+        for what, data, protocol, at_once in (
+            ("pixels", pixels, "grpc", 1),
+            ("pixels", pixels, "http", 1),
+            ("JPEG", image, "grpc", 1),
+            ("pixels", pixels, "grpc", 8),
+            ("JPEG", image, "grpc", 8),
+        ):
+            for server, setup in setups:
+                cases.append((server, case("mtcnn", what, ["--input-data", data.name], 1, at_once, protocol) | setup))
+        runs: list[list[Row]] = [[] for _ in cases]
+        for _ in range(1 if quick else 5):  # turn by turn, since other work on the machine comes and goes
+            for found, (server, row) in zip(runs, cases, strict=True):
+                found.append(perf_client(server, row, folder, 300 if quick else 1000))
+        figures = ("per_second", "p50_ms", "p95_ms")
+        medians = [
+            {name: round(float(np.median([run[name] for run in found])), 2) for name in figures} for found in runs
+        ]
+        return {
+            "machine": machine(),
+            "versions": {
+                name: importlib.metadata.version(name) for name in ("nvidia-pytriton", "tritonclient", "numpy")
+            },
+            "picture": f"{PHOTO.name}, {'x'.join(map(str, photo().shape[1::-1]))}, preset fast, minsize 40",
+            "runs": len(runs[0]),
+            "rows": [what | found for (_, what), found in zip(cases, medians, strict=True)],
+            "client_ms": our_client(one, 10 if quick else 100),
+        }
 
 
-def started(folder: Path, **settings: Any) -> TritonServer:
-    write_repository(folder, backend="python", preset="fast", **settings)
-    return TritonServer(folder)
-
-
-def networks(server: TritonServer, layout: str, quick: bool) -> list[Row]:
-    shape = "input_1:480,480,3" if layout == "nhwc" else "data:3,480,480"
-    return [
-        row(server, "pnet", f"480x480 {layout}", ["--shape", shape], quick),
-        row(server, "rnet", f"{layout}", [], quick, batch=64),
-        row(server, "onet", f"{layout}", [], quick, batch=16),
-    ]
-
-
-def row(
-    server: TritonServer,
-    model: str,
-    what: str,
-    options: Sequence[str],
-    quick: bool,
-    at_once: int = 1,
-    batch: int = 1,
-    protocol: str = "grpc",
+def case(
+    model: str, what: str, options: Sequence[str] = (), batch: int = 1, at_once: int = 1, protocol: str = "grpc"
 ) -> Row:
-    """One run of perf_client.
-
-    Raises:
-        RuntimeError: it failed, in its own words.
-    """
-    with tempfile.NamedTemporaryFile(suffix=".csv") as figures:
-        command = [str(CLIENT), "-m", model, "-i", protocol, "-u", getattr(server, protocol), "-b", str(batch)]
-        command += ["--concurrency-range", str(at_once), *options, "-f", figures.name]
-        command += ["-p", "500", "-s", "999", "-r", "4"] if quick else ["-p", "2000", "-s", "50", "-r", "10"]
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
-        found = list(csv.DictReader(Path(figures.name).read_text().splitlines()))
-    if done.returncode or not found:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    (line,) = found
+    command = ["-m", model, "-i", protocol, "-b", str(batch), "--concurrency-range", str(at_once), *options]
     return {
         "model": model,
         "what": what,
         "protocol": protocol,
         "batch": batch,
         "at_once": at_once,
-        "per_second": round(float(line["Inferences/Second"]), 1),
-        **{f"{name}_ms": round(float(line[f"{name} latency"]) / 1000, 2) for name in ("p50", "p95")},
-        "command": " ".join(["perf_client", *command[1:4], *command[7:-8]]).replace(tempfile.gettempdir(), "."),
+        "command": " ".join(["perf_client", *command]),
+    }
+
+
+def perf_client(server: TritonServer, what: Row, folder: Path, milliseconds: int) -> Row:
+    """One run.
+
+    Raises:
+        RuntimeError: it failed, in its own words.
+    """
+    command = [str(CLIENT), *shlex.split(what["command"])[1:], "-u", getattr(server, what["protocol"])]
+    command += ["-p", str(milliseconds), "-s", "999", "-r", "4", "-f", "figures.csv"]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    (line,) = csv.DictReader((folder / "figures.csv").read_text().splitlines())
+    return {
+        "per_second": float(line["Inferences/Second"]),
+        **{f"{name}_ms": float(line[f"{name} latency"]) / 1000 for name in ("p50", "p95")},
     }
 
 
@@ -185,13 +186,13 @@ def our_client(server: TritonServer, repeats: int) -> dict[str, dict[str, float]
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    lines = [f"{report['machine']}; {report['picture']}", ""]
+    lines = [f"{report['machine']}; {report['picture']}; medians of {report['runs']} runs", ""]
     lines += ["| model | input | batch | instances x threads | at once | protocol | a second | p50, ms | p95, ms |"]
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for r in report["rows"]:
         setup = f"{r['instances']} x {r['threads']}" if "instances" in r else ""
         cells = [r["model"], r["what"], r["batch"], setup, r["at_once"], r["protocol"]]
-        cells += [r["per_second"], r["p50_ms"], r["p95_ms"]]
+        cells += [f"{r['per_second']:.4g}", f"{r['p50_ms']:.3g}", f"{r['p95_ms']:.3g}"]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     sizes = report["client_ms"]
     lines += ["", f"| Client.detect, ms | {' | '.join(sizes)} |", f"|---|{'---|' * len(sizes)}"]
