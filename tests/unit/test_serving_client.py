@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import pickle
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from tests.conftest import ROOT
 pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip install 'trt-mtcnn[triton]'")
 
 from mtcnn.serving import Client, ServerTimeoutError, ServerUnavailableError, ServingError
+from mtcnn.serving.connection import Region
 
 PICTURE = np.zeros((20, 30, 3), np.uint8)
 PROTOCOLS = ("http", "grpc")
@@ -131,6 +133,13 @@ class TestAway:
             with pytest.raises((ServerTimeoutError, ServerUnavailableError), match=silent):
                 client.detect(PICTURE)
             assert time.monotonic() - began < 5
+
+
+def test_no_room_for_shared_memory() -> None:
+    before = set(os.listdir("/dev/shm"))
+    with pytest.raises(ServingError, match=r"bytes of shared memory in /dev/shm: .*shared_memory=False"):
+        Region(1 << 60)
+    assert set(os.listdir("/dev/shm")) <= before
 
 
 def test_timeouts_say_how_long(silent: str) -> None:

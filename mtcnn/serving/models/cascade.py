@@ -52,8 +52,8 @@ class TritonPythonModel:
             else:
                 alike.setdefault(json.dumps(params, sort_keys=True), []).append((i, pictures))
         for text, members in alike.items():
-            for i, answer in self._detect(members, json.loads(text)):
-                answers[i] = answer
+            for i, response in self._detect(members, json.loads(text)):
+                answers[i] = response
         return answers
 
     def _detect(self, members: list[tuple[int, list[Any]]], params: dict[str, Any]) -> list[tuple[int, Any]]:
