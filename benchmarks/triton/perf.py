@@ -68,7 +68,7 @@ def environment() -> dict[str, str]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0))
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as running:
         folder = Path(name)
         pixels, image = inputs(folder)
@@ -109,6 +109,7 @@ def measure(quick: bool) -> dict[str, Any]:
             },
             "picture": f"{PHOTO.name}, {'x'.join(map(str, photo().shape[1::-1]))}, preset fast, minsize 40",
             "runs": len(runs[0]),
+            "load": {"before": round(load, 1), "during": round(os.getloadavg()[1], 1)},
             "rows": [what | found for (_, what), found in zip(cases, medians, strict=True)],
             "client_ms": our_client(one, 10 if quick else 100),
         }
@@ -186,7 +187,9 @@ def our_client(server: TritonServer, repeats: int) -> dict[str, dict[str, float]
 
 
 def as_markdown(report: dict[str, Any]) -> str:
-    lines = [f"{report['machine']}; {report['picture']}; medians of {report['runs']} runs", ""]
+    lines = [f"{report['machine']}; {report['picture']}; medians of {report['runs']} runs; "]
+    lines[0] += f"the machine's load was {report['load']['before']} before, {report['load']['during']} while measuring"
+    lines.append("")
     lines += ["| model | input | batch | instances x threads | at once | protocol | a second | p50, ms | p95, ms |"]
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for r in report["rows"]:
