@@ -187,8 +187,13 @@ class Connection(ABC):
     def disconnect(self) -> None: ...
 
     def _refusal(self, status: str, message: str) -> ServingError:
-        if "shared memory region" in message:  # it was started again since it was told of this one
+        if "Unable to find shared memory region" in message:  # the server was started again since it was told of it
             kind: type[ServingError] = ServerUnavailableError
+        elif "shared memory" in message:
+            return ServingError(
+                f"{self.url} cannot open this process's shared memory ({message}): "
+                "is it on another machine, or in a container? There shared_memory=False"
+            )
         elif "unknown model" in message:
             kind = ModelNotReadyError
         else:

@@ -37,6 +37,7 @@ from mtcnn.serving import (
     ServingError,
     write_repository,
 )
+from mtcnn.serving.connection import connect
 from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS
 from tests.conftest import ROOT
 from tests.integration.test_docs import python_blocks
@@ -299,6 +300,14 @@ class TestClient:
             assert sum(pool.map(work, range(32))) > 32
         requests, batches = (after - first for after, first in zip(executions(server), before))
         assert requests >= 256 and batches < 0.7 * requests  # dynamic batching has put some together
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_memory_that_the_server_cannot_open(protocol: str, server: TritonServer) -> None:
+    connection = connect(protocol, getattr(server, protocol), "mtcnn", 10, True)
+    with pytest.raises(ServingError, match=r"cannot open this process's shared memory .*shared_memory=False"):
+        connection.register("mtcnn-elsewhere", "/mtcnn-elsewhere", 1000)
+    connection.close()
 
 
 def mapped(server: TritonServer) -> list[Any]:
