@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -13,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtcnn.choice import CHOICES
-from mtcnn.cli.options import SETTINGS, detector_options, jobs_option, make_detector, size
+from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, make_detector, ray_options, size
 
 if TYPE_CHECKING:
     from mtcnn.align import FaceAligner
-    from mtcnn.cli.pictures import Detected, Found
+    from mtcnn.cli.pictures import Detected, Found, Picture, SourceT
 
-__all__ = ["command"]
+__all__ = ["command", "cut_face"]
 
 
 @click.command("align", context_settings=SETTINGS)
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("source", metavar="IN", type=PathOrUri(path_type=Path, exists=True, file_okay=False))
+@click.argument("output", metavar="OUT", type=PathOrUri(path_type=Path, file_okay=False))
 @click.option("--size", "crop_size", type=size, default="112x96", metavar="HxW", help="112x96 and 112x112 are usual")
 @click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the crop added on each side")
 @click.option("--face", type=click.Choice(CHOICES), default=CHOICES[0], help="which one, of several in a picture")
@@ -32,10 +33,11 @@ __all__ = ["command"]
 @click.option("--resume", is_flag=True, help="go on where OUT/manifest.jsonl ends")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
 @jobs_option
+@ray_options
 @detector_options
 def command(
-    source: Path,
-    output: Path,
+    source: Path | str,
+    output: Path | str,
     crop_size: tuple[int, int],
     margin: float,
     face: str,
@@ -43,6 +45,10 @@ def command(
     resume: bool,
     as_json: bool,
     jobs: int,
+    ray: str | None,
+    actors: int,
+    cores: int,
+    part: int,
     **detector: Any,
 ) -> int:
     """Make aligned face crops of all pictures in the folder IN, in the same folders below OUT.
@@ -52,26 +58,64 @@ def command(
 
     OUT/manifest.jsonl has a line for each picture: its crop, all its faces and which was taken; or that there is
     no face, or why it cannot be read. --resume skips the pictures in it.
+
+    With --ray, IN and OUT may be URIs (s3://...), and OUT gets Parquet files with a row for each picture.
     """
     import json
 
-    from mtcnn.align import FaceAligner
-    from mtcnn.cli.console import counting
-    from mtcnn.cli.manifest import Manifest
-    from mtcnn.cli.pictures import detect_pictures, find_pictures
-    from mtcnn.cli.run import CANCELLED, PARTLY
+    from mtcnn.cli.cluster import refuse_uris, run_on_cluster
+    from mtcnn.cli.run import PARTLY
 
-    if output.resolve() == source.resolve():
+    if os.path.realpath(output) == os.path.realpath(source):
         raise click.UsageError("OUT must be another folder than IN")
     settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
     settings |= {name: detector[name] for name in ("preset", "minsize")}
     began = time.perf_counter()
+    if ray:
+        settings["command"] = "align"
+        counts, before, code = run_on_cluster(
+            settings, [source], output, detector, resume, ray, actors, cores, part, jobs
+        )
+    else:
+        refuse_uris(IN=source, OUT=output)
+        counts, before, code = _align(Path(source), Path(output), settings, resume, jobs, detector)
+    seconds = time.perf_counter() - began
+    total = sum(counts.values())
+    if as_json:
+        report = {**{status: counts[status] for status in STATUSES}, "seconds": round(seconds, 3)}
+        click.echo(json.dumps(report))
+    text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in STATUSES)
+    if before:
+        text += f", done before: {before}"
+    text += f", {total / max(seconds, 1e-9):.1f} pictures/s"
+    wrong = code or counts["unreadable"]
+    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if wrong else None)
+    sys.stdout.flush()
+    if total == 0 and not before and not code:
+        raise click.ClickException(f"no pictures in {source}")
+    return code or (PARTLY if counts["unreadable"] else 0)
+
+
+STATUSES = ("aligned", "no face", "unreadable")
+
+
+def _align(
+    source: Path, output: Path, settings: dict[str, Any], resume: bool, jobs: int, detector: dict[str, Any]
+) -> tuple[Counter[str], int, int]:
+    """The number of pictures of each status, of those that were done before, the exit code."""
+    from mtcnn.align import FaceAligner
+    from mtcnn.cli.console import counting
+    from mtcnn.cli.manifest import Manifest
+    from mtcnn.cli.pictures import detect_pictures, find_pictures
+    from mtcnn.cli.run import CANCELLED
+
     counts: Counter[str] = Counter()
     code = 0
     with ExitStack() as stack:
         model = stack.enter_context(make_detector(**detector, threads=1))
         manifest = stack.enter_context(Manifest(output, settings, resume))
-        crops = _Crops(output, manifest.crops, FaceAligner(crop_size, margin), face, suffix)
+        aligner = FaceAligner(settings["size"], settings["margin"])
+        crops = _Crops(output, manifest.crops, aligner, settings["face"], settings["format"])
         found = crops.named(f for f in find_pictures([source], without=output) if str(f.name) not in manifest.done)
         bar = stack.enter_context(counting("pictures"))
         decisions = stack.enter_context(closing(detect_pictures(model, found, crops.decide, jobs)))
@@ -82,24 +126,7 @@ def command(
                 bar.advance()
         except KeyboardInterrupt:
             code = CANCELLED
-    seconds = time.perf_counter() - began
-    total = sum(counts.values())
-    if as_json:
-        report = {**{status: counts[status] for status in STATUSES}, "seconds": round(seconds, 3)}
-        click.echo(json.dumps(report))
-    text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in STATUSES)
-    if manifest.done:
-        text += f", done before: {len(manifest.done)}"
-    text += f", {total / max(seconds, 1e-9):.1f} pictures/s"
-    wrong = code or counts["unreadable"]
-    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if wrong else None)
-    sys.stdout.flush()
-    if total == 0 and not manifest.done and not code:
-        raise click.ClickException(f"no pictures in {source}")
-    return code or (PARTLY if counts["unreadable"] else 0)
-
-
-STATUSES = ("aligned", "no face", "unreadable")
+    return counts, len(manifest.done), code
 
 
 class _Crops:
@@ -120,25 +147,32 @@ class _Crops:
             self._names[found.name] = name
             yield found
 
-    def decide(self, result: Detected) -> dict[str, Any]:
+    def decide(self, result: Detected[Found]) -> dict[str, Any]:
         """Write the crop; return the manifest's line. Any thread."""
-        from mtcnn.choice import choose_face
         from mtcnn.cli.pictures import write_picture
-        from mtcnn.cli.records import faces_as_json
 
         name = self._names.pop(result.found.name)
-        line: dict[str, Any] = {"file": str(result.found.name)}
-        if result.img is None:
-            return line | {"status": "unreadable", "problem": result.problem}
-        height, width = result.img.shape[:2]
-        line |= {"width": width, "height": height}
-        index = choose_face((height, width), result.dets, self._face)
-        if index is None:
-            return line | {"status": "no face"}
-        write_picture(self._output / name, self._aligner.align(result.img, result.landmarks[index]))
-        return line | {
-            "status": "aligned",
-            "crop": name,
-            "chosen": index,
-            "faces": faces_as_json(result.dets, result.landmarks),
-        }
+        line, crop = cut_face(str(result.found.name), result, self._aligner, self._face)
+        if crop is None:
+            return line
+        write_picture(self._output / name, crop)
+        return line | {"crop": name}
+
+
+def cut_face(
+    file: str, result: Detected[SourceT], aligner: FaceAligner, face: str
+) -> tuple[dict[str, Any], Picture | None]:
+    """What the manifest says of a picture, and the crop of its face where it has one."""
+    from mtcnn.choice import choose_face
+    from mtcnn.cli.records import faces_as_json
+
+    line: dict[str, Any] = {"file": file}
+    if result.img is None:
+        return line | {"status": "unreadable", "problem": result.problem}, None
+    height, width = result.img.shape[:2]
+    line |= {"width": width, "height": height}
+    index = choose_face((height, width), result.dets, face)
+    if index is None:
+        return line | {"status": "no face"}, None
+    line |= {"status": "aligned", "chosen": index, "faces": faces_as_json(result.dets, result.landmarks)}
+    return line, aligner.align(result.img, result.landmarks[index])

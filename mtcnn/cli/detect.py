@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -13,50 +14,94 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from mtcnn.cli.options import SETTINGS, a_file, detector_options, jobs_option, make_detector
+from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, make_detector, ray_options
 
 if TYPE_CHECKING:
-    from mtcnn.cli.pictures import Detected, Found
+    from mtcnn.cli.pictures import Detected, Found, SourceT
 
-__all__ = ["command"]
+__all__ = ["command", "most_central"]
 
 
 @click.command("detect", context_settings=SETTINGS)
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
 @click.option("--format", "layout", type=click.Choice(["table", "jsonl", "csv"]), help="default table")
 @click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="write there instead of to the screen")
+@click.option("--output", type=PathOrUri(path_type=Path), metavar="FILE", help="write there instead of to the screen")
 @click.option("--resume", is_flag=True, help="go on with --output where it ends")
 @click.option("--draw", type=click.Path(path_type=Path), metavar="DIR", help="pictures with their faces drawn go there")
 @click.option("--central", is_flag=True, help="only the most central face of each picture")
 @jobs_option
+@ray_options
 @detector_options
 def command(
     paths: tuple[str, ...],
     layout: str | None,
     as_json: bool,
-    output: Path | None,
+    output: Path | str | None,
     resume: bool,
     draw: Path | None,
     central: bool,
     jobs: int,
+    ray: str | None,
+    actors: int,
+    cores: int,
+    part: int,
     **detector: Any,
 ) -> int:
     """Find the faces in pictures: files, folders with all that is below them, and globs ("photos/**/*.jpg").
 
     One line a face (table, CSV) or a picture (JSON Lines), written as they are found. A picture that cannot be
     read is reported and counted, and the exit code is then 3.
+
+    With --ray, pictures may also be named by URIs (s3://...), and --output is a folder or a URI that gets Parquet
+    files with a row for each picture.
     """
-    from mtcnn.cli.console import counting
-    from mtcnn.cli.pictures import detect_pictures, find_pictures
-    from mtcnn.cli.run import CANCELLED, PARTLY
+    from mtcnn.cli.cluster import refuse_uris, run_on_cluster
+    from mtcnn.cli.run import PARTLY
 
     if as_json and layout not in (None, "jsonl"):
         raise click.UsageError(f"--json and --format {layout} contradict each other")
-    layout = "jsonl" if as_json else layout or "table"
-    if resume and (output is None or layout == "table"):
-        raise click.UsageError("--resume needs --output and --format jsonl or csv")
     began = time.perf_counter()
-    pictures = faces = unreadable = 0
+    if ray:
+        if output is None or as_json or layout or draw:
+            raise click.UsageError("--ray writes Parquet files: it needs --output, and takes no --format or --draw")
+        settings = {"command": "detect", "central": central}
+        settings |= {name: detector[name] for name in ("preset", "minsize")}
+        counts, before, code = run_on_cluster(settings, paths, output, detector, resume, ray, actors, cores, part, jobs)
+    else:
+        layout = "jsonl" if as_json else layout or "table"
+        if resume and (output is None or layout == "table"):
+            raise click.UsageError("--resume needs --output and --format jsonl or csv")
+        refuse_uris(FILE=output)
+        file = Path(output) if output else None
+        counts, before, code = _detect(paths, layout, file, resume, draw, central, jobs, detector)
+    pictures, unreadable = counts["pictures"], counts["unreadable"]
+    text = f"pictures: {pictures}, faces: {counts['faces']}, unreadable: {unreadable}"
+    if before:
+        text += f", done before: {before}"
+    text += f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
+    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if code or unreadable else None)
+    if pictures == 0 and not before and not code:
+        raise click.ClickException(f"no pictures in {', '.join(paths)}")
+    return code or (PARTLY if unreadable else 0)
+
+
+def _detect(
+    paths: tuple[str, ...],
+    layout: str,
+    output: Path | None,
+    resume: bool,
+    draw: Path | None,
+    central: bool,
+    jobs: int,
+    detector: dict[str, Any],
+) -> tuple[Counter[str], int, int]:
+    """Numbers of pictures, faces and unreadable pictures, of pictures that were done before, the exit code."""
+    from mtcnn.cli.console import counting
+    from mtcnn.cli.pictures import detect_pictures, find_pictures
+    from mtcnn.cli.run import CANCELLED
+
+    counts: Counter[str] = Counter()
     code = 0
     drawer = _Drawer(draw) if draw else None
     with ExitStack() as stack:
@@ -73,20 +118,11 @@ def command(
             for text, count, problem in results:
                 out.write(text)
                 out.flush()
-                pictures += 1
-                faces += count
-                unreadable += problem
+                counts.update(pictures=1, faces=count, unreadable=int(problem))
                 bar.advance()
         except KeyboardInterrupt:
             code = CANCELLED
-    text = f"pictures: {pictures}, faces: {faces}, unreadable: {unreadable}"
-    if done:
-        text += f", done before: {len(done)}"
-    text += f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
-    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if code or unreadable else None)
-    if pictures == 0 and not done and not code:
-        raise click.ClickException(f"no pictures in {', '.join(paths)}")
-    return code or (PARTLY if unreadable else 0)
+    return counts, len(done), code
 
 
 @contextmanager
@@ -115,12 +151,12 @@ class _Work:
     def __init__(self, layout: str, central: bool, drawer: _Drawer | None) -> None:
         self._layout, self._central, self._drawer = layout, central, drawer
 
-    def __call__(self, result: Detected) -> tuple[str, int, bool]:
+    def __call__(self, result: Detected[Found]) -> tuple[str, int, bool]:
         """Its lines, the number of its faces, whether it could not be read."""
         from mtcnn.cli.records import picture_as_text
 
         if self._central:
-            result = _central(result)
+            result = most_central(result)
         if self._drawer:
             self._drawer.draw(result)
         return picture_as_text(self._layout, result), len(result.dets), result.problem is not None
@@ -143,7 +179,7 @@ class _Drawer:
             self._taken.add(name)
             yield found._replace(name=name)
 
-    def draw(self, result: Detected) -> None:
+    def draw(self, result: Detected[Found]) -> None:
         from mtcnn.cli.pictures import write_picture
         from mtcnn.draw import draw_faces
 
@@ -153,7 +189,8 @@ class _Drawer:
         write_picture(self._folder / result.found.name, drawn, [result.found.path])
 
 
-def _central(result: Detected) -> Detected:
+def most_central(result: Detected[SourceT]) -> Detected[SourceT]:
+    """The result with no other face than the most central."""
     from dataclasses import replace
 
     from mtcnn.central import find_central_face

@@ -19,7 +19,7 @@ from mtcnn.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mtcnn.cli.pictures import Detected
+    from mtcnn.cli.pictures import Detected, Found
     from mtcnn.verify import EmbeddedFace
 
 __all__ = ["command"]
@@ -59,7 +59,7 @@ def command(
     with make_detector(**detector, threads=1) as model, open_vectors(output) as vectors:
         verifier = make_verifier(model, embedder, embedder_size, face)
 
-        def work(result: Detected) -> tuple[Detected, EmbeddedFace | None]:
+        def work(result: Detected[Found]) -> tuple[Detected[Found], EmbeddedFace | None]:
             if result.img is None:
                 return result, None
             return result, verifier.embed_detected([(result.img, result.dets, result.landmarks)])[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Manifest"]
+__all__ = ["Manifest", "check_settings"]
 
 
 class Manifest:
@@ -59,9 +59,14 @@ class Manifest:
             self.crops = {line["crop"] for line in lines[1:] if "crop" in line}
         except (ValueError, KeyError, TypeError):
             raise click.ClickException(f"{self._path} is no manifest of mtcnn align: choose another folder") from None
-        if before != settings:
-            changed = ", ".join(
-                f"--{name} was {before.get(name)}" for name in settings if before.get(name) != settings[name]
-            )
-            raise click.ClickException(f"{self._path} was made with other settings: {changed}")
+        check_settings(str(self._path), before, settings)
         os.truncate(self._path, len(whole))
+
+
+def check_settings(where: str, before: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse to go on with other settings than those that results were made with."""
+    if before != settings:
+        changed = ", ".join(
+            f"--{name} was {before.get(name)}" for name in settings if before.get(name) != settings[name]
+        )
+        raise click.ClickException(f"{where} was made with other settings: {changed}")

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SETTINGS",
     "a_file",
+    "PathOrUri",
     "detector_options",
     "embedder_options",
     "jobs_option",
     "make_detector",
     "make_verifier",
+    "ray_options",
     "size",
 ]
 
@@ -52,6 +54,33 @@ def jobs_option(command: Command) -> Command:
     return click.option(
         "--jobs", type=click.IntRange(0, 1024), default=0, help="pictures worked on at once; 0: one group a core"
     )(command)
+
+
+class PathOrUri(click.Path):
+    """A path on this machine; or as text a URI, which is for --ray."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            return value
+        return super().convert(value, param, ctx)
+
+
+def ray_options(command: Command) -> Command:
+    """--ray, --actors, --cores, --part: see mtcnn.cli.cluster."""
+    for option in (
+        click.option(
+            "--part", type=click.IntRange(1, 100_000), default=500, help="with --ray: pictures a Parquet file"
+        ),
+        click.option(
+            "--cores", type=click.IntRange(0, 1024), default=0, help="with --ray: kept for each; 0: --jobs, or up to 4"
+        ),
+        click.option(
+            "--actors", type=click.IntRange(0, 100_000), default=0, help="with --ray: detectors; 0: as many as fit"
+        ),
+        click.option("--ray", metavar="ADDRESS", help='work on that Ray cluster; "local": start one on this machine'),
+    ):
+        command = option(command)
+    return command
 
 
 def make_detector(preset: str, minsize: float, device: str, threads: int = 0) -> TrtMtcnn:

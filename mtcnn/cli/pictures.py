@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ __all__ = [
     "Detected",
     "Found",
     "detect_pictures",
+    "encode_picture",
     "find_pictures",
     "keep",
     "opencv",
@@ -44,11 +45,29 @@ GROUP_BYTES = 1_000_000
 Result = TypeVar("Result")
 
 
+class Source(Protocol):
+    """Where a picture's file is read from; both may raise OSError."""
+
+    def read_bytes(self) -> bytes: ...
+
+    def size(self) -> int:
+        """Bytes."""
+
+
+SourceT = TypeVar("SourceT", bound=Source)
+
+
 class Found(NamedTuple):
     """A picture's path, and its name within the folder that was given."""
 
     path: Path
     name: Path
+
+    def read_bytes(self) -> bytes:
+        return self.path.read_bytes()
+
+    def size(self) -> int:
+        return self.path.stat().st_size
 
 
 class UnreadableError(Exception):
@@ -56,10 +75,10 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Detected:
+class Detected(Generic[SourceT]):
     """A picture and its faces; where it could not be read, `problem` says why."""
 
-    found: Found
+    found: SourceT
     img: Picture | None
     dets: Array
     landmarks: Array
@@ -84,7 +103,7 @@ def find_pictures(arguments: Iterable[str | os.PathLike[str]], without: Path | N
 
 
 def detect_pictures(
-    detector: TrtMtcnn, pictures: Iterable[Found], work: Callable[[Detected], Result], jobs: int
+    detector: TrtMtcnn, pictures: Iterable[SourceT], work: Callable[[Detected[SourceT]], Result], jobs: int
 ) -> Generator[Result, None, None]:
     """What `work` makes of each picture and its faces, in order; `work` runs in threads.
 
@@ -112,7 +131,7 @@ def read_picture(path: Path) -> Picture:
         MtcnnError: it cannot be read.
     """
     try:
-        return _read(path)
+        return _read(Found(path, path))
     except UnreadableError as error:
         raise MtcnnError(f"{path}: {error}") from None
 
@@ -126,18 +145,29 @@ def write_picture(path: Path, img: Picture, sources: Sequence[Path] = ()) -> Non
         MtcnnError: it cannot be written.
     """
     keep(path, sources)
+    data = encode_picture(path, img)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise MtcnnError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def encode_picture(path: Path, img: Picture) -> bytes:
+    """What a file of that name holds.
+
+    Raises:
+        MtcnnError: its ending is no picture's.
+    """
     cv2 = opencv()
     options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg") else []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         whole, data = cv2.imencode(path.suffix, img, options)
-        if not whole:
-            raise MtcnnError(f"cannot write {path}: OpenCV cannot encode it")
-        path.write_bytes(data)
     except cv2.error:
         raise MtcnnError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
-    except OSError as error:
-        raise MtcnnError(f"cannot write {path}: {error.strerror or error}") from error
+    if not whole:
+        raise MtcnnError(f"cannot write {path}: OpenCV cannot encode it")
+    return bytes(data)
 
 
 def keep(path: Path, sources: Sequence[Path]) -> None:
@@ -176,13 +206,13 @@ def _in_folder(folder: Path, without: Path | None) -> Iterator[Found]:
         yield Found(path, path.relative_to(folder))
 
 
-def _groups(pictures: Iterable[Found]) -> Iterator[list[Found]]:
-    group: list[Found] = []
+def _groups(pictures: Iterable[SourceT]) -> Iterator[list[SourceT]]:
+    group: list[SourceT] = []
     size = 0
     for found in pictures:
         group.append(found)
         with contextlib.suppress(OSError):  # reading it will tell
-            size += found.path.stat().st_size
+            size += found.size()
         if len(group) == GROUP or size > GROUP_BYTES:
             yield group
             group, size = [], 0
@@ -190,24 +220,25 @@ def _groups(pictures: Iterable[Found]) -> Iterator[list[Found]]:
         yield group
 
 
-def _work_on(detector: TrtMtcnn, group: Sequence[Found], work: Callable[[Detected], Result]) -> list[Result]:
-    return [work(found) for found in _detect(detector, [(found, _try_read(found.path)) for found in group])]
+def _work_on(detector: TrtMtcnn, group: Sequence[SourceT], work: Callable[[Detected[SourceT]], Result]) -> list[Result]:
+    return [work(found) for found in _detect(detector, [(found, _try_read(found)) for found in group])]
 
 
-def _try_read(path: Path) -> Picture | str:
+def _try_read(source: Source) -> Picture | str:
     try:
-        return _read(path)
+        return _read(source)
     except UnreadableError as error:
         return str(error)
 
 
-def _read(path: Path) -> Picture:
+def _read(source: Source) -> Picture:
     cv2 = opencv()
     try:
         mode = path.stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
             raise UnreadableError("no regular file")
         data = path.read_bytes()
+        data = source.read_bytes()
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
     try:
@@ -221,7 +252,7 @@ def _read(path: Path) -> Picture:
     return np.asarray(img, np.uint8)
 
 
-def _detect(detector: TrtMtcnn, batch: Sequence[tuple[Found, Picture | str]]) -> Iterator[Detected]:
+def _detect(detector: TrtMtcnn, batch: Sequence[tuple[SourceT, Picture | str]]) -> Iterator[Detected[SourceT]]:
     readable = [img for _, img in batch if not isinstance(img, str)]
     results = iter(detector.detect_batch(readable))
     nothing = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)

@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtcnn.cli.pictures import Array, Detected
+from mtcnn.cli.pictures import Array, Detected, Found, SourceT
 
-__all__ = ["FORMATS", "POINTS", "faces_as_json", "names_done", "picture_as_text", "table_header"]
+__all__ = ["FORMATS", "POINTS", "faces_as_json", "names_done", "picture_as_json", "picture_as_text", "table_header"]
 
 FORMATS = ("table", "jsonl", "csv")
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -28,11 +28,18 @@ def table_header(layout: str) -> str:
     return ""
 
 
-def picture_as_text(layout: str, found: Detected) -> str:
+def picture_as_text(layout: str, found: Detected[Found]) -> str:
     """Its lines, each with its end."""
     if layout == "jsonl":
-        return json.dumps(_as_json(found)) + "\n"
+        return json.dumps(picture_as_json(str(found.found.path), found)) + "\n"
     return _as_csv(found) if layout == "csv" else _as_table(found)
+
+
+def picture_as_json(file: str, found: Detected[SourceT]) -> dict[str, Any]:
+    if found.img is None:
+        return {"file": file, "problem": found.problem}
+    height, width = found.img.shape[:2]
+    return {"file": file, "width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
 
 
 def faces_as_json(dets: Array, landmarks: Array) -> list[dict[str, Any]]:
@@ -63,19 +70,7 @@ def names_done(path: Path, layout: str) -> tuple[set[str], int]:
     return names, len(whole.encode("utf-8", "surrogateescape"))
 
 
-def _as_json(found: Detected) -> dict[str, Any]:
-    if found.img is None:
-        return {"file": str(found.found.path), "problem": found.problem}
-    height, width = found.img.shape[:2]
-    return {
-        "file": str(found.found.path),
-        "width": width,
-        "height": height,
-        "faces": faces_as_json(found.dets, found.landmarks),
-    }
-
-
-def _as_csv(found: Detected) -> str:
+def _as_csv(found: Detected[Found]) -> str:
     name = str(found.found.path)
     if found.img is None:
         return _csv_line([name, *[""] * (len(COLUMNS) - 2), found.problem])
@@ -95,6 +90,8 @@ def _as_csv(found: Detected) -> str:
 
 def _as_table(found: Detected) -> str:
     name = "".join(c if c.isprintable() else "?" for c in str(found.found.path))
+def _as_table(found: Detected[Found]) -> str:
+    name = str(found.found.path)
     name = name if len(name) <= _FILE_WIDTH else "…" + name[1 - _FILE_WIDTH :]
     if found.problem is not None:
         return f"{name:{_FILE_WIDTH}}    - {found.problem}\n"

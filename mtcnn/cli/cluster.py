@@ -1,0 +1,66 @@
+"""`--ray`: a command's work on a Ray cluster, counted as on one machine."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from mtcnn.cli.console import counting
+from mtcnn.cli.run import CANCELLED
+
+__all__ = ["refuse_uris", "run_on_cluster"]
+
+
+def run_on_cluster(
+    settings: dict[str, Any],
+    sources: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    detector: dict[str, Any],
+    resume: bool,
+    ray: str,
+    actors: int,
+    cores: int,
+    part: int,
+    jobs: int,
+) -> tuple[Counter[str], int, int]:
+    """The counts of what was done, the number of pictures that were done before, the exit code.
+
+    Args:
+        settings: what results depend on, and "command".
+        detector: what make_detector() takes.
+        ray, actors, cores, part, jobs: the options.
+    """
+    from mtcnn.errors import MtcnnError
+    from mtcnn.params import make_params
+
+    make_params(detector["preset"], {"minsize": detector["minsize"]})
+    if detector["device"] not in ("auto", "cpu", "cuda"):
+        raise click.UsageError("with --ray, --device must be auto, cpu or cuda: Ray gives each actor its GPU")
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
+    from mtcnn.scale.run import connected, fit_pool, results, start_run
+
+    counts: Counter[str] = Counter()
+    with connected(ray):
+        pool = fit_pool(detector["device"], actors, cores, jobs)
+        run = start_run(settings, list(map(str, sources)), str(output), part, resume)
+        with counting("parts", total=len(run.remaining)) as bar:
+            try:
+                for done in results(run, detector, pool):
+                    counts += done
+                    bar.advance()
+            except KeyboardInterrupt:
+                return counts, run.before, CANCELLED
+    return counts, run.before, 0
+
+
+def refuse_uris(**places: Any) -> None:
+    for name, place in places.items():
+        if isinstance(place, str):
+            raise click.UsageError(f"{name} is the URI {place}, which needs --ray")

@@ -1,0 +1,1 @@
+"""`mtcnn detect` and `mtcnn align` on many machines: Ray Data deals parts of the pictures out to detectors."""

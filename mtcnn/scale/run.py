@@ -1,0 +1,222 @@
+"""The run of a command on a cluster: its plan, its actors, what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtcnn.cli.manifest import check_settings
+from mtcnn.errors import MtcnnError
+from mtcnn.scale.places import Place, is_uri, open_place
+from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan
+from mtcnn.scale.worker import Task, Worker
+
+__all__ = ["Pool", "Run", "connected", "fit_pool", "results", "start_run"]
+
+# Ray keeps each waiting task in the driver: beyond this many, a task has several parts.
+MOST_TASKS = 2000
+RETRIES = 3  # of a task whose actor or machine dies
+LOCAL_STORE = 100 << 20  # bytes of Ray's shared memory on this machine: only numbers of parts go through it
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The number of actors; and of each the cores, the GPUs and the threads that work on a part."""
+
+    actors: int
+    cores: int
+    gpus: int
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is planned: which parts are to be done."""
+
+    plan: Plan
+    remaining: list[int]
+    settings: dict[str, Any]
+    sources: tuple[str, ...]
+    output: str
+
+    @property
+    def before(self) -> int:
+        """Pictures that were done before."""
+        return self.plan.pictures - sum(map(self.plan.count, self.remaining))
+
+
+def start_run(settings: dict[str, Any], sources: Sequence[str], output: str, part_size: int, resume: bool) -> Run:
+    """List the pictures, or take up the plan that is there.
+
+    Raises:
+        MtcnnError: there is a plan already and `resume` is not set, or it was made with other settings.
+    """
+    places = [open_place(source) for source in sources]
+    there = open_place(output)
+    plan = read_plan(there)
+    if plan is None:
+        if there.files(""):
+            raise MtcnnError(f"{there.name} has files already: choose another folder")
+        plan = make_plan(there, settings, places, _pictures(places, settings["command"]), part_size)
+    else:
+        if not resume:
+            raise MtcnnError(f"{there.name} has results already: go on with --resume, or choose another folder")
+        check_settings(there.name, plan.settings, settings)
+        if plan.sources != [place.lasting for place in places]:
+            raise MtcnnError(f"{there.name} was made of other pictures: {', '.join(plan.sources)}")
+    done = parts_done(there)
+    remaining = [part for part in range(plan.parts) if part not in done]
+    # actors are elsewhere: no path is relative there
+    named = tuple(source if is_uri(source) else os.path.abspath(source) for source in sources)
+    return Run(plan, remaining, settings, named, output if is_uri(output) else os.path.abspath(output))
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Connected to a cluster, or with one on this machine until the end.
+
+    Raises:
+        MtcnnError: Ray is missing, or no cluster answers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is said here, in one line
+    _knock(address)
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
+    local = {"object_store_memory": LOCAL_STORE, "include_dashboard": False} if address == "local" else {}
+    try:
+        with _errors_to_nowhere():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise MtcnnError(f"no Ray cluster at {address}: {error}") from error
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # Ray tells of each process that died
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def results(run: Run, detector: dict[str, Any], pool: Pool) -> Iterator[Counter[str]]:
+    """The counts of each part, as they are done.
+
+    Raises:
+        MtcnnError: at the end, where parts could not be done; the others are.
+    """
+    if not run.remaining:
+        return
+    import ray.data
+
+    task = Task(run.settings, detector, run.sources, run.output, pool.jobs)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a part whose actor dies again and again is counted below
+    tasks = min(len(run.remaining), MOST_TASKS)
+    parts = ray.data.from_items([{"part": part} for part in run.remaining], override_num_blocks=tasks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the last two have no other way yet
+        done = parts.map_batches(
+            Worker,
+            batch_size=1,
+            fn_constructor_args=(task,),
+            compute=ray.data.ActorPoolStrategy(size=min(pool.actors, tasks)),
+            num_cpus=pool.cores,
+            num_gpus=pool.gpus,
+            max_restarts=-1,
+            max_task_retries=RETRIES,
+        )
+    missing = set(run.remaining)
+    problems = []
+    for row in _rows(done):
+        part = json.loads(row["done"])
+        if "problem" in part:
+            problems.append(part["problem"])
+        elif part["part"] in missing:
+            missing.remove(part["part"])
+            yield Counter(part["counts"])
+    if missing:
+        why = problems[0] if problems else f"the process that worked on them died {RETRIES + 1} times"
+        raise MtcnnError(f"{len(missing)} of {run.plan.parts} parts are not done: {why}; try them again with --resume")
+
+
+def fit_pool(device: str, actors: int, cores: int, jobs: int) -> Pool:
+    """The actors that the cluster has room for.
+
+    Args:
+        device: "cpu", "cuda", or "auto": GPUs where the cluster has any.
+        actors: 0 for as many as fit.
+        cores: that Ray keeps for each; 0 for `jobs`, or up to 4.
+        jobs: 0 for as many as cores.
+
+    Raises:
+        MtcnnError: not one fits.
+    """
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    most_gpus = max((int(node.get("GPU", 0)) for node in nodes), default=0)
+    gpus = int(device == "cuda" or (device == "auto" and most_gpus > 0))
+    if gpus:
+        nodes = [node for node in nodes if node.get("GPU")]
+        fair = min((int(node["CPU"] // node["GPU"]) for node in nodes), default=1)
+    else:
+        fair = min((int(node["CPU"]) for node in nodes), default=1)
+    cores = cores or jobs or max(1, min(4, fair))
+    fitting = sum(min(int(node["CPU"] // cores), int(node["GPU"]) if gpus else 1 << 30) for node in nodes)
+    if not fitting and not actors:
+        needed = f"{cores} cores" + (" and a GPU" if gpus else "")
+        raise MtcnnError(f"no machine of the cluster has {needed}; if it will grow, say --actors")
+    return Pool(actors or fitting, cores, gpus, jobs or cores)
+
+
+def _rows(done: Any) -> Iterator[dict[str, str]]:
+    from ray.exceptions import RayError
+
+    try:
+        yield from done.iter_rows()
+    except RayError as error:  # the last line is what was raised there
+        raise MtcnnError(f"no detector on the cluster: {str(error).strip().splitlines()[-1]}") from error
+
+
+@contextlib.contextmanager
+def _errors_to_nowhere() -> Iterator[None]:
+    """Without standard error, where Ray's native code says which log level it was set to."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _knock(address: str) -> None:
+    """Raise where nobody listens, which Ray would wait for."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise MtcnnError(f"no Ray cluster at {address}: {error.strerror or error}") from error
+
+
+def _pictures(places: Sequence[Place], command: str) -> Iterator[Planned]:
+    for number, place in enumerate(places):
+        for path, file, name, size in place.pictures():
+            yield Planned(name if command == "align" else file, number, path, size)

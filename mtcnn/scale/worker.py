@@ -1,0 +1,88 @@
+"""What an actor does with a part: read its pictures, find their faces, write its rows as one Parquet file."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtcnn.cli.options import make_detector
+from mtcnn.cli.pictures import detect_pictures, opencv
+from mtcnn.errors import MtcnnError
+from mtcnn.scale.places import open_place
+from mtcnn.scale.plan import part_name, read_part
+from mtcnn.scale.rows import SCHEMAS, make_row, tally
+
+__all__ = ["Task", "Worker"]
+
+_COUNTS = b"mtcnn"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all parts have in common.
+
+    Attributes:
+        settings: of the command; see `mtcnn.scale.rows.make_row`.
+        detector: what make_detector() takes.
+        sources, output: paths or URIs.
+        jobs: threads that work on a part, each on a group of pictures.
+    """
+
+    settings: dict[str, Any]
+    detector: dict[str, Any]
+    sources: tuple[str, ...]
+    output: str
+    jobs: int
+
+
+class Worker:
+    """A detector and what it writes; one in each actor."""
+
+    def __init__(self, task: Task) -> None:
+        opencv().setNumThreads(1)  # the threads are the jobs'
+        self._task = task
+        self._sources = [open_place(source) for source in task.sources]
+        self._output = open_place(task.output)
+        self._row = make_row(task.settings)
+        self._detector = make_detector(**task.detector, threads=1)
+
+    def __call__(self, batch: dict[str, Iterable[Any]]) -> dict[str, list[str]]:
+        """Do the parts of a batch; what comes back is as JSON the part and its counts, or its problem."""
+        return {"done": [json.dumps(self._try(int(part))) for part in batch["part"]]}
+
+    def _try(self, part: int) -> dict[str, Any]:
+        try:
+            return {"part": part, "counts": self._done_before(part) or self.do(part)}
+        except (MtcnnError, OSError, pa.ArrowException) as error:
+            return {"part": part, "problem": str(error)}
+
+    def do(self, part: int) -> Counter[str]:
+        """Write the part's file.
+
+        Raises:
+            MtcnnError: storage fails.
+        """
+        pictures = read_part(self._output, self._sources, part)
+        rows = list(detect_pictures(self._detector, pictures, self._row, self._task.jobs))
+        command = self._task.settings["command"]
+        counts = tally(command, rows)
+        schema = SCHEMAS[command].with_metadata({_COUNTS: json.dumps(counts)})
+        data = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema), data, compression="zstd")
+        self._output.write(part_name(part), data.getvalue())
+        return counts
+
+    def _done_before(self, part: int) -> Counter[str] | None:
+        """The counts of a part that is there already: its actor died between parts of one task."""
+        try:
+            with self._output.open(part_name(part)) as file:
+                return Counter(json.loads(pq.read_schema(file).metadata[_COUNTS]))
+        except (OSError, pa.ArrowException):
+            return None
