@@ -77,7 +77,7 @@ def command(
             settings, [source], output, detector, resume, ray, actors, cores, part, jobs
         )
     else:
-        refuse_uris(IN=source, OUT=output)
+        refuse_uris(source, output)
         counts, before, code = _align(Path(source), Path(output), settings, resume, jobs, detector)
     seconds = time.perf_counter() - began
     total = sum(counts.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,7 +61,7 @@ def run_on_cluster(
     return counts, run.before, 0
 
 
-def refuse_uris(**places: Any) -> None:
-    for name, place in places.items():
+def refuse_uris(*places: Path | str | None) -> None:
+    for place in places:
         if isinstance(place, str):
-            raise click.UsageError(f"{name} is the URI {place}, which needs --ray")
+            raise click.UsageError(f"{place} is a URI, which needs --ray")

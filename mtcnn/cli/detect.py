@@ -72,7 +72,7 @@ def command(
         layout = "jsonl" if as_json else layout or "table"
         if resume and (output is None or layout == "table"):
             raise click.UsageError("--resume needs --output and --format jsonl or csv")
-        refuse_uris(FILE=output)
+        refuse_uris(output, *(path for path in paths if "://" in path and not os.path.exists(path)))
         file = Path(output) if output else None
         counts, before, code = _detect(paths, layout, file, resume, draw, central, jobs, detector)
     pictures, unreadable = counts["pictures"], counts["unreadable"]

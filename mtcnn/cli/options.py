@@ -68,15 +68,9 @@ class PathOrUri(click.Path):
 def ray_options(command: Command) -> Command:
     """--ray, --actors, --cores, --part: see mtcnn.cli.cluster."""
     for option in (
-        click.option(
-            "--part", type=click.IntRange(1, 100_000), default=500, help="with --ray: pictures a Parquet file"
-        ),
-        click.option(
-            "--cores", type=click.IntRange(0, 1024), default=0, help="with --ray: kept for each; 0: --jobs, or up to 4"
-        ),
-        click.option(
-            "--actors", type=click.IntRange(0, 100_000), default=0, help="with --ray: detectors; 0: as many as fit"
-        ),
+        click.option("--part", type=click.IntRange(1, 100_000), default=500, help="with --ray: pictures in a file"),
+        click.option("--cores", type=click.IntRange(0, 1024), default=0, help="of each actor; 0: --jobs, or up to 4"),
+        click.option("--actors", type=click.IntRange(0, 100_000), default=0, help="detectors on Ray; 0: all that fit"),
         click.option("--ray", metavar="ADDRESS", help='work on that Ray cluster; "local": start one on this machine'),
     ):
         command = option(command)
