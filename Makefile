@@ -41,7 +41,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models
-.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export triton triton-perf
+.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export triton triton-perf ray
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -103,6 +103,13 @@ $(EXPORT)/ready: tests/clients/export-requirements.txt $(VENV)/pyvenv.cfg
 	@echo "== installing TensorFlow and tf2onnx in $(EXPORT)"
 	@$(PY) -m venv --clear $(EXPORT)
 	@$(EXPORT)/bin/pip install --quiet -r $<
+RAY := build/ray
+ray: install $(RAY)/ready  ## test detection on a Ray cluster of several nodes, and kill some of it
+	@PYTHONPATH=$(CURDIR) $(RAY)/bin/python -m pytest tests/scale tests/unit/test_scale.py
+$(RAY)/ready: tests/scale/requirements.txt $(VENV)/pyvenv.cfg
+	@echo "== installing Ray in $(RAY)"
+	@$(PY) -m venv --clear $(RAY)
+	@$(RAY)/bin/pip install --quiet -r $<
 	@touch $@
 
 FUZZ_SECONDS ?= 300
