@@ -24,6 +24,7 @@ _PACKAGES = {
     "pyarrow": "mtcnn embed --output FILE.parquet",
     "tensorflow": "mtcnn export",
     "tf2onnx": "mtcnn export",
+    "ray": "mtcnn detect and align with --ray",
     "starlette": "mtcnn demo",
     "tritonclient": "mtcnn.serving.Client",
     "uvicorn": "mtcnn demo",

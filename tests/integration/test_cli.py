@@ -129,12 +129,30 @@ print(sorted({{"cv2", "numpy", "openvino", "pytrt._pytrt", "rich", "starlette"}}
             (["detect", "x.jpg", "--json", "--format", "csv"], "contradict"),
             (["align", ".", ".", "--size", "big"], "like 112x96"),
             (["align", ".", "."], "another folder than IN"),
+            (["align", "s3://bucket/in", "out"], "s3://bucket/in is a URI, which needs --ray"),
+            (["detect", "s3://bucket/in"], "s3://bucket/in is a URI, which needs --ray"),
+            (["detect", ".", "--json", "--output", "s3://bucket/out"], "which needs --ray"),
+            (["detect", ".", "--ray", "local"], "it needs --output"),
+            (["detect", ".", "--ray", "local", "--output", "out", "--json"], "takes no --format"),
         ],
     )
     def test_wrong_usage(self, arguments: list[str], said: str, tmp_path: Path) -> None:
         done = mtcnn(*arguments, cwd=tmp_path, code=2)
         assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
         assert done.stdout == "" and done.stderr.startswith("mtcnn: ")
+
+    def test_ray_says_what_is_missing(self, tmp_path: Path) -> None:
+        code = """
+import sys
+sys.modules["ray"] = None  # cannot be imported
+from mtcnn.cli.main import main
+sys.exit(main(["detect", ".", "--ray", "local", "--output", "out"]))
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert "--ray needs Ray Data: pip install 'trt-mtcnn[ray]'" in done.stderr
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_completion(self, shell: str) -> None:
