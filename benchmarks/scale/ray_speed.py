@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PART = 100
+PART = 50
 RAY = ["--ray", "local", "--jobs", "1", "--part", str(PART), "--actors"]
 
 
@@ -115,7 +115,7 @@ def processor_seconds(pid: int) -> float:
 def most_memory(pid: int) -> float:
     """The most that the process has had, MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return max((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), default=0) / 1024  # none: it ended
 
 
 if __name__ == "__main__":

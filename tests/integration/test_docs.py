@@ -81,6 +81,9 @@ def shell_lines(document: str) -> list[str]:
 
 def understand(line: str) -> None:
     """Its options and arguments exist."""
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/scale.md"])
+def test_the_commands_are_understood(document: str, workplace: Path) -> None:
+    """Each line of a shell example that calls mtcnn: its options and arguments exist."""
     from mtcnn.cli.main import cli
 
     arguments = shlex.split(line, comments=True)[1:]
@@ -154,6 +157,7 @@ def test_the_pictures_are_of_today(detector: TrtMtcnn, astronaut: np.ndarray) ->
         "docs/deployment.md",
         "docs/tensorrt.md",
         "docs/export.md",
+        "docs/scale.md",
         "docs/speed.md",
         "CONTRIBUTING.md",
     ],
