@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, jobs_option, make_detector
-from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, make_detector, ray_options
+from mtcnn.cli.options import SETTINGS, PathOrUri, a_file, detector_options, jobs_option, make_detector, ray_options
 
 if TYPE_CHECKING:
     from mtcnn.cli.pictures import Detected, Found, SourceT

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
-    "a_file",
     "PathOrUri",
+    "a_file",
     "detector_options",
     "embedder_options",
     "jobs_option",

@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 
 
 class Source(Protocol):
-    """Where a picture's file is read from; both may raise OSError."""
+    """Where a picture's file is read from; both may raise OSError, and reading UnreadableError."""
 
     def read_bytes(self) -> bytes: ...
 
@@ -64,6 +64,9 @@ class Found(NamedTuple):
     name: Path
 
     def read_bytes(self) -> bytes:
+        mode = self.path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
+            raise UnreadableError("no regular file")
         return self.path.read_bytes()
 
     def size(self) -> int:
@@ -234,10 +237,6 @@ def _try_read(source: Source) -> Picture | str:
 def _read(source: Source) -> Picture:
     cv2 = opencv()
     try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
-            raise UnreadableError("no regular file")
-        data = path.read_bytes()
         data = source.read_bytes()
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None

@@ -88,10 +88,8 @@ def _as_csv(found: Detected[Found]) -> str:
     )
 
 
-def _as_table(found: Detected) -> str:
-    name = "".join(c if c.isprintable() else "?" for c in str(found.found.path))
 def _as_table(found: Detected[Found]) -> str:
-    name = str(found.found.path)
+    name = "".join(c if c.isprintable() else "?" for c in str(found.found.path))
     name = name if len(name) <= _FILE_WIDTH else "…" + name[1 - _FILE_WIDTH :]
     if found.problem is not None:
         return f"{name:{_FILE_WIDTH}}    - {found.problem}\n"

@@ -81,9 +81,6 @@ def shell_lines(document: str) -> list[str]:
 
 def understand(line: str) -> None:
     """Its options and arguments exist."""
-@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/scale.md"])
-def test_the_commands_are_understood(document: str, workplace: Path) -> None:
-    """Each line of a shell example that calls mtcnn: its options and arguments exist."""
     from mtcnn.cli.main import cli
 
     arguments = shlex.split(line, comments=True)[1:]
@@ -94,7 +91,7 @@ def test_the_commands_are_understood(document: str, workplace: Path) -> None:
 
 
 # What their commands need is not installed with the tests.
-@pytest.mark.parametrize("document", ["docs/export.md"])
+@pytest.mark.parametrize("document", ["docs/export.md", "docs/scale.md", "docs/serving.md"])
 def test_the_commands_are_understood(document: str, workplace: Path) -> None:
     lines = shell_lines(document)
     assert lines
@@ -158,6 +155,7 @@ def test_the_pictures_are_of_today(detector: TrtMtcnn, astronaut: np.ndarray) ->
         "docs/tensorrt.md",
         "docs/export.md",
         "docs/scale.md",
+        "docs/serving.md",
         "docs/speed.md",
         "CONTRIBUTING.md",
     ],
