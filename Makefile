@@ -168,7 +168,7 @@ clean:  ## remove what was built; the environment .venv stays
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/pyvenv.cfg:
 	@test -z "$(VIRTUAL_ENV)" || { echo "VIRTUAL_ENV is $(VIRTUAL_ENV), which is no virtual environment" >&2; exit 1; }
