@@ -186,8 +186,14 @@ class FaceVerifier:
     def _distances(self, rows: Array, columns: Array) -> Array:
         if rows.shape[1] != columns.shape[1]:  # no face at all on one side
             return np.full((len(rows), len(columns)), np.nan, np.float32)
-        cosine = rows.astype(np.float64) @ columns.T.astype(np.float64)
-        distance = 1 - np.clip(cosine, -1, 1)
+        distance = 1 - np.clip(_unit(rows) @ _unit(columns).T, -1, 1)
         if self._metric == "euclidean":
             distance = np.sqrt(2 * distance)
         return distance.astype(np.float32)
+
+
+def _unit(rows: Array) -> npt.NDArray[np.float64]:
+    """Of length 1 in float64, too: of float32's 5e-8 the root in a distance would make 3e-4."""
+    exact = rows.astype(np.float64)
+    unit: npt.NDArray[np.float64] = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    return unit
