@@ -24,7 +24,7 @@ __all__ = ["Pool", "Run", "connected", "fit_pool", "results", "start_run"]
 
 # Ray keeps each waiting task in the driver: beyond this many, a task has several parts.
 MOST_TASKS = 2000
-RETRIES = 3  # of a task whose actor or machine dies
+RETRIES = 10  # of a task whose actor or machine dies; an actor that cannot be reached counts each time it is tried
 LOCAL_STORE = 100 << 20  # bytes of Ray's shared memory on this machine: only numbers of parts go through it
 
 
@@ -147,7 +147,7 @@ def results(run: Run, detector: dict[str, Any], pool: Pool) -> Iterator[Counter[
             missing.remove(part["part"])
             yield Counter(part["counts"])
     if missing:
-        why = problems[0] if problems else f"the process that worked on them died {RETRIES + 1} times"
+        why = problems[0] if problems else f"their processes died {RETRIES + 1} times"
         raise MtcnnError(f"{len(missing)} of {run.plan.parts} parts are not done: {why}; try them again with --resume")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tests.conftest import ROOT
 
 
-def make_pictures(folder: Path, count: int) -> Path:
+def make_pictures(folder: Path, count: int, scale: int = 1) -> Path:
     """Three people's pictures, no two alike; one without a face, one empty file, one that is no picture."""
     img = cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))
     assert img is not None
@@ -20,7 +20,8 @@ def make_pictures(folder: Path, count: int) -> Path:
         path = folder / ("ann", "bob", "cleo/old")[i % 3] / f"{i:04}.{'png' if i % 4 else 'jpg'}"
         path.parent.mkdir(parents=True, exist_ok=True)
         turned = cv2.convertScaleAbs(img[:, ::-1] if i % 2 else img, alpha=0.6 + 0.4 * i / count)
-        cv2.imwrite(str(path), turned[i % 40 : 300 - i % 7, 100 + i % 50 : 400])
+        part = turned[i % 40 : 300 - i % 7, 100 + i % 50 : 400]
+        cv2.imwrite(str(path), part.repeat(scale, 0).repeat(scale, 1))
     cv2.imwrite(str(folder / "ann" / "gray.png"), np.full((90, 80, 3), 128, np.uint8))
     (folder / "bob" / "broken.jpg").write_bytes(b"no picture")
     (folder / "bob" / "empty.png").touch()

@@ -29,7 +29,7 @@ PART = 6
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, engines: dict[str, Path]) -> Path:
     """Pictures, of which the engines' fixture lets each process find its engines."""
-    return make_pictures(tmp_path_factory.mktemp("ray") / "people", PICTURES)
+    return make_pictures(tmp_path_factory.mktemp("ray") / "people", PICTURES, scale=4)  # work for some seconds
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +92,20 @@ def without_names(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def meanwhile(
-    arguments: list[str], out: Path, parts: int, act: Callable[[subprocess.Popen[str]], None]
+    arguments: list[str],
+    out: Path,
+    parts: int,
+    act: Callable[[subprocess.Popen[str]], None],
+    ready: Callable[[], object] = lambda: True,
 ) -> tuple[int, str]:
     """Run a command and do something to it once it has written some parts; its exit code and what it said."""
     running = subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and running.poll() is None and len(list(out.glob("part-*"))) < parts:
+    while (
+        time.monotonic() < deadline
+        and running.poll() is None
+        and not (len(list(out.glob("part-*"))) >= parts and ready())
+    ):
         time.sleep(0.01)
     assert running.poll() is None, running.communicate()
     assert parts <= len(list(out.glob("part-*"))) < PICTURES // PART
@@ -156,10 +164,11 @@ def test_a_node_killed_midway(cluster: Cluster, folder: Path, detected: list[dic
     out = tmp_path / "out"
 
     def kill(_: object) -> None:
-        assert actors(raylet_of(other))
         cluster.remove_node(other, allow_graceful=False)
 
-    code, said = meanwhile(command("detect", folder, "--output", out, *on(cluster)), out, 5, kill)
+    code, said = meanwhile(
+        command("detect", folder, "--output", out, *on(cluster)), out, 5, kill, ready=lambda: actors(raylet_of(other))
+    )
     assert code == 3, said
     assert rows_of(out) == detected
 
