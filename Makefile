@@ -40,8 +40,8 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test lint asan fuzz soak deepface aarch64 bench instructions accuracy gpu-check wheel models
-.PHONY: figures docs browser window tensorrt-headers cuda tensorrt-rtx clean help export triton triton-perf ray
+.PHONY: install run test browser window lint asan fuzz soak deepface export triton triton-perf ray aarch64
+.PHONY: bench instructions accuracy gpu-check wheel models figures docs tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -103,9 +103,28 @@ $(EXPORT)/ready: tests/clients/export-requirements.txt $(VENV)/pyvenv.cfg
 	@echo "== installing TensorFlow and tf2onnx in $(EXPORT)"
 	@$(PY) -m venv --clear $(EXPORT)
 	@$(EXPORT)/bin/pip install --quiet -r $<
+	@touch $@
+
+# A server whose models need NumPy 1, so in an environment of its own.
+TRITON_VENV := build/triton
+triton: install $(TRITON_VENV)/ready  ## test with a Triton Inference Server, and load it with perf_client
+	@$(TRITON_VENV)/bin/python -m pytest tests/triton tests/unit/test_serving_client.py tests/unit/test_serving_repository.py
+	@$(TRITON_VENV)/bin/python -m benchmarks.triton.perf --quick
+
+triton-perf: install $(TRITON_VENV)/ready  ## load a Triton server with perf_client: make triton-perf [TRITON="--output FILE"]
+	@$(TRITON_VENV)/bin/python -m benchmarks.triton.perf $(TRITON)
+
+$(TRITON_VENV)/ready: tests/triton/requirements.txt $(VENV)/pyvenv.cfg
+	@echo "== installing a Triton Inference Server in $(TRITON_VENV)"
+	@$(PY) -m venv --clear $(TRITON_VENV)
+	@$(TRITON_VENV)/bin/pip install --quiet -r $<
+	@touch $@
+
+# In an environment of its own, for its size.
 RAY := build/ray
 ray: install $(RAY)/ready  ## test detection on a Ray cluster of several nodes, and kill some of it
 	@PYTHONPATH=$(CURDIR) $(RAY)/bin/python -m pytest tests/scale tests/unit/test_scale.py
+
 $(RAY)/ready: tests/scale/requirements.txt $(VENV)/pyvenv.cfg
 	@echo "== installing Ray in $(RAY)"
 	@$(PY) -m venv --clear $(RAY)
