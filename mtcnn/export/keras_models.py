@@ -6,13 +6,13 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.export.extra import need
 from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
+from mtcnn.quiet import without_stderr
 
 __all__ = ["keras", "make_model"]
 
@@ -25,28 +25,14 @@ def keras() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _silent_stderr() if "tensorflow" not in sys.modules else contextlib.nullcontext():
+    # TensorFlow's libraries write while they load, whatever the log level.
+    with without_stderr() if "tensorflow" not in sys.modules else contextlib.nullcontext():
         need("tensorflow")
         module = need("keras")
     if module.backend.backend() != "tensorflow":
         raise MtcnnError(f"Keras runs on {module.backend.backend()} here: unset KERAS_BACKEND")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each size of P-Net's input
     return module
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Without what TensorFlow's libraries write while they load, whatever the log level."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def make_model(weights: NetworkWeights, *, flat: bool = False) -> Any:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import socket
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from mtcnn.cli.manifest import check_settings
 from mtcnn.errors import MtcnnError
+from mtcnn.quiet import without_stderr
 from mtcnn.scale.places import Place, is_uri, open_place
 from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan
 from mtcnn.scale.worker import Task, Worker
@@ -97,7 +97,7 @@ def connected(address: str) -> Iterator[None]:
         raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
     local = {"object_store_memory": LOCAL_STORE, "include_dashboard": False} if address == "local" else {}
     try:
-        with _errors_to_nowhere():
+        with without_stderr():  # Ray's native code says which log level it was set to
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise MtcnnError(f"no Ray cluster at {address}: {error}") from error
@@ -188,21 +188,6 @@ def _rows(done: Any) -> Iterator[dict[str, str]]:
         yield from done.iter_rows()
     except RayError as error:  # the last line is what was raised there
         raise MtcnnError(f"no detector on the cluster: {str(error).strip().splitlines()[-1]}") from error
-
-
-@contextlib.contextmanager
-def _errors_to_nowhere() -> Iterator[None]:
-    """Without standard error, where Ray's native code says which log level it was set to."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def _knock(address: str) -> None:
