@@ -70,6 +70,15 @@ class TestShapes:
         ours, theirs = (device(native).load_engine(bytes_of(network)).infer(data) for native in (True, False))
         assert_near(ours, theirs)
 
+    @pytest.mark.parametrize("height", range(74, 82))
+    def test_a_last_piece_of_few_rows(self, height: int) -> None:
+        # Threads take 32 rows of the grid at a time: 1 to 3 are left, fewer than are made at a time.
+        data = random_input(1, 3, height, 50, seed=height)
+        whole, pieces = (device(True, threads).load_engine(bytes_of("pnet")).infer(data) for threads in (1, 2))
+        for name, value in whole.items():
+            np.testing.assert_array_equal(value, pieces[name])
+        assert_near(whole, device(False).load_engine(bytes_of("pnet")).infer(data))
+
     def test_threads_share_the_work(self, network: str) -> None:
         data = random_input(3, 3, *((SIDES[network],) * 2 if network in SIDES else (300, 200)), seed=1)
         results = [device(True, threads).load_engine(bytes_of(network)).infer(data) for threads in (1, 5)]

@@ -14,8 +14,9 @@ namespace trtmtcnn::cpu {
 inline constexpr int kRoom = 32;
 
 struct PackedConv {
-  const void* weights;  // values [vector of channels][kernel row][step][lane][input of the step]
-  const float* bias;    // padded to whole vectors
+  const void*
+      weights;        // values [vector of channels][kernel row][step][lane][input of the step]; null: only transformed
+  const float* bias;  // padded to whole vectors
   const float* slope;
   const float* transformed;  // [transformed value][vector of channels][input][lane]; null: not to be had
 };

@@ -50,13 +50,16 @@ void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
   const int vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in, steps = (run + step - 1) / step;
   const size_t volume = static_cast<size_t>(vectors) * conv.kernel * steps * lanes * step;
   const bool halves = !as_floats && kernels_.value_size == 2;
-  void* weights = halves ? static_cast<void*>(allocate<uint16_t>(volume)) : allocate<float>(volume);
+  const bool transforms = tile > 0 && !as_floats && !halves;
+  // Only P-Net has rows too few for tiles.
+  const bool plain = !transforms || net_ == Net::kPnet;
+  void* weights = !plain ? nullptr : halves ? static_cast<void*>(allocate<uint16_t>(volume)) : allocate<float>(volume);
   float* bias = allocate<float>(static_cast<size_t>(vectors) * lanes);
   float* slope = allocate<float>(static_cast<size_t>(vectors) * lanes);
   for (int o = 0; o < conv.out; ++o) {
     bias[o] = conv.bias[o];
     slope[o] = conv.slope.empty() ? 1.0f : conv.slope[o];
-    for (int y = 0; y < conv.kernel; ++y) {
+    for (int y = 0; plain && y < conv.kernel; ++y) {
       for (int i = 0; i < run; ++i) {
         const int x = i / conv.in, channel = i % conv.in;
         const float w =
@@ -70,7 +73,6 @@ void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
       }
     }
   }
-  const bool transforms = tile > 0 && !as_floats && !halves;
   convs_.push_back({weights, bias, slope, transforms ? transform(conv, tile) : nullptr});
 }
 
