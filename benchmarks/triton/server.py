@@ -6,7 +6,6 @@ That package carries the real tritonserver, with the Python backend alone.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import re
@@ -26,6 +25,14 @@ from types import TracebackType
 __all__ = ["TritonServer", "missing"]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Not a preexec_fn: that forks with Python in the child, which gRPC's threads in this process do not survive.
+# PR_SET_PDEATHSIG; the processes of its models end once it has.
+_DIE_WITH_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def missing() -> str | None:
@@ -92,7 +99,8 @@ class TritonServer:
             RuntimeError: it ended instead, or took too long; with the end of its log.
         """
         packages = _packages()
-        command = [str(packages / "pytriton/tritonserver/bin/tritonserver"), f"--model-repository={self._repository}"]
+        command = [sys.executable, "-c", _DIE_WITH_PARENT, str(packages / "pytriton/tritonserver/bin/tritonserver")]
+        command += [f"--model-repository={self._repository}"]
         command += [f"--backend-directory={self._folder.name}/backends"]
         command += ["--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--metrics-address=127.0.0.1"]
         command += [f"--http-port={self.http_port}", f"--grpc-port={self.grpc_port}"]
@@ -110,7 +118,6 @@ class TritonServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + seconds
         while not self.is_ready():
@@ -208,10 +215,3 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; the processes of its models end once it has
