@@ -28,7 +28,7 @@ from benchmarks.accuracy import wider
 from benchmarks.accuracy.average_precision import evaluate_boxes
 from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
 from benchmarks.accuracy.verification import Embedder, ten_fold
-from benchmarks.peers.processes import PEERS, ROOT, Detector, machine
+from benchmarks.peers.processes import ROOT, Detector, add_peer_options, machine, peers_asked_for
 
 PRESETS = ("accurate", "fast", "port")
 PAUSE = 0.1  # seconds before calls that are timed: threads of the last detector may still be spinning
@@ -40,7 +40,9 @@ Faces = dict[str, Any]  # a worker's answer
 def main() -> int:
     options = read_options()
     detectors = [ours(spec) for spec in (*PRESETS, *options.also)]
-    detectors += [Detector(name) for name in PEERS if options.peers]
+    if options.float16:
+        detectors += [Detector("reference accurate", f"accurate, {kind}", precision=kind) for kind in ("fp32", "fp16")]
+    detectors += [Detector(name, label, **params) for label, (name, params) in options.peers.items()]
     report: dict[str, Any] = {
         "machine": machine(),
         "minsize": options.minsize,
@@ -71,12 +73,17 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--wider", type=Path, metavar="DIR", help="measure on WIDER FACE's validation set instead")
     parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
     parser.add_argument("--also", nargs="+", default=[], metavar='"PRESET NAME=VALUE ..."', help="more rows of ours")
-    parser.add_argument("--no-peers", dest="peers", action="store_false", help="only ours")
+    parser.add_argument(
+        "--float16", action="store_true", help="also float16 networks, as the tests' plain cascade runs them; slow"
+    )
+    parser.add_argument("--no-peers", dest="beside", action="store_false", help="only ours")
+    add_peer_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     options = parser.parse_args()
     folder = options.wider or options.data
     if not folder.is_dir():
         parser.error(f"{folder} is no folder: name the labelled data with {'--wider' if options.wider else '--data'}")
+    options.peers = peers_asked_for(parser, options) if options.beside else {}
     return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -28,7 +29,28 @@ NEEDS = {
     "facenet-pytorch": ["torch==2.2.*", "torchvision==0.17.*", "numpy<2", "pillow", "requests", "tqdm"],
     "yunet": ["numpy", "opencv-python-headless<5"],
 }
+Maker = tuple[str, dict[str, Any]]  # one of worker.py's MAKERS and its parameters
 USUAL_NEEDS = ["numpy", "onnxruntime", "opencv-python-headless<5"]
+
+
+def add_peer_options(parser: argparse.ArgumentParser) -> None:
+    """The peers that must be asked for."""
+    parser.add_argument(
+        "--yunet", type=Path, metavar="MODEL", help="also YuNet: face_detection_yunet_*.onnx of OpenCV Zoo"
+    )
+    parser.add_argument("--facenet", action="store_true", help="also facenet-pytorch, which brings PyTorch: gigabytes")
+
+
+def peers_asked_for(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Maker]:
+    """What add_peer_options() asked for, and the peers that always come along."""
+    makers: dict[str, Maker] = {name: (name, {}) for name in PEERS}
+    if options.facenet:
+        makers["facenet-pytorch"] = ("facenet-pytorch", {})
+    if options.yunet:
+        if not options.yunet.is_file():
+            parser.error(f"--yunet: there is no file {options.yunet}")
+        makers["yunet"] = ("yunet", {"model": str(options.yunet.resolve())})
+    return makers
 
 
 class Detector:

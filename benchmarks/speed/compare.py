@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.processes import PEERS, ROOT, Detector, machine
+from benchmarks.peers.processes import ROOT, Detector, Maker, add_peer_options, machine, peers_asked_for
 from benchmarks.speed import contest, curves, footprint
 from benchmarks.speed.floor import detection_flops, floor_ms, machine_peak
 from benchmarks.speed.report import as_markdown, replace_block
@@ -32,7 +32,6 @@ REFERENCE = "mtcnn-runtime"  # whose faces the others' are matched with
 PARTS = ("latency", "throughput", "footprint", "curves")
 BATCH = 8
 THROUGHPUT_SECONDS = 1.0  # a turn
-Maker = tuple[str, dict[str, Any]]  # a worker's detector and its parameters
 
 
 def main() -> int:
@@ -71,10 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", type=int, nargs="+", help="core counts to time on (default: all, and 1)")
     parser.add_argument("--rounds", type=int, help="turns of each detector (default 7, 15 with --full)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure")
-    parser.add_argument(
-        "--yunet", type=Path, metavar="MODEL", help="also YuNet: face_detection_yunet_*.onnx of OpenCV Zoo"
-    )
-    parser.add_argument("--facenet", action="store_true", help="also facenet-pytorch, which brings PyTorch: gigabytes")
+    add_peer_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the tables between this document's marks")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there (SVG)")
@@ -84,8 +80,7 @@ def arguments() -> argparse.Namespace:
     options.cores = options.cores or sorted({machine_cores, 1}, reverse=True)
     if max(options.cores) > machine_cores:
         parser.error(f"--cores: this process may use {machine_cores}")
-    if options.yunet and not options.yunet.is_file():
-        parser.error(f"--yunet: there is no file {options.yunet}")
+    options.peers = peers_asked_for(parser, options)
     if options.markdown and not options.markdown.is_file():
         parser.error(f"--markdown: there is no file {options.markdown}")
     return options
@@ -101,12 +96,7 @@ def detectors_asked_for(options: argparse.Namespace) -> dict[str, Maker]:
         for preset in ("fast", "accurate") if precision else ("fast", "accurate", "port"):
             name = f"trt-mtcnn {preset}"
             makers[name + precision] = (name, {"engines": paths})
-    makers |= {name: (name, {}) for name in PEERS}
-    if options.facenet:
-        makers["facenet-pytorch"] = ("facenet-pytorch", {})
-    if options.yunet:
-        makers["yunet"] = ("yunet", {"model": str(options.yunet.resolve())})
-    return makers
+    return makers | options.peers
 
 
 def make_engines(precision: str) -> list[str]:
