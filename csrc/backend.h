@@ -65,9 +65,9 @@ class Backend {
   virtual void nms_average(float threshold, float average_above) = 0;
   // Adds the pending regression; drops what is left without width or height.
   virtual void regress() = 0;
-  // Makes each box square about its centre, `scale` times as large, of whole pixels: rounded, or truncated towards
-  // zero. Drops what is left without a pixel; the order of a box is its place in the set before.
-  virtual void square(bool truncating, float scale) = 0;
+  // Makes each box square about its centre, of whole pixels: rounded, or truncated towards zero. Drops what is left
+  // without a pixel; the order of a box is its place in the set before.
+  virtual void square(bool truncating) = 0;
   // Truncates boxes and landmarks towards zero and clips them to the frame.
   virtual void truncate_and_clip() = 0;
 
@@ -75,11 +75,12 @@ class Backend {
   // their regression (and landmarks, where the network has them) in pixels.
   virtual void refine(Context& net, const Engine& engine, const Refinement& refinement) = 0;
 
-  // Puts the set aside, for average_with_saved().
-  virtual void save() = 0;
-  // Brings that set back; where the box of an order is in the set still, it and its landmarks become the mean of what
-  // they were, which has the weight of so many looks, and what they are. So do scores, or else they stay.
-  virtual void average_with_saved(int looks, bool scores) = 0;
+  // Puts the set aside. Instead there are squares of each box, one for every scale, so many times as large; otherwise
+  // as square() has it.
+  virtual void save_and_square(bool truncating, std::span<const float> scales) = 0;
+  // Brings that set back; each box and its landmarks become the mean of what they were and of what its squares have
+  // become, as far as those are in the set still. So do scores, or else they stay.
+  virtual void average_with_saved(bool scores) = 0;
   // Drops boxes with lower scores and leaves the set ordered as nms() does.
   virtual void drop_below(float score) = 0;
 

@@ -83,7 +83,7 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
 }
 
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
-  backend_->square(options_.whole_pixels, 1);
+  backend_->square(options_.whole_pixels);
   backend_->refine(*rnet_.context, *rnet_.engine,
                    {kRnetSide, threshold, options_.resize, !options_.whole_pixels, false});
   if (!options_.nms_on_windows) backend_->regress();
@@ -94,24 +94,22 @@ int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
 }
 
 int TrtMtcnn::onet(float threshold, float nms_threshold) {
-  const auto look = [&](float scale, float least) {
-    backend_->square(options_.whole_pixels, scale);
+  const auto look = [&](float least) {
     backend_->refine(*onet_.context, *onet_.engine,
                      {kOnetSide, least, options_.resize, !options_.whole_pixels, options_.mirror});
     backend_->regress();
   };
   const bool average_scores = options_.average_scores && !options_.looks.empty();
-  look(1, average_scores ? threshold / 2 : threshold);
+  backend_->square(options_.whole_pixels);
+  look(average_scores ? threshold / 2 : threshold);
   if (options_.average_above < 1)
     backend_->nms_average(nms_threshold, options_.average_above);
   else
     backend_->nms(nms_threshold, Overlap::kMin, Scope::kFrame, kAll);
-  int looks = 1;
-  for (const float scale : options_.looks) {
-    if (backend_->count() == 0) break;
-    backend_->save();
-    look(scale, -std::numeric_limits<float>::infinity());
-    backend_->average_with_saved(looks++, average_scores);
+  if (!options_.looks.empty() && backend_->count() > 0) {
+    backend_->save_and_square(options_.whole_pixels, options_.looks);
+    look(-std::numeric_limits<float>::infinity());
+    backend_->average_with_saved(average_scores);
   }
   if (average_scores) backend_->drop_below(threshold);
   if (options_.whole_pixels) backend_->truncate_and_clip();

@@ -17,7 +17,7 @@ struct CascadeOptions {
   bool nms_on_windows = true;   // the authors' order: suppress, then regress
   bool whole_pixels = false;    // truncate and clip boxes and landmarks after every stage
   bool mirror = false;          // O-Net on each crop and its mirror image, averaged
-  std::vector<float> looks;     // O-Net again on what it found, in squares of these scales, averaged
+  std::vector<float> looks;     // O-Net again on what it found, in squares of each of these scales, averaged
   bool average_scores = false;  // of all looks
   float average_above = 1;      // overlap above which the final suppression averages; 1: never
 };

@@ -16,6 +16,21 @@ namespace {
 // Crops that one worker's network sees at a time: enough for its dense layers to use each weight often.
 constexpr int kCropBatch = 8;
 
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// To the other side of the picture; in place, too.
+void mirror(const float* pixels, int side, float* out) {
+  for (int y = 0; y < side; ++y, pixels += 3 * side, out += 3 * side) {
+    for (int left = 0, right = side - 1; left <= right; ++left, --right) {
+      for (int c = 0; c < 3; ++c) {
+        const float before = pixels[3 * left + c];
+        out[3 * left + c] = pixels[3 * right + c];
+        out[3 * right + c] = before;
+      }
+    }
+  }
+}
+
 // Grows only, so that a buffer's address stays what engines have bound.
 void reserve_floats(std::vector<float>& buffer, int64_t n) {
   if (static_cast<int64_t>(buffer.size()) < n) buffer.resize(static_cast<size_t>(n));
@@ -216,11 +231,13 @@ void CpuBackend::regress() {
   if (!landmarks_.empty()) landmarks_.resize(left);
 }
 
-void CpuBackend::square(bool truncating, float scale) {
-  for (size_t i = 0; i < boxes_.size(); ++i) {
-    make_square(boxes_[i], truncating, scale);
-    boxes_[i].order = static_cast<int>(i);
-  }
+void CpuBackend::square(bool truncating) {
+  for (Box& box : boxes_) make_square(box, truncating, 1);
+  number_and_drop_empty();
+}
+
+void CpuBackend::number_and_drop_empty() {
+  for (size_t i = 0; i < boxes_.size(); ++i) boxes_[i].order = static_cast<int>(i);
   std::erase_if(boxes_, [](const Box& b) { return !(b.width() >= 1 && b.height() >= 1); });
 }
 
@@ -252,30 +269,27 @@ void CpuBackend::crop(int begin, int end, const Refinement& refinement) {
   });
 }
 
-// Crops and asks about boxes [begin, end): outputs_[0] is (n, 2), then (n, 4) and (n, 10), mirror images after all
-// crops.
+// Crops and asks about images [begin, end), of which each box has one or, with its mirror image, two: outputs_[0] is
+// (n, 2), then (n, 4) and (n, 10), mirror images after all crops.
 void CpuBackend::answer(const PackedNet& net, const Refinement& refinement, int begin, int end, int w) {
   Worker& worker = workers_[w];
   const int side = refinement.side, n = end - begin, views = refinement.mirror ? 2 : 1;
   const int64_t crop = int64_t{3} * side * side;
-  const size_t floats = static_cast<size_t>(crop * n * views + kRoom);
+  const size_t floats = static_cast<size_t>(crop * n + kRoom);
   if (worker.pixels.size() < floats) worker.pixels.resize(floats);
-  if (worker.heads.size() < static_cast<size_t>(kHeads) * n * views) worker.heads.resize(size_t{kHeads} * n * views);
-  for (int i = 0; i < n; ++i) {
-    const Box& box = boxes_[begin + i];
-    float* pixels = worker.pixels.data() + crop * i * views;
-    crop_resize_pixels(frames_[box.frame], crop_window(box), side, refinement.resize, scratch_[w], pixels);
-    if (!refinement.mirror) continue;
-    float* mirrored = pixels + crop;
-    for (int y = 0; y < side; ++y)
-      for (int x = 0; x < side; ++x)
-        for (int c = 0; c < 3; ++c) mirrored[3 * (y * side + x) + c] = pixels[3 * (y * side + side - 1 - x) + c];
+  if (worker.heads.size() < static_cast<size_t>(kHeads) * n) worker.heads.resize(size_t{kHeads} * n);
+  for (int i = begin; i < end; ++i) {
+    const Box& box = boxes_[i / views];
+    float* pixels = worker.pixels.data() + crop * (i - begin);
+    if (i % views == 0 || i == begin)
+      crop_resize_pixels(frames_[box.frame], crop_window(box), side, refinement.resize, scratch_[w], pixels);
+    if (i % views == 1) mirror(i == begin ? pixels : pixels - crop, side, pixels);
   }
-  worker.net.run(net, worker.pixels.data(), n * views, worker.heads.data());
+  worker.net.run(net, worker.pixels.data(), n, worker.heads.data());
   const int total = count();
-  for (int i = 0; i < n * views; ++i) {
+  for (int i = 0; i < n; ++i) {
     const float* heads = &worker.heads[size_t{kHeads} * i];
-    const int64_t row = begin + i / views + (i % views) * total;
+    const int64_t row = (begin + i) / views + (begin + i) % views * total;
     std::copy(heads, heads + 2, &outputs_[0][2 * row]);
     std::copy(heads + 2, heads + 6, &outputs_[1][4 * row]);
     if (outputs_.size() > 2) std::copy(heads + 6, heads + kHeads, &outputs_[2][kLandmarks * row]);
@@ -287,11 +301,13 @@ void CpuBackend::refine(const PackedNet& net, const Refinement& refinement) {
   if (net.net() == Net::kPnet || refinement.side != (landmarks ? 48 : 24))
     throw EngineError("the engines are not in the order P-Net, R-Net, O-Net");
   const int n = count(), views = refinement.mirror ? 2 : 1;
+  if (n == 0) return;
   outputs_.resize(3);
   for (int o = 0; o < 3; ++o) reserve_floats(outputs_[o], int64_t{n} * views * (o == 0 ? 2 : o == 1 ? 4 : kLandmarks));
-  const int share = (n + pool_->threads() - 1) / pool_->threads();
-  const int grain = std::clamp(share, 1, std::max(1, kCropBatch / views));
-  pool_->parallel_for(n, grain, [&](int begin, int end, int worker) {
+  // As many rounds as batches make necessary, in each of which every worker has the same to do.
+  const int images = n * views, threads = pool_->threads();
+  const int rounds = ceil_div(images, threads * kCropBatch), grain = std::max(1, ceil_div(images, threads * rounds));
+  pool_->parallel_for(images, grain, [&](int begin, int end, int worker) {
     for (int first = begin; first < end; first += grain)
       answer(net, refinement, first, std::min(first + grain, end), worker);
   });
@@ -382,25 +398,44 @@ void CpuBackend::nms_average(float threshold, float average_above) {
   landmarks_.swap(next_landmarks_);
 }
 
-void CpuBackend::save() {
-  saved_boxes_ = boxes_;
-  saved_landmarks_ = landmarks_;
+void CpuBackend::save_and_square(bool truncating, std::span<const float> scales) {
+  boxes_.swap(saved_boxes_);
+  landmarks_.swap(saved_landmarks_);
+  landmarks_.clear();
+  boxes_.clear();
+  squares_ = static_cast<int>(scales.size());
+  for (const Box& box : saved_boxes_) {
+    for (const float scale : scales) {
+      boxes_.push_back(box);
+      make_square(boxes_.back(), truncating, scale);
+    }
+  }
+  number_and_drop_empty();
 }
 
-void CpuBackend::average_with_saved(int looks, bool scores) {
-  const float weight = static_cast<float>(looks);
-  const auto mean = [&](float before, float now) { return (weight * before + now) / (weight + 1); };
-  for (size_t i = 0; i < boxes_.size(); ++i) {
-    const Box& b = boxes_[i];
-    Box& saved = saved_boxes_[b.order];
-    saved.x1 = mean(saved.x1, b.x1);
-    saved.y1 = mean(saved.y1, b.y1);
-    saved.x2 = mean(saved.x2, b.x2);
-    saved.y2 = mean(saved.y2, b.y2);
-    if (scores) saved.score = mean(saved.score, b.score);
-    if (landmarks_.empty()) continue;
-    Landmarks& points = saved_landmarks_[b.order];
-    for (int k = 0; k < kLandmarks; ++k) points[k] = mean(points[k], landmarks_[i][k]);
+void CpuBackend::average_with_saved(bool scores) {
+  size_t i = 0;  // squares are in the order of their boxes
+  for (size_t s = 0; s < saved_boxes_.size(); ++s) {
+    Box& mean = saved_boxes_[s];
+    float looks = 1;
+    for (; i < boxes_.size() && boxes_[i].order / squares_ == static_cast<int>(s); ++i) {
+      const Box& b = boxes_[i];
+      mean.x1 += b.x1;
+      mean.y1 += b.y1;
+      mean.x2 += b.x2;
+      mean.y2 += b.y2;
+      if (scores) mean.score += b.score;
+      if (!landmarks_.empty())
+        for (int k = 0; k < kLandmarks; ++k) saved_landmarks_[s][k] += landmarks_[i][k];
+      ++looks;
+    }
+    mean.x1 /= looks;
+    mean.y1 /= looks;
+    mean.x2 /= looks;
+    mean.y2 /= looks;
+    if (scores) mean.score /= looks;
+    if (!saved_landmarks_.empty())
+      for (float& p : saved_landmarks_[s]) p /= looks;
   }
   boxes_.swap(saved_boxes_);
   landmarks_.swap(saved_landmarks_);

@@ -32,12 +32,12 @@ class CpuBackend final : public Backend {
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override;
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override;
   void regress() override;
-  void square(bool truncating, float scale) override;
+  void square(bool truncating) override;
   void truncate_and_clip() override;
   void refine(Context& net, const Engine& engine, const Refinement& refinement) override;
   void nms_average(float threshold, float average_above) override;
-  void save() override;
-  void average_with_saved(int looks, bool scores) override;
+  void save_and_square(bool truncating, std::span<const float> scales) override;
+  void average_with_saved(bool scores) override;
   void drop_below(float score) override;
   int count() override { return static_cast<int>(boxes_.size()); }
   void read(float* dets, float* landmarks, int* frames) override;
@@ -62,6 +62,7 @@ class CpuBackend final : public Backend {
     std::vector<float> heads;
   };
 
+  void number_and_drop_empty();
   void set_axes(Resize mode);
   int split_into_bands();
   void propose(const PackedNet& net, Band& band, float threshold, int worker);
@@ -94,6 +95,7 @@ class CpuBackend final : public Backend {
 
   std::vector<Box> boxes_, next_boxes_, saved_boxes_;
   std::vector<Landmarks> landmarks_, next_landmarks_, saved_landmarks_;  // empty before O-Net, else one a box
+  int squares_ = 0;  // of each saved box
   Nms nms_;
 };
 

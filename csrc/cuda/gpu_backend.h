@@ -153,15 +153,25 @@ class GpuBackend final : public Backend {
     runtime_.for_each(bound_, Compact{saved_.data(), counter(kRanked), kept, current()});
   }
 
-  void save() override {
+  void save_and_square(bool truncating, std::span<const float> scales) override {
+    runtime_.use();
     saved_.reserve(capacity_);
     saved_bound_ = bound_;
     runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(counter(kSaved), current().count, sizeof(int));
+    squares_ = static_cast<int>(scales.size());
+    if (const int n = saved_bound_ * squares_; n > capacity_) make_room_for(n);
+    upload(scales_, std::vector<float>(scales.begin(), scales.end()));
+    bound_ = saved_bound_ * squares_;
+    runtime_.for_each(bound_, Repeat{saved_.data(), counter(kSaved), squares_, current()});
+    square(truncating, scales_.data(), squares_);
   }
 
-  void average_with_saved(int looks, bool scores) override {
-    runtime_.for_each(bound_, AverageIntoSaved{current(), saved_.data(), static_cast<float>(looks), scores});
+  void average_with_saved(bool scores) override {
+    runtime_.zero(status_.data(), static_cast<size_t>(saved_bound_) * squares_ * sizeof(int));
+    runtime_.for_each(bound_, FindOrders{current(), status_.data()});
+    runtime_.for_each(saved_bound_, AverageIntoSaved{current().data, status_.data(), squares_, scores, saved_.data(),
+                                                     counter(kSaved)});
     bound_ = saved_bound_;
     runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(current().count, counter(kSaved), sizeof(int));
@@ -175,10 +185,9 @@ class GpuBackend final : public Backend {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
   }
 
-  void square(bool truncating, float scale) override {
+  void square(bool truncating) override {
     runtime_.use();
-    filter([&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, scale, bits}); });
-    count();  // refine() must know how many crops to make
+    square(truncating, nullptr, 1);
   }
 
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true}); }
@@ -283,6 +292,13 @@ class GpuBackend final : public Backend {
     capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
     status_.reserve(capacity_);
     bits_.reserve(2 * words());
+  }
+
+  void square(bool truncating, const float* scales, int scale_count) {
+    filter([&](uint32_t* bits) {
+      runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count, bits});
+    });
+    count();  // refine() must know how many crops to make
   }
 
   template <typename T>
@@ -424,6 +440,8 @@ class GpuBackend final : public Backend {
   int capacity_ = 0;
   int bound_ = 0;  // no more boxes than this are in the current set
   int saved_bound_ = 0;
+  int squares_ = 0;  // of each saved box
+  Buffer<Runtime, float> scales_{runtime_};
   int proposed_ = 0;  // that P-Net had, room or not
   Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};
   Buffer<Runtime, uint32_t> bits_{runtime_};

@@ -290,6 +290,23 @@ def look(mips: Mips, boxes: Array, p: Params, scale: float = 1) -> Look:
     return Look(index, squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
 
 
+def look_again(
+    mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params
+) -> tuple[Array, Array, Array]:
+    """The means of each face's looks: those given and one at each of `second_pass_scales` that leaves it an area."""
+    looks = np.ones(len(boxes), np.float32)
+    sums = boxes.copy(), scores.copy(), landmarks.copy()
+    for scale in p.second_pass_scales:
+        again = look(mips, boxes, p, scale)
+        proper = is_proper(again.regressed)
+        seen = again.index[proper]
+        looks[seen] += 1
+        for total, values in zip(sums, (again.regressed, again.prob, again.landmarks), strict=True):
+            total[seen] += values[proper]
+    boxes, landmarks = (total / looks[:, np.newaxis] for total in sums[::2])
+    return boxes, sums[1] / looks if p.average_scores else scores, landmarks
+
+
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
     first = look(mips, boxes, p)
     average_scores = p.second_pass and p.average_scores
@@ -302,14 +319,8 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
         kept, landmarks = average_suppressed(regressed, prob, landmarks, index, p)
     else:
         landmarks = landmarks[index]
-    for n, scale in enumerate(p.second_pass_scales if p.second_pass and len(kept) else (), 1):
-        again = look(mips, kept, p, scale)
-        proper = is_proper(again.regressed)  # a face of which there is no further look stays as it is
-        seen = again.index[proper]
-        kept[seen] = (n * kept[seen] + again.regressed[proper]) / np.float32(n + 1)
-        landmarks[seen] = (n * landmarks[seen] + again.landmarks[proper]) / np.float32(n + 1)
-        if average_scores:
-            scores[seen] = (n * scores[seen] + again.prob[proper]) / np.float32(n + 1)
+    if p.second_pass and len(kept):
+        kept, scores, landmarks = look_again(mips, kept, scores, landmarks, p)
     if average_scores:
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= p.thresholds[2]]

@@ -185,21 +185,54 @@ struct AverageKept {
   }
 };
 
-// Makes the saved box of each box's order the mean of both, where it has the weight of so many looks.
-struct AverageIntoSaved {
-  BoxSet boxes;
-  DeviceBox* saved;
-  float looks;
-  bool scores;  // else they stay
+// Each saved box as many times as it has squares.
+struct Repeat {
+  const DeviceBox* saved;
+  const int* count;
+  int squares;
+  BoxSet to;
 
   TRTMTCNN_HD void operator()(int i) const {
-    if (i >= boxes.size()) return;
-    const DeviceBox& b = boxes.data[i];
-    DeviceBox& mean = saved[b.order];
-    AverageKept::scale(mean, looks);
-    AverageKept::add(mean, b);
-    AverageKept::scale(mean, 1 / (looks + 1));
-    if (scores) mean.score = (looks * mean.score + b.score) / (looks + 1);
+    const int n = *count * squares;
+    if (i == 0) *to.count = n;
+    if (i < n) to.data[i] = saved[i / squares];
+  }
+};
+
+// Where in the set the square of each order is; 0 at first, for those that are not.
+struct FindOrders {
+  BoxSet boxes;
+  int* places;  // plus one
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size()) places[boxes.data[i].order] = i + 1;
+  }
+};
+
+// Makes each saved box the mean of itself and of what its squares have become.
+struct AverageIntoSaved {
+  const DeviceBox* boxes;
+  const int* places;  // of FindOrders
+  int squares;
+  bool scores;  // else they stay
+  DeviceBox* saved;
+  const int* count;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= *count) return;
+    DeviceBox mean = saved[i];
+    float looks = 1, score = mean.score;
+    for (int s = 0; s < squares; ++s) {
+      const int place = places[i * squares + s];
+      if (place == 0) continue;
+      const DeviceBox& b = boxes[place - 1];
+      AverageKept::add(mean, b);
+      score += b.score;
+      ++looks;
+    }
+    AverageKept::scale(mean, 1 / looks);
+    if (scores) mean.score = score / looks;
+    saved[i] = mean;
   }
 };
 
@@ -251,14 +284,15 @@ struct Regress {
 struct Square {
   BoxSet boxes;
   bool truncating;
-  float scale;
+  const float* scales;  // of box i the one of i modulo their number; null: all 1
+  int scale_count;
   uint32_t* bits;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
     DeviceBox& b = boxes.data[i];
     b.order = i;
-    const float w = b.width(), h = b.height(), side = most(w, h) * scale;
+    const float w = b.width(), h = b.height(), side = most(w, h) * (scales ? scales[i % scale_count] : 1);
     b.x1 += (w - side) * 0.5f;
     b.y1 += (h - side) * 0.5f;
     if (truncating) {
