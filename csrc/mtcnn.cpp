@@ -94,21 +94,21 @@ int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
 }
 
 int TrtMtcnn::onet(float threshold, float nms_threshold) {
-  const auto look = [&](float least) {
+  const auto look = [&](float least, bool mirror) {
     backend_->refine(*onet_.context, *onet_.engine,
-                     {kOnetSide, least, options_.resize, !options_.whole_pixels, options_.mirror});
+                     {kOnetSide, least, options_.resize, !options_.whole_pixels, mirror});
     backend_->regress();
   };
-  const bool average_scores = options_.average_scores && !options_.looks.empty();
+  const bool again = !options_.looks.empty(), average_scores = options_.average_scores && again;
   backend_->square(options_.whole_pixels);
-  look(average_scores ? threshold / 2 : threshold);
+  look(average_scores ? threshold / 4 : threshold, options_.mirror && (options_.mirror_first || !again));
   if (options_.average_above < 1)
     backend_->nms_average(nms_threshold, options_.average_above);
   else
     backend_->nms(nms_threshold, Overlap::kMin, Scope::kFrame, kAll);
-  if (!options_.looks.empty() && backend_->count() > 0) {
+  if (again && backend_->count() > 0) {
     backend_->save_and_square(options_.whole_pixels, options_.looks);
-    look(-std::numeric_limits<float>::infinity());
+    look(-std::numeric_limits<float>::infinity(), options_.mirror);
     backend_->average_with_saved(average_scores);
   }
   if (average_scores) backend_->drop_below(threshold);

@@ -16,7 +16,8 @@ struct CascadeOptions {
   Resize resize = Resize::kArea;
   bool nms_on_windows = true;   // the authors' order: suppress, then regress
   bool whole_pixels = false;    // truncate and clip boxes and landmarks after every stage
-  bool mirror = false;          // O-Net on each crop and its mirror image, averaged
+  bool mirror = false;          // O-Net on each crop and its mirror image, averaged,
+  bool mirror_first = false;    // in its first look, too, where there are further ones
   std::vector<float> looks;     // O-Net again on what it found, in squares of each of these scales, averaged
   bool average_scores = false;  // of all looks
   float average_above = 1;      // overlap above which the final suppression averages; 1: never

@@ -46,6 +46,7 @@ def detect(
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
             mirror=p.mirror,
+            mirror_first=p.mirror_first,
             looks=p.second_pass_scales if p.second_pass else (),
             average_scores=p.average_scores,
             average_above=p.average_above,

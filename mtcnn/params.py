@@ -33,10 +33,12 @@ class Params:
         nms_boxes: P-Net and R-Net suppress "window" boxes and then regress, or "regressed" ones.
         whole_pixels: truncate boxes and landmarks to whole pixels and clip them after every stage.
         resize: "area" averages what an output pixel covers, "bilinear" samples between pixel centres.
-        mirror: O-Net looks at each crop and its mirror image, and the two are averaged.
+        mirror: O-Net looks at each crop and its mirror image, and the two are averaged. Where it looks again, it does
+            so only then;
+        mirror_first: unless this is set.
         second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
         second_pass_scales: it does so once for each of these, at a square so many times as large as the box.
-        average_scores: a face's score is the mean over all looks. The first look then lets half of O-Net's
+        average_scores: a face's score is the mean over all looks. The first look then lets a quarter of O-Net's
             threshold pass, and the mean has to reach it. Without ``second_pass`` it does nothing.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
@@ -55,6 +57,7 @@ class Params:
     whole_pixels: bool = False
     resize: str = "area"
     mirror: bool = False
+    mirror_first: bool = False
     second_pass: bool = False
     second_pass_scales: tuple[float, ...] = (1.0,)
     average_scores: bool = False
@@ -77,6 +80,7 @@ class Params:
             "whole_pixels": checks.flag(self.whole_pixels, "whole_pixels"),
             "resize": checks.choice(self.resize, "resize", _RESIZES),
             "mirror": checks.flag(self.mirror, "mirror"),
+            "mirror_first": checks.flag(self.mirror_first, "mirror_first"),
             "second_pass": checks.flag(self.second_pass, "second_pass"),
             "second_pass_scales": checks.some_numbers(self.second_pass_scales, "second_pass_scales", 0.25, 4, most=16),
             "average_scores": checks.flag(self.average_scores, "average_scores"),
@@ -101,7 +105,7 @@ PRESETS: Mapping[str, Params] = {
     ),
     "fast": Params(),
     "accurate": Params(
-        mirror=True, second_pass=True, second_pass_scales=(0.8, 1.0), average_scores=True, average_above=0.6
+        mirror=True, second_pass=True, second_pass_scales=(0.85,), average_scores=True, average_above=0.6
     ),
 }
 DEFAULT_PRESET = "accurate"

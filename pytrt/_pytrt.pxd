@@ -129,6 +129,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         cbool nms_on_windows
         cbool whole_pixels
         cbool mirror
+        cbool mirror_first
         vector[float] looks
         cbool average_scores
         float average_above

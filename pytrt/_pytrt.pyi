@@ -82,6 +82,7 @@ class Stages:
         nms_on_windows: bool = True,
         whole_pixels: bool = False,
         mirror: bool = False,
+        mirror_first: bool = False,
         looks: Sequence[float] = (),
         average_scores: bool = False,
         average_above: float = 1.0,

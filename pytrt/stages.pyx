@@ -30,7 +30,7 @@ cdef class Stages:
         return 0
 
     def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False,
-             bint mirror=False, looks=(), bint average_scores=False, average_above=1.0):
+             bint mirror=False, bint mirror_first=False, looks=(), bint average_scores=False, average_above=1.0):
         """Takes the frames of a call.
 
         images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
@@ -46,6 +46,7 @@ cdef class Stages:
         options.nms_on_windows = nms_on_windows
         options.whole_pixels = whole_pixels
         options.mirror = mirror
+        options.mirror_first = mirror_first
         for scale in looks:
             options.looks.push_back(_real(scale, "looks"))
             if not options.looks.back() > 0:

@@ -62,7 +62,6 @@ def floors(
     size: tuple[int, int],
     levels: Sequence[tuple[int, int]],
     crops: tuple[int, int],
-    looks: int,
     half: bool,
 ) -> dict[str, float]:
     """Milliseconds by stage.
@@ -70,8 +69,7 @@ def floors(
     Args:
         size: of the frame, (height, width).
         levels: of its pyramid, (height, width) each.
-        crops: how many R-Net and O-Net saw.
-        looks: O-Net's at each crop: 2 with mirror images.
+        crops: how many R-Net and O-Net saw, mirror images and further looks included.
         half: float16, of whose rate nothing is assumed: its floors are those of memory.
     """
     frame = 3.0 * size[0] * size[1]
@@ -81,7 +79,7 @@ def floors(
         # The frame is read, the canvas written and read.
         "pnet": Work(moved=frame + 2 * canvas, flops=sum(flops(PNET, h, w) for h, w in levels)),
         "rnet": Work(moved=crops[0] * 2 * 4.0 * 3 * 24 * 24, flops=crops[0] * flops(RNET, 24, 24)),
-        "onet": Work(moved=looks * crops[1] * 2 * 4.0 * 3 * 48 * 48, flops=looks * crops[1] * flops(ONET, 48, 48)),
+        "onet": Work(moved=crops[1] * 2 * 4.0 * 3 * 48 * 48, flops=crops[1] * flops(ONET, 48, 48)),
     }
     return {
         stage: round(

@@ -21,9 +21,10 @@ import numpy as np
 
 import pytrt
 from benchmarks.gpu.floors import Rates, floors, measure_rates
+from benchmarks.looks import onet_crops
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.flavours import TENSORRT_FLAVOURS, tensorrt
-from mtcnn.params import make_params
+from mtcnn.params import PRESETS
 from mtcnn.profiling import STAGES
 from tests.gpu import frames
 from tests.gpu.machine import (
@@ -200,9 +201,8 @@ def time_stages(detector: TrtMtcnn, img: frames.Image, preset: str) -> dict[str,
 def least_times(detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
     """What time_stages() measures, at best."""
     profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
-    looks = 2 if make_params(preset, {}).mirror else 1
-    crops = profile.rnet_boxes, profile.onet_boxes
-    return floors(rates, img.shape[:2], profile.levels, crops, looks, precision == "fp16")
+    crops = profile.rnet_boxes, onet_crops(profile, PRESETS[preset])
+    return floors(rates, img.shape[:2], profile.levels, crops, precision == "fp16")
 
 
 def endurance(flavour: str, precision: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper, shape_inference
 
+from benchmarks.looks import onet_crops
 from benchmarks.peers.processes import ROOT, use_cores, worker_environment
 from mtcnn.params import Params
 from mtcnn.profiling import Profile
@@ -52,9 +53,7 @@ def detection_flops(profile: Profile, p: Params) -> int:
     """Of the networks, on what they saw in a detection."""
     pnet = sum(network_flops(MODELS / "pnet.onnx", *level) for level in profile.levels)
     rnet = profile.rnet_boxes * network_flops(MODELS / "rnet.onnx", RNET_SIDE, RNET_SIDE)
-    # Of the further looks those at what was found in the end: boxes that they rejected are not known.
-    looks = profile.onet_boxes + (profile.faces * len(p.second_pass_scales) if p.second_pass else 0)
-    onet = looks * (2 if p.mirror else 1) * network_flops(MODELS / "onet.onnx", ONET_SIDE, ONET_SIDE)
+    onet = onet_crops(profile, p) * network_flops(MODELS / "onet.onnx", ONET_SIDE, ONET_SIDE)
     return pnet + rnet + onet
 
 

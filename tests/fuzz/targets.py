@@ -166,7 +166,7 @@ def stage(data: bytes) -> None:
         count = c.whole(0, 3)
         images = [c.picture() if c.yes() else c.image() for _ in range(count)]
         sizes = c.value(lambda: [(extent(), extent()) for _ in range(count)])
-        names = ("nms_on_windows", "whole_pixels", "mirror", "average_scores")
+        names = ("nms_on_windows", "whole_pixels", "mirror", "mirror_first", "average_scores")
         flags = {name: c.yes() for name in names}
         looks = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
         stages().load(images, sizes, resize=c.value(lambda: "area"), average_above=unit(), looks=looks, **flags)

@@ -171,6 +171,7 @@ def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcn
         "whole_pixels": data.draw(st.booleans()),
         "resize": data.draw(st.sampled_from(["area", "bilinear"])),
         "mirror": data.draw(st.booleans()),
+        "mirror_first": data.draw(st.booleans()),
         "second_pass": data.draw(st.booleans()),
         "second_pass_scales": data.draw(st.sampled_from([(1.0,), (0.8, 1.0), (1.3, 0.9, 1.0)])),
         "average_scores": data.draw(st.booleans()),

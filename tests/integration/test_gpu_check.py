@@ -145,7 +145,7 @@ class TestFloors:
 
         def least(upload: float, memory: float, flops: float, half: bool = False) -> dict[str, float]:
             rates = floors.Rates(upload, memory, flops)
-            return dict(floors.floors(rates, size, levels, (500, 60), 2, half))
+            return dict(floors.floors(rates, size, levels, (500, 120), half))
 
         assert least(25e9, 1e30, 1e30) == {"load": pytest.approx(0.24883), "pnet": 0, "rnet": 0, "onet": 0}
         computed = least(1e30, 1e30, 1e12)

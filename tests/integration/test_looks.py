@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from mtcnn import TrtMtcnn
 from tests import pictures
+from tests.emulated import emulated_detector
 
 Image = NDArray[np.uint8]
 LOOKS = (0.8, 1.0)
@@ -54,3 +57,36 @@ def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
         alone = detector.detect(img, 20)
         np.testing.assert_allclose(dets, alone[0], atol=1e-3)
         np.testing.assert_allclose(landmarks, alone[1], atol=1e-3)
+
+
+def test_mirror_images_in_the_first_look(crowd: Image, detector: TrtMtcnn) -> None:
+    """They are there if asked for, or if no other look follows; elsewhere `mirror_first` does nothing."""
+    faces = {first: detector.detect(crowd, 40, mirror_first=first)[0] for first in (False, True)}
+    assert len(faces[False]) == len(faces[True]) > 2
+    assert 0 < np.abs(faces[False] - faces[True]).max() < 5
+    for other in ({"second_pass": False}, {"mirror": False}):
+        plain, first = (detector.detect(crowd, 40, mirror_first=first, **other)[0] for first in (False, True))
+        np.testing.assert_array_equal(plain, first)
+    once = [detector.detect(crowd, 40, second_pass=False, mirror=mirror)[0] for mirror in (False, True)]
+    assert np.abs(once[0] - once[1]).max() > 0
+
+
+def test_more_squares_than_there_was_room_for(crowd: Image, detector: TrtMtcnn) -> None:
+    """Of boxes that a GPU has room for at first; this many looks at once, and each still counts for its own box."""
+    scales = tuple(np.linspace(0.8, 1.1, 16))
+    params: dict[str, Any] = {
+        "thresholds": (0.02, 0.0, 0.0),
+        "nms_thresholds": (1, 1, 1, 1),
+        "max_onet": 600,
+        "second_pass_scales": scales,
+        "average_above": 1,
+    }
+    dets, landmarks = detector.detect(crowd, 20, **params)
+    assert len(dets) * len(scales) > 8192
+    with emulated_detector() as gpu:
+        found, points = gpu.detect(crowd, 20, **params)
+    # Scores that are nearly equal may change places.
+    ours, theirs = np.hstack([dets, landmarks]), np.hstack([found, points])
+    distances = np.abs(ours[:, np.newaxis] - theirs).max(axis=2)
+    assert distances.shape == (len(ours), len(ours))
+    assert max(distances.min(axis=0).max(), distances.min(axis=1).max()) < 2e-3

@@ -72,6 +72,7 @@ def test_no_face_is_lost(data: st.DataObject, detectors: Detectors, astronaut: N
     params: dict[str, Any] = {
         "whole_pixels": data.draw(st.booleans()),
         "mirror": data.draw(st.booleans()),
+        "mirror_first": True,  # or the first look would be another
         "average_above": data.draw(st.sampled_from([0.3, 1.0])),
         "thresholds": (0.3, data.draw(st.sampled_from([0.05, 0.2])), 0.01),
         "nms_thresholds": (0.5, 0.7, 0.9, 0.9),
@@ -97,8 +98,8 @@ def test_some_looks_are_lost(detectors: Detectors, astronaut: NDArray[np.uint8])
     seen = []
     look = cascade.look
 
-    def watched(mips: Any, boxes: Any, p: Any, scale: float = 1) -> cascade.Look:
-        found = look(mips, boxes, p, scale)
+    def watched(mips: Any, boxes: Any, *others: Any, **named: Any) -> cascade.Look:
+        found = look(mips, boxes, *others, **named)
         seen.append((len(boxes), found.index))
         return found
 

@@ -273,11 +273,11 @@ class Look:
     landmarks: Array  # (n, 10), pixels
 
 
-def look(mips: Mips, boxes: Array, p: Params, scale: float = 1) -> Look:
+def look(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) -> Look:
     index, squares, w, h, windows = squares_and_windows(boxes, p, scale)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
-    if p.mirror:
+    if mirror:
         prob, reg, marks = mirror_mean((prob, reg, marks), run_onet(np.ascontiguousarray(crops[:, :, :, ::-1])))
     inset = 1 if p.whole_pixels else 0  # the well-known port multiplies by x2 - x1
     landmarks = np.concatenate(
@@ -297,7 +297,7 @@ def look_again(
     looks = np.ones(len(boxes), np.float32)
     sums = boxes.copy(), scores.copy(), landmarks.copy()
     for scale in p.second_pass_scales:
-        again = look(mips, boxes, p, scale)
+        again = look(mips, boxes, p, p.mirror, scale)
         proper = is_proper(again.regressed)
         seen = again.index[proper]
         looks[seen] += 1
@@ -308,9 +308,9 @@ def look_again(
 
 
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
-    first = look(mips, boxes, p)
+    first = look(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
     average_scores = p.second_pass and p.average_scores
-    least = p.thresholds[2] / 2 if average_scores else p.thresholds[2]
+    least = p.thresholds[2] / 4 if average_scores else p.thresholds[2]
     passed = np.flatnonzero((first.prob >= least) & is_proper(first.regressed))
     regressed, prob, landmarks = first.regressed[passed], first.prob[passed], first.landmarks[passed]
     index = nms(regressed, prob, p.nms_thresholds[3], "min")

@@ -18,17 +18,18 @@ class Params:
     resize: str = "area"
     max_rnet: int = 10_000
     max_onet: int = 10_000
-    mirror: bool = False  # O-Net on each crop and its mirror image, averaged
+    mirror: bool = False  # O-Net on each crop and its mirror image, averaged; not in the first look of several,
+    mirror_first: bool = False  # or there, too
     second_pass: bool = False  # O-Net again on the result, averaged with the first
     second_pass_scales: tuple[float, ...] = (1.0,)  # once for each, in squares so many times as large
-    average_scores: bool = False  # over all looks; half the threshold then passes the first
+    average_scores: bool = False  # over all looks; a quarter of the threshold then passes the first
     average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 
 PRESETS = {
     "fast": Params(),
     "accurate": Params(
-        mirror=True, second_pass=True, second_pass_scales=(0.8, 1.0), average_scores=True, average_above=0.6
+        mirror=True, second_pass=True, second_pass_scales=(0.85,), average_scores=True, average_above=0.6
     ),
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),

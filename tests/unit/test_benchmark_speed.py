@@ -93,12 +93,15 @@ class TestFloor:
         pnet = network_flops(MODELS / "pnet.onnx", 24, 24) + network_flops(MODELS / "pnet.onnx", 12, 12)
         rnet, onet = network_flops(MODELS / "rnet.onnx", 24, 24), network_flops(MODELS / "onet.onnx", 48, 48)
         assert detection_flops(profile, PRESETS["fast"]) == pnet + 10 * rnet + 5 * onet
-        # Five boxes, two faces once more or twice more, all of them mirrored or not.
-        p = dataclasses.replace(PRESETS["accurate"], mirror=True, second_pass=True, second_pass_scales=(1.0,))
+        # Five boxes, two faces once more or twice more, some or all of them mirrored.
+        changes = {"mirror": True, "mirror_first": True, "second_pass": True, "second_pass_scales": (1.0,)}
+        p = dataclasses.replace(PRESETS["accurate"], **changes)
         assert detection_flops(profile, p) == pnet + 10 * rnet + 14 * onet
+        assert detection_flops(profile, dataclasses.replace(p, mirror_first=False)) == pnet + 10 * rnet + 9 * onet
         assert detection_flops(profile, dataclasses.replace(p, mirror=False)) == pnet + 10 * rnet + 7 * onet
         twice = dataclasses.replace(p, second_pass_scales=(0.8, 1.0))
         assert detection_flops(profile, twice) == pnet + 10 * rnet + 18 * onet
+        twice = dataclasses.replace(twice, mirror_first=False)
         assert detection_flops(profile, dataclasses.replace(twice, second_pass=False)) == pnet + 10 * rnet + 10 * onet
 
     def test_milliseconds(self) -> None:

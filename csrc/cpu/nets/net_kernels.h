@@ -53,8 +53,9 @@ constexpr int64_t pnet_plane(int n) { return ((n + 1) / 2 + kRoom + 15) / 16 * 1
 constexpr size_t pnet_row_bytes(int n) { return (4 * 6 * static_cast<size_t>(pnet_plane(n)) + 63) / 64 * 64; }
 
 // Floats that a layer works in: the largest need of any.
-inline constexpr int kRnetRoom = 25 * 9 * (32 + 48);
-inline constexpr int kOnetRoom = 36 * 16 * (64 + 64);
+inline constexpr int kPlaceGap = 16;
+inline constexpr int kRnetRoom = 25 * (9 * (32 + 48) + 2 * kPlaceGap);
+inline constexpr int kOnetRoom = 36 * (16 * (64 + 64) + 2 * kPlaceGap);
 
 // Bytes of a part of the scratch memory that holds n values of any kind.
 constexpr size_t scratch_part(int64_t n) { return (static_cast<size_t>(n) * 4 + 4 * kRoom + 63) / 64 * 64; }

@@ -111,11 +111,14 @@ TRTMTCNN_INLINE void conv_row(const typename E::Value* const* rows, int n, const
     tiles<E, C, K, kVectors, 1, kTile.vectors, S>(rows, n, conv, out);
 }
 
-// n rows of I inputs to O outputs.
-template <class E, int I, int O, class Out>
+// n rows of I inputs to O outputs; few of them at a time as well, since reading the weights is most of the work.
+template <class E, int I, int O, int P = best_tile(64, ceil_div(O, kLanes)).pixels, class Out>
 void dense(const typename E::Value* in, int n, const PackedConv& conv, const Out& out) {
+  constexpr int kVectors = ceil_div(O, kLanes), kV = best_tile(64, kVectors).vectors;
+  if constexpr (P > 1)
+    if (n < P) return dense<E, I, O, P - 1>(in, n, conv, out);
   const typename E::Value* rows[1] = {in};
-  conv_row<E, I, 1, O, 64>(rows, n, conv, out);
+  tiles<E, I, 1, kVectors, P, kV, I>(rows, n, conv, out);
 }
 
 }  // namespace

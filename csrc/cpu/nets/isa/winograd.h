@@ -81,10 +81,11 @@ class Winograd {
 
  private:
   static constexpr int kStride = ceil_div(C, kLanes) * kLanes;  // of transformed values, from tile to tile
-  static constexpr int kInputs = T * kStride;
+  // From one place of the transform to the next: not by a power of two, whose places would all be in one set of a cache.
+  static constexpr int kInputs = T * kStride + kPlaceGap, kProducts = T * O + kPlaceGap;
 
  public:
-  static constexpr int kRoom = kIn * kIn * (kInputs + T * O);  // floats to work in
+  static constexpr int kRoom = kIn * kIn * (kInputs + kProducts);  // floats to work in
 
   // source(tile, const float* (&rows)[kIn]), sink(tile, float* (&rows)[kOut]): where a tile's pixels begin.
   template <class Source, class Sink>
@@ -177,7 +178,7 @@ class Winograd {
   static TRTMTCNN_INLINE void multiply_tiles(const float* inputs, int n, const float* weights, float* products) {
     if constexpr (P > 1)
       if (n < P) return multiply_tiles<(P + 1) / 2, V>(inputs, n, weights, products);
-    for (int i = 0; i < kIn * kIn; ++i, inputs += kInputs, weights += C * O, products += T * O)
+    for (int i = 0; i < kIn * kIn; ++i, inputs += kInputs, weights += C * O, products += kProducts)
       multiply_one<P, V>(inputs, n, weights, products);
   }
 
@@ -215,7 +216,7 @@ class Winograd {
       for (int x = 0; x < kIn; ++x) {
         Vector column[kIn], sums[kOut];
 #pragma GCC unroll 32
-        for (int r = 0; r < kIn; ++r) column[r] = load(products + (r * kIn + x) * T * O + c);
+        for (int r = 0; r < kIn; ++r) column[r] = load(products + (r * kIn + x) * kProducts + c);
         F::output(column, sums);
 #pragma GCC unroll 32
         for (int y = 0; y < kOut; ++y) down[y][x] = sums[y];

@@ -1,0 +1,17 @@
+"""What O-Net saw in a detection."""
+
+from __future__ import annotations
+
+from mtcnn.params import Params
+from mtcnn.profiling import Profile
+
+__all__ = ["onet_crops"]
+
+
+def onet_crops(profile: Profile, p: Params) -> int:
+    """Crops and their mirror images. Of the further looks those at the faces found: boxes they rejected are not known."""
+    views = 2 if p.mirror else 1
+    if not p.second_pass:
+        return profile.onet_boxes * views
+    first = views if p.mirror_first else 1
+    return profile.onet_boxes * first + profile.faces * len(p.second_pass_scales) * views
