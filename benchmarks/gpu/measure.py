@@ -24,7 +24,7 @@ from benchmarks.gpu.floors import Rates, floors, measure_rates
 from benchmarks.looks import onet_crops
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.flavours import TENSORRT_FLAVOURS, tensorrt
-from mtcnn.params import PRESETS
+from mtcnn.params import make_params
 from mtcnn.profiling import STAGES
 from tests.gpu import frames
 from tests.gpu.machine import (
@@ -201,7 +201,7 @@ def time_stages(detector: TrtMtcnn, img: frames.Image, preset: str) -> dict[str,
 def least_times(detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
     """What time_stages() measures, at best."""
     profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
-    crops = profile.rnet_boxes, onet_crops(profile, PRESETS[preset])
+    crops = profile.rnet_boxes, onet_crops(profile, make_params(preset, {}))
     return floors(rates, img.shape[:2], profile.levels, crops, precision == "fp16")
 
 
