@@ -12,6 +12,7 @@ import pty
 import select
 import shutil
 import signal
+import re
 import subprocess
 import sys
 import termios
