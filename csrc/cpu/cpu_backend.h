@@ -95,7 +95,7 @@ class CpuBackend final : public Backend {
 
   std::vector<Box> boxes_, next_boxes_, saved_boxes_;
   std::vector<Landmarks> landmarks_, next_landmarks_, saved_landmarks_;  // empty before O-Net, else one a box
-  int squares_ = 0;  // of each saved box
+  int squares_ = 0;                                                      // of each saved box
   Nms nms_;
 };
 

@@ -295,9 +295,8 @@ class GpuBackend final : public Backend {
   }
 
   void square(bool truncating, const float* scales, int scale_count) {
-    filter([&](uint32_t* bits) {
-      runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count, bits});
-    });
+    filter(
+        [&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count, bits}); });
     count();  // refine() must know how many crops to make
   }
 

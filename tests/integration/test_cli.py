@@ -9,10 +9,10 @@ import importlib.util
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
-import re
 import subprocess
 import sys
 import termios

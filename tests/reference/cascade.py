@@ -290,9 +290,7 @@ def look(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) ->
     return Look(index, squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
 
 
-def look_again(
-    mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params
-) -> tuple[Array, Array, Array]:
+def look_again(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params) -> tuple[Array, Array, Array]:
     """The means of each face's looks: those given and one at each of `second_pass_scales` that leaves it an area."""
     looks = np.ones(len(boxes), np.float32)
     sums = boxes.copy(), scores.copy(), landmarks.copy()
