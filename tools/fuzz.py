@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=300, help="for all targets together (default %(default)s)")
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the target on this file alone")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     folder = options.folder.resolve()
     targets = options.targets or list(TARGETS)
     findings = folder / "findings"
