@@ -26,7 +26,15 @@ OTHER_PEERS = {
 }
 # What they need; OpenCV 5 is left out since its dnn gets MTCNN's networks wrong.
 NEEDS = {
-    "facenet-pytorch": ["torch==2.2.*", "torchvision==0.17.*", "numpy<2", "pillow", "requests", "tqdm"],
+    "facenet-pytorch": [
+        "torch==2.2.*",
+        "torchvision==0.17.*",
+        "numpy<2",
+        "opencv-python-headless<4.12",
+        "pillow",
+        "requests",
+        "tqdm",
+    ],
     "yunet": ["numpy", "opencv-python-headless<5"],
 }
 Maker = tuple[str, dict[str, Any]]  # one of worker.py's MAKERS and its parameters

@@ -186,10 +186,10 @@ def limit_threads(count: int) -> None:
         return
     make = onnxruntime.InferenceSession
 
-    def limited(*arguments: Any, **named: Any) -> Any:
-        options = onnxruntime.SessionOptions()
+    def limited(model: Any, sess_options: Any = None, **named: Any) -> Any:
+        options = sess_options or onnxruntime.SessionOptions()
         options.intra_op_num_threads = count
-        return make(*arguments, sess_options=options, **named)
+        return make(model, options, **named)
 
     onnxruntime.InferenceSession = limited
 
