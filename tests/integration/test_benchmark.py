@@ -81,6 +81,21 @@ def test_imports() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_float16_is_near_and_not_the_same(detector: TrtMtcnn, image: Path) -> None:
+    pytest.importorskip("onnxconverter_common")
+    pytest.importorskip("onnxruntime")
+    dets, landmarks = detector.detect(np.load(image), 40)
+    far = {}
+    for precision in ("fp32", "fp16"):
+        reference = Detector("reference accurate", precision=precision)
+        answer = reference.call(image, 40)
+        reference.close()
+        assert np.abs(np.array(answer["landmarks"]) - landmarks).max() < 0.5
+        far[precision] = np.abs(np.array(answer["dets"]) - dets).max()
+    assert far["fp32"] < 1e-3 < far["fp16"] < 0.5
+
+
 def test_the_machine_s_peak() -> None:
     peak = machine_peak(1)
     assert peak["gflops"] > 0.5 and peak["gb_per_s"] > 0.1
@@ -96,7 +111,15 @@ def test_the_machine_s_peak() -> None:
     ],
 )
 def test_wrong_arguments(arguments: list[str], said: str) -> None:
-    command = [sys.executable, "-m", "benchmarks.speed.compare", *arguments]
+    said_so("benchmarks.speed.compare", arguments, said)
+
+
+def test_wrong_arguments_of_accuracy(tmp_path: Path) -> None:
+    said_so("benchmarks.accuracy.compare", ["--data", str(tmp_path), "--yunet", "absent.onnx"], "no file absent.onnx")
+
+
+def said_so(module: str, arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
 
