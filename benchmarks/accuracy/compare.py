@@ -41,7 +41,7 @@ def main() -> int:
     options = read_options()
     detectors = [ours(spec) for spec in (*PRESETS, *options.also)]
     if options.float16:
-        detectors += [Detector("reference accurate", f"accurate, {kind}", precision=kind) for kind in ("fp32", "fp16")]
+        detectors.append(Detector("reference accurate", "accurate, float16", precision="fp16"))
     detectors += [Detector(name, label, **params) for label, (name, params) in options.peers.items()]
     report: dict[str, Any] = {
         "machine": machine(),
