@@ -29,9 +29,7 @@ def number(value: object, name: str, low: float, high: float, open_ends: bool = 
 
 def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[Any, ...]:
     """`count` numbers in [0, 1]."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be {count} numbers ({what}), got {values!r}")
-    found = list(islice(values, count + 1))  # it may have no end
+    found = _items(values, count + 1, f"{name} must be {count} numbers ({what})")
     if len(found) != count:
         got = len(found) if len(found) < count else "more"
         raise ValueError(f"{name} must be {count} numbers ({what}), got {got}")
@@ -40,12 +38,21 @@ def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[A
 
 def some_numbers(values: object, name: str, low: float, high: float, most: int) -> tuple[float, ...]:
     """One number or more, `most` at most."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} must be numbers, got {values!r}")
-    found = list(values)
+    found = _items(values, most + 1, f"{name} must be numbers")
     if not 1 <= len(found) <= most:
-        raise ValueError(f"{name} must be 1 to {most} numbers, got {len(found)}")
+        got = len(found) if len(found) <= most else "more"
+        raise ValueError(f"{name} must be 1 to {most} numbers, got {got}")
     return tuple(number(v, f"{name}[{i}]", low, high) for i, v in enumerate(found))
+
+
+def _items(values: object, most: int, expected: str) -> list[Any]:
+    """The first `most` of them, since there may be no end."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{expected}, got {values!r}")
+    try:
+        return list(islice(values, most))
+    except (TypeError, NotImplementedError) as error:  # an array of no dimension, a memoryview of several
+        raise TypeError(f"{expected}, got {values!r}") from error
 
 
 def whole(value: object, name: str, low: int, high: int) -> int:
@@ -61,9 +68,10 @@ def size(value: object, name: str) -> tuple[int, int] | None:
     """(height, width), or None."""
     if value is None:
         return None
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or len(value) != 2:
-        raise TypeError(f"{name} must be (height, width) or None, got {value!r}")
-    return whole(value[0], f"{name}[0]", 1, 1 << 24), whole(value[1], f"{name}[1]", 1, 1 << 24)
+    expected = f"{name} must be (height, width) or None"
+    if not isinstance(value, Sequence) or len(found := _items(value, 3, expected)) != 2:
+        raise TypeError(f"{expected}, got {value!r}")
+    return whole(found[0], f"{name}[0]", 1, 1 << 24), whole(found[1], f"{name}[1]", 1, 1 << 24)
 
 
 def path(value: object, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from dataclasses import FrozenInstanceError, asdict, fields
 from decimal import Decimal
@@ -171,8 +172,18 @@ def test_second_pass_scales(values: Any) -> None:
         (1.0, TypeError),
         ("1", TypeError),
         (("1",), TypeError),
+        (itertools.repeat(1.0), ValueError),
+        (np.array(1.0), TypeError),
+        (memoryview(np.ones((2, 2))), TypeError),
     ],
 )
 def test_wrong_second_pass_scales(values: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="second_pass_scales"):
         Params(second_pass_scales=values)
+
+
+@pytest.mark.parametrize("values", [np.array(0.5), memoryview(np.ones((3, 2))), {"a": 0.5, "b": 0.5, "c": 0.5}])
+@pytest.mark.parametrize("name", ["thresholds", "max_size"])
+def test_what_is_no_row_of_numbers(name: str, values: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name}.* must be .*got"):
+        Params(**{name: values})
