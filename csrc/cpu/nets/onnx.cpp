@@ -93,6 +93,7 @@ void append(std::vector<int64_t>& values, const Message::Field& field) {
 
 void append(std::vector<float>& values, std::string_view bytes) {
   if (bytes.size() % sizeof(float) != 0) throw Malformed();
+  if (bytes.empty()) return;  // memcpy() takes no null
   const size_t before = values.size();
   values.resize(before + bytes.size() / sizeof(float));
   std::memcpy(values.data() + before, bytes.data(), bytes.size());
