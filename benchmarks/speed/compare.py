@@ -96,7 +96,8 @@ def detectors_asked_for(options: argparse.Namespace) -> dict[str, Maker]:
         for preset in ("fast", "accurate") if precision else ("fast", "accurate", "port"):
             name = f"trt-mtcnn {preset}"
             makers[name + precision] = (name, {"engines": paths})
-    return makers | options.peers
+    peers: dict[str, Maker] = options.peers
+    return makers | peers
 
 
 def make_engines(precision: str) -> list[str]:
