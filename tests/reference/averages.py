@@ -21,7 +21,8 @@ def mirror_mean(plain: Answer, mirrored: Answer) -> Answer:
     reg = np.stack([-reg[:, 2], reg[:, 1], -reg[:, 0], reg[:, 3]], axis=1)
     x, y = marks[:, :5], marks[:, 5:]
     marks = np.concatenate([1 - x[:, SWAPPED], y[:, SWAPPED]], axis=1)
-    return (plain[0] + prob) / 2, (plain[1] + reg) / 2, (plain[2] + marks) / 2
+    two = np.float32(2)
+    return (plain[0] + prob) / two, (plain[1] + reg) / two, (plain[2] + marks) / two
 
 
 def average_suppressed(

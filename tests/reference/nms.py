@@ -26,7 +26,8 @@ def overlaps(box: NDArray[np.float32], boxes: NDArray[np.float32], method: str) 
     else:
         raise ValueError(f'method must be "union" or "min", not {method!r}')
     # boxes without area have nothing in common with any
-    return np.divide(common, of, out=np.zeros_like(common), where=common > 0)
+    shares: NDArray[np.float32] = np.divide(common, of, out=np.zeros_like(common), where=common > 0)
+    return shares
 
 
 def nms(
