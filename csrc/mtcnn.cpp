@@ -28,6 +28,12 @@ PackLimits canvas_limits(const Backend& backend, const Engine& pnet) {
   return limits;
 }
 
+// What passes O-Net's first look: scores that further ones, of 1 at most, can lift to a mean of the threshold; and at
+// least a quarter of it, for the time that each takes.
+float least_first_score(float threshold, size_t further_looks) {
+  return std::max(threshold / 4, threshold - static_cast<float>(further_looks) * (1 - threshold));
+}
+
 }  // namespace
 
 TrtMtcnn::TrtMtcnn(std::unique_ptr<Backend> backend, std::shared_ptr<Engine> pnet, std::shared_ptr<Engine> rnet,
@@ -101,7 +107,8 @@ int TrtMtcnn::onet(float threshold, float nms_threshold) {
   };
   const bool again = !options_.looks.empty(), average_scores = options_.average_scores && again;
   backend_->square(options_.whole_pixels);
-  look(average_scores ? threshold / 4 : threshold, options_.mirror && (options_.mirror_first || !again));
+  look(average_scores ? least_first_score(threshold, options_.looks.size()) : threshold,
+       options_.mirror && (options_.mirror_first || !again));
   if (options_.average_above < 1)
     backend_->nms_average(nms_threshold, options_.average_above);
   else

@@ -38,8 +38,9 @@ class Params:
         mirror_first: unless this is set.
         second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
         second_pass_scales: it does so once for each of these, at a square so many times as large as the box.
-        average_scores: a face's score is the mean over all looks. The first look then lets a quarter of O-Net's
-            threshold pass, and the mean has to reach it. Without ``second_pass`` it does nothing.
+        average_scores: a face's score is the mean over all looks. That has to reach O-Net's threshold t; the first of
+            1 + n looks lets max(t/4, t - n*(1 - t)) pass, below which no mean can, or hardly ever does. Without
+            ``second_pass`` it does nothing.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
         networks: how many of P-Net, R-Net and O-Net look; without O-Net landmarks are zeros.

@@ -37,6 +37,20 @@ def test_scores_are_means_and_reach_the_threshold(crowd: Image, detector: TrtMtc
     assert 0 < len(strict) <= len(mean) and (strict[:, 4] >= 0.8).all()
 
 
+@pytest.mark.parametrize(("scales", "threshold"), [((0.85,), 0.6), ((0.85,), 0.9), (LOOKS, 0.8)])
+def test_no_mean_is_lost_in_the_first_look(
+    crowd: Image, detector: TrtMtcnn, scales: tuple[float, ...], threshold: float
+) -> None:
+    """Where more than a quarter of the threshold has to pass: what does not could not have reached the threshold."""
+    common: dict[str, Any] = {"minsize": 20, "second_pass_scales": scales, "average_above": 1}
+    every, _ = detector.detect(crowd, thresholds=(0.3, 0.1, 0.01), **common)
+    found, _ = detector.detect(crowd, thresholds=(0.3, 0.1, threshold), **common)
+    enough = every[every[:, 4] >= threshold]
+    assert len(every) > len(enough) >= 4
+    assert found.shape == enough.shape
+    np.testing.assert_allclose(found, enough, atol=1e-3)
+
+
 def test_without_second_pass_scores_stay(crowd: Image, detector: TrtMtcnn) -> None:
     plain = detector.detect(crowd, 20, second_pass=False, average_scores=False)
     for a, b in zip(detector.detect(crowd, 20, second_pass=False, average_scores=True), plain, strict=True):

@@ -308,7 +308,9 @@ def look_again(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Par
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
     first = look(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
     average_scores = p.second_pass and p.average_scores
-    least = p.thresholds[2] / 4 if average_scores else p.thresholds[2]
+    least = t = p.thresholds[2]
+    if average_scores:
+        least = max(t / 4, t - len(p.second_pass_scales) * (1 - t))
     passed = np.flatnonzero((first.prob >= least) & is_proper(first.regressed))
     regressed, prob, landmarks = first.regressed[passed], first.prob[passed], first.landmarks[passed]
     index = nms(regressed, prob, p.nms_thresholds[3], "min")

@@ -22,7 +22,7 @@ class Params:
     mirror_first: bool = False  # or there, too
     second_pass: bool = False  # O-Net again on the result, averaged with the first
     second_pass_scales: tuple[float, ...] = (1.0,)  # once for each, in squares so many times as large
-    average_scores: bool = False  # over all looks; a quarter of the threshold then passes the first
+    average_scores: bool = False  # over all looks; the first then lets pass what may reach the threshold
     average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 
