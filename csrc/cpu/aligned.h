@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
 #include <vector>
 
-namespace trtmtcnn::cpu {
+#include "cpu/memory.h"
 
-inline constexpr size_t kCacheLine = 64;
+namespace trtmtcnn::cpu {
 
 template <class T>
 struct AlignedAllocator {
@@ -15,8 +14,8 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kCacheLine})); }
-  void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t{kCacheLine}); }
+  T* allocate(size_t n) { return static_cast<T*>(cpu::allocate(n * sizeof(T))); }
+  void deallocate(T* p, size_t n) { cpu::deallocate(p, n * sizeof(T)); }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
 

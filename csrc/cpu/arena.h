@@ -4,8 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "cpu/memory.h"
 
 namespace trtmtcnn::cpu {
 
@@ -15,13 +16,11 @@ class Arena {
   void reset();
 
  private:
-  struct Block {
-    std::unique_ptr<uint8_t[]> bytes;
-    size_t size;
-  };
   void add_block(size_t size);
+  uint8_t* last() const { return reinterpret_cast<uint8_t*>(blocks_.back().get()); }
+  size_t last_size() const { return blocks_.back().get_deleter().bytes; }
 
-  std::vector<Block> blocks_;
+  std::vector<Memory> blocks_;
   size_t used_ = 0;  // of the last block
 };
 

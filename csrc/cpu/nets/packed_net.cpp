@@ -3,14 +3,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <new>
-
-#include "cpu/aligned.h"
 
 namespace trtmtcnn::cpu {
 namespace {
-
-constexpr std::align_val_t kAlignment{kCacheLine};
 
 // Rounds to the nearest, ties to even, as the hardware does. Weights are finite.
 uint16_t to_bfloat16(float value) {
@@ -26,12 +21,10 @@ int tile_of(Net net, size_t layer) {
 
 }  // namespace
 
-void PackedNet::Free::operator()(std::byte* p) const { ::operator delete(p, kAlignment); }
-
 template <class T>
 T* PackedNet::allocate(size_t n) {
   const size_t bytes = n * sizeof(T);
-  buffers_.emplace_back(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
+  buffers_.push_back(allocate_memory(bytes));
   std::memset(buffers_.back().get(), 0, bytes);
   return reinterpret_cast<T*>(buffers_.back().get());
 }

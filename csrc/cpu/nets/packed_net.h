@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
+#include "cpu/memory.h"
 #include "cpu/nets/net_kernels.h"
 #include "cpu/nets/network.h"
 
@@ -24,11 +24,6 @@ class PackedNet {
   float face_bias() const { return face_bias_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
-  using Buffer = std::unique_ptr<std::byte, Free>;
-
   template <class T>
   T* allocate(size_t n);
   void pack(const Conv& conv, int tile, bool as_floats);
@@ -36,7 +31,7 @@ class PackedNet {
 
   Net net_;
   const NetKernels& kernels_;
-  std::vector<Buffer> buffers_;
+  std::vector<Memory> buffers_;
   std::vector<PackedConv> convs_;
   std::vector<float> face_weights_;
   float face_bias_ = 0;

@@ -1,0 +1,33 @@
+#include "cpu/memory.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "cpu/sanitizer.h"
+
+namespace trtmtcnn::cpu {
+namespace {
+
+constexpr std::align_val_t kAlignment{kCacheLine};
+
+// From here on a mapping of its own wastes little. AddressSanitizer watches the edges of what `new` gave only.
+bool has_mapping(size_t bytes) { return !kAddressSanitizer && bytes >= size_t{64} << 10; }
+
+}  // namespace
+
+void* allocate(size_t bytes) {
+  if (!has_mapping(bytes)) return ::operator new(bytes, kAlignment);
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  return p;
+}
+
+void deallocate(void* p, size_t bytes) {
+  if (has_mapping(bytes))
+    munmap(p, bytes);
+  else
+    ::operator delete(p, kAlignment);
+}
+
+}  // namespace trtmtcnn::cpu
