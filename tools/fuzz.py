@@ -60,8 +60,7 @@ def main() -> int:
         else:
             arguments = [f"-max_total_time={max(1, options.seconds // len(targets))}", str(kept), str(seeds)]
         command = [sys.executable, __file__, f"-artifact_prefix={findings}/{target}-", "-print_final_stats=1"]
-        # Seconds: many boxes that overlap little are compared each with each, which takes 20 under the sanitizers.
-        command += ["-max_len=400", "-timeout=300", "-rss_limit_mb=6000", "-malloc_limit_mb=1000000", *arguments]
+        command += ["-max_len=400", "-timeout=60", "-rss_limit_mb=6000", "-malloc_limit_mb=1000000", *arguments]
         log = folder / f"{target}.log"
         with log.open("w") as file:
             code = subprocess.run(
