@@ -368,31 +368,40 @@ void CpuBackend::nms_average(float threshold, float average_above) {
   nms_.run(boxes_, threshold, Overlap::kMin, Scope::kFrame, std::numeric_limits<int>::max());
   next_boxes_.clear();
   next_landmarks_.clear();
-  for (const int kept : nms_.kept()) {
-    float total = 0;
-    Box mean = boxes_[kept];
-    mean.x1 = mean.y1 = mean.x2 = mean.y2 = 0;
-    Landmarks points{};
-    for (const int i : nms_.order()) {
-      if (i != kept &&
-          (nms_.suppressor(i) != kept || overlap(boxes_[kept], boxes_[i], Overlap::kUnion) <= average_above))
-        continue;
-      const Box& b = boxes_[i];
-      total += b.score;
-      mean.x1 += b.score * b.x1;
-      mean.y1 += b.score * b.y1;
-      mean.x2 += b.score * b.x2;
-      mean.y2 += b.score * b.y2;
-      if (!landmarks_.empty())
-        for (int k = 0; k < kLandmarks; ++k) points[k] += b.score * landmarks_[i][k];
+  totals_.clear();
+  means_.resize(boxes_.size());
+  // A suppressor comes before those it suppressed, so its place among the means is known by then.
+  for (const int i : nms_.order()) {
+    const Box& b = boxes_[i];
+    int kept = nms_.suppressor(i);
+    if (kept < 0) {
+      kept = i;
+      means_[i] = static_cast<int>(next_boxes_.size());
+      totals_.push_back(0);
+      next_boxes_.push_back(b);
+      next_boxes_.back().x1 = next_boxes_.back().y1 = next_boxes_.back().x2 = next_boxes_.back().y2 = 0;
+      if (!landmarks_.empty()) next_landmarks_.emplace_back();
+    } else if (overlap(boxes_[kept], b, Overlap::kUnion) <= average_above) {
+      continue;
     }
-    mean.x1 /= total;
-    mean.y1 /= total;
-    mean.x2 /= total;
-    mean.y2 /= total;
-    for (float& p : points) p /= total;
-    next_boxes_.push_back(mean);
-    if (!landmarks_.empty()) next_landmarks_.push_back(points);
+    const int m = means_[kept];
+    totals_[m] += b.score;
+    Box& mean = next_boxes_[m];
+    mean.x1 += b.score * b.x1;
+    mean.y1 += b.score * b.y1;
+    mean.x2 += b.score * b.x2;
+    mean.y2 += b.score * b.y2;
+    if (!landmarks_.empty())
+      for (int k = 0; k < kLandmarks; ++k) next_landmarks_[m][k] += b.score * landmarks_[i][k];
+  }
+  for (size_t m = 0; m < next_boxes_.size(); ++m) {
+    Box& mean = next_boxes_[m];
+    mean.x1 /= totals_[m];
+    mean.y1 /= totals_[m];
+    mean.x2 /= totals_[m];
+    mean.y2 /= totals_[m];
+    if (!landmarks_.empty())
+      for (float& p : next_landmarks_[m]) p /= totals_[m];
   }
   boxes_.swap(next_boxes_);
   landmarks_.swap(next_landmarks_);

@@ -97,6 +97,8 @@ class CpuBackend final : public Backend {
   std::vector<Landmarks> landmarks_, next_landmarks_, saved_landmarks_;  // empty before O-Net, else one a box
   int squares_ = 0;                                                      // of each saved box
   Nms nms_;
+  std::vector<int> means_;     // of a box kept: its place among the means
+  std::vector<float> totals_;  // of the scores in each mean
 };
 
 }  // namespace trtmtcnn::cpu

@@ -10,8 +10,8 @@ namespace {
 
 // Below this many boxes a plain scan of those kept is as fast as the grid.
 constexpr size_t kGridFrom = 128;
-// An overlap above t bounds how far two boxes' sides differ: by 1 / t. Below this t the bound is too loose.
-constexpr float kGridThreshold = 0.3f;
+// An overlap above t bounds how far two boxes' sides differ: by 1 / t. Below this t the bound is too loose to help.
+constexpr float kGridThreshold = 0.1f;
 
 bool ranks_before(const Box& a, const Box& b) {
   if (a.frame != b.frame) return a.frame < b.frame;
@@ -60,13 +60,14 @@ int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
   const int group = scope_ == Scope::kLevel ? b.level : 0;
+  int64_t worthwhile = static_cast<int64_t>(kept_.size() - frame_begin) / 2 + 16;  // cells; a scan costs less than more
   for (int o = octave(w / reach); o <= octave(w * reach); ++o) {
     const float cell = cell_size(o);
     const float rx = (w + std::min(w * reach, cell)) * 0.5f;
     const int64_t x_first = cell_of(cx - rx, cell), x_last = cell_of(cx + rx, cell);
     const int64_t y_first = cell_of(cy - ry, cell), y_last = cell_of(cy + ry, cell);
-    if ((x_last - x_first + 1) * (y_last - y_first + 1) > static_cast<int64_t>(kept_.size()) + 16)
-      return suppressor_by_scan(boxes, candidate, frame_begin);
+    worthwhile -= (x_last - x_first + 1) * (y_last - y_first + 1);
+    if (worthwhile < 0) return suppressor_by_scan(boxes, candidate, frame_begin);
     for (int64_t y = y_first; y <= y_last; ++y) {
       for (int64_t x = x_first; x <= x_last; ++x) {
         const uint64_t key = grid_key(group, o, x, y);
