@@ -22,6 +22,9 @@ bool ranks_before(const Box& a, const Box& b) {
 
 int octave(float side) { return side > 0 ? std::clamp(std::ilogb(side), -126, 127) : -126; }
 
+// The others' overlap by union is 0 with any box, or NaN: they suppress nothing and nothing suppresses them.
+bool has_finite_area(const Box& b) { return has_area(b) && std::isfinite(b.width() * b.height()); }
+
 float cell_size(int octave) { return std::ldexp(2.0f, octave); }
 
 int64_t cell_of(float position, float cell) {
@@ -54,8 +57,6 @@ int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t
 int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
-  if (!has_area(b)) return -1;  // it has nothing in common with any
-  if (!std::isfinite(w * h)) return suppressor_by_scan(boxes, candidate, frame_begin);
   const float reach = 1.001f / threshold_;  // a little more than 1 / t, for rounding
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
@@ -81,7 +82,6 @@ int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t
 
 void Nms::add_to_grid(const std::vector<Box>& boxes, int kept) {
   const Box& b = boxes[kept];
-  if (!has_area(b) || !std::isfinite(b.width() * b.height())) return;  // infinite areas overlap nothing enough
   const int o = octave(b.width());
   const float cell = cell_size(o);
   const uint64_t key = grid_key(scope_ == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),
@@ -115,6 +115,10 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold,
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
+    if (overlap == Overlap::kUnion && !has_finite_area(boxes[i])) {
+      kept_.push_back(i);
+      continue;
+    }
     suppressors_[i] = grid ? suppressor_by_grid(boxes, i, frame_begin) : suppressor_by_scan(boxes, i, frame_begin);
     if (suppressors_[i] >= 0) continue;
     kept_.push_back(i);

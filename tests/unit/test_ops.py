@@ -44,12 +44,22 @@ class TestNms:
         spread=st.sampled_from([20.0, 300.0, 5000.0]),
         longest=st.sampled_from([3.0, 100.0, 2000.0]),
         whole=st.booleans(),
+        narrower=st.sampled_from([0, 0, 5, 100]),  # by so much that some have no area
     )
     @settings(max_examples=300)
     def test_as_plain(
-        self, seed: int, count: int, threshold: float, overlap: str, spread: float, longest: float, whole: bool
+        self,
+        seed: int,
+        count: int,
+        threshold: float,
+        overlap: str,
+        spread: float,
+        longest: float,
+        whole: bool,
+        narrower: float,
     ) -> None:
         boxes, scores = random_boxes(np.random.default_rng(seed), count, spread, longest)
+        boxes[:, 2] -= np.float32(narrower)
         if whole:
             boxes = np.trunc(boxes)
         kept = pytrt.nms(boxes, scores, threshold, overlap)
