@@ -46,7 +46,7 @@ class TrtMtcnn:
             built on first use.
         device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N".
         preset: "accurate", "fast" or "port".
-        threads: CPU threads that one call may use; 0 for one a core.
+        threads: CPU threads that one call may use; 0 for one a usable core: see pytrt.usable_cores.
         **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
 
     Raises:

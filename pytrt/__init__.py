@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytrt._pytrt import propose as propose
     from pytrt._pytrt import resize as resize
     from pytrt._pytrt import tensorrt_versions as tensorrt_versions
+    from pytrt._pytrt import usable_cores as usable_cores
     from pytrt._pytrt import warp_affine as warp_affine
 
 require_own_mtcnn()  # the native module raises the errors of mtcnn
@@ -55,6 +56,7 @@ __all__ = [
     "propose",
     "resize",
     "tensorrt_versions",
+    "usable_cores",
     "warp_affine",
 ]
 

@@ -151,6 +151,10 @@ cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:
     const Kernels& kernels() except +raise_core_error
 
 
+cdef extern from "cpu/cores.h" namespace "trtmtcnn::cpu" nogil:
+    int cpu_usable_cores "trtmtcnn::cpu::usable_cores"(const string&) except +raise_core_error
+
+
 cdef extern from "cpu/ops.h" namespace "trtmtcnn::cpu" nogil:
     void cpu_resize "trtmtcnn::cpu::resize"(const Image&, Size, Resize, float*) except +raise_core_error
     void cpu_halve "trtmtcnn::cpu::halve"(const Image&, uint8_t*) except +raise_core_error

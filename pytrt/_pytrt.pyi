@@ -168,6 +168,13 @@ def has_cuda() -> bool:
 def isa() -> str:
     """The instruction set that the CPU kernels use on this machine."""
 
+def usable_cores(proc: str = "/proc/self") -> int:
+    """How many cores this process may keep busy, which is how many threads a call uses by default.
+
+    Those of its CPU set, but no more than the processor time that its cgroups grant it, rounded up.
+    proc: the folder that tells its cgroups and mounts.
+    """
+
 def resize(img: _Picture, height: int, width: int, mode: _Resize | str = "area") -> _Float32:
     """Resized to (3, height, width) float32 RGB, normalised to (x - 127.5) / 128."""
 

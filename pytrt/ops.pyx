@@ -5,6 +5,15 @@ def isa():
     return kernels().isa.decode()
 
 
+def usable_cores(str proc not None="/proc/self"):
+    """How many cores this process may keep busy, which is how many threads a call uses by default.
+
+    Those of its CPU set, but no more than the processor time that its cgroups grant it, rounded up.
+    proc: the folder that tells its cgroups and mounts.
+    """
+    return cpu_usable_cores(proc.encode())
+
+
 def resize(img, height, width, mode="area"):
     """BGR uint8 (H, W, 3) resized to (3, height, width) float32 RGB, normalised to (x - 127.5) / 128."""
     cdef _View view = _View(img)

@@ -13,7 +13,7 @@ namespace trtmtcnn::cpu {
 class CpuDevice : public Device {
  public:
   // `openvino_library`: the path of libopenvino_c, loaded when first needed; empty: there is none.
-  // `threads`: 0 is one a core.
+  // `threads`: 0 is one a usable core.
   // `native`: whether to use our own kernels where they fit; else OpenVINO runs all networks.
   CpuDevice(std::string openvino_library, int threads, bool native = true);
 
@@ -25,7 +25,6 @@ class CpuDevice : public Device {
  private:
   std::string openvino_library_;
   std::shared_ptr<ThreadPool> pool_;
-  int threads_;
   bool native_;
 };
 

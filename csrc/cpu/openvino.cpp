@@ -243,11 +243,8 @@ std::shared_ptr<Engine> OpenVino::compile(std::span<const char> onnx, const Open
   ov::CompiledModel* compiled = nullptr;
   const std::string threads = std::to_string(options.threads);
   const ov::Status status =
-      options.threads > 0 ? api_->core_compile_model(core_, model, "CPU", 6, &compiled, "INFERENCE_PRECISION_HINT",
-                                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY",
-                                                     "INFERENCE_NUM_THREADS", threads.c_str())
-                          : api_->core_compile_model(core_, model, "CPU", 4, &compiled, "INFERENCE_PRECISION_HINT",
-                                                     options.precision.c_str(), "PERFORMANCE_HINT", "LATENCY");
+      api_->core_compile_model(core_, model, "CPU", 6, &compiled, "INFERENCE_PRECISION_HINT", options.precision.c_str(),
+                               "PERFORMANCE_HINT", "LATENCY", "INFERENCE_NUM_THREADS", threads.c_str());
   api_->model_free(model);
   api_->check(status, "compile the network");
   return std::make_shared<OpenVinoEngine>(shared_from_this(), compiled);

@@ -17,7 +17,7 @@ struct Core;
 
 struct OpenVinoOptions {
   std::string precision = "f32";  // f32 | bf16 | f16: what the arithmetic is done in
-  int threads = 0;                // 0: one a core
+  int threads = 1;
 };
 
 // The loaded library. One is shared by all engines of a process.

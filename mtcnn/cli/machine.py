@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -60,7 +59,7 @@ def _versions() -> dict[str, Any]:
 def _cpu() -> dict[str, Any]:
     return {
         "model": _cpu_model(),
-        "usable cores": len(os.sched_getaffinity(0)),
+        "usable cores": pytrt.usable_cores(),
         "kernels": pytrt.isa(),
         "OpenVINO": _or_missing(lambda: pytrt.CpuDevice(openvino_library(), native=False).runtime.partition(" ")[2]),
     }

@@ -17,6 +17,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+import pytrt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
 
@@ -113,7 +114,7 @@ def detect_pictures(
     Args:
         jobs: groups of pictures that are worked on at the same time; 0: one a core.
     """
-    jobs = jobs or len(os.sched_getaffinity(0))
+    jobs = jobs or pytrt.usable_cores()
     threads = ThreadPoolExecutor(jobs)
     waiting: deque[Future[list[Result]]] = deque()
     try:

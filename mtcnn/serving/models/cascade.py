@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+import pytrt
 from mtcnn import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.params import make_params
@@ -33,7 +34,7 @@ class TritonPythonModel:
         self._detector = TrtMtcnn(
             device=f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu",
             preset=settings["preset"],
-            threads=int(settings["threads"]) or max(1, len(os.sched_getaffinity(0)) // instances),
+            threads=int(settings["threads"]) or max(1, pytrt.usable_cores() // instances),
             minsize=float(settings["minsize"]),
         )
 
