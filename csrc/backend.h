@@ -84,6 +84,7 @@ class Backend {
   // Drops boxes with lower scores and leaves the set ordered as nms() does.
   virtual void drop_below(float score) = 0;
 
+  // How many boxes are in the set.
   virtual int count() = 0;
   // True where P-Net proposed more than there was room for: there is now, and the stage must run again.
   virtual bool make_room() { return false; }

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -153,6 +154,11 @@ def speed(flavour: str, precision: str) -> dict[str, Any]:
         def detect_batch(n: int) -> Callable[[], Any]:
             return lambda: detector.detect_batch([frame] * n, MINSIZE, preset="fast")
 
+        def time_groups(n: int, group: int) -> float:
+            """Frames a second where the detector takes `group` at a time."""
+            with mock.patch("mtcnn.detector.GPU_BATCH_PIXELS", group * frame.shape[0] * frame.shape[1]):
+                return round(1000 * n / time_calls(detect_batch(n))["median_ms"], 1)
+
         for name, img in pictures.items():
             try_to("faces", name, lambda: len(detector.detect(img, MINSIZE)[0]))  # noqa: B023
             for preset in PRESETS:
@@ -164,6 +170,13 @@ def speed(flavour: str, precision: str) -> dict[str, Any]:
         for n in (1, 8) if EMULATED else (1, 8, 32):
             rate = f"{size}, detect_batch of {n}"
             try_to("throughput", rate, lambda: round(1000 * n / time_calls(detect_batch(n))["median_ms"], 1))  # noqa: B023
+        many, few = (2, 2) if EMULATED else (32, 8)
+        for group in (1,) if EMULATED else (1, 2, 4, 16, 32):
+            rate = f"{size}, detect_batch of {many}, {group} at a time"
+            try_to("throughput", rate, lambda: time_groups(many, group))  # noqa: B023
+        for n in (2,) if EMULATED else (2, 4):
+            rate = f"{size}, {n} threads, each detect_batch of {few}"
+            try_to("throughput", rate, lambda: round(few * threads_rate(detect_batch(few), n), 1))  # noqa: B023
         for n in (2,) if EMULATED else (2, 4, 8):
             rate = f"{size}, {n} threads"
             try_to("throughput", rate, lambda: round(threads_rate(detect(frame, "fast"), n), 1))  # noqa: B023

@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "cpu/cores.h"
+#include "cpu/thread_pool.h"
 #include "cuda/buffer.h"
 #include "cuda/cuda_device.h"
 #include "cuda/cuda_runtime.h"
@@ -144,9 +146,11 @@ class CudaDevice final : public Device {
     return std::make_shared<CudaEngine>(tensorrt_->load_plan(bytes), ordinal_);
   }
 
-  std::unique_ptr<Backend> backend() override { return std::make_unique<GpuBackend<CudaRuntime>>(ordinal_); }
+  std::unique_ptr<Backend> backend() override { return std::make_unique<GpuBackend<CudaRuntime>>(copiers_, ordinal_); }
 
  private:
+  // Four cores copy about as much as PCIe carries.
+  std::shared_ptr<cpu::ThreadPool> copiers_ = std::make_shared<cpu::ThreadPool>(std::min(4, cpu::usable_cores()));
   int ordinal_;
   std::shared_ptr<tensorrt::TensorRt> tensorrt_;
   std::string name_;

@@ -5,6 +5,6 @@
 
 namespace trtmtcnn::cuda {
 
-std::unique_ptr<Backend> EmulatedDevice::backend() { return std::make_unique<GpuBackend<HostRuntime>>(); }
+std::unique_ptr<Backend> EmulatedDevice::backend() { return std::make_unique<GpuBackend<HostRuntime>>(pool()); }
 
 }  // namespace trtmtcnn::cuda

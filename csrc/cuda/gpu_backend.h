@@ -7,9 +7,12 @@
 #include <exception>
 #include <limits>
 #include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "backend.h"
+#include "cpu/thread_pool.h"
 #include "cuda/buffer.h"
 #include "cuda/kernels/boxes.h"
 #include "cuda/kernels/frame.h"
@@ -23,8 +26,10 @@ template <typename Runtime>
 class GpuBackend final : public Backend {
  public:
   template <typename... Arguments>
-  explicit GpuBackend(Arguments&&... arguments) : runtime_(std::forward<Arguments>(arguments)...) {
+  explicit GpuBackend(std::shared_ptr<cpu::ThreadPool> copiers, Arguments&&... arguments)
+      : copiers_(std::move(copiers)), runtime_(std::forward<Arguments>(arguments)...) {
     counters_.reserve(kCounters);
+    host_counters_.reserve(kCounters);
     make_room_for(kFirstCapacity);
   }
 
@@ -193,7 +198,8 @@ class GpuBackend final : public Backend {
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true}); }
 
   void refine(Context& net, const Engine& engine, const Refinement& refinement) override {
-    const int n = bound_, side = refinement.side, views = refinement.mirror ? 2 : 1;
+    const int n = bound_;  // square() drops hardly any: to make too many crops is less work than to count them
+    const int side = refinement.side, views = refinement.mirror ? 2 : 1;
     const int most = static_cast<int>(std::min<int64_t>(max_batch(side), engine.largest_input()[0]));
     if (most < views)
       throw EngineError("mirror images need an engine for batches of 2 and more: run create_engines with a larger one");
@@ -206,7 +212,7 @@ class GpuBackend final : public Backend {
     for (int begin = 0; begin < n; begin += most / views) {
       const int crops = std::min(n - begin, most / views);
       const int mirrored = refinement.mirror ? crops : 0;
-      runtime_.for_each(crops * side * side, CropResize{frames_.data(), from.data, begin, side,
+      runtime_.for_each(crops * side * side, CropResize{frames_.data(), from, begin, side,
                                                         refinement.resize == Resize::kArea, mirrored, input_.data()});
       const int batch = std::min(most, batch_bucket(views * crops));
       infer(net, engine, {batch, 3, side, side});
@@ -215,19 +221,19 @@ class GpuBackend final : public Backend {
       };
       const Answers answers{output("prob1", 2), output("boxes", 4),
                             has_landmarks ? output("landmarks", kLandmarks) : nullptr, mirrored};
-      runtime_.for_each(
-          crops, Refine{from.data, begin, answers, refinement.threshold, refinement.inclusive_landmarks, current()});
+      runtime_.for_each(crops,
+                        Refine{from, begin, answers, refinement.threshold, refinement.inclusive_landmarks, current()});
     }
   }
 
   int count() override {
+    if (counted_) return bound_;
     runtime_.use();
-    int numbers[2] = {0, 0};
-    runtime_.download(&numbers[0], current().count, sizeof(int));
-    runtime_.download(&numbers[1], counter(kProposed), sizeof(int));
+    runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
     runtime_.synchronize();
-    proposed_ = numbers[1];
-    bound_ = std::min(numbers[0], capacity_);
+    proposed_ = host_counters_.data()[kProposed];
+    bound_ = std::min(host_counters_.data()[current_counter()], capacity_);
+    counted_ = true;
     return bound_;
   }
 
@@ -238,13 +244,15 @@ class GpuBackend final : public Backend {
   }
 
   void read(float* dets, float* landmarks, int* frames) override {
+    runtime_.use();
     const int n = count();
-    host_boxes_.resize(n);
-    runtime_.download(host_boxes_.data(), current().data, host_boxes_.size() * sizeof(DeviceBox));
+    host_boxes_.reserve(n);
+    DeviceBox* boxes = host_boxes_.data();
+    runtime_.download(boxes, sets_[current_].data(), n * sizeof(DeviceBox));
     runtime_.synchronize();
-    std::sort(host_boxes_.begin(), host_boxes_.end(), ranks_before);
+    std::sort(boxes, boxes + n, ranks_before);
     for (int i = 0; i < n; ++i) {
-      const DeviceBox& b = host_boxes_[i];
+      const DeviceBox& b = boxes[i];
       const float values[5] = {b.x1, b.y1, b.x2, b.y2, b.score};
       std::copy(values, values + 5, dets + 5 * i);
       if (landmarks) std::copy(b.landmarks, b.landmarks + kLandmarks, landmarks + kLandmarks * i);
@@ -255,6 +263,7 @@ class GpuBackend final : public Backend {
  private:
   enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
+  static constexpr size_t kPiece = 512 << 10;  // bytes of a frame that are sent at once
 
   struct FrameMemory {
     explicit FrameMemory(Runtime& r) : pinned(r), pixels(r), resized(r), mips(r) {}
@@ -280,7 +289,13 @@ class GpuBackend final : public Backend {
   size_t allocations() const { return runtime_.allocations(); }
 
   int* counter(Counter which) { return counters_.data() + which; }
-  BoxSet current() { return {sets_[current_].data(), counter(current_ == 0 ? kCountA : kCountB), capacity_}; }
+  Counter current_counter() const { return current_ == 0 ? kCountA : kCountB; }
+
+  // For kernels, which may change it.
+  BoxSet current() {
+    counted_ = false;
+    return {sets_[current_].data(), counter(current_counter()), capacity_};
+  }
 
   void clear_boxes() {
     runtime_.zero(current().count, sizeof(int));
@@ -297,7 +312,6 @@ class GpuBackend final : public Backend {
   void square(bool truncating, const float* scales, int scale_count) {
     filter(
         [&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count, bits}); });
-    count();  // refine() must know how many crops to make
   }
 
   template <typename T>
@@ -338,16 +352,7 @@ class GpuBackend final : public Backend {
     DeviceImage pixels{image.data, image.height, image.width, image.row_stride};
     if (image.must_wait) runtime_.wait_for(image.ready_stream);
     if (!image.on_device) {
-      const size_t bytes = row * image.height;
-      memory.pixels.reserve(bytes);
-      memory.pinned.reserve(bytes);
-      // The copy before this one is done: every call ends with a synchronisation.
-      if (image.row_stride == static_cast<ptrdiff_t>(row))
-        std::memcpy(memory.pinned.data(), image.data, bytes);
-      else
-        for (int y = 0; y < image.height; ++y)
-          std::memcpy(memory.pinned.data() + y * row, image.data + y * image.row_stride, row);
-      runtime_.upload(memory.pixels.data(), memory.pinned.data(), bytes);
+      upload(image, memory);
       pixels = {memory.pixels.data(), image.height, image.width, static_cast<ptrdiff_t>(row)};
     }
     build_mips(pixels, mode, memory, frame);
@@ -359,6 +364,28 @@ class GpuBackend final : public Backend {
     runtime_.for_each(size.height * size.width, ResizeFrame{scratch_frame_.data(), mode == Resize::kArea,
                                                             memory.resized.data(), size.height, size.width});
     build_mips({memory.resized.data(), size.height, size.width, ptrdiff_t{3} * size.width}, mode, memory, frame);
+  }
+
+  // Through pinned memory, from which the GPU fetches by itself, in pieces: while one travels the next are copied
+  // there, by several threads, as the bus takes more than one core can copy.
+  void upload(const Image& image, FrameMemory& memory) {
+    const size_t row = static_cast<size_t>(image.width) * 3, bytes = row * image.height;
+    memory.pixels.reserve(bytes);
+    memory.pinned.reserve(bytes);  // what was there has left: every call ends with a synchronisation
+    const int rows = static_cast<int>(std::max<size_t>(1, kPiece / row));
+    copiers_->parallel_for(image.height, rows, [&](int begin, int end, int) {
+      runtime_.use();
+      for (int first = begin; first < end; first += rows) {
+        const int last = std::min(first + rows, end);
+        const size_t at = first * row, size = (last - first) * row;
+        if (image.row_stride == static_cast<ptrdiff_t>(row))
+          std::memcpy(memory.pinned.data() + at, image.data + at, size);
+        else
+          for (int y = first; y < last; ++y)
+            std::memcpy(memory.pinned.data() + y * row, image.data + y * image.row_stride, row);
+        runtime_.upload(memory.pixels.data() + at, memory.pinned.data() + at, size);
+      }
+    });
   }
 
   void build_mips(const DeviceImage& base, Resize mode, FrameMemory& memory, DeviceFrame& frame) {
@@ -373,13 +400,17 @@ class GpuBackend final : public Backend {
     }
     memory.mips.reserve(bytes);
     uint8_t* to = memory.mips.data();
-    while (frame.mip_count < kMostMips) {
-      const DeviceImage& above = frame.mips[frame.mip_count - 1];
-      if (above.height <= 1 && above.width <= 1) break;
-      const int h = (above.height + 1) / 2, w = (above.width + 1) / 2;
-      runtime_.for_each(h * w, Halve{above, to, w});
-      frame.mips[frame.mip_count++] = {to, h, w, ptrdiff_t{3} * w};
-      to += static_cast<size_t>(h) * w * 3;
+    const auto last = [&]() -> const DeviceImage& { return frame.mips[frame.mip_count - 1]; };
+    const auto ends = [&] { return frame.mip_count == kMostMips || (last().height <= 1 && last().width <= 1); };
+    while (!ends()) {
+      Halve halve{last(), {}, 0};
+      while (halve.count < Halve::kMost && !ends()) {
+        const int h = (last().height + 1) / 2, w = (last().width + 1) / 2;
+        halve.mips[halve.count++] = {to, h, w};
+        frame.mips[frame.mip_count++] = {to, h, w, ptrdiff_t{3} * w};
+        to += static_cast<size_t>(h) * w * 3;
+      }
+      runtime_.for_each(last().height * last().width, halve);
     }
   }
 
@@ -414,7 +445,8 @@ class GpuBackend final : public Backend {
     net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
   }
 
-  Runtime runtime_;  // first: what follows lives in its memory
+  std::shared_ptr<cpu::ThreadPool> copiers_;
+  Runtime runtime_;  // what follows lives in its memory
 
   std::vector<FrameMemory> frame_memory_;
   std::vector<DeviceFrame> host_frames_;
@@ -437,14 +469,16 @@ class GpuBackend final : public Backend {
   Buffer<Runtime, DeviceBox> saved_{runtime_};
   int current_ = 0;
   int capacity_ = 0;
-  int bound_ = 0;  // no more boxes than this are in the current set
+  int bound_ = 0;         // no more boxes than this are in the current set
+  bool counted_ = false;  // it is as many
   int saved_bound_ = 0;
   int squares_ = 0;  // of each saved box
   Buffer<Runtime, float> scales_{runtime_};
   int proposed_ = 0;  // that P-Net had, room or not
   Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};
   Buffer<Runtime, uint32_t> bits_{runtime_};
-  std::vector<DeviceBox> host_boxes_;
+  Buffer<Runtime, int, true> host_counters_{runtime_};
+  Buffer<Runtime, DeviceBox, true> host_boxes_{runtime_};
 };
 
 }  // namespace trtmtcnn::cuda

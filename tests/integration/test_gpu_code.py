@@ -175,7 +175,7 @@ def test_parameters(params: dict[str, Any], gpu: TrtMtcnn, detector: TrtMtcnn, m
         assert_agree(gpu, detector, img, 30, "fast", **params)
 
 
-@pytest.mark.parametrize("size", [(30, 30), (64, 100), (200, 31), (333, 250), (480, 640)])
+@pytest.mark.parametrize("size", [(30, 30), (64, 100), (200, 31), (97, 1023), (333, 250), (480, 640)])
 def test_sizes(size: tuple[int, int], gpu: TrtMtcnn, detector: TrtMtcnn, face: Image) -> None:
     img = pictures.gradient(*size)
     pictures.paste(img, pictures.scaled(face, int(0.8 * min(size))), 3, 2)
@@ -189,6 +189,21 @@ def test_rows_that_lie_apart(gpu: TrtMtcnn, detector: TrtMtcnn, astronaut: Image
     assert not part.flags.c_contiguous
     assert_same(gpu.detect(part), detector.detect(np.ascontiguousarray(part)))
     assert len(gpu.detect(part)[0]) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_picture_that_is_sent_in_pieces(threads: int, detector: TrtMtcnn, face: Image) -> None:
+    img = pictures.gradient(1100, 1001)
+    for i in range(5):
+        pictures.paste(img, pictures.scaled(face, 150), 190 * i + 11, 220 * i + 7)
+    wide = np.zeros((1100, 1100, 3), np.uint8)
+    wide[:, 50:-49] = img
+    with emulated_detector(threads=threads) as gpu:
+        whole = gpu.detect(img, 100)
+        assert_same(whole, detector.detect(img, 100))
+        assert_same(whole, gpu.detect(wide[:, 50:-49], 100))  # whose rows lie apart
+        assert_same(gpu.detect(img[::-1], 100), detector.detect(img[::-1], 100))
+    assert len(whole[0]) == 5
 
 
 def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) -> None:
@@ -215,3 +230,21 @@ def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) ->
     for ours, theirs in zip(gpu_steps, steps, strict=True):
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
+
+
+def test_squares_without_a_pixel(engines: dict[str, Any], face: Image) -> None:
+    """A further look at a tenth of a box of a few pixels may have none: fewer crops than boxes."""
+    sets = []
+    for device in (pytrt.CpuDevice(openvino_library(), 1), pytrt.EmulatedGpu(openvino_library(), 1)):
+        stages = pytrt.Stages(device, *(load_engine(engines[network], device, network) for network in NETWORKS))
+        img = pictures.scaled(face, 60)
+        stages.load([img], [img.shape[:2]], whole_pixels=True, looks=[0.1, 1.0])
+        # As if these 60 pixels were a level of a picture that is shown four times as large.
+        found = stages.pnet([(0, 60, 60, 4.0, 4.0)], 0.0, 1.0, 1.0, 40), stages.rnet(0.0, 1.0, 40)
+        found += (stages.onet(0.0, 1.0),)
+        sets.append((found, stages.boxes()))
+        stages.unload()
+    (found, boxes), (gpu_found, gpu_boxes) = sets
+    assert found == gpu_found and found[2] > 1
+    for a, b in zip(boxes, gpu_boxes, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)

@@ -78,6 +78,20 @@ TRTMTCNN_HD float overlap(const DeviceBox& a, const DeviceBox& b, bool by_min) {
 // Else the status is 2 + the rank of the box that suppresses it.
 inline constexpr int kUndecided = 0, kKept = 1, kSuppressedBy = 2;
 
+// The first box of the frame that box i is of.
+TRTMTCNN_HD int first_of_frame(const DeviceBox* ranked, int i) {
+  if (ranked[0].frame == ranked[i].frame) return 0;
+  int low = 0, high = i;
+  while (low < high) {
+    const int middle = (low + high) / 2;
+    if (ranked[middle].frame < ranked[i].frame)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 // Greedy suppression over ranked boxes: each waits for those of better rank that overlap it. Tickets give
 // the ranks to threads in the order in which they run, so that what a thread waits for is always running
 // or done.
@@ -95,9 +109,9 @@ struct Suppress {
     if (i >= *count) return;
     const DeviceBox box = ranked[i];
     int outcome = kKept;
-    for (int j = 0; j < i && outcome == kKept; ++j) {
+    for (int j = first_of_frame(ranked, i); j < i && outcome == kKept; ++j) {
       const DeviceBox& other = ranked[j];
-      if (other.frame != box.frame || (same_level && other.level != box.level)) continue;
+      if (same_level && other.level != box.level) continue;
       if (!(overlap(other, box, by_min) > threshold)) continue;
       int decided;
       while ((decided = load_acquire(status + j)) == kUndecided) pause();
@@ -127,15 +141,8 @@ struct Cap {
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= *count || !bit(kept, i)) return;
-    int low = 0, high = i;  // the first box of this frame
-    while (low < high) {
-      const int middle = (low + high) / 2;
-      if (ranked[middle].frame < ranked[i].frame)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-    if (bits_before(kept, i) - bits_before(kept, low) < keep) atomic_or(capped + i / 32, 1u << (i % 32));
+    const int first = first_of_frame(ranked, i);
+    if (bits_before(kept, i) - bits_before(kept, first) < keep) atomic_or(capped + i / 32, 1u << (i % 32));
   }
 };
 

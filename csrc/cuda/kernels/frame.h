@@ -23,20 +23,51 @@ struct DeviceFrame {
   int mip_count;
 };
 
-// One pixel of the next mip; see Kernels::halve_row.
+// One pixel of the last of up to three successive mips, and those of the mips before that it is made of: a launch makes
+// three mips. See Kernels::halve_row.
 struct Halve {
+  static constexpr int kMost = 3;
+  struct Mip {
+    uint8_t* data;
+    int height, width;
+  };
+
   DeviceImage source;
-  uint8_t* out;
-  int width;  // of the mip
+  Mip mips[kMost];
+  int count;
 
   TRTMTCNN_HD void operator()(int i) const {
-    const int y = i / width, x = i % width;
-    const int y1 = least(2 * y + 1, source.height - 1), x1 = least(2 * x + 1, source.width - 1);
-    const uint8_t* top = source.data + ptrdiff_t{2} * y * source.row_stride;
-    const uint8_t* bottom = source.data + y1 * source.row_stride;
-    for (int c = 0; c < 3; ++c)
-      out[ptrdiff_t{3} * i + c] =
-          static_cast<uint8_t>((top[6 * x + c] + top[3 * x1 + c] + bottom[6 * x + c] + bottom[3 * x1 + c] + 2) >> 2);
+    const int width = mips[count - 1].width, y = i / width, x = i % width;
+    uint8_t bgr[3];
+    if (count == 1)
+      make<1>(y, x, bgr);
+    else if (count == 2)
+      make<2>(y, x, bgr);
+    else
+      make<3>(y, x, bgr);
+  }
+
+ private:
+  // The pixel after `halvings` of them.
+  template <int halvings>
+  TRTMTCNN_HD void make(int y, int x, uint8_t bgr[3]) const {
+    if constexpr (halvings == 0) {
+      const uint8_t* pixel = source.data + y * source.row_stride + ptrdiff_t{3} * x;
+      for (int c = 0; c < 3; ++c) bgr[c] = pixel[c];
+    } else {
+      const Mip& mip = mips[halvings - 1];
+      const int height = halvings == 1 ? source.height : mips[halvings == 1 ? 0 : halvings - 2].height;
+      const int width = halvings == 1 ? source.width : mips[halvings == 1 ? 0 : halvings - 2].width;
+      const int y1 = least(2 * y + 1, height - 1), x1 = least(2 * x + 1, width - 1);
+      uint8_t block[4][3];
+      make<halvings - 1>(2 * y, 2 * x, block[0]);
+      make<halvings - 1>(2 * y, x1, block[1]);
+      make<halvings - 1>(y1, 2 * x, block[2]);
+      make<halvings - 1>(y1, x1, block[3]);
+      uint8_t* out = mip.data + ptrdiff_t{3} * (ptrdiff_t{y} * mip.width + x);
+      for (int c = 0; c < 3; ++c)
+        out[c] = bgr[c] = static_cast<uint8_t>((block[0][c] + block[1][c] + block[2][c] + block[3][c] + 2) >> 2);
+    }
   }
 };
 

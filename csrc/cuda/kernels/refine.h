@@ -7,10 +7,11 @@
 
 namespace trtmtcnn::cuda {
 
-// One pixel of the crops of boxes [begin, begin + count), with zeros outside the frame, and of their mirror images.
+// One pixel of the crops of boxes from `begin` on, as far as there are any, with zeros outside the frame, and of their
+// mirror images.
 struct CropResize {
   const DeviceFrame* frames;
-  const DeviceBox* boxes;
+  BoxSet boxes;
   int begin;
   int side;
   bool area;
@@ -22,7 +23,8 @@ struct CropResize {
   TRTMTCNN_HD void operator()(int i) const {
     const int plane = side * side;
     const int n = i / plane, y = i % plane / side, x = i % side;
-    const DeviceBox& box = boxes[begin + n];
+    if (begin + n >= boxes.size()) return;
+    const DeviceBox& box = boxes.data[begin + n];
     const DeviceFrame& frame = frames[box.frame];
     const int x1 = pixel(box.x1), y1 = pixel(box.y1);
     const int w = most(x1, pixel(box.x2)) - x1 + 1, h = most(y1, pixel(box.y2)) - y1 + 1;
@@ -43,7 +45,7 @@ struct CropResize {
 
 // One box of a batch: goes on where its score reaches the threshold.
 struct Refine {
-  const DeviceBox* from;
+  BoxSet from;
   int begin;
   Answers answers;
   float threshold;
@@ -51,9 +53,10 @@ struct Refine {
   BoxSet to;
 
   TRTMTCNN_HD void operator()(int i) const {
+    if (begin + i >= from.size()) return;
     const float score = answers.score(i);
     if (!(score >= threshold)) return;
-    DeviceBox box = from[begin + i];
+    DeviceBox box = from.data[begin + i];
     const float w = box.width(), h = box.height();
     box.score = score;
     for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
