@@ -140,22 +140,20 @@ class GpuBackend final : public Backend {
   void nms(float threshold, Overlap overlap, Scope scope, int keep) override {
     if (bound_ == 0) return;
     const uint32_t* kept = rank_and_suppress(threshold, overlap == Overlap::kMin, scope == Scope::kLevel);
-    DeviceBox* ranked = sets_[1 - current_].data();
     if (keep < std::numeric_limits<int>::max()) {
-      uint32_t* capped = bits_.data() + words();
-      runtime_.for_each(bound_, Cap{ranked, counter(kRanked), kept, keep, capped});
+      uint32_t* capped = bits() + words();
+      runtime_.for_each(bound_, Cap{ranked().data, ranked().count, kept, keep, capped});
       kept = capped;
     }
-    runtime_.for_each(bound_, Compact{ranked, counter(kRanked), kept, current()});
+    runtime_.for_each(bound_, Compact{ranked(), kept, current()});
   }
 
   void nms_average(float threshold, float average_above) override {
     if (bound_ == 0) return;
     const uint32_t* kept = rank_and_suppress(threshold, true, false);
     saved_.reserve(capacity_);
-    runtime_.for_each(bound_, AverageKept{sets_[1 - current_].data(), counter(kRanked), status_.data(), average_above,
-                                          saved_.data()});
-    runtime_.for_each(bound_, Compact{saved_.data(), counter(kRanked), kept, current()});
+    runtime_.for_each(bound_, AverageKept{ranked().data, ranked().count, status(), average_above, saved_.data()});
+    runtime_.for_each(bound_, Compact{{saved_.data(), ranked().count, capacity_}, kept, current()});
   }
 
   void save_and_square(bool truncating, std::span<const float> scales) override {
@@ -173,10 +171,10 @@ class GpuBackend final : public Backend {
   }
 
   void average_with_saved(bool scores) override {
-    runtime_.zero(status_.data(), static_cast<size_t>(saved_bound_) * squares_ * sizeof(int));
-    runtime_.for_each(bound_, FindOrders{current(), status_.data()});
-    runtime_.for_each(saved_bound_, AverageIntoSaved{current().data, status_.data(), squares_, scores, saved_.data(),
-                                                     counter(kSaved)});
+    runtime_.zero(status(), static_cast<size_t>(saved_bound_) * squares_ * sizeof(int));
+    runtime_.for_each(bound_, FindOrders{current(), status()});
+    runtime_.for_each(saved_bound_,
+                      AverageIntoSaved{current().data, status(), squares_, scores, saved_.data(), counter(kSaved)});
     bound_ = saved_bound_;
     runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(current().count, counter(kSaved), sizeof(int));
@@ -198,14 +196,14 @@ class GpuBackend final : public Backend {
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), sizes_.data(), true}); }
 
   void refine(Context& net, const Engine& engine, const Refinement& refinement) override {
-    const int n = bound_;  // square() drops hardly any: to make too many crops is less work than to count them
+    const int n = bound_;  // squares without a pixel among them: there are hardly any
     const int side = refinement.side, views = refinement.mirror ? 2 : 1;
     const int most = static_cast<int>(std::min<int64_t>(max_batch(side), engine.largest_input()[0]));
     if (most < views)
       throw EngineError("mirror images need an engine for batches of 2 and more: run create_engines with a larger one");
     const BoxSet from = current();
     current_ = 1 - current_;
-    clear_boxes();
+    runtime_.zero(current().count, sizeof(int));
     input_.reserve(3 * static_cast<size_t>(side) * side * most);
     const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
                                            [](const TensorInfo& o) { return o.name == "landmarks"; });
@@ -261,7 +259,7 @@ class GpuBackend final : public Backend {
   }
 
  private:
-  enum Counter { kCountA, kCountB, kTicket, kRanked, kProposed, kSaved, kCounters };
+  enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
   static constexpr size_t kPiece = 512 << 10;  // bytes of a frame that are sent at once
 
@@ -297,21 +295,26 @@ class GpuBackend final : public Backend {
     return {sets_[current_].data(), counter(current_counter()), capacity_};
   }
 
+  // The boxes in the other set that are ranked, kept or not.
+  BoxSet ranked() { return {sets_[1 - current_].data(), counter(kRanked), capacity_}; }
+
+  uint32_t* bits() { return marks_.data(); }
+  int* ticket() { return reinterpret_cast<int*>(marks_.data() + 2 * words()); }
+  int* status() { return ticket() + 1; }
+
   void clear_boxes() {
-    runtime_.zero(current().count, sizeof(int));
-    runtime_.zero(counter(kProposed), sizeof(int));
+    runtime_.zero(counters_.data(), kCounters * sizeof(int));
+    counted_ = false;
   }
 
   void make_room_for(int n) {
     for (auto& set : sets_) set.reserve(n);
     capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
-    status_.reserve(capacity_);
-    bits_.reserve(2 * words());
+    marks_.reserve(2 * words() + 1 + capacity_);
   }
 
   void square(bool truncating, const float* scales, int scale_count) {
-    filter(
-        [&](uint32_t* bits) { runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count, bits}); });
+    runtime_.for_each(bound_, Square{current(), truncating, scales, scale_count});
   }
 
   template <typename T>
@@ -324,27 +327,22 @@ class GpuBackend final : public Backend {
 
   // Leaves the boxes ranked in the other set, their number in kRanked, and who is kept in the bits returned.
   const uint32_t* rank_and_suppress(float threshold, bool by_min, bool same_level) {
-    runtime_.zero(counter(kTicket), sizeof(int));
-    runtime_.zero(status_.data(), static_cast<size_t>(bound_) * sizeof(int));
-    runtime_.zero(bits_.data(), 2 * words() * sizeof(uint32_t));
-    DeviceBox* ranked = sets_[1 - current_].data();
-    runtime_.for_each(1, CopyCount{current(), counter(kRanked)});
-    runtime_.for_each(bound_, Rank{current(), ranked});
-    runtime_.for_each(bound_, Suppress{ranked, counter(kRanked), threshold, by_min, same_level, counter(kTicket),
-                                       status_.data(), bits_.data()});
-    return bits_.data();
+    runtime_.zero(marks_.data(), (2 * words() + 1 + static_cast<size_t>(bound_)) * sizeof(uint32_t));
+    runtime_.for_each(bound_, Rank{current(), ranked().data, ranked().count});
+    runtime_.for_each(
+        bound_, Suppress{ranked().data, ranked().count, threshold, by_min, same_level, ticket(), status(), bits()});
+    return bits();
   }
 
   // Keeps the boxes that `mark` sets a bit for.
   template <typename Mark>
   void filter(Mark mark) {
     if (bound_ == 0) return;
-    runtime_.zero(bits_.data(), words() * sizeof(uint32_t));
-    mark(bits_.data());
+    runtime_.zero(bits(), words() * sizeof(uint32_t));
+    mark(bits());
     const BoxSet from = current();
-    runtime_.for_each(1, CopyCount{from, counter(kRanked)});
     current_ = 1 - current_;
-    runtime_.for_each(bound_, Compact{from.data, counter(kRanked), bits_.data(), current()});
+    runtime_.for_each(bound_, Compact{from, bits(), current()});
   }
 
   void load_frame(const Image& image, Size size, Resize mode, FrameMemory& memory, DeviceFrame& frame) {
@@ -475,8 +473,8 @@ class GpuBackend final : public Backend {
   int squares_ = 0;  // of each saved box
   Buffer<Runtime, float> scales_{runtime_};
   int proposed_ = 0;  // that P-Net had, room or not
-  Buffer<Runtime, int> counters_{runtime_}, status_{runtime_};
-  Buffer<Runtime, uint32_t> bits_{runtime_};
+  Buffer<Runtime, int> counters_{runtime_};
+  Buffer<Runtime, uint32_t> marks_{runtime_};  // two bits a box, words() each; a ticket; a status a box
   Buffer<Runtime, int, true> host_counters_{runtime_};
   Buffer<Runtime, DeviceBox, true> host_boxes_{runtime_};
 };

@@ -21,19 +21,14 @@ struct DeviceBox {
   TRTMTCNN_HD float height() const { return y2 - y1 + 1; }
 };
 
+TRTMTCNN_HD bool has_pixel(const DeviceBox& b) { return b.width() >= 1 && b.height() >= 1; }  // false for NaN, too
+
 struct BoxSet {
   DeviceBox* data;
   int* count;  // may exceed capacity: then boxes were lost
   int capacity;
 
   TRTMTCNN_HD int size() const { return least(*count, capacity); }
-};
-
-// Sets to[0] = from.size().
-struct CopyCount {
-  BoxSet from;
-  int* to;
-  TRTMTCNN_HD void operator()(int) const { *to = from.size(); }
 };
 
 // Keeps the larger of *to and the count, lost boxes included.
@@ -54,9 +49,11 @@ TRTMTCNN_HD bool ranks_before(const DeviceBox& a, const DeviceBox& b) {
 struct Rank {
   BoxSet from;
   DeviceBox* to;
+  int* count;  // becomes the number of boxes
 
   TRTMTCNN_HD void operator()(int i) const {
     const int n = from.size();
+    if (i == 0) *count = n;
     if (i >= n) return;
     const DeviceBox box = from.data[i];
     int rank = 0;
@@ -256,17 +253,16 @@ struct Reaches {
 
 // Moves the boxes whose bit is set together, in order.
 struct Compact {
-  const DeviceBox* from;
-  const int* count;
+  BoxSet from;
   const uint32_t* bits;
   BoxSet to;
 
   TRTMTCNN_HD void operator()(int i) const {
-    const int n = *count;
+    const int n = from.size();
     if (i == 0 && n == 0) *to.count = 0;
     if (i >= n) return;
     const int place = bits_before(bits, i);
-    if (bit(bits, i)) to.data[place] = from[i];
+    if (bit(bits, i)) to.data[place] = from.data[i];
     if (i == n - 1) *to.count = place + (bit(bits, i) ? 1 : 0);
   }
 };
@@ -287,13 +283,12 @@ struct Regress {
   }
 };
 
-// Squares of whole pixels, as cpu/boxes.h defines them, numbered; marks what is at least a pixel.
+// Squares of whole pixels, as cpu/boxes.h defines them, numbered. Those without a pixel are for others to leave out.
 struct Square {
   BoxSet boxes;
   bool truncating;
   const float* scales;  // of box i the one of i modulo their number; null: all 1
   int scale_count;
-  uint32_t* bits;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
@@ -314,7 +309,6 @@ struct Square {
       b.x2 = b.x1 + whole - 1;
       b.y2 = b.y1 + whole - 1;
     }
-    if (b.width() >= 1 && b.height() >= 1) atomic_or(bits + i / 32, 1u << (i % 32));
   }
 };
 

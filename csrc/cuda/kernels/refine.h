@@ -7,8 +7,8 @@
 
 namespace trtmtcnn::cuda {
 
-// One pixel of the crops of boxes from `begin` on, as far as there are any, with zeros outside the frame, and of their
-// mirror images.
+// One pixel of the crops of the squares from `begin` on, where there are any, with zeros outside the frame, and of
+// their mirror images.
 struct CropResize {
   const DeviceFrame* frames;
   BoxSet boxes;
@@ -25,6 +25,7 @@ struct CropResize {
     const int n = i / plane, y = i % plane / side, x = i % side;
     if (begin + n >= boxes.size()) return;
     const DeviceBox& box = boxes.data[begin + n];
+    if (!has_pixel(box)) return;
     const DeviceFrame& frame = frames[box.frame];
     const int x1 = pixel(box.x1), y1 = pixel(box.y1);
     const int w = most(x1, pixel(box.x2)) - x1 + 1, h = most(y1, pixel(box.y2)) - y1 + 1;
@@ -57,6 +58,7 @@ struct Refine {
     const float score = answers.score(i);
     if (!(score >= threshold)) return;
     DeviceBox box = from.data[begin + i];
+    if (!has_pixel(box)) return;
     const float w = box.width(), h = box.height();
     box.score = score;
     for (int k = 0; k < 4; ++k) box.regression[k] = answers.side(i, k) * (k % 2 == 0 ? w : h);
