@@ -194,7 +194,7 @@ def height_width(size: object) -> tuple[int, int]:
     """Return (height, width) as whole numbers from 1 up."""
     try:
         height, width = (operator.index(n) for n in size)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
         raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
     if height < 1 or width < 1:
         raise ValueError(f"size must be at least 1x1 pixels, got {size!r}")

@@ -143,6 +143,8 @@ class TrtMtcnn:
         An error names the picture it is about, ``images[3]``; those before it are lost with it.
         """
         p = self._call_params(minsize, preset, params)
+        if isinstance(images, memoryview):  # its parts cannot be asked for
+            images = np.asarray(images)
         if isinstance(images, np.ndarray) and images.ndim < 4:
             raise TypeError("images must be a list of pictures; for a single one call detect(img)")
         if not isinstance(images, Iterable):
@@ -248,7 +250,7 @@ def _restore(configuration: dict[str, Any]) -> TrtMtcnn:
 
 
 def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
-    if isinstance(engines, (str, bytes, os.PathLike)) or not isinstance(engines, Sequence):
+    if isinstance(engines, (str, bytes, os.PathLike, memoryview)) or not isinstance(engines, Sequence):
         raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}")
     if len(engines) != 3:
         raise ValueError(f"engines must be three paths (P-Net, R-Net, O-Net), got {len(engines)}")

@@ -33,6 +33,35 @@ cdef _numbers(values, dtype, str name):
         return np.ascontiguousarray(values, dtype=dtype)
     except OverflowError:
         raise ValueError(f"{name} holds numbers that are too large") from None
+    except TypeError as error:
+        raise TypeError(f"{name} must be an array of numbers: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+
+
+cdef _in_fours(array, str name):
+    if array.size % 4:
+        raise ValueError(f"{name} must have the shape (n, 4), got {array.shape}")
+    return array.reshape(-1, 4)
+
+
+cdef list _items(values, str name, str what):
+    """Those of a list, or of what can be gone through like one."""
+    if type(values) is list:
+        return values
+    try:
+        return list(values)
+    except (TypeError, NotImplementedError) as error:  # the latter of a memoryview with several dimensions
+        raise TypeError(f"{name} must be a list of {what}, got {type(values).__name__} ({error})") from None
+
+
+cdef list _rows(values, str name, str columns, int count):
+    """Lists of `count` items each."""
+    rows = [_items(row, f"{name}[{i}]", columns) for i, row in enumerate(_items(values, name, columns))]
+    for i, row in enumerate(rows):
+        if len(row) != count:
+            raise ValueError(f"{name}[{i}] must be {columns}, got {len(row)} values")
+    return rows
 
 
 cdef _whole_numbers(values, str name, int64_t most):

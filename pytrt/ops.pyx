@@ -46,7 +46,7 @@ def crop_resize(img, windows, side, mode="area"):
     cdef _View view = _View(img)
     cdef Resize m = _resize_mode(mode)
     cdef int pixels = _whole(side, "side", 1, MOST_PIXELS_A_SIDE)
-    windows = _whole_numbers(windows, "windows", 10**8).reshape(-1, 4)
+    windows = _in_fours(_whole_numbers(windows, "windows", 10**8), "windows")
     if (windows[:, 2:] < windows[:, :2]).any():
         raise ValueError("windows must have x2 >= x1 and y2 >= y1")
     out = np.empty((len(windows), 3, pixels, pixels), np.float32)
@@ -66,7 +66,7 @@ def nms(boxes, scores, threshold, overlap="union", groups=None, keep=0x7FFFFFFF)
     (intersection over the smaller area); groups: (n,) int32, boxes suppress only within their own.
     Returns the indices kept, best first, equal scores by index.
     """
-    boxes = _numbers(boxes, np.float32, "boxes").reshape(-1, 4)
+    boxes = _in_fours(_numbers(boxes, np.float32, "boxes"), "boxes")
     scores = _numbers(scores, np.float32, "scores").reshape(-1)
     if len(boxes) != len(scores):
         raise ValueError(f"got {len(boxes)} boxes but {len(scores)} scores")
@@ -127,12 +127,12 @@ def pack_levels(levels, widths=(128, 256, 384, 512), max_height=512):
     cdef vector[Level] plan
     cdef Level level
     level.frame, level.scale_y, level.scale_x = 0, 1, 1
-    for height, width in levels:
+    for height, width in _rows(levels, "levels", "(height, width)", 2):
         level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
         level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)
         plan.push_back(level)
     cdef PackLimits limits
-    for width in widths:
+    for width in _items(widths, "widths", "whole numbers"):
         limits.widths.push_back(_whole(width, "widths", 12, MOST_PIXELS_A_SIDE))
     limits.max_height = _whole(max_height, "max_height", 12, MOST_PIXELS_A_SIDE)
     cdef vector[Canvas] canvases

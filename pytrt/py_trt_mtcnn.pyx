@@ -62,7 +62,7 @@ class PyTrtMtcnn:
 def _dims(name, dims):
     try:
         dims = tuple(index(d) for d in dims)
-    except TypeError:
+    except (TypeError, NotImplementedError):  # the last of a memoryview with several dimensions
         raise TypeError(f"{name} must be a tuple (c, h, w), got {dims!r}") from None
     if len(dims) != 3 or min(dims) < 1:
         raise ValueError(f"{name} must be three positive numbers (c, h, w), got {dims}")

@@ -1,3 +1,6 @@
+cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
+
+
 cdef class Stages:
     """The cascade's three stages on one device, with the set of boxes that goes from one to the next.
 
@@ -47,16 +50,16 @@ cdef class Stages:
         options.whole_pixels = whole_pixels
         options.mirror = mirror
         options.mirror_first = mirror_first
-        for scale in looks:
+        for scale in _items(looks, "looks", "scales"):
             options.looks.push_back(_real(scale, "looks"))
             if not options.looks.back() > 0:
                 raise ValueError(f"looks must be positive scales, got {scale}")
         options.average_scores = average_scores
         options.average_above = _real(average_above, "average_above")
-        views = [_View(img, self.gpu) for img in images]
+        views = [_View(img, self.gpu) for img in _items(images, "images", "pictures")]
         for view in views:
             frames.push_back(view.image)
-        for height, width in sizes:
+        for height, width in _rows(sizes, "sizes", "(height, width)", 2):
             size.height = _whole(height, "height in sizes", 1, 1 << 30)
             size.width = _whole(width, "width in sizes", 1, 1 << 30)
             working.push_back(size)
@@ -94,7 +97,7 @@ cdef class Stages:
         cdef float nms[2]
         cdef int most = _whole(keep, "keep", 0, INT_MAX)
         nms[0], nms[1] = _real(nms_level, "nms_level"), _real(nms_frame, "nms_frame")
-        for frame, height, width, scale_y, scale_x in levels:
+        for frame, height, width, scale_y, scale_x in _rows(levels, "levels", _LEVEL, 5):
             level.frame = _whole(frame, "frame of a level", 0, INT_MAX)
             level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
             level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)

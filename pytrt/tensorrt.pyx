@@ -65,9 +65,8 @@ cdef class TensorRt:
         cdef size_t i
         cdef cbool cancelled = False
         cdef TensorRt_* library = self.get()
-        for shapes in profiles:
-            if len(shapes) != 3 or any(len(shape) != 4 for shape in shapes):
-                raise ValueError(f"profiles must be (min, opt, max) of four positive sizes each, got {shapes}")
+        for number, shapes in enumerate(_rows(profiles, "profiles", "(min, opt, max)", 3)):
+            shapes = _rows(shapes, f"profiles[{number}]", "(n, c, h, w)", 4)
             for i in range(4):
                 profile.min[i] = _whole(shapes[0][i], "sizes in profiles", 1, INT_MAX)
                 profile.opt[i] = _whole(shapes[1][i], "sizes in profiles", 1, INT_MAX)

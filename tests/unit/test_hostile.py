@@ -250,3 +250,50 @@ def test_networks_whose_outputs_are_too_small(
         stages.pnet([(0, 200, 200, 1.0, 1.0)], 0.0, 1.0, 1.0, 100)
         stages.rnet(0.0, 1.0, 100)
         stages.onet(0.0, 1.0)
+
+
+# Goes for a sequence, but has no parts: going through it is a NotImplementedError.
+TABLE = memoryview(np.full((3, 4), 20, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda table: TrtMtcnn(table), "engines"),
+        (lambda table: FaceAligner(table), "size"),
+        (lambda table: pytrt.pack_levels(table), "levels"),
+        (lambda table: pytrt.pack_levels([table]), r"levels\[0\]"),
+        (lambda table: pytrt.pack_levels([(12, 12)], table), "widths"),
+        (lambda table: STAGES.load(table, [(5, 5)]), "images"),
+        (lambda table: STAGES.load([IMG], table), "sizes"),
+        (lambda table: STAGES.load([IMG], [(5, 5)], looks=table), "looks"),
+        (lambda table: STAGES.pnet(table, 0.5, 0.5, 0.5, 10), "levels"),
+    ],
+)
+@pytest.mark.parametrize("value", [TABLE, 5, object()], ids=lambda value: type(value).__name__)
+def test_what_is_no_sequence(call: Callable[[Any], object], name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be"):
+        call(value)
+
+
+def test_a_batch_in_a_memoryview(detector: TrtMtcnn) -> None:
+    with pytest.raises(TypeError, match="images must be a list of pictures"):
+        detector.detect_batch(TABLE)
+    assert len(detector.detect_batch(memoryview(np.zeros((2, 30, 40, 3), np.uint8)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: pytrt.pack_levels([(12, 12), (12,)]), r"levels\[1\] must be \(height, width\), got 1 values"),
+        (lambda: STAGES.load([IMG], [(5, 5, 3)]), r"sizes\[0\] must be \(height, width\), got 3 values"),
+        (lambda: STAGES.pnet([(0, 20, 30)], 0.5, 0.5, 0.5, 10), r"levels\[0\] must be \(frame, .*, got 3 values"),
+        (lambda: pytrt.nms([1, 2, 3], [1], 0.5), r"boxes must have the shape \(n, 4\), got \(3,\)"),
+        (lambda: pytrt.crop_resize(IMG, [1, 2, 3], 24), r"windows must have the shape \(n, 4\), got \(3,\)"),
+        (lambda: pytrt.nms(["a"], [1], 0.5), "boxes must be an array of numbers"),
+        (lambda: pytrt.nms([[0, 0, 1, 1]], [{}], 0.5), "scores must be an array of numbers"),
+    ],
+)
+def test_rows_of_another_length(call: Callable[[], object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
