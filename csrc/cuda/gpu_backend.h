@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "cuda/kernels/frame.h"
 #include "cuda/kernels/pyramid.h"
 #include "cuda/kernels/refine.h"
+#include "cuda/kernels/resample.h"
 #include "error.h"
 
 namespace trtmtcnn::cuda {
@@ -40,6 +42,7 @@ class GpuBackend final : public Backend {
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override {
     runtime_.use();
     frame_sizes_.assign(sizes.begin(), sizes.end());
+    mode_ = mode;
     host_frames_.assign(images.size(), DeviceFrame{});
     while (frame_memory_.size() < images.size()) frame_memory_.emplace_back(runtime_);
     for (size_t i = 0; i < images.size(); ++i) load_frame(images[i], sizes[i], mode, frame_memory_[i], host_frames_[i]);
@@ -56,15 +59,18 @@ class GpuBackend final : public Backend {
 
   void begin(std::span<const Level> levels) override {
     runtime_.use();
-    const bool same = std::equal(
-        levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(), [](const Level& a, const Level& b) {
-          return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x && a.scale_y == b.scale_y;
-        });
-    if (!same) {
+    const auto is_as_before = [](const Level& a, const Level& b) {
+      return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x && a.scale_y == b.scale_y;
+    };
+    if (mode_ != levels_mode_ || frame_sizes_ != levels_frame_sizes_ ||
+        !std::equal(levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(), is_as_before)) {
       canvases_.clear();
       recordings_.clear();
       host_levels_.clear();  // should there be no memory for them
       upload(levels_, std::vector<Level>(levels.begin(), levels.end()));
+      make_level_taps(levels);
+      levels_mode_ = mode_;
+      levels_frame_sizes_ = frame_sizes_;
       host_levels_.assign(levels.begin(), levels.end());
     }
     current_ = 0;
@@ -112,14 +118,14 @@ class GpuBackend final : public Backend {
     runtime_.launch(recording.graph);
   }
 
-  void pyramid(const Canvas& canvas, Resize mode) override {
+  void pyramid(const Canvas& canvas, Resize) override {
     const CanvasMemory& memory = canvas_memory(canvas);
     const size_t plane = static_cast<size_t>(canvas.size.height) * canvas.size.width;
     input_.reserve(3 * plane);
     runtime_.for_each(memory.pixels,
-                      DrawTiles{frames_.data(), levels_.data(), memory.tiles.data(), memory.pixel_starts.data(),
-                                static_cast<int>(canvas.tiles.size()), mode == Resize::kArea, input_.data(),
-                                canvas.size.height, canvas.size.width});
+                      DrawTiles{frames_.data(), levels_.data(), level_taps_.data(), tap_starts_.data(),
+                                memory.tiles.data(), memory.pixel_starts.data(), static_cast<int>(canvas.tiles.size()),
+                                input_.data(), canvas.size.height, canvas.size.width});
   }
 
   void propose(Context& pnet, const Engine& engine, const Canvas& canvas, float threshold) override {
@@ -205,13 +211,16 @@ class GpuBackend final : public Backend {
     current_ = 1 - current_;
     runtime_.zero(current().count, sizeof(int));
     input_.reserve(3 * static_cast<size_t>(side) * side * most);
+    taps_.reserve(2 * static_cast<size_t>(side) * most);
     const bool has_landmarks = std::any_of(engine.outputs().begin(), engine.outputs().end(),
                                            [](const TensorInfo& o) { return o.name == "landmarks"; });
     for (int begin = 0; begin < n; begin += most / views) {
       const int crops = std::min(n - begin, most / views);
       const int mirrored = refinement.mirror ? crops : 0;
-      runtime_.for_each(crops * side * side, CropResize{frames_.data(), from, begin, side,
-                                                        refinement.resize == Resize::kArea, mirrored, input_.data()});
+      runtime_.for_each(2 * side * crops,
+                        CropTaps{frames_.data(), from, begin, side, refinement.resize == Resize::kArea, taps_.data()});
+      runtime_.for_each(crops * side * side,
+                        CropResize{frames_.data(), from, begin, side, taps_.data(), mirrored, input_.data()});
       const int batch = std::min(most, batch_bucket(views * crops));
       infer(net, engine, {batch, 3, side, side});
       const auto output = [&](const char* name, int channels) -> const float* {
@@ -359,8 +368,11 @@ class GpuBackend final : public Backend {
     memory.resized.reserve(static_cast<size_t>(size.height) * size.width * 3);
     scratch_frame_.reserve(1);
     runtime_.upload(scratch_frame_.data(), &frame, sizeof(DeviceFrame));
-    runtime_.for_each(size.height * size.width, ResizeFrame{scratch_frame_.data(), mode == Resize::kArea,
-                                                            memory.resized.data(), size.height, size.width});
+    taps_.reserve(static_cast<size_t>(size.height) + size.width);
+    runtime_.for_each(size.height + size.width,
+                      ResizeTaps{scratch_frame_.data(), mode == Resize::kArea, size.height, size.width, taps_.data()});
+    runtime_.for_each(size.height * size.width,
+                      ResizeFrame{scratch_frame_.data(), taps_.data(), memory.resized.data(), size.height, size.width});
     build_mips({memory.resized.data(), size.height, size.width, ptrdiff_t{3} * size.width}, mode, memory, frame);
   }
 
@@ -412,6 +424,21 @@ class GpuBackend final : public Backend {
     }
   }
 
+  void make_level_taps(std::span<const Level> levels) {
+    std::vector<int> starts;
+    int taps = 0;
+    for (const Level& level : levels) {
+      starts.push_back(taps);
+      const int sides = level.size.height + level.size.width;
+      if (sides > std::numeric_limits<int>::max() - taps) throw std::bad_alloc();  // they are tens of GiB
+      taps += sides;
+    }
+    upload(tap_starts_, starts);
+    level_taps_.reserve(taps);
+    runtime_.for_each(taps, LevelTaps{frames_.data(), levels_.data(), tap_starts_.data(),
+                                      static_cast<int>(levels.size()), mode_ == Resize::kArea, level_taps_.data()});
+  }
+
   const CanvasMemory& canvas_memory(const Canvas& canvas) {
     const auto found = canvases_.find(&canvas);
     if (found != canvases_.end()) return found->second;
@@ -452,10 +479,15 @@ class GpuBackend final : public Backend {
   Buffer<Runtime, DeviceFrame> frames_{runtime_}, scratch_frame_{runtime_};
   Buffer<Runtime, Size> sizes_{runtime_};
 
+  Resize mode_ = Resize::kArea;
+  Resize levels_mode_ = Resize::kArea;
+  std::vector<Size> levels_frame_sizes_;
   std::vector<Level> host_levels_;
   Buffer<Runtime, Level> levels_{runtime_};
-  std::map<const Canvas*, CanvasMemory> canvases_;  // of host_levels_
-  std::vector<Recording> recordings_;               // of host_levels_
+  Buffer<Runtime, int> tap_starts_{runtime_};
+  Buffer<Runtime, Taps> level_taps_{runtime_}, taps_{runtime_};  // the latter of crops, or of a frame to be resized
+  std::map<const Canvas*, CanvasMemory> canvases_;               // of host_levels_
+  std::vector<Recording> recordings_;                            // of host_levels_
 
   Buffer<Runtime, float> input_{runtime_};
   Buffer<Runtime, char> scratch_{runtime_};  // the networks', which run one after the other

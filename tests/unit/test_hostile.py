@@ -127,6 +127,15 @@ def test_levels_that_would_take_hours(engines: dict[str, Path]) -> None:
     assert stages.pnet([(0, 20, 30, 1.0, 1.0)], 0.0, 1.0, 1.0, 1000) == 50
 
 
+def test_levels_of_more_rows_and_columns_than_memory_holds(engines: dict[str, Path]) -> None:
+    device = pytrt.EmulatedGpu(openvino_library(), 1)
+    stages = pytrt.Stages(device, *(load_engine(engines[net], device) for net in NETWORKS))
+    stages.load([IMG], [IMG.shape[:2]])
+    with pytest.raises(MemoryError):
+        stages.pnet([(0, 1, 2**24, 1.0, 1.0)] * 200, 0.6, 0.5, 0.7, 100)
+    assert stages.pnet([(0, 20, 30, 1.0, 1.0)], 0.0, 1.0, 1.0, 1000) == 50
+
+
 def test_what_cannot_be_allocated_on_a_thread_of_the_pool(tmp_path: Path) -> None:
     """It reaches the caller, and the detector works on."""
     code = """

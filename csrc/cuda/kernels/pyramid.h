@@ -3,17 +3,37 @@
 
 #include "cuda/kernels/boxes.h"
 #include "cuda/kernels/frame.h"
+#include "cuda/kernels/resample.h"
 #include "pack.h"
 
 namespace trtmtcnn::cuda {
 
+// The taps of the rows and columns of each level.
+struct LevelTaps {
+  const DeviceFrame* frames;
+  const Level* levels;
+  const int* starts;  // of each level's taps
+  int level_count;
+  bool area;
+  Taps* taps;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int t = segment_of(starts, level_count, i);
+    const Level& level = levels[t];
+    const DeviceFrame& frame = frames[level.frame];
+    taps[i] = taps_of(frame, area, 0, 0, frame.mips[0].height, frame.mips[0].width, level.size.height, level.size.width,
+                      i - starts[t]);
+  }
+};
+
 struct DrawTiles {
   const DeviceFrame* frames;
   const Level* levels;
+  const Taps* taps;
+  const int* tap_starts;  // of each level
   const Tile* tiles;
   const int* starts;  // the first pixel of each tile, counting the pixels of all
   int tile_count;
-  bool area;
   float* canvas;  // (3, height, width)
   int height, width;
 
@@ -21,18 +41,12 @@ struct DrawTiles {
     const int t = segment_of(starts, tile_count, i);
     const Tile& tile = tiles[t];
     const Level& level = levels[tile.level];
-    const DeviceFrame& frame = frames[level.frame];
     const int tile_width = (tile.cells_x - 1) * kStride + kCell;
     const int y = (i - starts[t]) / tile_width, x = (i - starts[t]) % tile_width;
-    const int h = frame.mips[0].height, w = frame.mips[0].width;
-    const WindowView view(frame, area, h, w, level.size.height, level.size.width);
-    Taps vertical, horizontal;
-    vertical.set(area, 0, h * view.scale, level.size.height, kStride * tile.cell_y + y, h * view.scale,
-                 view.image->height);
-    horizontal.set(area, 0, w * view.scale, level.size.width, kStride * tile.cell_x + x, w * view.scale,
-                   view.image->width);
+    const Taps* rows = taps + tap_starts[tile.level];
+    const Taps* columns = rows + level.size.height;
     float rgb[3];
-    blend(*view.image, vertical, horizontal, rgb);
+    blend(frames[level.frame], rows[kStride * tile.cell_y + y], columns[kStride * tile.cell_x + x], rgb);
     const ptrdiff_t plane = static_cast<ptrdiff_t>(height) * width;
     float* out = canvas + static_cast<ptrdiff_t>(tile.canvas_y + y) * width + tile.canvas_x + x;
     for (int c = 0; c < 3; ++c) out[c * plane] = normalised(rgb[c]);

@@ -4,38 +4,48 @@
 #include "answers.h"
 #include "cuda/kernels/boxes.h"
 #include "cuda/kernels/frame.h"
+#include "cuda/kernels/resample.h"
 
 namespace trtmtcnn::cuda {
 
-// One pixel of the crops of the squares from `begin` on, where there are any, with zeros outside the frame, and of
-// their mirror images.
-struct CropResize {
+// The taps of the rows and columns of the crops of the squares from `begin` on, where there are any.
+struct CropTaps {
   const DeviceFrame* frames;
   BoxSet boxes;
   int begin;
   int side;
   bool area;
-  int mirrored;  // crop i's mirror image is crop mirrored + i; 0: none
-  float* out;    // (n, 3, side, side)
+  Taps* taps;  // 2 * side a crop
 
   TRTMTCNN_HD static int pixel(float v) { return static_cast<int>(clamped(v, -1e6f, 1e6f)); }
 
   TRTMTCNN_HD void operator()(int i) const {
+    const int n = begin + i / (2 * side);
+    if (n >= boxes.size() || !has_pixel(boxes.data[n])) return;
+    const DeviceBox& box = boxes.data[n];
+    const int x = pixel(box.x1), y = pixel(box.y1);
+    const int w = most(x, pixel(box.x2)) - x + 1, h = most(y, pixel(box.y2)) - y + 1;
+    taps[i] = taps_of(frames[box.frame], area, y, x, h, w, side, side, i % (2 * side));
+  }
+};
+
+// One pixel of these crops, with zeros outside the frame, and of their mirror images.
+struct CropResize {
+  const DeviceFrame* frames;
+  BoxSet boxes;
+  int begin;
+  int side;
+  const Taps* taps;
+  int mirrored;  // crop i's mirror image is crop mirrored + i; 0: none
+  float* out;    // (n, 3, side, side)
+
+  TRTMTCNN_HD void operator()(int i) const {
     const int plane = side * side;
     const int n = i / plane, y = i % plane / side, x = i % side;
-    if (begin + n >= boxes.size()) return;
-    const DeviceBox& box = boxes.data[begin + n];
-    if (!has_pixel(box)) return;
-    const DeviceFrame& frame = frames[box.frame];
-    const int x1 = pixel(box.x1), y1 = pixel(box.y1);
-    const int w = most(x1, pixel(box.x2)) - x1 + 1, h = most(y1, pixel(box.y2)) - y1 + 1;
-    const WindowView view(frame, area, h, w, side, side);
-    const double s = view.scale;
-    Taps vertical, horizontal;
-    vertical.set(area, y1 * s, h * s, side, y, frame.mips[0].height * s, view.image->height);
-    horizontal.set(area, x1 * s, w * s, side, x, frame.mips[0].width * s, view.image->width);
+    if (begin + n >= boxes.size() || !has_pixel(boxes.data[begin + n])) return;
+    const Taps* rows = taps + ptrdiff_t{2} * side * n;
     float rgb[3];
-    blend(*view.image, vertical, horizontal, rgb);
+    blend(frames[boxes.data[begin + n].frame], rows[y], rows[side + x], rgb);
     float* crop = out + ptrdiff_t{3} * plane * n + y * side;
     for (int c = 0; c < 3; ++c) crop[c * plane + x] = normalised(rgb[c]);
     if (!mirrored) return;
