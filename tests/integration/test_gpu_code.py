@@ -191,6 +191,17 @@ def test_rows_that_lie_apart(gpu: TrtMtcnn, detector: TrtMtcnn, astronaut: Image
     assert len(gpu.detect(part)[0]) == 1
 
 
+def test_the_same_levels_of_other_pictures(gpu: TrtMtcnn, detector: TrtMtcnn, face: Image) -> None:
+    """What is kept for the next picture of the same levels is not used where its size or the way of resizing differs."""
+    sizes = []
+    for side, resize in [(100, "area"), (101, "area"), (101, "bilinear"), (100, "bilinear"), (100, "area")]:
+        img = pictures.noise(side, side, grain=5, seed=side)
+        pictures.paste(img, pictures.scaled(face, 70), 15, 20)
+        assert_agree(gpu, detector, img, 40, "port", resize=resize, thresholds=(0.02, 0.1, 0.1), max_onet=20)
+        sizes.append([int(side * 0.3 * 0.709**i) for i in range(3)])
+    assert sizes[1:] == sizes[:-1]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_picture_that_is_sent_in_pieces(threads: int, detector: TrtMtcnn, face: Image) -> None:
     img = pictures.gradient(1100, 1001)
