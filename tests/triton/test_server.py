@@ -251,6 +251,7 @@ class TestClient:
             assert len(client.detect(pictures[0])[0]) == 1
             os.kill(server.pid, signal.SIGSTOP)
             try:
+                wait_for(lambda: is_stopped(server.pid))
                 began = time.monotonic()
                 with pytest.raises(ServerTimeoutError, match="within 1 seconds"):
                     client.detect(pictures[0])
@@ -314,6 +315,12 @@ def test_memory_that_the_server_cannot_open(protocol: str, server: TritonServer)
     with pytest.raises(ServingError, match=r"cannot open this process's shared memory .*shared_memory=False"):
         connection.register("mtcnn-elsewhere", "/mtcnn-elsewhere", 1000)
     connection.close()
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether every thread is: on a busy machine some work on for a while after SIGSTOP."""
+    states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 def mapped(server: TritonServer) -> list[Any]:
