@@ -192,7 +192,7 @@ def test_rows_that_lie_apart(gpu: TrtMtcnn, detector: TrtMtcnn, astronaut: Image
 
 
 def test_the_same_levels_of_other_pictures(gpu: TrtMtcnn, detector: TrtMtcnn, face: Image) -> None:
-    """What is kept for the next picture of the same levels is not used where its size or the way of resizing differs."""
+    """What is kept for pictures of the same levels is not used where their size or the way of resizing differs."""
     sizes = []
     for side, resize in [(100, "area"), (101, "area"), (101, "bilinear"), (100, "bilinear"), (100, "area")]:
         img = pictures.noise(side, side, grain=5, seed=side)
