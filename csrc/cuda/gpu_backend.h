@@ -32,6 +32,7 @@ class GpuBackend final : public Backend {
       : copiers_(std::move(copiers)), runtime_(std::forward<Arguments>(arguments)...) {
     counters_.reserve(kCounters);
     host_counters_.reserve(kCounters);
+    host_boxes_.reserve(kFirstFaces);
     make_room_for(kFirstCapacity);
   }
 
@@ -270,6 +271,7 @@ class GpuBackend final : public Backend {
  private:
   enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
+  static constexpr int kFirstFaces = 1024;
   static constexpr size_t kPiece = 512 << 10;  // bytes of a frame that are sent at once
 
   struct FrameMemory {
