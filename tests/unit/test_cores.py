@@ -177,8 +177,10 @@ def half_a_core() -> Iterator[Path]:
 
 def test_a_real_quota(half_a_core: Path) -> None:
     code = "import pytrt; print(pytrt.usable_cores(), pytrt.CpuDevice('').threads, pytrt.CpuDevice('', 3).threads)"
-    command = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+    move = 'echo $$ > "$0/cgroup.procs" && grep -q "$(basename "$0")" /proc/self/cgroup || exit 77'
     made = subprocess.run(
-        ["sh", "-c", command, str(half_a_core), sys.executable, "-c", code], capture_output=True, text=True
+        ["sh", "-c", f'{move}\nexec "$@"', str(half_a_core), sys.executable, "-c", code], capture_output=True, text=True
     )
+    if made.returncode == 77:
+        pytest.skip(f"no process can be moved to a cgroup here: {made.stderr}")
     assert (made.stdout, made.stderr) == ("1 1 3\n", "")
