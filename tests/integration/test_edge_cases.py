@@ -407,10 +407,16 @@ class TestBatches:
         for images in (iter(stack), stack, tuple(stack)):
             assert [len(dets) for dets, _ in detector.detect_batch(images)] == [1, 1]
 
-    def test_more_than_fits_in_one_go(self, astronaut: Image, detector: TrtMtcnn, monkeypatch: Any) -> None:
-        whole = detector.detect_batch([astronaut, astronaut[:400], astronaut[:, 100:]] * 3)
-        monkeypatch.setattr("mtcnn.detector.BATCH_PIXELS", astronaut.shape[0] * astronaut.shape[1] + 1)
-        parts = detector.detect_batch(img for img in [astronaut, astronaut[:400], astronaut[:, 100:]] * 3)
+    @pytest.mark.parametrize(("threads", "limit"), [(1, "ONE_THREAD_BATCH_PIXELS"), (2, "BATCH_PIXELS")])
+    def test_more_than_fits_in_one_go(
+        self, threads: int, limit: str, engines: Any, astronaut: Image, monkeypatch: Any
+    ) -> None:
+        images = [astronaut, astronaut[:400], astronaut[:, 100:]] * 3
+        with TrtMtcnn(device="cpu", threads=threads) as detector:
+            monkeypatch.setattr(f"mtcnn.detector.{limit}", sum(img.size for img in images))
+            whole = detector.detect_batch(images)
+            monkeypatch.setattr(f"mtcnn.detector.{limit}", astronaut.shape[0] * astronaut.shape[1] + 1)
+            parts = detector.detect_batch(iter(images))
         assert len(whole) == len(parts) == 9
         for a, b in zip(whole, parts, strict=True):
             assert_near(a, b, pixels=0.01)
