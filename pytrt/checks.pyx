@@ -56,11 +56,14 @@ cdef list _items(values, str name, str what):
 
 
 cdef list _rows(values, str name, str columns, int count):
-    """Lists of `count` items each."""
-    rows = [_items(row, f"{name}[{i}]", columns) for i, row in enumerate(_items(values, name, columns))]
-    for i, row in enumerate(rows):
-        if len(row) != count:
-            raise ValueError(f"{name}[{i}] must be {columns}, got {len(row)} values")
+    """Tuples or lists of `count` items each."""
+    rows = []
+    for row in _items(values, name, columns):
+        if type(row) is not tuple or len(row) != count:
+            row = _items(row, f"{name}[{len(rows)}]", columns)
+            if len(row) != count:
+                raise ValueError(f"{name}[{len(rows)}] must be {columns}, got {len(row)} values")
+        rows.append(row)
     return rows
 
 
