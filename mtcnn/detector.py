@@ -30,8 +30,8 @@ Array = npt.NDArray[np.float32]
 log = logging.getLogger("mtcnn")
 
 # Pixels of pictures that detect_batch works on at once; bounds its memory. What is more than a core's cache holds costs
-# a single thread 4%; several share the work better the more of it there is. A GPU's stages take as long to start for
-# eight 1080p pictures as for one.
+# a single thread 4%; several share the work better the more of it there is. A GPU's stages should take as long to start
+# for eight 1080p pictures as for one (not measured).
 ONE_THREAD_BATCH_PIXELS = 150_000
 BATCH_PIXELS = 2_000_000
 GPU_BATCH_PIXELS = 17_000_000

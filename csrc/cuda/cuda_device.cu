@@ -149,7 +149,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<Backend> backend() override { return std::make_unique<GpuBackend<CudaRuntime>>(copiers_, ordinal_); }
 
  private:
-  // Four cores copy about as much as PCIe carries.
+  // Not measured: four cores should copy about as much as PCIe carries.
   std::shared_ptr<cpu::ThreadPool> copiers_ = std::make_shared<cpu::ThreadPool>(std::min(4, cpu::usable_cores()));
   int ordinal_;
   std::shared_ptr<tensorrt::TensorRt> tensorrt_;

@@ -90,6 +90,7 @@ TRTMTCNN_HD void blend(const DeviceFrame& frame, const Taps& vertical, const Tap
   }
 }
 
+// The taps of a whole frame's rows and columns.
 struct ResizeTaps {
   const DeviceFrame* frame;
   bool area;
