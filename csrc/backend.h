@@ -8,8 +8,8 @@
 
 #include "engine.h"
 #include "pack.h"
+#include "runtime/function_ref.h"
 #include "types.h"
-#include "work.h"
 
 namespace trtmtcnn {
 
@@ -47,7 +47,7 @@ class Backend {
     bool nms_on_windows = true, whole_pixels = false;
     bool operator==(const Settings&) const = default;
   };
-  virtual void repeat(const Settings&, size_t /*canvases*/, Work work) { work(); }
+  virtual void repeat(const Settings&, size_t /*canvases*/, FunctionRef work) { work(); }
   // begin(), and then proposes from all levels without canvases; false, and nothing is done, where it needs those.
   virtual bool propose_levels(std::span<const Level>, const Engine& /*pnet*/, float /*threshold*/, Resize) {
     return false;

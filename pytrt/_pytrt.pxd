@@ -151,8 +151,8 @@ cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:
     const Kernels& kernels() except +raise_core_error
 
 
-cdef extern from "cpu/cores.h" namespace "trtmtcnn::cpu" nogil:
-    int cpu_usable_cores "trtmtcnn::cpu::usable_cores"(const string&) except +raise_core_error
+cdef extern from "runtime/cores.h" namespace "trtmtcnn" nogil:
+    int core_usable_cores "trtmtcnn::usable_cores"(const string&) except +raise_core_error
 
 
 cdef extern from "cpu/ops.h" namespace "trtmtcnn::cpu" nogil:
@@ -263,7 +263,7 @@ cdef extern from "tensorrt_build.h" namespace "trtmtcnn::tensorrt" nogil:
                                 cbool&) except +raise_core_error
 
 
-cdef extern from "cuda/driver.h" namespace "trtmtcnn::cuda" nogil:
+cdef extern from "runtime/cuda_driver.h" namespace "trtmtcnn" nogil:
     cdef cppclass Gpu:
         string name
         int major

@@ -11,7 +11,7 @@ def usable_cores(str proc not None="/proc/self"):
     Those of its CPU set, but no more than the processor time that its cgroups grant it, rounded up.
     proc: the folder that tells its cgroups and mounts.
     """
-    return cpu_usable_cores(proc.encode())
+    return core_usable_cores(proc.encode())
 
 
 def resize(img, height, width, mode="area"):

@@ -12,7 +12,7 @@
 #include "cpu/nets/native_engine.h"
 #include "cpu/nets/pnet_rows.h"
 #include "cpu/nms.h"
-#include "cpu/thread_pool.h"
+#include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cpu {
 

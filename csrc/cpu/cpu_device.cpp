@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "cpu/cores.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/kernels.h"
 #include "cpu/nets/native_engine.h"
+#include "runtime/cores.h"
 
 namespace trtmtcnn::cpu {
 

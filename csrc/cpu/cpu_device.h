@@ -5,8 +5,8 @@
 #include <string>
 
 #include "cpu/openvino.h"
-#include "cpu/thread_pool.h"
 #include "device.h"
+#include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cpu {
 

@@ -3,10 +3,10 @@
 
 #include <vector>
 
-#include "cpu/arena.h"
 #include "cpu/kernels.h"
 #include "cpu/resample.h"
-#include "cpu/thread_pool.h"
+#include "runtime/arena.h"
+#include "runtime/thread_pool.h"
 #include "types.h"
 
 namespace trtmtcnn::cpu {

@@ -49,14 +49,14 @@ class OpenVinoEngine final : public Engine, public std::enable_shared_from_this<
   OpenVinoEngine(std::shared_ptr<OpenVino> runtime, ov::CompiledModel* model);
   // In a forked process its locks may be held by threads that do not live there: it is left alone.
   ~OpenVinoEngine() override {
-    if (process().is_this()) api().compiled_model_free(model_);
+    if (fork_guard().is_this()) api().compiled_model_free(model_);
   }
 
   const TensorInfo& input() const override { return input_; }
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<Context> context() override;
   const ov::Api& api() const { return runtime_->api(); }
-  const Process& process() const { return runtime_->process(); }
+  const ForkGuard& fork_guard() const { return runtime_->fork_guard(); }
 
  private:
   TensorInfo describe(ov::Port* port) const;
@@ -119,7 +119,7 @@ TensorInfo OpenVinoEngine::describe(ov::Port* port) const {
 }
 
 std::unique_ptr<Context> OpenVinoEngine::context() {
-  process().check();
+  fork_guard().check();
   ov::InferRequest* request = nullptr;
   api().check(api().compiled_model_create_infer_request(model_, &request), "make an inference request");
   return std::make_unique<OpenVinoContext>(shared_from_this(), request);
@@ -128,7 +128,7 @@ std::unique_ptr<Context> OpenVinoEngine::context() {
 const ov::Api& OpenVinoContext::api() const { return engine_->api(); }
 
 OpenVinoContext::~OpenVinoContext() {
-  if (!engine_->process().is_this()) return;
+  if (!engine_->fork_guard().is_this()) return;
   api().infer_request_free(request_);
   release(views_);
 }
@@ -151,7 +151,7 @@ ov::Tensor* OpenVinoContext::view(const float* data, const Shape& shape, int ran
 }
 
 void OpenVinoContext::infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) {
-  engine_->process().check();
+  engine_->fork_guard().check();
   const std::vector<Shape>& shapes = output_shapes(input_shape);
   if (views_.size() + 1 + outputs.size() > kViews) release(views_);
   api().check(api().infer_request_set_input_tensor_by_index(request_, 0, view(input, input_shape)), "bind the input");
@@ -164,7 +164,7 @@ void OpenVinoContext::infer(const Shape& input_shape, const float* input, std::s
 
 // A dynamic network tells its outputs' shapes only by running: once, on zeros, for each shape met.
 const std::vector<Shape>& OpenVinoContext::output_shapes(const Shape& input_shape) {
-  engine_->process().check();
+  engine_->fork_guard().check();
   const auto found = output_shapes_.find(input_shape);
   if (found != output_shapes_.end()) return found->second;
   engine_->check_input(input_shape);
@@ -207,7 +207,7 @@ OpenVino::OpenVino(const std::string& library_path) : api_(std::make_unique<ov::
 }
 
 OpenVino::~OpenVino() {
-  if (core_ && process_.is_this()) api_->core_free(core_);
+  if (core_ && fork_guard_.is_this()) api_->core_free(core_);
 }
 
 std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
@@ -215,8 +215,8 @@ std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
     throw DeviceError(
         "the CPU's own kernels run MTCNN's three networks as their authors laid them out, in fp32 (and bf16 where the "
         "machine has AVX512-BF16); this one needs OpenVINO, which is not installed: pip install openvino");
-  static const Process process;
-  process.check();  // before the lock, which another thread may have held when this process was forked
+  static const ForkGuard fork_guard;
+  fork_guard.check();  // before the lock, which another thread may have held when this process was forked
   static std::mutex mutex;
   static std::map<std::string, std::shared_ptr<OpenVino>>& loaded =
       *new std::map<std::string, std::shared_ptr<OpenVino>>;  // outlives every engine, also at exit
@@ -235,7 +235,7 @@ std::string OpenVino::version() const {
 }
 
 std::shared_ptr<Engine> OpenVino::compile(std::span<const char> onnx, const OpenVinoOptions& options) {
-  process_.check();
+  fork_guard_.check();
   ov::Model* model = nullptr;
   if (onnx.empty() || api_->core_read_model_from_memory_buffer(core_, onnx.data(), onnx.size(), nullptr, &model) != 0) {
     throw EngineError("not a model that OpenVINO can read: " + (onnx.empty() ? "it is empty" : api_->last_error()));

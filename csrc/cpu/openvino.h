@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine.h"
-#include "process.h"
+#include "runtime/fork_guard.h"
 
 namespace trtmtcnn::cpu {
 
@@ -32,11 +32,11 @@ class OpenVino : public std::enable_shared_from_this<OpenVino> {
   std::shared_ptr<Engine> compile(std::span<const char> onnx, const OpenVinoOptions& options);
 
   const ov::Api& api() const { return *api_; }
-  const Process& process() const { return process_; }
+  const ForkGuard& fork_guard() const { return fork_guard_; }
 
  private:
   explicit OpenVino(const std::string& library_path);
-  Process process_;
+  ForkGuard fork_guard_;
   std::unique_ptr<ov::Api> api_;
   ov::Core* core_ = nullptr;
 };

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "library.h"
+#include "runtime/shared_library.h"
 
 namespace trtmtcnn::cpu::ov {
 
@@ -43,7 +43,7 @@ using Status = int;  // ov_status_e; 0 is success
 struct Api {
   explicit Api(const std::string& library_path);
 
-  Library library;
+  SharedLibrary library;
   Status (*core_create)(Core**);
   void (*core_free)(Core*);
   Status (*core_read_model_from_memory_buffer)(const Core*, const char* model, size_t length, const Tensor* weights,

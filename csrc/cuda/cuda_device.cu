@@ -3,13 +3,13 @@
 #include <string>
 #include <utility>
 
-#include "cpu/cores.h"
-#include "cpu/thread_pool.h"
 #include "cuda/buffer.h"
 #include "cuda/cuda_device.h"
 #include "cuda/cuda_runtime.h"
 #include "cuda/gpu_backend.h"
 #include "error.h"
+#include "runtime/cores.h"
+#include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cuda {
 namespace {
@@ -150,7 +150,7 @@ class CudaDevice final : public Device {
 
  private:
   // Not measured: four cores should copy about as much as PCIe carries.
-  std::shared_ptr<cpu::ThreadPool> copiers_ = std::make_shared<cpu::ThreadPool>(std::min(4, cpu::usable_cores()));
+  std::shared_ptr<ThreadPool> copiers_ = std::make_shared<ThreadPool>(std::min(4, usable_cores()));
   int ordinal_;
   std::shared_ptr<tensorrt::TensorRt> tensorrt_;
   std::string name_;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "error.h"
-#include "work.h"
+#include "runtime/function_ref.h"
 
 namespace trtmtcnn::cuda {
 
@@ -69,7 +69,7 @@ class CudaRuntime {
     return wanted;
   }
 
-  Graph record(Work work) {
+  Graph record(FunctionRef work) {
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "start recording");
     cudaGraph_t graph = nullptr;
     try {

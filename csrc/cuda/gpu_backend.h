@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "backend.h"
-#include "cpu/thread_pool.h"
 #include "cuda/buffer.h"
 #include "cuda/kernels/boxes.h"
 #include "cuda/kernels/frame.h"
@@ -21,6 +20,7 @@
 #include "cuda/kernels/refine.h"
 #include "cuda/kernels/resample.h"
 #include "error.h"
+#include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cuda {
 
@@ -28,7 +28,7 @@ template <typename Runtime>
 class GpuBackend final : public Backend {
  public:
   template <typename... Arguments>
-  explicit GpuBackend(std::shared_ptr<cpu::ThreadPool> copiers, Arguments&&... arguments)
+  explicit GpuBackend(std::shared_ptr<ThreadPool> copiers, Arguments&&... arguments)
       : copiers_(std::move(copiers)), runtime_(std::forward<Arguments>(arguments)...) {
     counters_.reserve(kCounters);
     host_counters_.reserve(kCounters);
@@ -82,7 +82,7 @@ class GpuBackend final : public Backend {
   // Calls with certain settings run plainly until one finds everything where the one before had it; that one is
   // recorded as a CUDA graph, which later ones launch. TensorRT's own work can be recorded only for a single input
   // shape.
-  void repeat(const Settings& settings, size_t canvases, Work work) override {
+  void repeat(const Settings& settings, size_t canvases, FunctionRef work) override {
     if (canvases != 1 || !runtime_.records()) return work();
     auto found = std::find_if(recordings_.begin(), recordings_.end(),
                               [&](const Recording& r) { return r.settings == settings; });
@@ -472,7 +472,7 @@ class GpuBackend final : public Backend {
     net.infer(shape, input_.data(), std::span<float* const>(output_pointers_.data(), engine.outputs().size()));
   }
 
-  std::shared_ptr<cpu::ThreadPool> copiers_;
+  std::shared_ptr<ThreadPool> copiers_;
   Runtime runtime_;  // what follows lives in its memory
 
   std::vector<FrameMemory> frame_memory_;

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <new>
 
-#include "work.h"
+#include "runtime/function_ref.h"
 
 namespace trtmtcnn::cuda {
 
@@ -18,7 +18,7 @@ class HostRuntime {
   void use() {}
   size_t allocations() const { return allocations_; }
   bool records() const { return false; }
-  Graph record(Work) { return {}; }
+  Graph record(FunctionRef) { return {}; }
   void launch(const Graph&) {}
 
   void* allocate(size_t bytes) {

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "cuda/driver.h"
 #include "error.h"
+#include "runtime/cuda_driver.h"
 #include "tensorrt/builder.h"
 #include "tensorrt/diagnosis.h"
 #include "tensorrt/libraries.h"
@@ -28,7 +28,7 @@ class TensorRtImplementation final : public TensorRt {
   bool is_rtx() const override { return libraries_->rtx; }
 
   BuildResult build(std::span<const char> onnx, const BuildOptions& options, Progress& progress) override {
-    std::optional<cuda::CurrentGpu> gpu;
+    std::optional<CurrentGpu> gpu;
     if (options.gpu >= 0) gpu.emplace(options.gpu);
     return build_plan(*libraries_, onnx, options, progress);
   }

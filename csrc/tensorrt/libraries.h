@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "library.h"
+#include "runtime/shared_library.h"
 #include "tensorrt/tensorrt.h"
 
 namespace trtmtcnn::tensorrt {
@@ -11,8 +11,8 @@ namespace trtmtcnn::tensorrt {
 struct LoadedLibraries {
   explicit LoadedLibraries(const Libraries& paths);
 
-  Library runtime;
-  Library parser;
+  SharedLibrary runtime;
+  SharedLibrary parser;
   void* (*create_builder)(void* logger, int32_t version);
   void* (*create_runtime)(void* logger, int32_t version);
   void* (*create_parser)(void* network, void* logger, int version);

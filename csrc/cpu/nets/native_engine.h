@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cpu/aligned.h"
 #include "cpu/nets/packed_net.h"
-#include "cpu/thread_pool.h"
 #include "engine.h"
+#include "runtime/aligned.h"
+#include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cpu {
 

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "cpu/memory.h"
 #include "cpu/nets/net_kernels.h"
 #include "cpu/nets/network.h"
+#include "runtime/memory.h"
 
 namespace trtmtcnn::cpu {
 

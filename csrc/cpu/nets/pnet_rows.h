@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/aligned.h"
 #include "cpu/nets/packed_net.h"
+#include "runtime/aligned.h"
 
 namespace trtmtcnn::cpu {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <memory>
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 inline constexpr size_t kCacheLine = 64;
 
@@ -22,4 +22,4 @@ using Memory = std::unique_ptr<std::byte, Deallocate>;
 
 inline Memory allocate_memory(size_t bytes) { return {static_cast<std::byte*>(allocate(bytes)), Deallocate{bytes}}; }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -1,4 +1,4 @@
-#include "cpu/thread_pool.h"
+#include "runtime/thread_pool.h"
 
 #include <algorithm>
 #include <chrono>
@@ -10,27 +10,27 @@
 #include <utility>
 #include <vector>
 
-#include "process.h"
+#include "runtime/fork_guard.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 // The threads of one process.
-class ThreadPool::Crew {
+class ThreadPool::Workers {
  public:
-  explicit Crew(int threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  explicit Workers(int threads) {
+    for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
   }
 
-  ~Crew() {
+  ~Workers() {
     {
       std::lock_guard lock(mutex_);
       stop_ = true;
     }
     wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
+    for (std::thread& thread : threads_) thread.join();
   }
 
-  bool is_here() const { return process_.is_this(); }
+  bool is_here() const { return fork_guard_.is_this(); }
 
   // False where another caller's loop is running.
   bool run(int n, int grain, Function function, void* body) {
@@ -111,8 +111,8 @@ class ThreadPool::Crew {
     return condition();
   }
 
-  Process process_;
-  std::vector<std::thread> workers_;
+  ForkGuard fork_guard_;
+  std::vector<std::thread> threads_;
   std::mutex taken_;  // held by the caller whose loop is running
   std::mutex mutex_;
   std::condition_variable wake_, done_;
@@ -129,27 +129,27 @@ class ThreadPool::Crew {
   std::atomic<int> next_{0};
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(threads), crew_(new Crew(threads)) {}
+ThreadPool::ThreadPool(int threads) : threads_(threads), workers_(new Workers(threads)) {}
 
 ThreadPool::~ThreadPool() {
-  Crew* crew = crew_.load();
-  if (crew->is_here()) delete crew;  // else there are no threads to join
+  Workers* workers = workers_.load();
+  if (workers->is_here()) delete workers;  // else there are no threads to join
 }
 
 // Threads do not survive fork(): a child process gets its own. What the parent's left locked is not touched again.
-ThreadPool::Crew& ThreadPool::crew() {
-  Crew* crew = crew_.load();
-  while (!crew->is_here()) {
-    auto made = std::make_unique<Crew>(threads_);
-    if (crew_.compare_exchange_strong(crew, made.get())) return *made.release();
+ThreadPool::Workers& ThreadPool::workers() {
+  Workers* workers = workers_.load();
+  while (!workers->is_here()) {
+    auto made = std::make_unique<Workers>(threads_);
+    if (workers_.compare_exchange_strong(workers, made.get())) return *made.release();
   }
-  return *crew;
+  return *workers;
 }
 
 void ThreadPool::run(int n, int grain, Function function, void* body) {
   if (n <= 0) return;
   grain = std::max(grain, 1);
-  if (threads_ == 1 || n <= grain || !crew().run(n, grain, function, body)) function(body, 0, n, 0);
+  if (threads_ == 1 || n <= grain || !workers().run(n, grain, function, body)) function(body, 0, n, 0);
 }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "library.h"
+#include "runtime/shared_library.h"
 
-namespace trtmtcnn::cuda {
+namespace trtmtcnn {
 
 struct Gpu {
   std::string name;
@@ -31,10 +31,10 @@ class CurrentGpu {
   CurrentGpu& operator=(const CurrentGpu&) = delete;
 
  private:
-  Library library_;
+  SharedLibrary library_;
   int device_ = 0;
   int (*pop_)(void**) = nullptr;
   int (*release_)(int) = nullptr;
 };
 
-}  // namespace trtmtcnn::cuda
+}  // namespace trtmtcnn

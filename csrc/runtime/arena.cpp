@@ -1,10 +1,10 @@
-#include "cpu/arena.h"
+#include "runtime/arena.h"
 
 #include <algorithm>
 
-#include "cpu/sanitizer.h"
+#include "runtime/sanitizer.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 namespace {
 
 constexpr size_t kLeast = 1 << 16;
@@ -39,4 +39,4 @@ void Arena::reset() {
   ASAN_POISON_MEMORY_REGION(last(), last_size());
 }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -5,10 +5,10 @@
 
 namespace trtmtcnn {
 
-class Work {
+class FunctionRef {
  public:
   template <typename Body>
-  Work(Body& body)  // NOLINT: implicit, so that a lambda can be passed
+  FunctionRef(Body& body)  // NOLINT: implicit, so that a lambda can be passed
       : body_(const_cast<void*>(static_cast<const void*>(&body))),
         call_([](void* b) { (*static_cast<std::remove_reference_t<Body>*>(b))(); }) {}
 

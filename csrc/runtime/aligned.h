@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "cpu/memory.h"
+#include "runtime/memory.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 template <class T>
 struct AlignedAllocator {
@@ -14,12 +14,12 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(size_t n) { return static_cast<T*>(cpu::allocate(n * sizeof(T))); }
-  void deallocate(T* p, size_t n) { cpu::deallocate(p, n * sizeof(T)); }
+  T* allocate(size_t n) { return static_cast<T*>(trtmtcnn::allocate(n * sizeof(T))); }
+  void deallocate(T* p, size_t n) { trtmtcnn::deallocate(p, n * sizeof(T)); }
   bool operator==(const AlignedAllocator&) const { return true; }
 };
 
 template <class T>
 using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -1,4 +1,4 @@
-#include "process.h"
+#include "runtime/fork_guard.h"
 
 #include <unistd.h>
 
@@ -6,11 +6,11 @@
 
 namespace trtmtcnn {
 
-Process::Process() : id_(getpid()) {}
+ForkGuard::ForkGuard() : id_(getpid()) {}
 
-bool Process::is_this() const { return getpid() == id_; }
+bool ForkGuard::is_this() const { return getpid() == id_; }
 
-void Process::check() const {
+void ForkGuard::check() const {
   if (!is_this())
     throw DeviceError(
         "this process was forked after a detector had been made, and the detector's threads do not live in it: make "

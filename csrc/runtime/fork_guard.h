@@ -3,9 +3,9 @@
 
 namespace trtmtcnn {
 
-class Process {
+class ForkGuard {
  public:
-  Process();
+  ForkGuard();
   bool is_this() const;
   void check() const;  // throws DeviceError in another process
 

@@ -1,12 +1,12 @@
-#include "cpu/memory.h"
+#include "runtime/memory.h"
 
 #include <sys/mman.h>
 
 #include <new>
 
-#include "cpu/sanitizer.h"
+#include "runtime/sanitizer.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 namespace {
 
 constexpr std::align_val_t kAlignment{kCacheLine};
@@ -30,4 +30,4 @@ void deallocate(void* p, size_t bytes) {
     ::operator delete(p, kAlignment);
 }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <type_traits>
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 class ThreadPool {
  public:
@@ -27,13 +27,13 @@ class ThreadPool {
   }
 
  private:
-  class Crew;
+  class Workers;
   using Function = void (*)(void* body, int begin, int end, int worker);
   void run(int n, int grain, Function function, void* body);
-  Crew& crew();
+  Workers& workers();
 
   int threads_;
-  std::atomic<Crew*> crew_;
+  std::atomic<Workers*> workers_;
 };
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

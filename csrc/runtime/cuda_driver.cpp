@@ -1,11 +1,11 @@
-#include "cuda/driver.h"
+#include "runtime/cuda_driver.h"
 
 #include <memory>
 
 #include "error.h"
-#include "library.h"
+#include "runtime/shared_library.h"
 
-namespace trtmtcnn::cuda {
+namespace trtmtcnn {
 namespace {
 
 // Of cuda.h: CUdevice_attribute and CUresult.
@@ -17,9 +17,9 @@ constexpr int kNoDevice = 100;
 
 DriverReport ask_driver() {
   DriverReport report;
-  std::unique_ptr<Library> library;
+  std::unique_ptr<SharedLibrary> library;
   try {
-    library = std::make_unique<Library>("libcuda.so.1");
+    library = std::make_unique<SharedLibrary>("libcuda.so.1");
   } catch (const DeviceError&) {
     report.problem = "there is no NVIDIA driver on this machine (libcuda.so.1 is missing)";
     return report;
@@ -95,4 +95,4 @@ CurrentGpu::~CurrentGpu() {
   release_(device_);
 }
 
-}  // namespace trtmtcnn::cuda
+}  // namespace trtmtcnn

@@ -1,4 +1,4 @@
-#include "library.h"
+#include "runtime/shared_library.h"
 
 #include <dlfcn.h>
 
@@ -7,7 +7,7 @@
 namespace trtmtcnn {
 
 // NODELETE: what these libraries start (threads, a CUDA context, exit handlers) does not outlive being unloaded.
-Library::Library(const std::string& path)
+SharedLibrary::SharedLibrary(const std::string& path)
     : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)), path_(path) {
   if (!handle_) {
     const char* why = dlerror();
@@ -15,9 +15,9 @@ Library::Library(const std::string& path)
   }
 }
 
-Library::~Library() { dlclose(handle_); }
+SharedLibrary::~SharedLibrary() { dlclose(handle_); }
 
-void* Library::symbol(const char* name) const {
+void* SharedLibrary::symbol(const char* name) const {
   void* address = dlsym(handle_, name);
   if (!address) throw DeviceError(path_ + " has no function " + name + ": its version does not fit");
   return address;

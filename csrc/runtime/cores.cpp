@@ -1,4 +1,4 @@
-#include "cpu/cores.h"
+#include "runtime/cores.h"
 
 #include <sched.h>
 
@@ -11,7 +11,7 @@
 #include <thread>
 
 // The files read here are described in proc(5), cgroups(7) and the kernel's documentation of cgroup v1 and v2.
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 namespace {
 
 namespace fs = std::filesystem;
@@ -84,4 +84,4 @@ int usable_cores(const std::string& proc) {
   return static_cast<int>(std::min<double>(cores_of_cpu_set(), std::ceil(granted(proc))));
 }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -5,12 +5,12 @@
 
 namespace trtmtcnn {
 
-class Library {
+class SharedLibrary {
  public:
-  explicit Library(const std::string& path);  // throws DeviceError
-  ~Library();
-  Library(const Library&) = delete;
-  Library& operator=(const Library&) = delete;
+  explicit SharedLibrary(const std::string& path);  // throws DeviceError
+  ~SharedLibrary();
+  SharedLibrary(const SharedLibrary&) = delete;
+  SharedLibrary& operator=(const SharedLibrary&) = delete;
 
   template <typename Function>
   void bind(Function*& function, const char* name) const {

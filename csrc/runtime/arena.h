@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/memory.h"
+#include "runtime/memory.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 class Arena {
  public:
@@ -24,4 +24,4 @@ class Arena {
   size_t used_ = 0;  // of the last block
 };
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn
