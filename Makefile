@@ -25,7 +25,7 @@ export CC CXX
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP := $(PY) -m pip install --quiet
 # Where Python.h is, for a Python that came without it.
-HEADERS = CPATH=$$(tools/machine.sh headers $(PY)) || exit 1; export CPATH;
+HEADERS = CPATH=$$(tools/check_requirements.sh headers $(PY)) || exit 1; export CPATH;
 
 # What is done in an environment is noted in it. Another checkout may have used it since.
 DONE := $(VENV)/share/trt-mtcnn
@@ -53,12 +53,12 @@ test: $(DONE)/extra-test  ## run all tests; TESTS="tests/unit -k nms" for some
 	@$(PY) -m pytest $(TESTS)
 
 browser: $(DONE)/extra-browser  ## try the page of mtcnn demo in a headless Chromium; as root, installs that
-	@tools/machine.sh programs chromium
+	@tools/check_requirements.sh programs chromium
 	@$(PY) -m pytest --no-skips tests/integration/test_demo_browser.py
 
 WINDOW := build/window
 window: $(DONE)/extra-test $(WINDOW)/cv2  ## try the window of mtcnn video on a screen in memory; as root, installs that
-	@tools/machine.sh programs Xvfb=xvfb openbox wmctrl xdotool libGL.so.1=libgl1
+	@tools/check_requirements.sh programs Xvfb=xvfb openbox wmctrl xdotool libGL.so.1=libgl1
 	@$(PY) -m pytest --no-skips tests/integration/test_video_window.py
 
 $(WINDOW)/cv2:
@@ -71,6 +71,7 @@ lint: $(DONE)/extra-lint  ## check style and types
 	@$(BIN)/clang-format --dry-run -Werror $(CPP)
 	@PATH="$(abspath $(BIN)):$$PATH" cython-lint pytrt
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
 
 asan: $(DONE)/extra-test  ## run the native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@echo "== building with sanitizers"
@@ -155,7 +156,7 @@ accuracy: $(DONE)/extra-accuracy  ## measure it beside other MTCNNs: make accura
 # Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
 GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--parts speed"]
-	@CPATH=$$(tools/machine.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
+	@CPATH=$$(tools/check_requirements.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
 
 wheel: $(DONE)/extra-dist  ## build the sdist and, from it, the wheel, in dist/
 	@echo "== building the sdist and the wheel"
@@ -191,14 +192,14 @@ help:  ## list the commands
 
 $(VENV)/pyvenv.cfg:
 	@test -z "$(VIRTUAL_ENV)" || { echo "VIRTUAL_ENV is $(VIRTUAL_ENV), which is no virtual environment" >&2; exit 1; }
-	@tools/machine.sh python "$(PYTHON)"
+	@tools/check_requirements.sh python "$(PYTHON)"
 	@echo "== making the virtual environment .venv"
 	@$(PYTHON) -m venv --clear .venv
 
 # What pyproject.toml requires of a build, once; builds then need no network.
 $(DONE)/tools: pyproject.toml $(VENV)/pyvenv.cfg
-	@tools/machine.sh python $(PY)
-	@tools/machine.sh compiler $(CXX)
+	@tools/check_requirements.sh python $(PY)
+	@tools/check_requirements.sh compiler $(CXX)
 	@mkdir -p $(DONE) && echo "$(CURDIR)" >$(DONE)/checkout
 	@echo "== installing the build tools"
 	@sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr ',' '\n' | xargs $(PIP)

@@ -27,8 +27,8 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import FaceAligner, TrtMtcnn, draw_faces
-from mtcnn.devices import gpu_flavour
 from mtcnn.engines import current_engines, engines_folder
+from mtcnn.engines.devices import gpu_flavour
 from mtcnn.params import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pytrt
 from mtcnn import FaceAligner, TrtMtcnn, create_engines, draw_faces
 from mtcnn.cascade import Level, pyramid
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, load_engine
+from mtcnn.engines.devices import cpu_device
 from mtcnn.params import PRESETS
 
 IMAGES = Path(__file__).resolve().parent / "images"

@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtcnn.align import FaceAligner as FaceAligner
     from mtcnn.central import find_central_face as find_central_face
+    from mtcnn.compat.mtcnn.detector import MTCNN as MTCNN
     from mtcnn.detector import TrtMtcnn as TrtMtcnn
     from mtcnn.draw import draw_faces as draw_faces
-    from mtcnn.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.engines import create_engines as create_engines
     from mtcnn.errors import ClosedError as ClosedError
     from mtcnn.errors import DeviceError as DeviceError
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
     from mtcnn.errors import NoFaceError as NoFaceError
-    from mtcnn.mtcnn import MTCNN as MTCNN
-    from mtcnn.verify import FaceVerifier as FaceVerifier
+    from mtcnn.recognition.embedder import FaceEmbedder as FaceEmbedder
+    from mtcnn.recognition.verify import FaceVerifier as FaceVerifier
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "MTCNN": "mtcnn",
+    "MTCNN": "compat.mtcnn.detector",
     "ClosedError": "errors",
     "DeviceError": "errors",
     "EngineError": "errors",
     "FaceAligner": "align",
-    "FaceEmbedder": "embedder",
-    "FaceVerifier": "verify",
+    "FaceEmbedder": "recognition.embedder",
+    "FaceVerifier": "recognition.verify",
     "MtcnnError": "errors",
     "NoFaceError": "errors",
     "TrtMtcnn": "detector",

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn import checks
 from mtcnn.images import MOST_PIXELS
+from mtcnn.params import FACE_CHOICES
 
-__all__ = ["as_dets", "find_central_face"]
+__all__ = ["FACE_CHOICES", "as_dets", "choose_face", "find_central_face"]
 
 
 def find_central_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike) -> int | None:
@@ -35,6 +37,36 @@ def find_central_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike
         return None
     offsets = boxes - (width / 2, height / 2, width / 2, height / 2)
     return int(np.argmin((offsets**2).sum(axis=1)))
+
+
+def choose_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike, by: str = "prominent") -> int | None:
+    """Return the index of the face that a picture is of, or None where there is none.
+
+    Args:
+        img: the picture, (H, W) or (H, W, C), or just its (height, width).
+        dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``.
+        by: "prominent": the greatest area less twice the squared distance of its centre from the picture's,
+            in pixels; "central": what `find_central_face` finds; "largest": by area; "best": by score.
+
+    Raises:
+        TypeError, ValueError: a wrong argument.
+    """
+    checks.choice(by, "by", FACE_CHOICES)
+    central = find_central_face(img, dets)
+    if central is None or by == "central":
+        return central
+    faces = as_dets(dets)
+    if by == "best":
+        if faces.shape[1] != 5:
+            raise ValueError('dets must have scores, (n, 5), to choose by="best"')
+        return int(np.argmax(faces[:, 4]))
+    x1, y1, x2, y2 = faces[:, :4].T
+    area = (x2 - x1) * (y2 - y1)
+    if by == "largest":
+        return int(np.argmax(area))
+    height, width = (img.shape if isinstance(img, np.ndarray) else img)[:2]
+    distance = ((x1 + x2 - width) / 2) ** 2 + ((y1 + y2 - height) / 2) ** 2
+    return int(np.argmax(area - 2 * distance))
 
 
 def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks, profiling
-from mtcnn.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
+from mtcnn.engines.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
+from mtcnn.engines.settings import CPU
 from mtcnn.errors import ClosedError, DeviceError
-from mtcnn.flavours import CPU
 from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, Params, make_params
 from mtcnn.profiling import Profile

@@ -8,7 +8,10 @@ from typing import Any
 
 from mtcnn import checks
 
-__all__ = ["DEFAULT_PRESET", "PRESETS", "Params", "make_params"]
+__all__ = ["DEFAULT_PRESET", "FACE_CHOICES", "PRESETS", "Params", "make_params"]
+
+# How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
+FACE_CHOICES = ("prominent", "central", "largest", "best")
 
 _RESIZES = ("area", "bilinear")
 _LEVEL_SIZES = ("ceil", "floor")

@@ -29,9 +29,9 @@ from onnx import TensorProto, helper, numpy_helper
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that this checkout's reader is used, whatever is installed
 
+from mtcnn.engines.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer  # noqa: E402
 from mtcnn.errors import MtcnnError  # noqa: E402
 from mtcnn.export.network_weights import LayerWeights, NetworkWeights  # noqa: E402
-from mtcnn.export.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer  # noqa: E402
 from mtcnn.export.numpy_arrays import Array  # noqa: E402
 from mtcnn.export.weights import read_content  # noqa: E402
 

@@ -22,9 +22,10 @@ import numpy as np
 
 import pytrt
 from benchmarks.gpu.floors import Rates, floors, measure_rates
-from benchmarks.looks import onet_crops
+from benchmarks.onet_crops import onet_crops
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
-from mtcnn.flavours import TENSORRT_FLAVOURS, tensorrt
+from mtcnn.engines.settings import TENSORRT_FLAVOURS
+from mtcnn.engines.tensorrt import tensorrt
 from mtcnn.params import make_params
 from mtcnn.profiling import STAGES
 from tests.gpu import frames

@@ -72,7 +72,7 @@ def make_reference(preset: str, precision: str) -> Made:
     from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from mtcnn.half import to_float16
+    from mtcnn.engines.onnx_float16 import to_float16
     from tests.reference import cascade, nets
 
     if precision == "fp16":

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 from onnx import numpy_helper, shape_inference
 
-from benchmarks.looks import onet_crops
+from benchmarks.onet_crops import onet_crops
 from benchmarks.peers.processes import ROOT, use_cores, worker_environment
 from mtcnn.params import Params
 from mtcnn.profiling import Profile

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from mtcnn import FaceEmbedder, FaceVerifier, MtcnnError, TrtMtcnn
-from mtcnn.choice import CHOICES
+from mtcnn.central import FACE_CHOICES
 from mtcnn.params import DEFAULT_PRESET, PRESETS
-from mtcnn.thresholds import best_threshold, cross_validate
-from mtcnn.verify import METRICS
+from mtcnn.recognition.thresholds import best_threshold, cross_validate
+from mtcnn.recognition.verify import METRICS
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("pairs", type=Path, metavar="PAIRS.csv")
     parser.add_argument("--embedder", type=Path, required=True, metavar="MODEL.onnx")
     parser.add_argument("--metric", choices=METRICS, default=METRICS[0])
-    parser.add_argument("--face", choices=CHOICES, default=CHOICES[0])
+    parser.add_argument("--face", choices=FACE_CHOICES, default=FACE_CHOICES[0])
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
     parser.add_argument("--minsize", type=float, default=40)
     parser.add_argument("--no-mirror", action="store_true", help="embed each face once, not its mirror image, too")

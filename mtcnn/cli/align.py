@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mtcnn.choice import CHOICES
-from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, make_detector, ray_options, size
+from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, ray_options, size
+from mtcnn.params import FACE_CHOICES
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
     from mtcnn.align import FaceAligner
-    from mtcnn.cli.pictures import Detected, Found, Picture, SourceT
+    from mtcnn.pipeline.pictures import Detected, Found
 
-__all__ = ["command", "cut_face"]
+__all__ = ["command"]
 
 
 @click.command("align", context_settings=SETTINGS)
@@ -28,7 +30,7 @@ __all__ = ["command", "cut_face"]
 @click.argument("output", metavar="OUT", type=PathOrUri(path_type=Path, file_okay=False))
 @click.option("--size", "crop_size", type=size, default="112x96", metavar="HxW", help="112x96 and 112x112 are usual")
 @click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the crop added on each side")
-@click.option("--face", type=click.Choice(CHOICES), default=CHOICES[0], help="which one, of several in a picture")
+@click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="which of several in a picture")
 @click.option("--format", "suffix", type=click.Choice(["png", "jpg"]), default="png", help="of the crops")
 @click.option("--resume", is_flag=True, help="go on where OUT/manifest.jsonl ends")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
@@ -45,11 +47,8 @@ def command(
     resume: bool,
     as_json: bool,
     jobs: int,
-    ray: str | None,
-    actors: int,
-    cores: int,
-    part: int,
-    **detector: Any,
+    cluster: ClusterOptions | None,
+    detector: DetectorOptions,
 ) -> int:
     """Make aligned face crops of all pictures in the folder IN, in the same folders below OUT.
 
@@ -69,13 +68,11 @@ def command(
     if os.path.realpath(output) == os.path.realpath(source):
         raise click.UsageError("OUT must be another folder than IN")
     settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
-    settings |= {name: detector[name] for name in ("preset", "minsize")}
+    settings |= detector.settings()
     began = time.perf_counter()
-    if ray:
+    if cluster:
         settings["command"] = "align"
-        counts, before, code = run_on_cluster(
-            settings, [source], output, detector, resume, ray, actors, cores, part, jobs
-        )
+        counts, before, code = run_on_cluster(settings, [source], output, detector, resume, cluster)
     else:
         refuse_uris(source, output)
         counts, before, code = _align(Path(source), Path(output), settings, resume, jobs, detector)
@@ -100,19 +97,19 @@ STATUSES = ("aligned", "no face", "unreadable")
 
 
 def _align(
-    source: Path, output: Path, settings: dict[str, Any], resume: bool, jobs: int, detector: dict[str, Any]
+    source: Path, output: Path, settings: dict[str, Any], resume: bool, jobs: int, detector: DetectorOptions
 ) -> tuple[Counter[str], int, int]:
     """The number of pictures of each status, of those that were done before, the exit code."""
     from mtcnn.align import FaceAligner
     from mtcnn.cli.console import counting
-    from mtcnn.cli.manifest import Manifest
-    from mtcnn.cli.pictures import detect_pictures, find_pictures
     from mtcnn.cli.run import CANCELLED
+    from mtcnn.pipeline.manifest import Manifest
+    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
 
     counts: Counter[str] = Counter()
     code = 0
     with ExitStack() as stack:
-        model = stack.enter_context(make_detector(**detector, threads=1))
+        model = stack.enter_context(detector.make(threads=1))
         manifest = stack.enter_context(Manifest(output, settings, resume))
         aligner = FaceAligner(settings["size"], settings["margin"])
         crops = _Crops(output, manifest.crops, aligner, settings["face"], settings["format"])
@@ -149,7 +146,8 @@ class _Crops:
 
     def decide(self, result: Detected[Found]) -> dict[str, Any]:
         """Write the crop; return the manifest's line. Any thread."""
-        from mtcnn.cli.pictures import write_picture
+        from mtcnn.pipeline.crops import cut_face
+        from mtcnn.pipeline.pictures import write_picture
 
         name = self._names.pop(result.found.name)
         line, crop = cut_face(str(result.found.name), result, self._aligner, self._face)
@@ -157,22 +155,3 @@ class _Crops:
             return line
         write_picture(self._output / name, crop)
         return line | {"crop": name}
-
-
-def cut_face(
-    file: str, result: Detected[SourceT], aligner: FaceAligner, face: str
-) -> tuple[dict[str, Any], Picture | None]:
-    """What the manifest says of a picture, and the crop of its face where it has one."""
-    from mtcnn.choice import choose_face
-    from mtcnn.cli.records import faces_as_json
-
-    line: dict[str, Any] = {"file": file}
-    if result.img is None:
-        return line | {"status": "unreadable", "problem": result.problem}, None
-    height, width = result.img.shape[:2]
-    line |= {"width": width, "height": height}
-    index = choose_face((height, width), result.dets, face)
-    if index is None:
-        return line | {"status": "no face"}, None
-    line |= {"status": "aligned", "chosen": index, "faces": faces_as_json(result.dets, result.landmarks)}
-    return line, aligner.align(result.img, result.landmarks[index])

@@ -43,8 +43,8 @@ def command(
 def _compare_presets(picture: Path, minsize: float, device: str, threads: int, calls: int, as_json: bool) -> int:
     import json
 
-    from mtcnn.cli.pictures import read_picture
     from mtcnn.detector import TrtMtcnn
+    from mtcnn.pipeline.pictures import read_picture
 
     img = read_picture(picture)
     rows = []
@@ -71,8 +71,8 @@ def _compare_backends(
 ) -> int:
     import json
 
-    from mtcnn.cli.backend_race import pictures_of, race, racers
-    from mtcnn.cli.backends import BACKENDS
+    from mtcnn.backends.compare import compare_backends, pictures_of, race
+    from mtcnn.backends.networks import BACKENDS
     from mtcnn.cli.console import counting
 
     backends = [name.strip() for name in names.split(",")]
@@ -80,7 +80,7 @@ def _compare_backends(
         raise click.BadParameter(f"there is no backend {unknown[0]!r}: {', '.join(BACKENDS)}", param_hint="--backend")
     if device not in ("auto", "cpu"):
         raise click.BadParameter("backends are compared on the CPU", param_hint="--device")
-    runners = racers(
+    runners = compare_backends(
         list(dict.fromkeys(backends)),
         minsize,
         threads,
@@ -117,9 +117,9 @@ def _compare_backends(
 
 
 def _machine() -> str:
-    from mtcnn.cli.machine import find_out
+    from mtcnn.engines.environment import collect_environment
 
-    cpu = find_out()["CPU"]
+    cpu = collect_environment()["CPU"]
     return f"{cpu['model']}, {cpu['usable cores']} cores"
 
 

@@ -12,6 +12,8 @@ import click
 
 from mtcnn.cli.console import counting
 from mtcnn.cli.run import CANCELLED
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
 
 __all__ = ["refuse_uris", "run_on_cluster"]
 
@@ -20,26 +22,20 @@ def run_on_cluster(
     settings: dict[str, Any],
     sources: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
-    detector: dict[str, Any],
+    detector: DetectorOptions,
     resume: bool,
-    ray: str,
-    actors: int,
-    cores: int,
-    part: int,
-    jobs: int,
+    cluster: ClusterOptions,
 ) -> tuple[Counter[str], int, int]:
     """The counts of what was done, the number of pictures that were done before, the exit code.
 
     Args:
         settings: what results depend on, and "command".
-        detector: what make_detector() takes.
-        ray, actors, cores, part, jobs: the options.
     """
     from mtcnn.errors import MtcnnError
     from mtcnn.params import make_params
 
-    make_params(detector["preset"], {"minsize": detector["minsize"]})
-    if detector["device"] not in ("auto", "cpu", "cuda"):
+    make_params(detector.preset, {"minsize": detector.minsize})
+    if detector.device not in ("auto", "cpu", "cuda"):
         raise click.UsageError("with --ray, --device must be auto, cpu or cuda: Ray gives each actor its GPU")
     try:
         import pyarrow  # noqa: F401
@@ -48,9 +44,9 @@ def run_on_cluster(
     from mtcnn.scale.run import connected, fit_pool, results, start_run
 
     counts: Counter[str] = Counter()
-    with connected(ray):
-        pool = fit_pool(detector["device"], actors, cores, jobs)
-        run = start_run(settings, list(map(str, sources)), str(output), part, resume)
+    with connected(cluster.address):
+        pool = fit_pool(detector.device, cluster)
+        run = start_run(settings, list(map(str, sources)), str(output), cluster.part, resume)
         with counting("parts", total=len(run.remaining)) as bar:
             try:
                 for done in results(run, detector, pool):

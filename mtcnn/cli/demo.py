@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import click
 
-from mtcnn.choice import CHOICES
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_detector, make_verifier, size
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_verifier, size
 from mtcnn.errors import MtcnnError
+from mtcnn.params import FACE_CHOICES
+from mtcnn.pipeline.options import DetectorOptions
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(
     embedder_size: tuple[int, int] | None,
     threshold: float | None,
     most_megabytes: float,
-    **detector: Any,
+    detector: DetectorOptions,
 ) -> int:
     """Try it in a browser: drop a picture or use the camera.
 
@@ -52,13 +52,13 @@ def command(
         from mtcnn.demo.app import make_app
     except ImportError as error:
         raise MtcnnError(f"the demo needs {error.name}: pip install 'trt-mtcnn[demo]'") from error
-    from mtcnn.cli.pictures import opencv
+    from mtcnn.pipeline.pictures import opencv
 
     opencv()
-    with make_detector(**detector) as model:
+    with detector.make() as model:
         verifier = None
         if embedder:
-            verifier = make_verifier(model, embedder, embedder_size, CHOICES[0], threshold=threshold)
+            verifier = make_verifier(model, embedder, embedder_size, FACE_CHOICES[0], threshold=threshold)
         hosts = _LOOPBACK if host in _LOOPBACK else ("*",)
         app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=hosts)
         settings = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)

@@ -9,16 +9,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mtcnn.cli.options import SETTINGS, PathOrUri, a_file, detector_options, jobs_option, make_detector, ray_options
+from mtcnn.cli.options import SETTINGS, PathOrUri, a_file, detector_options, jobs_option, ray_options
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
-    from mtcnn.cli.pictures import Detected, Found, SourceT
+    from mtcnn.pipeline.pictures import Detected, Found
 
-__all__ = ["command", "most_central"]
+__all__ = ["command"]
 
 
 @click.command("detect", context_settings=SETTINGS)
@@ -41,11 +43,8 @@ def command(
     draw: Path | None,
     central: bool,
     jobs: int,
-    ray: str | None,
-    actors: int,
-    cores: int,
-    part: int,
-    **detector: Any,
+    cluster: ClusterOptions | None,
+    detector: DetectorOptions,
 ) -> int:
     """Find the faces in pictures: files, folders with all that is below them, and globs ("photos/**/*.jpg").
 
@@ -61,12 +60,12 @@ def command(
     if as_json and layout not in (None, "jsonl"):
         raise click.UsageError(f"--json and --format {layout} contradict each other")
     began = time.perf_counter()
-    if ray:
+    if cluster:
         if output is None or as_json or layout or draw:
             raise click.UsageError("--ray writes Parquet files: it needs --output, and takes no --format or --draw")
         settings = {"command": "detect", "central": central}
-        settings |= {name: detector[name] for name in ("preset", "minsize")}
-        counts, before, code = run_on_cluster(settings, paths, output, detector, resume, ray, actors, cores, part, jobs)
+        settings |= detector.settings()
+        counts, before, code = run_on_cluster(settings, paths, output, detector, resume, cluster)
     else:
         layout = "jsonl" if as_json else layout or "table"
         if resume and (output is None or layout == "table"):
@@ -93,18 +92,18 @@ def _detect(
     draw: Path | None,
     central: bool,
     jobs: int,
-    detector: dict[str, Any],
+    detector: DetectorOptions,
 ) -> tuple[Counter[str], int, int]:
     """Numbers of pictures, faces and unreadable pictures, of pictures that were done before, the exit code."""
     from mtcnn.cli.console import counting
-    from mtcnn.cli.pictures import detect_pictures, find_pictures
     from mtcnn.cli.run import CANCELLED
+    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
 
     counts: Counter[str] = Counter()
     code = 0
     drawer = _Drawer(draw) if draw else None
     with ExitStack() as stack:
-        model = stack.enter_context(make_detector(**detector, threads=1))
+        model = stack.enter_context(detector.make(threads=1))
         out, done = stack.enter_context(_results(output, layout, resume))
         found = find_pictures(paths, without=draw)
         if drawer:
@@ -127,7 +126,7 @@ def _detect(
 @contextmanager
 def _results(path: Path | None, layout: str, resume: bool) -> Iterator[tuple[TextIO, set[str]]]:
     """Where results go, and the names of those that are there already."""
-    from mtcnn.cli.records import names_done, table_header
+    from mtcnn.pipeline.records import names_done, table_header
 
     if path is None:
         sys.stdout.write(table_header(layout))
@@ -152,7 +151,8 @@ class _Work:
 
     def __call__(self, result: Detected[Found]) -> tuple[str, int, bool]:
         """Its lines, the number of its faces, whether it could not be read."""
-        from mtcnn.cli.records import picture_as_text
+        from mtcnn.pipeline.crops import most_central
+        from mtcnn.pipeline.records import picture_as_text
 
         if self._central:
             result = most_central(result)
@@ -179,23 +179,10 @@ class _Drawer:
             yield found._replace(name=name)
 
     def draw(self, result: Detected[Found]) -> None:
-        from mtcnn.cli.pictures import write_picture
         from mtcnn.draw import draw_faces
+        from mtcnn.pipeline.pictures import write_picture
 
         if result.img is None:
             return
         drawn = draw_faces(result.img, result.dets, result.landmarks)
         write_picture(self._folder / result.found.name, drawn, [result.found.path])
-
-
-def most_central(result: Detected[SourceT]) -> Detected[SourceT]:
-    """The result with no other face than the most central."""
-    from dataclasses import replace
-
-    from mtcnn.central import find_central_face
-
-    if result.img is None or len(result.dets) < 2:
-        return result
-    i = find_central_face(result.img, result.dets)
-    assert i is not None
-    return replace(result, dets=result.dets[i : i + 1], landmarks=result.landmarks[i : i + 1])

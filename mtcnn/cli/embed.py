@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +14,13 @@ from mtcnn.cli.options import (
     detector_options,
     embedder_options,
     jobs_option,
-    make_detector,
     make_verifier,
 )
+from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
-    from mtcnn.cli.pictures import Detected, Found
-    from mtcnn.verify import EmbeddedFace
+    from mtcnn.pipeline.pictures import Detected, Found
+    from mtcnn.recognition.verify import EmbeddedFace
 
 __all__ = ["command"]
 
@@ -40,7 +40,7 @@ def command(
     embedder_size: tuple[int, int] | None,
     face: str,
     jobs: int,
-    **detector: Any,
+    detector: DetectorOptions,
 ) -> int:
     """Write the vector of the face in each picture: files, folders, globs.
 
@@ -51,12 +51,12 @@ def command(
     import json
 
     from mtcnn.cli.console import counting
-    from mtcnn.cli.pictures import detect_pictures, find_pictures
     from mtcnn.cli.run import PARTLY
-    from mtcnn.cli.vectors import open_vectors
+    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
+    from mtcnn.pipeline.vectors import open_vectors
 
     without = unreadable = written = 0
-    with make_detector(**detector, threads=1) as model, open_vectors(output) as vectors:
+    with detector.make(threads=1) as model, open_vectors(output) as vectors:
         verifier = make_verifier(model, embedder, embedder_size, face)
 
         def work(result: Detected[Found]) -> tuple[Detected[Found], EmbeddedFace | None]:

@@ -8,7 +8,7 @@ import click
 
 from mtcnn.cli.run import CANCELLED, fail
 from mtcnn.engines import NETWORKS, PRECISIONS, create_engines, current_engines, engines_folder
-from mtcnn.flavours import FLAVOURS, BuildSettings, parse_target
+from mtcnn.engines.settings import FLAVOURS, BuildSettings, parse_target
 
 __all__ = ["command"]
 
@@ -97,7 +97,7 @@ def command(
 
 
 def _check(output: Path | None, flavour: str, gpu: int) -> list[Path]:
-    from mtcnn.devices import machine_flavour
+    from mtcnn.engines.devices import machine_flavour
 
     if flavour == "auto":
         flavour = machine_flavour()

@@ -49,11 +49,11 @@ def command(
     import json
 
     from mtcnn.cli.console import counting
-    from mtcnn.cli.pictures import keep, read_picture
     from mtcnn.errors import MtcnnError
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
     from mtcnn.export.weights import read_weights
+    from mtcnn.pipeline.pictures import keep, read_picture
 
     networks = read_weights(weights)
     imgs = [read_picture(path) for path in pictures or [FACE]]

@@ -17,9 +17,9 @@ def command(as_json: bool) -> int:
     """Tell what was found on this machine, what is missing, and how to get it."""
     import json
 
-    from mtcnn.cli.machine import find_out
+    from mtcnn.engines.environment import collect_environment
 
-    found = find_out()
+    found = collect_environment()
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return 0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
 
-from mtcnn.choice import CHOICES
-from mtcnn.params import DEFAULT_PRESET, PRESETS
+from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
-    from mtcnn.verify import FaceVerifier
+    from mtcnn.recognition.verify import FaceVerifier
 
 __all__ = [
     "SETTINGS",
@@ -22,7 +25,6 @@ __all__ = [
     "detector_options",
     "embedder_options",
     "jobs_option",
-    "make_detector",
     "make_verifier",
     "ray_options",
     "size",
@@ -39,14 +41,25 @@ def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def detector_options(command: Command) -> Command:
-    """--preset, --minsize, --device: what make_detector() takes."""
+    """--preset, --minsize, --device, handed to the command as `detector`, a DetectorOptions."""
+
+    @functools.wraps(command)
+    def with_detector(**values: Any) -> Any:
+        return command(detector=DetectorOptions(**_take(DetectorOptions, values)), **values)
+
+    wrapped = cast(Command, with_detector)
     for option in (
         click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"'),
         click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels"),
         click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET),
     ):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _take(options: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the dataclass's fields, which are taken out of `values`."""
+    return {field.name: values.pop(field.name) for field in fields(options) if field.name in values}
 
 
 def jobs_option(command: Command) -> Command:
@@ -66,28 +79,31 @@ class PathOrUri(click.Path):
 
 
 def ray_options(command: Command) -> Command:
-    """--ray, --actors, --cores, --part: see mtcnn.cli.cluster."""
+    """--ray, --actors, --cores, --part, handed to the command as `cluster`, a ClusterOptions; None without --ray.
+
+    The command has --jobs, too, which is the cluster's as well.
+    """
+
+    @functools.wraps(command)
+    def with_cluster(ray: str | None, jobs: int, **values: Any) -> Any:
+        shares = _take(ClusterOptions, values)
+        return command(cluster=ClusterOptions(ray, **shares, jobs=jobs) if ray else None, jobs=jobs, **values)
+
+    wrapped = cast(Command, with_cluster)
     for option in (
         click.option("--part", type=click.IntRange(1, 100_000), default=500, help="with --ray: pictures in a file"),
         click.option("--cores", type=click.IntRange(0, 1024), default=0, help="of each actor; 0: --jobs, or up to 4"),
         click.option("--actors", type=click.IntRange(0, 100_000), default=0, help="detectors on Ray; 0: all that fit"),
         click.option("--ray", metavar="ADDRESS", help='work on that Ray cluster; "local": start one on this machine'),
     ):
-        command = option(command)
-    return command
-
-
-def make_detector(preset: str, minsize: float, device: str, threads: int = 0) -> TrtMtcnn:
-    """threads: 1 where several pictures are worked on at the same time."""
-    from mtcnn.detector import TrtMtcnn
-
-    return TrtMtcnn(device=device, preset=preset, threads=threads, minsize=minsize)
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def embedder_options(command: Command) -> Command:
     """--embedder, --embedder-size, --face: what make_verifier() takes."""
     for option in (
-        click.option("--face", type=click.Choice(CHOICES), default=CHOICES[0], help="of several in a picture"),
+        click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="of several"),
         click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size"),
         click.option(
             "--embedder",
@@ -109,8 +125,8 @@ def make_verifier(
     metric: str = "euclidean",
     threshold: float | None = None,
 ) -> FaceVerifier:
-    from mtcnn.embedder import FaceEmbedder
-    from mtcnn.verify import FaceVerifier
+    from mtcnn.recognition.embedder import FaceEmbedder
+    from mtcnn.recognition.verify import FaceVerifier
 
     network = FaceEmbedder(embedder, detector.device, size=embedder_size)
     return FaceVerifier(network, detector, metric, threshold, face=face)

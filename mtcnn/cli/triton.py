@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.options import SETTINGS
+from mtcnn.engines.onnx_layouts import LAYOUTS
 from mtcnn.params import DEFAULT_PRESET, PRESETS
-from mtcnn.serving.layout import LAYOUTS
 from mtcnn.serving.repository import BACKENDS, MAX_BATCH, MAX_PIXELS, MODELS, write_repository
 
 __all__ = ["command"]

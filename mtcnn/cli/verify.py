@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, make_detector, make_verifier
+from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, make_verifier
+from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
-    from mtcnn.verify import EmbeddedFace
+    from mtcnn.recognition.verify import EmbeddedFace
 
 __all__ = ["command"]
 
@@ -38,7 +39,7 @@ def command(
     embedder: str,
     embedder_size: tuple[int, int] | None,
     face: str,
-    **detector: Any,
+    detector: DetectorOptions,
 ) -> int:
     """Tell whether the pictures A and B show one person.
 
@@ -46,11 +47,11 @@ def command(
     """
     import json
 
-    from mtcnn.cli.pictures import read_picture
     from mtcnn.cli.run import PARTLY
+    from mtcnn.pipeline.pictures import read_picture
 
     pictures = [read_picture(a), read_picture(b)]
-    with make_detector(**detector) as model:
+    with detector.make() as model:
         verifier = make_verifier(model, embedder, embedder_size, face, metric, threshold)
         result = verifier.verify(*pictures)
     if draw is not None:
@@ -73,7 +74,7 @@ def command(
 def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], sources: tuple[Path, Path]) -> None:
     import numpy as np
 
-    from mtcnn.cli.pictures import write_picture
+    from mtcnn.pipeline.pictures import write_picture
 
     seen = [face.crop for face in faces if face is not None]
     if not seen:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_detector
+from mtcnn.cli.options import SETTINGS, a_file, detector_options
+from mtcnn.pipeline.options import DetectorOptions
 
 __all__ = ["command"]
 
@@ -31,7 +32,7 @@ def command(
     every: int,
     most: int | None,
     threads: int,
-    **detector: Any,
+    detector: DetectorOptions,
 ) -> int:
     """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
 
@@ -41,10 +42,10 @@ def command(
     """
     import json
 
-    from mtcnn.cli.film import Film, FilmWriter, Window, run_through
-    from mtcnn.cli.pictures import keep
-    from mtcnn.cli.records import faces_as_json
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
+    from mtcnn.pipeline.pictures import keep
+    from mtcnn.pipeline.records import faces_as_json
+    from mtcnn.pipeline.video import Film, FilmWriter, Window, run_through
 
     if window is None:
         window = output is None and not as_json and Window.problem() is None
@@ -64,7 +65,7 @@ def command(
     def write_json(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
         click.echo(json.dumps({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)}))
 
-    with make_detector(**detector, threads=threads) as model:
+    with detector.make(threads) as model:
         ran = run_through(film, model, sinks, write_json if as_json else None, every, most)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
     if output is not None:

@@ -22,13 +22,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mtcnn.align import FaceAligner
-from mtcnn.choice import choose_face
-from mtcnn.cli.pictures import opencv
-from mtcnn.cli.records import faces_as_json
+from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
 from mtcnn.params import PRESETS
-from mtcnn.verify import FaceVerifier
+from mtcnn.pipeline.pictures import opencv
+from mtcnn.pipeline.records import faces_as_json
+from mtcnn.recognition.verify import FaceVerifier
 
 __all__ = ["make_app"]
 

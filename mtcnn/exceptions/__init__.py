@@ -1,7 +1,3 @@
-"""The error that `mtcnn.MTCNN` raises for what is no picture."""
+"""Import path of the package `mtcnn` on PyPI: see mtcnn.compat.mtcnn.exceptions."""
 
-__all__ = ["InvalidImage"]
-
-
-class InvalidImage(ValueError):
-    """What was given as a picture is none, or cannot be decoded."""
+from mtcnn.compat.mtcnn.exceptions import *

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn.engines import models_folder
+from mtcnn.engines.networks import ARCHITECTURES
 from mtcnn.errors import MtcnnError
 from mtcnn.export.convert import Converted
-from mtcnn.export.extra import need
-from mtcnn.export.networks import ARCHITECTURES
 from mtcnn.export.numpy_arrays import Array
+from mtcnn.runtime.optional import import_optional
 
 __all__ = ["FACE", "TOLERANCE", "Comparison", "compare", "runs_natively", "samples", "session"]
 
@@ -86,7 +86,7 @@ def session(model: bytes, threads: int = 0) -> Any:
     Raises:
         MtcnnError: ONNX Runtime is not installed.
     """
-    runtime = need("onnxruntime")
+    runtime = import_optional("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mtcnn import checks
+from mtcnn.engines.networks import ARCHITECTURES
 from mtcnn.export import keras_models, onnx_graph
-from mtcnn.export.extra import need
 from mtcnn.export.network_weights import NetworkWeights
-from mtcnn.export.networks import ARCHITECTURES
+from mtcnn.runtime.optional import import_optional
 
 __all__ = ["LAYOUTS", "OPSETS", "Converted", "convert"]
 
@@ -58,7 +58,7 @@ def convert(
     checks.whole(opset, "opset", *OPSETS)
     model = keras_models.make_model(weights, flat=layout == "nhwc")
     network = ARCHITECTURES[weights.network]
-    tensorflow, tf2onnx = need("tensorflow"), need("tf2onnx")
+    tensorflow, tf2onnx = import_optional("tensorflow"), import_optional("tf2onnx")
     signature = [tensorflow.TensorSpec((None, *model.input.shape[1:]), tensorflow.float32, name="input_1")]
     made, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=opset)
     metadata = {

@@ -35,9 +35,9 @@ def read_h5(content: bytes) -> KerasWeights:
     Raises:
         MtcnnError: the package h5py is not installed.
     """
-    from mtcnn.export.extra import need
+    from mtcnn.runtime.optional import import_optional
 
-    h5py = need("h5py")
+    h5py = import_optional("h5py")
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _read(h5py, file)

@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Any
 
+from mtcnn.engines.networks import ARCHITECTURES, OUTPUTS
 from mtcnn.errors import MtcnnError
-from mtcnn.export.extra import need
 from mtcnn.export.network_weights import NetworkWeights
-from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
-from mtcnn.quiet import without_stderr
+from mtcnn.runtime.optional import import_optional
+from mtcnn.runtime.silence import silence
 
 __all__ = ["keras", "make_model"]
 
@@ -26,9 +26,9 @@ def keras() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow's libraries write while they load, whatever the log level.
-    with without_stderr() if "tensorflow" not in sys.modules else contextlib.nullcontext():
-        need("tensorflow")
-        module = need("keras")
+    with silence() if "tensorflow" not in sys.modules else contextlib.nullcontext():
+        import_optional("tensorflow")
+        module = import_optional("keras")
     if module.backend.backend() != "tensorflow":
         raise MtcnnError(f"Keras runs on {module.backend.backend()} here: unset KERAS_BACKEND")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of each size of P-Net's input

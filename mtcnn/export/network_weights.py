@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtcnn.engines.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer
 from mtcnn.export.errors import WeightsError
-from mtcnn.export.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer
 from mtcnn.export.numpy_arrays import Array
 
 __all__ = ["Convention", "LayerWeights", "NetworkWeights", "from_list"]
@@ -35,7 +35,7 @@ class NetworkWeights:
 
     Attributes:
         network: "pnet", "rnet" or "onet".
-        layers: by the names in :data:`mtcnn.export.networks.ARCHITECTURES`, heads included.
+        layers: by the names in :data:`mtcnn.engines.networks.ARCHITECTURES`, heads included.
         source: where they come from.
     """
 

@@ -40,9 +40,9 @@ def read_lz4(content: bytes) -> list[Array]:
     Raises:
         MtcnnError: the package lz4 is not installed.
     """
-    from mtcnn.export.extra import need
+    from mtcnn.runtime.optional import import_optional
 
-    lz4 = need("lz4.frame")
+    lz4 = import_optional("lz4.frame")
     machine = lz4.LZ4FrameDecompressor()
     try:
         plain = machine.decompress(content, max_length=MOST_BYTES)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from mtcnn.engines.networks import OUTPUTS, Architecture
 from mtcnn.errors import MtcnnError
-from mtcnn.export.extra import need
-from mtcnn.export.networks import OUTPUTS, Architecture
+from mtcnn.runtime.optional import import_optional
 
 __all__ = ["tidy"]
 
@@ -35,7 +35,7 @@ def tidy(model: Any, network: Architecture, layout: str, layer_names: bool, meta
     Raises:
         MtcnnError: this tf2onnx writes something else than the one that this was written for.
     """
-    onnx = need("onnx")
+    onnx = import_optional("onnx")
     graph = _Graph(onnx, model.graph)
     try:
         graph.fold_prelus()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mtcnn.export.errors import WeightsError
-from mtcnn.export.extra import need
 from mtcnn.export.numpy_arrays import Array
+from mtcnn.runtime.optional import import_optional
 
 __all__ = ["read_onnx"]
 
@@ -17,7 +17,7 @@ def read_onnx(content: bytes) -> dict[str, Array]:
     Raises:
         MtcnnError: the package onnx is not installed.
     """
-    onnx = need("onnx")
+    onnx = import_optional("onnx")
     try:
         initializers = onnx.load_from_string(content).graph.initializer
         arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in initializers}

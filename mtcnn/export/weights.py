@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mtcnn import checks
+from mtcnn.engines.networks import ARCHITECTURES
 from mtcnn.export import torch_files
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.keras_h5 import H5_MAGIC, read_h5
 from mtcnn.export.network_weights import Convention, NetworkWeights, from_list
-from mtcnn.export.networks import ARCHITECTURES
 from mtcnn.export.numpy_arrays import NPY_MAGIC, Array, read_lz4, read_npy
 from mtcnn.export.own_onnx import read_onnx
 

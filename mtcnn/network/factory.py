@@ -1,30 +1,3 @@
-"""`NetworkFactory` of `mtcnn` 0.1, which builds Keras models: it can be imported, but not used."""
+"""Import path of the package `mtcnn` on PyPI: see mtcnn.compat.mtcnn.factory."""
 
-from __future__ import annotations
-
-from typing import NoReturn
-
-from mtcnn.errors import MtcnnError
-from mtcnn.network import INSTEAD
-
-__all__ = ["NetworkFactory"]
-
-
-class NetworkFactory:
-    """Says what to use instead of the Keras models."""
-
-    def build_pnet(self, input_shape: object = None) -> NoReturn:
-        _refuse()
-
-    def build_rnet(self, input_shape: object = None) -> NoReturn:
-        _refuse()
-
-    def build_onet(self, input_shape: object = None) -> NoReturn:
-        _refuse()
-
-    def build_P_R_O_nets_from_file(self, weights_file: object) -> NoReturn:
-        _refuse()
-
-
-def _refuse() -> NoReturn:
-    raise MtcnnError(f"NetworkFactory builds Keras models, which trt-mtcnn does without: {INSTEAD}")
+from mtcnn.compat.mtcnn.factory import *

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtcnn.errors import MtcnnError
-from mtcnn.scale.places import Place
+from mtcnn.scale.storage import Place
 
 __all__ = ["Plan", "Planned", "Stored", "make_plan", "part_name", "parts_done", "read_part", "read_plan"]
 

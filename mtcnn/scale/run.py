@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtcnn.cli.manifest import check_settings
 from mtcnn.errors import MtcnnError
-from mtcnn.quiet import without_stderr
-from mtcnn.scale.places import Place, is_uri, open_place
+from mtcnn.pipeline.manifest import check_settings
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.silence import silence
+from mtcnn.scale.options import ClusterOptions
 from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan
+from mtcnn.scale.storage import Place, is_uri, open_place
 from mtcnn.scale.worker import Task, Worker
 
 __all__ = ["Pool", "Run", "connected", "fit_pool", "results", "start_run"]
@@ -89,7 +91,7 @@ def connected(address: str) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is said here, in one line
-    _knock(address)
+    _check_reachable(address)
     try:
         import ray
         import ray.data
@@ -97,7 +99,7 @@ def connected(address: str) -> Iterator[None]:
         raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
     local = {"object_store_memory": LOCAL_STORE, "include_dashboard": False} if address == "local" else {}
     try:
-        with without_stderr():  # Ray's native code says which log level it was set to
+        with silence():  # Ray's native code says which log level it was set to
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise MtcnnError(f"no Ray cluster at {address}: {error}") from error
@@ -109,7 +111,7 @@ def connected(address: str) -> Iterator[None]:
             ray.shutdown()
 
 
-def results(run: Run, detector: dict[str, Any], pool: Pool) -> Iterator[Counter[str]]:
+def results(run: Run, detector: DetectorOptions, pool: Pool) -> Iterator[Counter[str]]:
     """The counts of each part, as they are done.
 
     Raises:
@@ -151,14 +153,12 @@ def results(run: Run, detector: dict[str, Any], pool: Pool) -> Iterator[Counter[
         raise MtcnnError(f"{len(missing)} of {run.plan.parts} parts are not done: {why}; try them again with --resume")
 
 
-def fit_pool(device: str, actors: int, cores: int, jobs: int) -> Pool:
+def fit_pool(device: str, cluster: ClusterOptions) -> Pool:
     """The actors that the cluster has room for.
 
     Args:
         device: "cpu", "cuda", or "auto": GPUs where the cluster has any.
-        actors: 0 for as many as fit.
-        cores: that Ray keeps for each; 0 for `jobs`, or up to 4.
-        jobs: 0 for as many as cores.
+        cluster: how it is to be shared out.
 
     Raises:
         MtcnnError: not one fits.
@@ -173,12 +173,12 @@ def fit_pool(device: str, actors: int, cores: int, jobs: int) -> Pool:
         fair = min((int(node["CPU"] // node["GPU"]) for node in nodes), default=1)
     else:
         fair = min((int(node["CPU"]) for node in nodes), default=1)
-    cores = cores or jobs or max(1, min(4, fair))
+    cores = cluster.cores or cluster.jobs or max(1, min(4, fair))
     fitting = sum(min(int(node["CPU"] // cores), int(node["GPU"]) if gpus else 1 << 30) for node in nodes)
-    if not fitting and not actors:
+    if not fitting and not cluster.actors:
         needed = f"{cores} cores" + (" and a GPU" if gpus else "")
         raise MtcnnError(f"no machine of the cluster has {needed}; if it will grow, say --actors")
-    return Pool(actors or fitting, cores, gpus, jobs or cores)
+    return Pool(cluster.actors or fitting, cores, gpus, cluster.jobs or cores)
 
 
 def _rows(done: Any) -> Iterator[dict[str, str]]:
@@ -190,7 +190,7 @@ def _rows(done: Any) -> Iterator[dict[str, str]]:
         raise MtcnnError(f"no detector on the cluster: {str(error).strip().splitlines()[-1]}") from error
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise where nobody listens, which Ray would wait for."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtcnn.cli.options import make_detector
-from mtcnn.cli.pictures import detect_pictures, opencv
 from mtcnn.errors import MtcnnError
-from mtcnn.scale.places import open_place
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.pipeline.pictures import detect_pictures, opencv
+from mtcnn.scale.parquet_rows import SCHEMAS, count_outcomes, make_row
 from mtcnn.scale.plan import part_name, read_part
-from mtcnn.scale.rows import SCHEMAS, make_row, tally
+from mtcnn.scale.storage import open_place
 
 __all__ = ["Task", "Worker"]
 
@@ -29,14 +29,14 @@ class Task:
     """What all parts have in common.
 
     Attributes:
-        settings: of the command; see `mtcnn.scale.rows.make_row`.
-        detector: what make_detector() takes.
+        settings: of the command; see `mtcnn.scale.parquet_rows.make_row`.
+        detector: of each actor.
         sources, output: paths or URIs.
         jobs: threads that work on a part, each on a group of pictures.
     """
 
     settings: dict[str, Any]
-    detector: dict[str, Any]
+    detector: DetectorOptions
     sources: tuple[str, ...]
     output: str
     jobs: int
@@ -51,7 +51,7 @@ class Worker:
         self._sources = [open_place(source) for source in task.sources]
         self._output = open_place(task.output)
         self._row = make_row(task.settings)
-        self._detector = make_detector(**task.detector, threads=1)
+        self._detector = task.detector.make(threads=1)
 
     def __call__(self, batch: dict[str, Iterable[Any]]) -> dict[str, list[str]]:
         """Do the parts of a batch; what comes back is as JSON the part and its counts, or its problem."""
@@ -72,7 +72,7 @@ class Worker:
         pictures = read_part(self._output, self._sources, part)
         rows = list(detect_pictures(self._detector, pictures, self._row, self._task.jobs))
         command = self._task.settings["command"]
-        counts = tally(command, rows)
+        counts = count_outcomes(command, rows)
         schema = SCHEMAS[command].with_metadata({_COUNTS: json.dumps(counts)})
         data = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema), data, compression="zstd")

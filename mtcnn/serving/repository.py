@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mtcnn import checks
-from mtcnn.devices import gpu_flavour
 from mtcnn.engines import NETWORKS, engines_folder, models_folder
+from mtcnn.engines.devices import gpu_flavour
+from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS, to_channels_last
+from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
+from mtcnn.engines.tensorrt import build_tensorrt
 from mtcnn.errors import DeviceError, MtcnnError
 from mtcnn.files import locked
-from mtcnn.flavours import TENSORRT_FLAVOURS, BuildSettings, build_tensorrt
 from mtcnn.params import DEFAULT_PRESET, make_params
 from mtcnn.serving.config import ModelConfig, Tensor
-from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS, to_channels_last
 
 __all__ = ["BACKENDS", "CASCADE", "MAX_BATCH", "MODELS", "write_repository"]
 

@@ -1,1 +1,1 @@
-"""Conveniences under the names that they have in `mtcnn` 1.0 on PyPI, for code written for it."""
+"""Import path of the package `mtcnn` on PyPI: its modules are in mtcnn.compat.mtcnn."""

@@ -18,13 +18,13 @@ import numpy as np
 import pytrt
 from mtcnn import FaceAligner, MtcnnError, TrtMtcnn, draw_faces, find_central_face
 from mtcnn.align import similarity_transform
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, create_engines, engine_problem, load_engine, models_folder, read_engine
+from mtcnn.engines.devices import cpu_device
+from mtcnn.engines.libraries import openvino_library
 from mtcnn.export.weights import read_content, read_weights
 from mtcnn.params import Params
-from mtcnn.runtimes import openvino_library
-from tests import weight_files
 from tests.fuzz.choices import Choices
+from tests.support import weight_files
 
 DOCUMENTED = (ValueError, TypeError, MtcnnError, MemoryError)
 PARAMS = tuple(Params.__dataclass_fields__)

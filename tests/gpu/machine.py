@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
-from mtcnn.devices import gpu_flavour
 from mtcnn.engines import NETWORKS, engine_problem, read_engine
-from mtcnn.flavours import TENSORRT_FLAVOURS, BuildSettings, tensorrt
+from mtcnn.engines.devices import gpu_flavour
+from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
+from mtcnn.engines.tensorrt import tensorrt
 from tests.gpu.frames import ROOT, Image
 
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -195,7 +196,7 @@ def detector(variant: Variant) -> TrtMtcnn:
 
 def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
     if EMULATED:
-        from tests.emulated import emulated_detector
+        from tests.support.emulated import emulated_detector
 
         return emulated_detector(**arguments)
     return TrtMtcnn(engines(variant), device="cuda", **arguments)

@@ -35,7 +35,7 @@ from tests.gpu.machine import (
     what_to_compare_with,
     wider,
 )
-from tests.lender import FLOAT, Lender
+from tests.support.dlpack_array import FLOAT, Lender
 
 PHOTOS = photos()
 WIDER = wider()

@@ -15,7 +15,7 @@ import numpy as np
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.engines import NETWORKS, current_engines, engine_problem, load_engine, models_folder, read_engine
-from mtcnn.flavours import tensorrt, tensorrt_version
+from mtcnn.engines.tensorrt import tensorrt, tensorrt_version
 from tests.gpu import frames
 from tests.gpu.machine import (
     EMULATED,

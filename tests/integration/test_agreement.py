@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mtcnn import TrtMtcnn
-from tests import pictures
 from tests.conftest import DATA, need, read_picture
 from tests.reference import cascade
 from tests.reference.params import PRESETS
+from tests.support import pictures
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]

@@ -27,8 +27,8 @@ from PIL import Image
 
 from mtcnn import FaceAligner, TrtMtcnn, find_central_face
 from tests.conftest import DATA, ROOT, need
-from tests.embedders import make_embedder
-from tests.pictures import paste
+from tests.support.embedders import make_embedder
+from tests.support.pictures import paste
 
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 
@@ -641,7 +641,7 @@ class TestVideo:
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
         assert "there is no display; say --output FILE or --json" in mtcnn("video", film, code=1).stderr
         assert "--window cannot be used" in mtcnn("video", film, "--window", code=1).stderr
-        assert ".mp4 or .avi" in mtcnn("video", film, "--output", "out.txt", code=1).stderr
+        assert ".mp4 or .avi" in mtcnn("video", film, "--output", "out.txt", code=2).stderr
 
 
 def make_film(path: Path, img: np.ndarray, count: int) -> Path:

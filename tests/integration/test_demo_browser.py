@@ -15,8 +15,8 @@ import pytest
 
 from mtcnn import TrtMtcnn
 from tests.conftest import DATA, ROOT
-from tests.demo_server import running_demo
-from tests.embedders import make_embedder
+from tests.support.demo_server import running_demo
+from tests.support.embedders import make_embedder
 
 pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn: pip install 'trt-mtcnn[demo]'")
 pytest.importorskip("uvicorn")

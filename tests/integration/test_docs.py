@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mtcnn import FaceAligner, TrtMtcnn, draw_faces
-from tests.embedders import make_embedder
+from tests.support.embedders import make_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [

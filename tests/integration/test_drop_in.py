@@ -21,14 +21,14 @@ import pytest
 from numpy.typing import NDArray
 
 from mtcnn import MTCNN, DeviceError, TrtMtcnn
+from mtcnn.compat.mtcnn.detector import WEIGHTS_SHA256
 from mtcnn.exceptions import InvalidImage
-from mtcnn.mtcnn import WEIGHTS_SHA256
 from mtcnn.stages import StageONet, StagePNet, StageRNet
 from mtcnn.utils.images import load_image, load_images_batch
 from mtcnn.utils.plotting import plot
 from tests.conftest import DATA, ROOT, need
-from tests.pictures import noise, paste, scaled
 from tests.reference import cascade as reference
+from tests.support.pictures import noise, paste, scaled
 from tools import make_models
 
 Image = NDArray[np.uint8]
@@ -160,7 +160,7 @@ class TestExamplesOf01:
 
     def test_the_weights_file_itself(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rgb: Image) -> None:
         (tmp_path / "mtcnn_weights.npy").write_bytes(b"the weights")
-        monkeypatch.setattr("mtcnn.mtcnn.WEIGHTS_SHA256", hashlib.sha256(b"the weights").hexdigest())
+        monkeypatch.setattr("mtcnn.compat.mtcnn.detector.WEIGHTS_SHA256", hashlib.sha256(b"the weights").hexdigest())
         detector = MTCNN(weights_file=tmp_path / "mtcnn_weights.npy")
         assert type(detector.detect_faces(rgb)[0]["keypoints"]["nose"]) is tuple
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from mtcnn import ClosedError, DeviceError, EngineError, MtcnnError, TrtMtcnn
 from mtcnn.params import PRESETS, Params
-from tests import pictures
 from tests.conftest import ROOT
+from tests.support import pictures
 
 Image = NDArray[np.uint8]
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]

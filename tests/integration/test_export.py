@@ -21,15 +21,15 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed: make expo
 pytest.importorskip("tf2onnx")
 
 from mtcnn import MtcnnError, TrtMtcnn, create_engines
+from mtcnn.engines.networks import ARCHITECTURES, OUTPUTS
+from mtcnn.engines.settings import CPU
 from mtcnn.export import Converted, convert, make_model, read_weights
 from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively, samples, session
 from mtcnn.export.keras_models import keras
-from mtcnn.export.networks import ARCHITECTURES, OUTPUTS
 from mtcnn.export.onnx_graph import tidy
-from mtcnn.flavours import CPU
-from tests import weight_files as files
 from tests.conftest import DATA, ROOT, need, read_picture
-from tests.wheels import download
+from tests.support import weight_files as files
+from tests.support.wheels import download
 
 pytestmark = pytest.mark.filterwarnings("default")  # TensorFlow's own
 

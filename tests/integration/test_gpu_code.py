@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 import pytrt
 from mtcnn import TrtMtcnn
 from mtcnn.engines import NETWORKS, load_engine
+from mtcnn.engines.libraries import openvino_library
 from mtcnn.params import PRESETS
-from mtcnn.runtimes import openvino_library
-from tests import pictures
-from tests.emulated import emulated_detector
+from tests.support import pictures
+from tests.support.emulated import emulated_detector
 
 Image = NDArray[np.uint8]
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mtcnn import TrtMtcnn
-from tests import pictures
-from tests.emulated import emulated_detector
+from tests.support import pictures
+from tests.support.emulated import emulated_detector
 
 Image = NDArray[np.uint8]
 LOOKS = (0.8, 1.0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtcnn.cli.backends import load
-from mtcnn.cli.plain_cascade import Networks, detect
+from mtcnn.backends.networks import load
+from mtcnn.backends.plain_cascade import Networks, detect
 from mtcnn.params import make_params
 from tests.conftest import DATA, ROOT, read_picture
-from tests.pictures import noise
 from tests.reference import cascade as reference
+from tests.support.pictures import noise
 
 PICTURES = ["docs/images/astronaut.jpg", "docs/images/astronaut-detected.jpg"]
 

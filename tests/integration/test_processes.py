@@ -33,7 +33,7 @@ large = np.tile(img, (5, 5, 1))
 OPENVINO = """
 if not native:
     import mtcnn.detector, pytrt
-    from mtcnn.runtimes import openvino_library
+    from mtcnn.engines.libraries import openvino_library
     mtcnn.detector.cpu_device = lambda threads: pytrt.CpuDevice(openvino_library(), threads, native=False)
 """
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from mtcnn import TrtMtcnn, create_engines
 from mtcnn.engines import models_folder
-from tests.emulated import emulated_detector
 from tests.reference import cascade, nets
+from tests.support.emulated import emulated_detector
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

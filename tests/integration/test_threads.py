@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn import ClosedError, TrtMtcnn
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, load_engine
-from tests import pictures
+from mtcnn.engines.devices import cpu_device
+from tests.support import pictures
 
 Image = NDArray[np.uint8]
 Call = tuple[Image, dict[str, Any]]

@@ -12,8 +12,8 @@ import pytest
 
 from mtcnn import FaceAligner, FaceEmbedder, FaceVerifier, NoFaceError, TrtMtcnn
 from tests.conftest import DATA, ROOT, need
-from tests.embedders import expected, make_embedder
-from tests.pictures import paste
+from tests.support.embedders import expected, make_embedder
+from tests.support.pictures import paste
 
 BLACK = np.zeros((80, 120, 3), np.uint8)
 

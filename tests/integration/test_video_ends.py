@@ -14,9 +14,9 @@ import pytest
 
 from mtcnn.cli import film
 from mtcnn.cli.main import main
-from tests.cameras import camera
 from tests.conftest import ROOT
 from tests.integration.test_cli import command, environment, interruptible, lines, make_film, mtcnn
+from tests.support.cameras import camera
 
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 

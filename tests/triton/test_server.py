@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from benchmarks.triton import perf
 from benchmarks.triton.server import TritonServer, missing
 from mtcnn import TrtMtcnn
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, models_folder
+from mtcnn.engines.devices import cpu_device
+from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS
 from mtcnn.serving import (
     Client,
     ModelNotReadyError,
@@ -38,10 +39,9 @@ from mtcnn.serving import (
     write_repository,
 )
 from mtcnn.serving.connection import connect
-from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS
 from tests.conftest import ROOT
 from tests.integration.test_docs import python_blocks
-from tests.pictures import Image, gradient, noise, paste, scaled, tiled
+from tests.support.pictures import Image, gradient, noise, paste, scaled, tiled
 
 if why := missing():
     pytest.skip(why, allow_module_level=True)

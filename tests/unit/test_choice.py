@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtcnn.choice import CHOICES, choose_face
+from mtcnn.central import FACE_CHOICES, choose_face
 
 # in a picture 100 high, 200 wide: small and central; large and near; larger and in a corner
 DETS = np.array([[97, 47, 103, 53, 0.8], [70, 20, 120, 70, 0.9], [0, 0, 60, 60, 0.7], [150, 5, 160, 15, 0.99]])
@@ -17,7 +17,7 @@ def test_each_way(by: str, index: int) -> None:
     assert order[choose_face((100, 200), DETS[order], by) or 0] == index
 
 
-@pytest.mark.parametrize("by", CHOICES)
+@pytest.mark.parametrize("by", FACE_CHOICES)
 def test_no_faces(by: str) -> None:
     assert choose_face((10, 10), np.empty((0, 5)), by) is None
 

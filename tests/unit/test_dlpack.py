@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 import pytrt
 from mtcnn import TrtMtcnn, cascade
 from mtcnn.engines import NETWORKS, load_engine
+from mtcnn.engines.libraries import openvino_library
 from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
 from mtcnn.params import make_params
-from mtcnn.runtimes import openvino_library
-from tests import pictures
-from tests.lender import BFLOAT, CPU, CUDA, FLOAT, MANAGED, Lender
+from tests.support import pictures
+from tests.support.dlpack_array import BFLOAT, CPU, CUDA, FLOAT, MANAGED, Lender
 
 Image = NDArray[np.uint8]
 VERSIONS = [None, (1, 0), (1, 3)]
@@ -219,7 +219,9 @@ class TestOnTheCpu:
     def test_dtype_that_numpy_lacks(self) -> None:
         pixels = np.zeros((4, 4, 3), np.uint16)
         lender: Any = lend(pixels, device=(CPU, 0), dtype=(BFLOAT, 16))
-        with pytest.raises(TypeError, match=r"images\[2\] cannot be read: tests\.lender\.Lender lends NumPy nothing"):
+        with pytest.raises(
+            TypeError, match=r"images\[2\] cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing"
+        ):
             as_bgr(lender, "images[2]")
 
     def test_wrong_shape_is_named(self) -> None:

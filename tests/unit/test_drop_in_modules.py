@@ -20,7 +20,7 @@ from mtcnn.utils.images import load_image, load_images_batch, swap_red_and_blue
 from mtcnn.utils.landmarks import parse_landmarks
 from mtcnn.utils.plotting import parse_color, plot, plot_all, plot_bbox, plot_landmarks
 from tests.conftest import ROOT
-from tests.pictures import noise
+from tests.support.pictures import noise
 
 PHOTO = ROOT / "docs" / "images" / "astronaut.jpg"
 # image, box, score, x of five points, y of five points

@@ -13,8 +13,8 @@ import pytest
 
 from mtcnn import EngineError, FaceEmbedder
 from tests.conftest import ROOT
-from tests.embedders import LENGTH, SIDE, expected, make_embedder
-from tests.pictures import noise
+from tests.support.embedders import LENGTH, SIDE, expected, make_embedder
+from tests.support.pictures import noise
 
 CROPS = np.stack([noise(SIDE, SIDE, grain=8, seed=i) for i in range(5)])
 
@@ -146,9 +146,9 @@ def test_threads_share_one(tmp_path: Path) -> None:
 
 def test_a_plan_is_built_once(tmp_path: Path) -> None:
     """On the CPU, by TensorRT-RTX where it is installed."""
-    from mtcnn.embedder_plan import embedder_plan
     from mtcnn.engines import engines_folder
     from mtcnn.errors import DeviceError
+    from mtcnn.recognition.embedder_plan import embedder_plan
 
     model = make_embedder(tmp_path / "m.onnx").read_bytes()
     try:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 import pytrt
 from mtcnn import EngineError, TrtMtcnn
 from mtcnn.cli.create_engines import main
-from mtcnn.devices import cpu_device
 from mtcnn.engines import (
     NETWORKS,
     create_engines,
@@ -32,6 +31,7 @@ from mtcnn.engines import (
     models_folder,
     read_engine,
 )
+from mtcnn.engines.devices import cpu_device
 from tests.conftest import ROOT
 
 CPU = "cpu"

@@ -17,9 +17,9 @@ from onnx import TensorProto, helper
 
 import pytrt
 from mtcnn import EngineError, FaceAligner, TrtMtcnn, draw_faces, find_central_face
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, engine_problem, load_engine, read_engine
-from mtcnn.runtimes import openvino_library
+from mtcnn.engines.devices import cpu_device
+from mtcnn.engines.libraries import openvino_library
 from tests.conftest import ROOT
 
 HUGE = 10**400

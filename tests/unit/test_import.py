@@ -65,9 +65,12 @@ FaceAligner().align(np.zeros((60, 60, 3), np.uint8), [1, 2, 3, 4, 5, 5, 6, 1, 2,
 
 
 def test_the_modules_of_the_package_on_pypi_are_there() -> None:
-    ways = ("import mtcnn; print(mtcnn.mtcnn.MTCNN)", "from mtcnn import mtcnn, MTCNN; print(mtcnn.MTCNN)")
+    ways = (
+        "import mtcnn; print(mtcnn.mtcnn.MTCNN)",
+        "from mtcnn import mtcnn, MTCNN; print(mtcnn.MTCNN)",
+    )
     for code in (*ways, "from mtcnn.mtcnn import MTCNN; print(MTCNN)"):
-        assert run(code) == "<class 'mtcnn.mtcnn.MTCNN'>\n"
+        assert run(code) == "<class 'mtcnn.compat.mtcnn.detector.MTCNN'>\n"
 
 
 @pytest.mark.parametrize("name", mtcnn.__all__)

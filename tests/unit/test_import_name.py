@@ -30,7 +30,7 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("code", ["import pytrt", "from pytrt.commands import create_engines; create_engines()"])
 def test_another_module_of_that_name(site: Path, code: str) -> None:
-    (site / "mtcnn" / "__init__.py").write_text("from mtcnn.mtcnn import MTCNN\n")
+    (site / "mtcnn" / "__init__.py").write_text("from mtcnn.compat.mtcnn.detector import MTCNN\n")
     done = run(site, code)
     assert done.returncode == 1
     message = done.stderr.splitlines()[-1]

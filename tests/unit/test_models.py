@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from tests.wheels import download
+from tests.support.wheels import download
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "mtcnn" / "models"

@@ -17,8 +17,8 @@ from onnx import helper, numpy_helper
 import pytrt
 from mtcnn import DeviceError, EngineError, cascade
 from mtcnn.engines import NETWORKS, models_folder
+from mtcnn.engines.libraries import openvino_library
 from mtcnn.params import make_params
-from mtcnn.runtimes import openvino_library
 from tests.conftest import DATA, read_picture
 from tests.unit.test_pytrt import assert_near, random_input
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn.cascade import pyramid
-from tests.compare_ops import MODES, difference, noise, plain_crops, plain_proposals, plain_resize, random_boxes
 from tests.conftest import ROOT
 from tests.reference import resize
 from tests.reference.nms import nms
+from tests.support.compare_ops import MODES, difference, noise, plain_crops, plain_proposals, plain_resize, random_boxes
 
 Image = NDArray[np.uint8]
 TOLERANCE = 2e-5  # in the networks' units, of which 256 gray levels span 2
@@ -485,7 +485,7 @@ def with_isa(isa: str, *command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
 def test_each_instruction_set(isa: str) -> None:
-    done = with_isa(isa, "-m", "tests.compare_ops")
+    done = with_isa(isa, "-m", "tests.support.compare_ops")
     if f'TRT_MTCNN_ISA is "{isa}"; on this machine' in done.stderr:
         pytest.skip(f"this machine has no {isa}")
     assert done.returncode == 0, done.stderr

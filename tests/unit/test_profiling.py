@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 import pytrt
 from mtcnn import ClosedError, TrtMtcnn, cascade, profiling
 from mtcnn.cascade import pyramid
+from mtcnn.engines.libraries import openvino_library
 from mtcnn.params import PRESETS
 from mtcnn.profiling import STAGES, Profile
-from mtcnn.runtimes import openvino_library
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn import ClosedError, DeviceError, EngineError
-from mtcnn.devices import cpu_device
 from mtcnn.engines import NETWORKS, load_engine, models_folder
-from mtcnn.runtimes import openvino_library
+from mtcnn.engines.devices import cpu_device
+from mtcnn.engines.libraries import openvino_library
 from tests.reference import cascade
 from tests.reference.resize import Mips
 

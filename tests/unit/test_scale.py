@@ -1,4 +1,4 @@
-"""What Ray's actors do, without Ray: places, plans, parts."""
+"""What Ray's actors do, without Ray: storage, plans, parts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtcnn.errors import MtcnnError
-from mtcnn.scale import places
-from mtcnn.scale.places import Place, StorageError, open_place
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale import storage
 from mtcnn.scale.plan import part_name, parts_done, read_part, read_plan
 from mtcnn.scale.run import start_run
+from mtcnn.scale.storage import Place, StorageError, open_place
 from mtcnn.scale.worker import Task, Worker
 from tests.conftest import ROOT
 from tests.scale.dataset import as_lines, make_pictures, rows_of
@@ -35,7 +36,7 @@ ALIGN: dict[str, Any] = {
     "preset": "accurate",
     "minsize": 40,
 }
-DETECTOR: dict[str, Any] = {"preset": "accurate", "minsize": 40, "device": "cpu"}
+DETECTOR = DetectorOptions("accurate", 40, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +210,7 @@ class Flaky:
 class TestFailingStorage:
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(places, "WAITS", (0.0, 0.0))
+        monkeypatch.setattr(storage, "WAITS", (0.0, 0.0))
 
     def test_asked_again(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"there")

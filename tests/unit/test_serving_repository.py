@@ -16,10 +16,10 @@ import pytest
 
 from mtcnn.cli.main import main
 from mtcnn.engines import NETWORKS, models_folder
+from mtcnn.engines.libraries import tensorrt_libraries
+from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS
 from mtcnn.errors import DeviceError, MtcnnError
-from mtcnn.runtimes import tensorrt_libraries
 from mtcnn.serving import repository, write_repository
-from mtcnn.serving.layout import INPUT_NAMES, LAYOUTS
 from tests.conftest import ROOT
 
 MODELS = repository.MODELS

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import mtcnn
+import mtcnn.engines
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.cli.create_engines import main
@@ -31,9 +31,10 @@ from mtcnn.engines import (
     models_folder,
     read_engine,
 )
-from mtcnn.flavours import BuildSettings, build_tensorrt, parse_target, tensorrt, tensorrt_version
-from mtcnn.half import to_float16
-from mtcnn.runtimes import openvino_library, tensorrt_libraries
+from mtcnn.engines.libraries import openvino_library, tensorrt_libraries
+from mtcnn.engines.onnx_float16 import to_float16
+from mtcnn.engines.settings import BuildSettings, parse_target
+from mtcnn.engines.tensorrt import build_tensorrt, tensorrt, tensorrt_version
 from tests.conftest import ROOT
 
 onnx = pytest.importorskip("onnx")
@@ -329,7 +330,7 @@ class TestTargets:
 
     @needs_bindings
     def test_cancelled_build_stops(self) -> None:
-        from mtcnn import rtx_targets
+        from mtcnn.engines import rtx_targets
 
         monitor = rtx_targets.Monitor()
         monitor.cancel()
@@ -340,8 +341,8 @@ class TestTargets:
 
     def test_package_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", None)
-        monkeypatch.delitem(sys.modules, "mtcnn.rtx_targets", raising=False)
-        monkeypatch.delattr(mtcnn, "rtx_targets", raising=False)
+        monkeypatch.delitem(sys.modules, "mtcnn.engines.rtx_targets", raising=False)
+        monkeypatch.delattr(mtcnn.engines, "rtx_targets", raising=False)
         with pytest.raises(DeviceError, match=r"tensorrt_rtx_bindings.*pip install 'trt-mtcnn\[tensorrt-rtx\]'"):
             create_engines(tmp_path, flavour=RTX, settings=BuildSettings(targets=(86,)))
         assert files(tmp_path) == {}
@@ -549,7 +550,7 @@ class TestLibraries:
     @pytest.mark.skipif(not pytrt.tensorrt_versions(), reason="this build was made without TensorRT's headers")
     def test_another_library(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("libtensorrt_rtx.so.1", "libtensorrt_onnxparser_rtx.so.1"):
-            (tmp_path / name).symlink_to(openvino_library())
+            (tmp_path / name).symlink_to(pytrt._pytrt.__file__)
         self.use(tmp_path, monkeypatch)
         with pytest.raises(DeviceError, match="has no function createInferBuilder_INTERNAL: its version does not fit"):
             tensorrt(RTX)

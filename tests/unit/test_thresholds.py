@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtcnn.thresholds import best_threshold, cross_validate
+from mtcnn.recognition.thresholds import best_threshold, cross_validate
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=2, max_size=30))

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcnn import MtcnnError
+from mtcnn.engines.networks import ARCHITECTURES
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.network_weights import NetworkWeights
-from mtcnn.export.networks import ARCHITECTURES
 from mtcnn.export.weights import read_content, read_weights
-from tests import weight_files as files
 from tests.conftest import DATA, ROOT, need
+from tests.support import weight_files as files
 
 MODELS = ROOT / "mtcnn" / "models"
 NETS = tuple(ARCHITECTURES)

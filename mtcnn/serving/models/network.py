@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from mtcnn.devices import cpu_device
+from mtcnn.engines.devices import cpu_device
 
 
 class TritonPythonModel:

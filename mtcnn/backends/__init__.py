@@ -1,0 +1,1 @@
+"""The networks on other runtimes, in a plain cascade, to compare speeds."""

@@ -1,0 +1,34 @@
+"""Five points of a face, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mtcnn.engines.networks import LANDMARK_NAMES
+
+__all__ = ["parse_landmarks"]
+
+
+def parse_landmarks(landmarks: Any) -> dict[str, Any]:
+    """Return one face's points as ``{"left_eye": [x, y], ...}`` in whole pixels, rounded.
+
+    Args:
+        landmarks: a face as :meth:`mtcnn.MTCNN.detect_faces` returns it, a dict or an array row (16,);
+            its "keypoints"; or (10,) ``[x1..x5, y1..y5]``.
+
+    Raises:
+        IndexError: a row without landmarks, (6,).
+        ValueError: anything else.
+    """
+    if isinstance(landmarks, Mapping):
+        return dict(landmarks.get("keypoints", landmarks))
+    row = np.asarray(landmarks)
+    if row.shape == (6,):
+        raise IndexError("this face has no landmarks: O-Net did not look at it")
+    if row.shape not in ((10,), (16,)):
+        raise ValueError(f"landmarks must be a dict or have the shape (10,) or (16,), got {row.shape}")
+    whole = row[-10:].round().astype(int).tolist()
+    return {name: [whole[i], whole[i + 5]] for i, name in enumerate(LANDMARK_NAMES)}

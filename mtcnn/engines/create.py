@@ -1,0 +1,242 @@
+"""Engines made: built for this machine from the ONNX models, and built again where they are missing or stale."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtcnn import checks
+from mtcnn.engines.devices import cpu_device, machine_flavour
+from mtcnn.engines.networks import ARCHITECTURES, NETWORKS
+from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
+from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
+from mtcnn.engines.store import Description, engines_folder, models_folder, read_engine, read_model, write_engine
+from mtcnn.engines.tensorrt import Built, build_tensorrt, tensorrt_version
+from mtcnn.errors import EngineError, MtcnnError
+from mtcnn.files import locked
+
+if TYPE_CHECKING:
+    import pytrt
+
+__all__ = ["create_engines", "current_engines", "engine_problem"]
+
+log = logging.getLogger("mtcnn")
+
+
+def create_engines(
+    output: str | os.PathLike[str] | None = None,
+    models: str | os.PathLike[str] | None = None,
+    precision: str = "fp32",
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    flavour: str = "auto",
+    settings: BuildSettings | None = None,
+    port_layout: bool = False,
+) -> list[Path]:
+    """Make the engines of P-Net, R-Net and O-Net.
+
+    Args:
+        output: folder to write to; default engines_folder().
+        models: folder of pnet.onnx, rnet.onnx and onet.onnx; default the package's own.
+        precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
+            instructions for them.
+        progress: called with what is being done, the steps of it that are done, and those due.
+        flavour: "cpu", "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
+        settings: how TensorRT builds.
+        port_layout: make them for code of the well-known TensorRT port: det1.engine, det2.engine and
+            det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
+
+    Returns:
+        The paths of the three engine files.
+
+    Raises:
+        EngineError: a model is missing or refused, or the folder cannot be written.
+        DeviceError: the runtime, driver or GPU is missing.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, got {precision!r}")
+    if flavour == "auto":
+        flavour = machine_flavour()
+    if flavour not in FLAVOURS:
+        raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
+    settings = settings or BuildSettings()
+    if precision == "bf16" and flavour != CPU:
+        raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
+    if settings.targets and flavour != "tensorrt-rtx":
+        raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
+    folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu)
+    source = checks.path(models, "models") if models is not None else models_folder()
+    with locked(folder):
+        return _create(folder, source, precision, progress, flavour, settings, port_layout)
+
+
+def _create(
+    folder: Path,
+    source: Path,
+    precision: str,
+    progress: Callable[[str, int, int], None] | None,
+    flavour: str,
+    settings: BuildSettings,
+    port_layout: bool,
+) -> list[Path]:
+    """create_engines() in a folder that is locked. Files change only once all three engines are made."""
+    models = {network: source / f"{network}.onnx" for network in NETWORKS}
+    originals = {network: read_model(path) for network, path in models.items()}
+    made = []
+    for i, (network, original) in enumerate(originals.items()):
+        model, name = original, network
+        if port_layout:
+            name = PORT_NAMES[network]
+            model = model if network == "pnet" else transpose_input(model)
+        if progress:
+            progress(f"{network}: building", i, len(NETWORKS))
+        built = _build(flavour, network, model, models[network], precision, settings, progress)
+        description = Description(
+            network,
+            hashlib.sha256(original).hexdigest(),
+            hashlib.sha256(built.engine).hexdigest(),
+            flavour,
+            built.version,
+            precision,
+            built.details | ({"layout": "port"} if port_layout else {}),
+        )
+        made.append((folder / f"{name}.engine", built.engine, description))
+    paths = [write_engine(*engine) for engine in made]
+    if progress:
+        progress("done", len(NETWORKS), len(NETWORKS))
+    return paths
+
+
+def _build(
+    flavour: str,
+    network: str,
+    model: bytes,
+    path: Path,
+    precision: str,
+    settings: BuildSettings,
+    progress: Callable[[str, int, int], None] | None,
+) -> Built:
+    if flavour == CPU:
+        device = cpu_device()
+        engine = device.load_engine(model, precision)  # compiling is the check that it will load
+        _check_network(network, engine, path)
+        # The model is the engine: it is made ready for the machine when it is loaded, in milliseconds.
+        return Built(model, device.runtime, {})
+    _check_model(network, model, path)
+    if precision == "fp16":
+        from mtcnn.engines.onnx_float16 import to_float16
+
+        model = to_float16(model)
+    return build_tensorrt(flavour, network, model, settings, progress)
+
+
+def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0) -> str | None:
+    """Why an engine cannot be used as it is on this machine's GPU `gpu`, from its description; None where it can."""
+    try:
+        _, description = read_engine(path)
+    except EngineError as error:
+        return str(error) if path.exists() else f"there is no {path.name} yet"
+    if description.flavour != flavour:
+        return f"{path.name} is for {description.flavour}, not {flavour}"
+    if description.network != network:
+        return f"{path.name} is an engine of {description.network}"
+    if description.model_sha256 != _model_digest(network):
+        return f"{path.name} was made from another model"
+    if flavour == CPU:
+        return None  # any version reads it
+    if description.flavour_version != (version := tensorrt_version(flavour)):
+        return f"{path.name} was made by {flavour} {description.flavour_version}; {version} is installed"
+    return _gpu_problem(path, description, gpu)
+
+
+def _gpu_problem(path: Path, description: Description, gpu: int) -> str | None:
+    import pytrt
+
+    problem, _, gpus = pytrt.cuda_driver()
+    if problem or gpu >= len(gpus):
+        return None  # nothing to compare with
+    _, capability, _ = gpus[gpu]
+    built_for = description.details.get("compute_capability")
+    targets = description.details.get("targets")
+    here = 10 * capability[0] + capability[1]
+    if built_for is not None and list(built_for) != list(capability):
+        return f"{path.name} was made for compute capability {built_for}; GPU {gpu} has {list(capability)}"
+    if targets and here not in targets:
+        return f"{path.name} was made for {', '.join(f'sm_{t}' for t in targets)}; GPU {gpu} is sm_{here}"
+    return None
+
+
+def current_engines(folder: Path, flavour: str, build: bool = True, gpu: int = 0) -> list[Path]:
+    """The engines in `folder` for GPU `gpu`, made first where one is missing, damaged or stale.
+
+    Raises:
+        EngineError: so is one, and `build` is False.
+    """
+    paths = [folder / f"{network}.engine" for network in NETWORKS]
+    problem = _first_problem(paths, flavour, gpu)
+    if problem is None:
+        return paths
+    if not build:
+        raise EngineError(f"the engines in {folder} cannot be used: {problem}; run create_engines")
+    with locked(folder):
+        problem = _first_problem(paths, flavour, gpu)  # another process may have built them while this one waited
+        if problem is None:
+            return paths
+        log.info("building engines in %s: %s", folder, problem)
+        settings = BuildSettings(timing_cache=folder / "timing.cache", gpu=gpu)
+        return _create(
+            folder, models_folder(), _precision_before(paths[0], flavour), None, flavour, settings, port_layout=False
+        )
+
+
+def _first_problem(paths: list[Path], flavour: str, gpu: int) -> str | None:
+    problems = (engine_problem(path, flavour, network, gpu) for path, network in zip(paths, NETWORKS, strict=True))
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _precision_before(path: Path, flavour: str) -> str:
+    """The precision of the engine there, which a rebuild keeps; "fp32" where there is none of the flavour."""
+    try:
+        _, description = read_engine(path)
+    except EngineError:
+        return "fp32"
+    return description.precision if description.flavour == flavour else "fp32"
+
+
+def _check_model(network: str, model: bytes, path: Path) -> None:
+    """Whether an ONNX model is the network it is to be, where this machine's CPU can tell."""
+    try:
+        device = cpu_device()
+        engine = device.load_engine(model)
+    except MtcnnError:
+        return  # without OpenVINO; and what is wrong with the model TensorRT's own parser says better
+    _check_network(network, engine, path)
+
+
+def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:
+    if engine.input[1][3] == 3:
+        raise EngineError(
+            f"{path} takes (n, h, w, 3) instead of (n, 3, h, w): mtcnn export makes it with --layout nchw"
+        )
+    architecture = ARCHITECTURES[network]
+    want = architecture.outputs
+    channels = {name: shape[1] for name, shape in engine.outputs}
+    if missing := want.keys() - channels.keys():
+        raise EngineError(f"{path} has no output {', '.join(sorted(missing))}: it is not a {network}")
+    for name, count in want.items():
+        if channels[name] != count:
+            raise EngineError(f"{path} has {channels[name]} {name} instead of {count}: it is not a {network}")
+    side = architecture.side or -1  # -1 is any
+    shape = engine.input[1]
+    if shape != (-1, 3, side, side):
+        raise EngineError(f"{path} takes {shape} instead of {(-1, 3, side, side)}: it is not a {network}")
+
+
+@lru_cache(maxsize=8)
+def _model_digest(network: str) -> str:
+    return hashlib.sha256(read_model(models_folder() / f"{network}.onnx")).hexdigest()

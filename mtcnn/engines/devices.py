@@ -1,0 +1,81 @@
+"""Devices: where networks run."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mtcnn.engines.libraries import openvino_library, tensorrt_libraries
+from mtcnn.engines.settings import CPU, TENSORRT_FLAVOURS
+from mtcnn.errors import DeviceError
+
+if TYPE_CHECKING:
+    import pytrt
+
+__all__ = ["cpu_device", "cuda_device", "device_of_flavour", "gpu_flavour", "machine_flavour"]
+
+
+@lru_cache(maxsize=8)
+def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
+    """The CPU; detectors with as many threads share one."""
+    import pytrt
+
+    try:
+        openvino = openvino_library()
+    except DeviceError:
+        if os.environ.get("TRT_MTCNN_OPENVINO"):
+            raise
+        openvino = ""  # only networks of another architecture need it
+    return pytrt.CpuDevice(openvino, threads)
+
+
+@lru_cache(maxsize=8)
+def cuda_device(flavour: str, ordinal: int = 0) -> pytrt.CudaDevice:
+    """A GPU, its networks run by "tensorrt" or "tensorrt-rtx".
+
+    Raises:
+        DeviceError: the GPU, its driver, TensorRT, or this build's support for them is missing.
+    """
+    import pytrt
+
+    libraries = tensorrt_libraries(flavour)
+    return pytrt.CudaDevice(libraries.runtime, libraries.parser, ordinal)
+
+
+def device_of_flavour(flavour: str) -> pytrt.Device:
+    """The device that engines of a flavour run on."""
+    return cpu_device() if flavour == CPU else cuda_device(flavour)
+
+
+def gpu_flavour() -> str:
+    """The TensorRT flavour that this machine can detect with.
+
+    Raises:
+        DeviceError: none, and why.
+    """
+    import pytrt
+
+    problem, _, _ = pytrt.cuda_driver()
+    if problem:
+        raise DeviceError(problem)
+    if not pytrt.has_cuda():
+        raise DeviceError("this build has no CUDA kernels: it was built without nvcc; see docs/tensorrt.md")
+    if not pytrt.tensorrt_versions():
+        raise DeviceError("this build was made without TensorRT's headers; see docs/tensorrt.md")
+    reasons = []
+    for flavour in TENSORRT_FLAVOURS:
+        try:
+            tensorrt_libraries(flavour)
+            return flavour
+        except DeviceError as error:
+            reasons.append(str(error))
+    raise DeviceError(f"TensorRT is not installed: {reasons[0]}")
+
+
+def machine_flavour() -> str:
+    """What engines this machine can use best: a TensorRT flavour, else "cpu"."""
+    try:
+        return gpu_flavour()
+    except DeviceError:
+        return CPU

@@ -1,0 +1,122 @@
+"""What this machine has of what detection can use. A fact that is not there is ``{"missing": how to get it}``."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pytrt
+from mtcnn.engines import NETWORKS, engine_problem, engines_folder
+from mtcnn.engines.devices import gpu_flavour
+from mtcnn.engines.libraries import openvino_library
+from mtcnn.engines.settings import FLAVOURS, TENSORRT_FLAVOURS
+from mtcnn.engines.tensorrt import tensorrt_version
+from mtcnn.errors import MtcnnError
+
+__all__ = ["collect_environment"]
+
+# Package: what it is needed for.
+_PACKAGES = {
+    "opencv-python-headless": "reading and writing pictures",
+    "onnx": "engines in float16, and the TensorRT port's layout",
+    "pyarrow": "mtcnn embed --output FILE.parquet",
+    "tensorflow": "mtcnn export",
+    "tf2onnx": "mtcnn export",
+    "ray": "mtcnn detect and align with --ray",
+    "starlette": "mtcnn demo",
+    "tritonclient": "mtcnn.serving.Client",
+    "uvicorn": "mtcnn demo",
+}
+# Other packages that hold the same.
+_INSTEAD = {
+    "opencv-python-headless": ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
+    "tensorflow": ("tensorflow-cpu",),
+}
+
+
+def collect_environment() -> dict[str, dict[str, Any]]:
+    return {
+        "trt-mtcnn": _versions(),
+        "CPU": _cpu(),
+        "GPU": _gpu(),
+        "engines": {flavour: _engines(flavour) for flavour in FLAVOURS},
+        "packages": {name: _package(name, purpose) for name, purpose in _PACKAGES.items()},
+    }
+
+
+def _versions() -> dict[str, Any]:
+    import mtcnn
+
+    return {
+        "version": mtcnn.__version__,
+        "Python": platform.python_version(),
+        "NumPy": version("numpy"),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _cpu() -> dict[str, Any]:
+    return {
+        "model": _cpu_model(),
+        "usable cores": pytrt.usable_cores(),
+        "kernels": pytrt.isa(),
+        "OpenVINO": _or_missing(lambda: pytrt.CpuDevice(openvino_library(), native=False).runtime.partition(" ")[2]),
+    }
+
+
+def _gpu() -> dict[str, Any]:
+    problem, driver, gpus = pytrt.cuda_driver()
+    missing = {"missing": problem}
+    facts: dict[str, Any] = {
+        "NVIDIA driver": missing if problem else f"for CUDA {driver // 1000}.{driver % 1000 // 10}",
+        "GPUs": [f"{name}, compute capability {major}.{minor}" for name, (major, minor), _ in gpus] or missing,
+        "CUDA kernels": pytrt.has_cuda() or {"missing": "build with nvcc: make cuda"},
+        "TensorRT headers": pytrt.tensorrt_versions() or {"missing": "build with them: make tensorrt-headers"},
+    }
+    for flavour in TENSORRT_FLAVOURS:
+        facts[flavour] = _or_missing(lambda flavour=flavour: tensorrt_version(flavour))  # type: ignore[misc]
+    facts["can detect"] = _or_missing(lambda: f"yes, with {gpu_flavour()}")
+    return facts
+
+
+def _engines(flavour: str) -> Any:
+    folder = engines_folder(flavour)
+
+    def problem() -> str | None:
+        found = (engine_problem(folder / f"{network}.engine", flavour, network) for network in NETWORKS)
+        return next((text for text in found if text), None)
+
+    try:
+        why = problem()
+    except MtcnnError as error:
+        why = str(error)
+    return {"missing": f"{why}: mtcnn engines --flavour {flavour}"} if why else f"ready in {folder}"
+
+
+def _package(name: str, purpose: str) -> Any:
+    for package in (name, *_INSTEAD.get(name, ())):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return {"missing": f"for {purpose}: pip install {name}"}
+
+
+def _or_missing(find: Callable[[], str]) -> Any:
+    try:
+        return find()
+    except MtcnnError as error:
+        return {"missing": str(error)}
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

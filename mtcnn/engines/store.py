@@ -1,0 +1,173 @@
+"""The folders of models and engines, and engine files, each with a JSON description beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtcnn import checks
+from mtcnn.engines.devices import device_of_flavour
+from mtcnn.engines.networks import NETWORKS
+from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
+from mtcnn.errors import EngineError
+from mtcnn.files import replacing
+
+if TYPE_CHECKING:
+    import pytrt
+
+__all__ = ["Description", "engines_folder", "load_engine", "models_folder", "read_engine", "read_model", "write_engine"]
+
+FORMAT = 2  # of the description; another one is rebuilt
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the JSON beside an engine says of it."""
+
+    network: str
+    model_sha256: str  # of the ONNX file it was made from
+    engine_sha256: str
+    flavour: str  # what it runs on
+    flavour_version: str  # that it was made with
+    precision: str
+    details: dict[str, Any] = field(default_factory=dict)  # TensorRT: profile, GPU, compute capability or targets
+    format: int = FORMAT
+
+
+def models_folder() -> Path:
+    """Where the ONNX models lie that come with the package."""
+    return Path(__file__).parents[1] / "models"
+
+
+def engines_folder(flavour: str, gpu: int = 0) -> Path:
+    """Where a flavour's engines lie unless told otherwise: in $TRT_MTCNN_ENGINES, else the user's cache folder.
+
+    Those of a GPU unlike this machine's first have a folder of their own.
+    """
+    name = flavour + (_unlike_the_first(gpu) if gpu else "")
+    if chosen := os.environ.get("TRT_MTCNN_ENGINES"):
+        return Path(chosen) / name
+    from platformdirs import user_cache_path
+
+    return user_cache_path("trt-mtcnn") / "engines" / name
+
+
+def _unlike_the_first(gpu: int) -> str:
+    import pytrt
+
+    _, _, gpus = pytrt.cuda_driver()
+    if gpu >= len(gpus) or gpus[gpu][:2] == gpus[0][:2]:
+        return ""
+    major, minor = gpus[gpu][1]
+    return f"-sm_{major}{minor}-" + re.sub(r"\W+", "-", gpus[gpu][0])
+
+
+def write_engine(path: Path, engine: bytes, description: Description) -> Path:
+    """Write an engine and its description; each file appears once it is whole.
+
+    Raises:
+        EngineError: the folder cannot be written.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(engine)
+        with replacing(_description_path(path)) as file:
+            file.write(json.dumps(asdict(description), indent=1).encode() + b"\n")
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    return path
+
+
+def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
+    """An engine file's bytes and description.
+
+    Raises:
+        EngineError: one is missing or damaged, with what to do about it.
+        TypeError, ValueError: `path` is no path.
+    """
+    engine = checks.path(path, "path")
+    data = _read(engine, "engine")
+    beside = _description_path(engine)
+    try:
+        fields = json.loads(_read(beside, "description"))
+        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+            raise EngineError(f"{beside} is of another version: run create_engines again")
+        description = Description(**fields)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EngineError(f"{beside} is damaged ({error}): run create_engines again") from error
+    if hashlib.sha256(data).hexdigest() != description.engine_sha256:
+        raise EngineError(f"{engine} is damaged or not the one that {beside.name} describes: run create_engines again")
+    if (
+        description.precision not in PRECISIONS
+        or description.network not in NETWORKS
+        or description.flavour not in FLAVOURS
+        or not isinstance(description.details, dict)
+        or not all(_are_whole(description.details.get(key, [])) for key in ("compute_capability", "targets"))
+    ):
+        raise EngineError(f"{beside} is damaged: run create_engines again")
+    return data, description
+
+
+def _are_whole(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)
+
+
+def load_engine(
+    path: str | os.PathLike[str], device: pytrt.Device | None = None, network: str | None = None
+) -> pytrt.Engine:
+    """Load one engine file onto a device; default the one it was made for.
+
+    Args:
+        path: what create_engines wrote.
+        device: where it is to run.
+        network: which of NETWORKS it must be; default any.
+
+    Raises:
+        EngineError: it is missing, damaged or does not fit.
+        DeviceError: the runtime is missing.
+    """
+    data, description = read_engine(path)
+    if network not in (None, description.network):
+        raise EngineError(
+            f"{path} is an engine of {description.network}, not of {network}: engines come in the order P-, R-, O-Net"
+        )
+    if network and network != "pnet" and description.details.get("layout") == "port":
+        raise EngineError(f"{path} takes crops with x first, for PyTrtMtcnn: run create_engines without --port-layout")
+    if device is None:
+        device = device_of_flavour(description.flavour)
+    elif device.on_gpu != (description.flavour != CPU):
+        raise EngineError(
+            f"{path} is for {description.flavour}, not for {device.runtime}: run create_engines for this device"
+        )
+    try:
+        return device.load_engine(data, description.precision)
+    except EngineError as error:
+        raise EngineError(f"{path}: {error}") from error
+
+
+def _description_path(engine: Path) -> Path:
+    return engine.with_name(engine.name + ".json")
+
+
+def read_model(path: Path) -> bytes:
+    """The bytes of an ONNX model.
+
+    Raises:
+        EngineError: it cannot be read.
+    """
+    return _read(path, "model")
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        mend = "run create_engines to make it" if what != "model" else "check the folder of models"
+        raise EngineError(f"there is no {what} {path}: {mend}") from None
+    except OSError as error:
+        raise EngineError(f"cannot read the {what} {path}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Work on files: pictures found, read, detected in and written; films; records of what was done."""

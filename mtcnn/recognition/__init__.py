@@ -1,0 +1,1 @@
+"""Who a face is: vectors of aligned crops, compared with thresholds."""

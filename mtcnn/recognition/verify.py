@@ -1,0 +1,199 @@
+"""FaceVerifier: whether two pictures show one person."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn import checks
+from mtcnn.align import FaceAligner
+from mtcnn.central import FACE_CHOICES, choose_face
+from mtcnn.detector import TrtMtcnn
+from mtcnn.errors import NoFaceError
+from mtcnn.recognition.embedder import FaceEmbedder
+
+__all__ = ["DEFAULT_THRESHOLDS", "METRICS", "EmbeddedFace", "FaceVerifier", "Verification"]
+
+Array = npt.NDArray[np.float32]
+
+METRICS = ("euclidean", "cosine")
+# Of vectors of length 1: a cosine distance is half the squared Euclidean one.
+DEFAULT_THRESHOLDS = {"euclidean": 1.19, "cosine": 1.19**2 / 2}
+
+_PICTURES = 16  # detected at once
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedFace:
+    """The face of a picture.
+
+    Attributes:
+        embedding: (d,) float32, of length 1.
+        det: (5,) float32 ``[x1, y1, x2, y2, score]``, in the picture's pixels.
+        landmarks: (10,) float32 ``[x1..x5, y1..y5]``.
+        crop: (height, width, 3) BGR uint8, aligned: what the embedder saw.
+    """
+
+    embedding: Array
+    det: Array
+    landmarks: Array
+    crop: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """The verdict on two pictures.
+
+    Attributes:
+        same: whether they show one person; None where no face was found in one.
+        distance: between the two embeddings; None where there is none.
+        threshold: the greatest distance that is taken for one person.
+        faces: the face in each picture, or None.
+    """
+
+    same: bool | None
+    distance: float | None
+    threshold: float
+    faces: tuple[EmbeddedFace | None, EmbeddedFace | None]
+
+
+class FaceVerifier:
+    """Detects, aligns and embeds faces, and compares them. Any number of threads may share one.
+
+    Args:
+        embedder: path of an ONNX face embedder, or a `FaceEmbedder`.
+        detector: default ``TrtMtcnn()``. The embedder runs where it runs.
+        metric: "euclidean" or "cosine" (1 - cosine), between vectors of length 1.
+        threshold: the greatest distance taken for one person. It belongs to the embedder: choose it on pairs
+            of your own with `mtcnn.recognition.thresholds.cross_validate`. Default 1.19 (Euclidean), which suits a
+            MobileFaceNet; 0.71 (cosine) is the same.
+        face: which face a picture is of where it has several: "prominent" (large and near the middle),
+            "central", "largest" or "best"; see `mtcnn.central.choose_face`.
+
+    Raises:
+        EngineError, DeviceError: the embedder or an engine is missing or does not fit.
+        TypeError, ValueError: a wrong argument.
+
+    Example:
+        >>> verifier = FaceVerifier("mobilefacenet.onnx")  # doctest: +SKIP
+        >>> verifier.verify(cv2.imread("a.jpg"), cv2.imread("b.jpg")).same  # doctest: +SKIP
+        True
+    """
+
+    def __init__(
+        self,
+        embedder: str | os.PathLike[str] | FaceEmbedder,
+        detector: TrtMtcnn | None = None,
+        metric: str = "euclidean",
+        threshold: float | None = None,
+        *,
+        face: str = "prominent",
+    ) -> None:
+        self._metric = checks.choice(metric, "metric", METRICS)
+        self._threshold = checks.number(
+            DEFAULT_THRESHOLDS[metric] if threshold is None else threshold, "threshold", 0, 2
+        )
+        self._face = checks.choice(face, "face", FACE_CHOICES)
+        if isinstance(embedder, FaceEmbedder):
+            self._embedder = embedder
+            self._detector = detector or TrtMtcnn()
+        else:
+            if not isinstance(embedder, (str, os.PathLike)):
+                raise TypeError(f"embedder must be the path of an ONNX file or a FaceEmbedder, got {embedder!r}")
+            self._detector = detector or TrtMtcnn()
+            self._embedder = FaceEmbedder(embedder, self._detector.device)
+        self._aligner = FaceAligner(self._embedder.size)
+
+    @property
+    def threshold(self) -> float:
+        """The greatest distance that is taken for one person."""
+        return self._threshold
+
+    def verify(self, a: npt.NDArray[Any], b: npt.NDArray[Any], *, required: bool = False) -> Verification:
+        """Compare the faces of two pictures.
+
+        Args:
+            a, b: any pictures that ``detect`` takes.
+            required: raise NoFaceError where a picture shows no face.
+        """
+        first, second = self.embed([a, b], required=required)
+        if first is None or second is None:
+            return Verification(None, None, self._threshold, (first, second))
+        distance = float(self._distances(first.embedding[np.newaxis], second.embedding[np.newaxis])[0, 0])
+        return Verification(distance <= self._threshold, distance, self._threshold, (first, second))
+
+    def embed(self, images: Iterable[npt.NDArray[Any]], *, required: bool = False) -> list[EmbeddedFace | None]:
+        """Return the face of each picture, in order; None where there is none.
+
+        Args:
+            images: any pictures that ``detect`` takes, of any sizes.
+            required: raise NoFaceError where a picture shows no face.
+        """
+        if isinstance(images, np.ndarray) and images.ndim < 4:
+            raise TypeError("images must be a list of pictures; for a single one call embed([img])")
+        faces: list[EmbeddedFace | None] = []
+        pictures = iter(images)
+        while chunk := list(itertools.islice(pictures, _PICTURES)):
+            found = self._detector.detect_batch(chunk)
+            faces += self.embed_detected((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
+            if required and None in faces:
+                raise NoFaceError(f"there is no face in images[{faces.index(None)}]")
+        return faces
+
+    def compare(self, images: Iterable[npt.NDArray[Any]], others: Iterable[npt.NDArray[Any]] | None = None) -> Array:
+        """Return the distances (n, m) float32 between the faces of pictures; NaN where there is no face.
+
+        Args:
+            images: n pictures.
+            others: m pictures; default the same ones: each with each.
+        """
+        rows = self._embeddings(images)
+        return self._distances(rows, rows if others is None else self._embeddings(others))
+
+    def _embeddings(self, images: Iterable[npt.NDArray[Any]]) -> Array:
+        faces = self.embed(images)
+        length = next((len(face.embedding) for face in faces if face is not None), 1)
+        rows = np.full((len(faces), length), np.nan, np.float32)
+        for row, face in zip(rows, faces, strict=True):
+            if face is not None:
+                row[:] = face.embedding
+        return rows
+
+    def embed_detected(
+        self, pictures: Iterable[tuple[npt.NDArray[Any], npt.ArrayLike, npt.ArrayLike]]
+    ) -> list[EmbeddedFace | None]:
+        """`embed` for pictures whose faces are known: (img, dets, landmarks) each, as from ``detect``."""
+        faces: list[EmbeddedFace | None] = []
+        chosen = []
+        for i, (img, dets, landmarks) in enumerate(pictures):
+            faces.append(None)
+            index = choose_face(img.shape[:2], dets, self._face)
+            if index is not None:
+                det, points = np.asarray(dets, np.float32)[index], np.asarray(landmarks, np.float32)[index]
+                chosen.append((i, det, points, self._aligner.align(img, points)))
+        if chosen:
+            vectors = self._embedder.embed(np.stack([crop for *_, crop in chosen]))
+            for vector, (i, det, points, crop) in zip(vectors, chosen, strict=True):
+                faces[i] = EmbeddedFace(vector, det, points, crop)
+        return faces
+
+    def _distances(self, rows: Array, columns: Array) -> Array:
+        if rows.shape[1] != columns.shape[1]:  # no face at all on one side
+            return np.full((len(rows), len(columns)), np.nan, np.float32)
+        distance = 1 - np.clip(_unit(rows) @ _unit(columns).T, -1, 1)
+        if self._metric == "euclidean":
+            distance = np.sqrt(2 * distance)
+        return distance.astype(np.float32)
+
+
+def _unit(rows: Array) -> npt.NDArray[np.float64]:
+    """Of length 1 in float64, too: of float32's 5e-8 the root in a distance would make 3e-4."""
+    exact = rows.astype(np.float64)
+    unit: npt.NDArray[np.float64] = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    return unit

@@ -1,0 +1,1 @@
+"""What the process has around it: optional packages, standard error. Imports nothing of mtcnn but its errors."""
