@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtcnn.cli import film
+from mtcnn.pipeline import video
 from mtcnn.cli.main import main
 from tests.conftest import ROOT
 from tests.integration.test_cli import command, environment, interruptible, lines, make_film, mtcnn
@@ -49,7 +49,7 @@ def test_a_camera_that_hangs_up(tmp_path: Path, name: str) -> None:
 def test_a_camera_that_falls_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(film, "_PATIENCE", 1)
+    monkeypatch.setattr(video, "_PATIENCE", 1)
     with camera(ASTRONAUT, 12, stalls=True) as url:
         assert main(["video", url, "--output", str(tmp_path / "out.mp4")]) == 3
     assert "gives no more pictures" in capfd.readouterr().err
@@ -69,13 +69,13 @@ def test_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], astronaut: np.ndarray
 ) -> None:
     class Usage:
-        free = film._LEAST_FREE + 5
+        free = video._LEAST_FREE + 5
 
     def fuller(path: Path) -> Usage:
         Usage.free -= 1
         return Usage()
 
-    monkeypatch.setattr(film.shutil, "disk_usage", fuller)
+    monkeypatch.setattr(video.shutil, "disk_usage", fuller)
     source = make_film(tmp_path / "film.avi", astronaut, 12)
     assert main(["video", str(source), "--minsize", "60", "--output", str(tmp_path / "out.mp4")]) == 1
     said = capfd.readouterr().err
