@@ -67,7 +67,8 @@ def compare_backends(
 
 def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
     """A film's pictures, or a picture again and again (30 times, where `most` does not say)."""
-    from mtcnn.pipeline.pictures import SUFFIXES, read_picture
+    from mtcnn.pipeline.find import SUFFIXES
+    from mtcnn.pipeline.read import read_picture
     from mtcnn.pipeline.video import Film
 
     if source.suffix.lower() in SUFFIXES:

@@ -20,7 +20,8 @@ from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
     from mtcnn.align import FaceAligner
-    from mtcnn.pipeline.pictures import Detected, Found
+    from mtcnn.pipeline.pictures import Detected
+    from mtcnn.pipeline.read import Found
 
 __all__ = ["command"]
 
@@ -103,8 +104,9 @@ def _align(
     from mtcnn.align import FaceAligner
     from mtcnn.cli.console import counting
     from mtcnn.cli.run import CANCELLED
+    from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.manifest import Manifest
-    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
+    from mtcnn.pipeline.pictures import detect_pictures
 
     counts: Counter[str] = Counter()
     code = 0
@@ -147,7 +149,7 @@ class _Crops:
     def decide(self, result: Detected[Found]) -> dict[str, Any]:
         """Write the crop; return the manifest's line. Any thread."""
         from mtcnn.pipeline.crops import cut_face
-        from mtcnn.pipeline.pictures import write_picture
+        from mtcnn.pipeline.write import write_picture
 
         name = self._names.pop(result.found.name)
         line, crop = cut_face(str(result.found.name), result, self._aligner, self._face)

@@ -44,7 +44,7 @@ def _compare_presets(picture: Path, minsize: float, device: str, threads: int, c
     import json
 
     from mtcnn.detector import TrtMtcnn
-    from mtcnn.pipeline.pictures import read_picture
+    from mtcnn.pipeline.read import read_picture
 
     img = read_picture(picture)
     rows = []

@@ -52,7 +52,7 @@ def command(
         from mtcnn.demo.app import make_app
     except ImportError as error:
         raise MtcnnError(f"the demo needs {error.name}: pip install 'trt-mtcnn[demo]'") from error
-    from mtcnn.pipeline.pictures import opencv
+    from mtcnn.runtime.opencv import opencv
 
     opencv()
     with detector.make() as model:

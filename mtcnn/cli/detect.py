@@ -18,7 +18,8 @@ from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
-    from mtcnn.pipeline.pictures import Detected, Found
+    from mtcnn.pipeline.pictures import Detected
+    from mtcnn.pipeline.read import Found
 
 __all__ = ["command"]
 
@@ -97,7 +98,8 @@ def _detect(
     """Numbers of pictures, faces and unreadable pictures, of pictures that were done before, the exit code."""
     from mtcnn.cli.console import counting
     from mtcnn.cli.run import CANCELLED
-    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
+    from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.pictures import detect_pictures
 
     counts: Counter[str] = Counter()
     code = 0
@@ -180,7 +182,7 @@ class _Drawer:
 
     def draw(self, result: Detected[Found]) -> None:
         from mtcnn.draw import draw_faces
-        from mtcnn.pipeline.pictures import write_picture
+        from mtcnn.pipeline.write import write_picture
 
         if result.img is None:
             return

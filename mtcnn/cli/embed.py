@@ -19,7 +19,8 @@ from mtcnn.cli.options import (
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
-    from mtcnn.pipeline.pictures import Detected, Found
+    from mtcnn.pipeline.pictures import Detected
+    from mtcnn.pipeline.read import Found
     from mtcnn.recognition.verify import EmbeddedFace
 
 __all__ = ["command"]
@@ -52,7 +53,8 @@ def command(
 
     from mtcnn.cli.console import counting
     from mtcnn.cli.run import PARTLY
-    from mtcnn.pipeline.pictures import detect_pictures, find_pictures
+    from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.vectors import open_vectors
 
     without = unreadable = written = 0

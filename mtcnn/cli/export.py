@@ -53,7 +53,8 @@ def command(
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
     from mtcnn.export.weights import read_weights
-    from mtcnn.pipeline.pictures import keep, read_picture
+    from mtcnn.pipeline.read import read_picture
+    from mtcnn.pipeline.write import keep
 
     networks = read_weights(weights)
     imgs = [read_picture(path) for path in pictures or [FACE]]

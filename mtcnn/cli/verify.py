@@ -48,7 +48,7 @@ def command(
     import json
 
     from mtcnn.cli.run import PARTLY
-    from mtcnn.pipeline.pictures import read_picture
+    from mtcnn.pipeline.read import read_picture
 
     pictures = [read_picture(a), read_picture(b)]
     with detector.make() as model:
@@ -74,7 +74,7 @@ def command(
 def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], sources: tuple[Path, Path]) -> None:
     import numpy as np
 
-    from mtcnn.pipeline.pictures import write_picture
+    from mtcnn.pipeline.write import write_picture
 
     seen = [face.crop for face in faces if face is not None]
     if not seen:

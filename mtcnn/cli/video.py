@@ -43,9 +43,9 @@ def command(
     import json
 
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
-    from mtcnn.pipeline.pictures import keep
     from mtcnn.pipeline.records import faces_as_json
     from mtcnn.pipeline.video import Film, FilmWriter, Window, run_through
+    from mtcnn.pipeline.write import keep
 
     if window is None:
         window = output is None and not as_json and Window.problem() is None

@@ -26,9 +26,9 @@ from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
 from mtcnn.params import PRESETS
-from mtcnn.pipeline.pictures import opencv
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
+from mtcnn.runtime.opencv import opencv
 
 __all__ = ["make_app"]
 

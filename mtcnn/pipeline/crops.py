@@ -7,7 +7,8 @@ from typing import Any
 
 from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face, find_central_face
-from mtcnn.pipeline.pictures import Detected, Picture, SourceT
+from mtcnn.pipeline.pictures import Detected, SourceT
+from mtcnn.pipeline.read import Picture
 from mtcnn.pipeline.records import faces_as_json
 
 __all__ = ["cut_face", "most_central"]

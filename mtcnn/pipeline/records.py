@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mtcnn.engines.networks import LANDMARK_NAMES
-from mtcnn.pipeline.pictures import Array, Detected, Found, SourceT
+from mtcnn.pipeline.pictures import Array, Detected, SourceT
+from mtcnn.pipeline.read import Found
 
 __all__ = ["FORMATS", "faces_as_json", "names_done", "picture_as_json", "picture_as_text", "table_header"]
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.draw import draw_faces
 from mtcnn.errors import MtcnnError
-from mtcnn.pipeline.pictures import opencv
+from mtcnn.runtime.opencv import opencv
 
 __all__ = ["Film", "FilmWriter", "VideoResult", "Window", "run_through"]
 

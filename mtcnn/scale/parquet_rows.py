@@ -12,8 +12,9 @@ import pyarrow as pa
 from mtcnn.align import FaceAligner
 from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.pipeline.crops import cut_face, most_central
-from mtcnn.pipeline.pictures import Detected, encode_picture
+from mtcnn.pipeline.pictures import Detected
 from mtcnn.pipeline.records import picture_as_json
+from mtcnn.pipeline.write import encode_picture
 from mtcnn.scale.plan import Stored
 
 __all__ = ["SCHEMAS", "count_outcomes", "make_row"]

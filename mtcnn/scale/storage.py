@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import replacing
-from mtcnn.pipeline.pictures import SUFFIXES, find_pictures
+from mtcnn.pipeline.find import SUFFIXES, find_pictures
 
 __all__ = ["Listed", "Place", "StorageError", "is_uri", "open_place", "retry"]
 

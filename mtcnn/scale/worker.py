@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.options import DetectorOptions
-from mtcnn.pipeline.pictures import detect_pictures, opencv
+from mtcnn.pipeline.pictures import detect_pictures
+from mtcnn.runtime.opencv import opencv
 from mtcnn.scale.parquet_rows import SCHEMAS, count_outcomes, make_row
 from mtcnn.scale.plan import part_name, read_part
 from mtcnn.scale.storage import open_place
