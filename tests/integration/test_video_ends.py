@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mtcnn.pipeline import video
 from mtcnn.cli.main import main
+from mtcnn.pipeline import video
 from tests.conftest import ROOT
 from tests.integration.test_cli import command, environment, interruptible, lines, make_film, mtcnn
 from tests.support.cameras import camera
