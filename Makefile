@@ -27,20 +27,14 @@ PIP := $(PY) -m pip install --quiet
 # Where Python.h is, for a Python that came without it.
 HEADERS = CPATH=$$(tools/check_requirements.sh headers $(PY)) || exit 1; export CPATH;
 
-# What is done in an environment is noted in it. Another checkout may have used it since.
+# What is done in an environment is noted in it.
 DONE := $(VENV)/share/trt-mtcnn
-ifneq ($(shell cat $(DONE)/checkout 2>/dev/null),$(CURDIR))
-$(shell rm -rf $(DONE))
-endif
-ifeq ($(wildcard pytrt/_pytrt.*.so),)
-$(shell rm -f $(DONE)/built)
-endif
 SOURCES := setup.py $(wildcard pytrt/*.pyx pytrt/*.pxd pytrt/*.h) $(shell find csrc -type f)
 CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test browser window lint asan fuzz soak deepface export triton triton-perf ray aarch64
+.PHONY: install run test test-fast browser window lint asan fuzz soak deepface export triton triton-perf ray aarch64
 .PHONY: bench instructions accuracy gpu-check wheel models figures docs tensorrt-headers cuda tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -49,15 +43,18 @@ run: install  ## detect the faces of a photo: make run [PHOTO=path]
 	@$(PY) create_engines >/dev/null
 	@$(PY) examples/detect_photo.py "$(PHOTO)"
 
-test: $(DONE)/extra-test  ## run all tests; TESTS="tests/unit -k nms" for some
+test: $(DONE)/group-test  ## run all tests; TESTS="tests/unit -k nms" for some
 	@$(PY) -m pytest $(TESTS)
 
-browser: $(DONE)/extra-browser  ## try the page of mtcnn demo in a headless Chromium; as root, installs that
+test-fast: $(DONE)/group-test  ## run the tests that take no second each, side by side: under a minute on two cores
+	@$(PY) -m pytest -q -n auto -m "not slow" $(TESTS)
+
+browser: $(DONE)/group-browser  ## try the page of mtcnn demo in a headless Chromium; as root, installs that
 	@tools/check_requirements.sh programs chromium
 	@$(PY) -m pytest --no-skips tests/integration/test_demo_browser.py
 
 WINDOW := build/window
-window: $(DONE)/extra-test $(WINDOW)/cv2  ## try the window of mtcnn video on a screen in memory; as root, installs that
+window: $(DONE)/group-test $(WINDOW)/cv2  ## try the window of mtcnn video on a screen in memory; as root, installs that
 	@tools/check_requirements.sh programs Xvfb=xvfb openbox wmctrl xdotool libGL.so.1=libgl1
 	@$(PY) -m pytest --no-skips tests/integration/test_video_window.py
 
@@ -65,7 +62,7 @@ $(WINDOW)/cv2:
 	@echo "== installing an OpenCV with windows in $(WINDOW)"
 	@$(PIP) --no-deps --target $(WINDOW) "opencv-python>=4.10"
 
-lint: $(DONE)/extra-lint  ## check style and types
+lint: $(DONE)/group-lint  ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/clang-format --dry-run -Werror $(CPP)
@@ -73,7 +70,7 @@ lint: $(DONE)/extra-lint  ## check style and types
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >build/imports.log || { cat build/imports.log; exit 1; }
 
-asan: $(DONE)/extra-test  ## run the native tests under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: $(DONE)/group-test  ## run the native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@echo "== building with sanitizers"
 	@rm -rf build/asan
 	@$(HEADERS) TRT_MTCNN_SANITIZE=address,undefined $(PY) setup.py -q build --build-lib build/asan
@@ -133,7 +130,7 @@ $(RAY)/ready: tests/scale/requirements.txt $(VENV)/pyvenv.cfg
 	@touch $@
 
 FUZZ_SECONDS ?= 300
-fuzz: $(DONE)/extra-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]
+fuzz: $(DONE)/group-fuzz  ## call everything with hostile input under the same sanitizers: make fuzz [FUZZ_SECONDS=3600]
 	@command -v clang++ >/dev/null || { echo "make fuzz needs clang: sudo apt install clang" >&2; exit 1; }
 	@echo "== building with sanitizers and clang's coverage"
 	@$(HEADERS) CC=clang CXX=clang++ TRT_MTCNN_SANITIZE=address,undefined,fuzzer-no-link \
@@ -144,13 +141,13 @@ SOAK_SECONDS ?= 3600
 soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=60]
 	@$(PY) benchmarks/soak.py --seconds $(SOAK_SECONDS) $(SOAK)
 
-bench: $(DONE)/extra-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
+bench: $(DONE)/group-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
 	@$(PY) -m benchmarks.speed.compare $(BENCH)
 
 instructions: install  ## compare the instructions of a detection with the committed figures; needs valgrind
 	@$(PY) -m benchmarks.instructions.check $(INSTRUCTIONS)
 
-accuracy: $(DONE)/extra-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
+accuracy: $(DONE)/group-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
 	@$(PY) -m benchmarks.accuracy.compare $(ACCURACY)
 
 # Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
@@ -158,7 +155,7 @@ GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--parts speed"]
 	@CPATH=$$(tools/check_requirements.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
 
-wheel: $(DONE)/extra-dist  ## build the sdist and, from it, the wheel, in dist/
+wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist
 	@$(HEADERS) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
@@ -170,14 +167,14 @@ models: $(DONE)/extra-models  ## check that mtcnn/models/ is what tools/make_mod
 figures: install  ## draw the pictures of the documentation
 	@$(PY) docs/make_figures.py
 
-docs: $(DONE)/extra-docs  ## build the documentation as a site, in build/site
+docs: $(DONE)/group-docs  ## build the documentation as a site, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet && echo "build/site/index.html"
 
 tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENSORRT_TAG=...] [TENSORRT_ROOT=...]
 	@tools/tensorrt_headers.sh "$(TENSORRT_REPO)" "$(TENSORRT_TAG)" "$(TENSORRT_ROOT)"
 	@rm -f $(DONE)/built
 
-cuda: $(DONE)/extra-cuda-build  ## get CUDA's compiler from PyPI where the machine has none, and build the kernels
+cuda: $(DONE)/group-cuda-build  ## get CUDA's compiler from PyPI where the machine has none, and build the kernels
 	@echo "== building with the CUDA kernels"
 	@$(HEADERS) $(PY) setup.py -q build_ext --inplace
 
@@ -196,16 +193,22 @@ $(VENV)/pyvenv.cfg:
 	@echo "== making the virtual environment .venv"
 	@$(PYTHON) -m venv --clear .venv
 
+# Newer than all else where another checkout has used the environment since: that one is what is installed in it.
+$(DONE)/checkout: FORCE | $(VENV)/pyvenv.cfg
+	@mkdir -p $(DONE)
+	@test "$$(cat $@ 2>/dev/null)" = "$(CURDIR)" || echo "$(CURDIR)" >$@
+
+FORCE:
+
 # What pyproject.toml requires of a build, once; builds then need no network.
-$(DONE)/tools: pyproject.toml $(VENV)/pyvenv.cfg
+$(DONE)/tools: pyproject.toml $(VENV)/pyvenv.cfg $(DONE)/checkout
 	@tools/check_requirements.sh python $(PY)
 	@tools/check_requirements.sh compiler $(CXX)
-	@mkdir -p $(DONE) && echo "$(CURDIR)" >$(DONE)/checkout
 	@echo "== installing the build tools"
 	@sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr ',' '\n' | xargs $(PIP)
 	@touch $@
 
-$(DONE)/built: $(SOURCES) $(DONE)/tools
+$(DONE)/built: $(SOURCES) $(DONE)/tools $(if $(wildcard pytrt/_pytrt.*.so),,FORCE)
 	@echo "== building csrc/ and pytrt/"
 	@$(HEADERS) $(PY) setup.py -q build_ext --inplace
 	@touch $@
@@ -215,6 +218,13 @@ $(DONE)/installed: pyproject.toml setup.py $(DONE)/tools | $(DONE)/built
 	@$(HEADERS) $(PIP) --no-build-isolation --editable '.[images]'
 	@touch $@
 	@echo "== ready: make run, make test, ./create_engines"
+
+# Groups of what only developers need, which pip knows from 25.1 on.
+$(DONE)/group-%: pyproject.toml $(DONE)/installed | $(DONE)/built
+	@echo "== installing what \"$*\" needs"
+	@$(PY) -m pip install --help | grep -q -e --group || $(PIP) 'pip>=25.1'
+	@$(PIP) --group $*
+	@touch $@
 
 $(DONE)/extra-%: pyproject.toml $(DONE)/installed | $(DONE)/built
 	@echo "== installing what \"$*\" needs"

@@ -5,6 +5,7 @@ sanitizers (see `make asan`, `make fuzz`).
 """
 
 import hashlib
+import json
 import os
 import sys
 import sysconfig
@@ -112,6 +113,7 @@ class BuildExtension(build_ext):
                 compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
             return made
 
+        write_compile_commands(compiler.compiler_so_cxx, ext, jobs)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             kernels = [pool.submit(self.compile_cuda, source, objects, ext) for source in CUDA_SOURCES]
             made = [*pool.map(compile_one, jobs), *(kernel.result() for kernel in kernels)]
@@ -128,6 +130,21 @@ class BuildExtension(build_ext):
             macros = [f"-D{name}={value}" for name, value in ext.define_macros]
             self.spawn([str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)])
         return str(made)
+
+
+def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple[str, Path, list[str]]]) -> None:
+    """For clangd, which looks in build/: how each file is compiled, the kernels for the last instruction set."""
+    common = [
+        *(f"-I{folder}" for folder in ext.include_dirs),
+        *(f"-D{name}={value}" for name, value in ext.define_macros),
+    ]
+    entries = {
+        source: {"directory": str(ROOT), "file": source, "arguments": [*compiler, *common, *flags, "-c", source]}
+        for source, _, flags in jobs
+    }
+    path = ROOT / "build" / "compile_commands.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(list(entries.values()), indent=1))
 
 
 sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The largest differences from the reference, for the record."""
+    """Why tests were skipped, a line a reason, and the largest differences from the reference, for the record."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"skipped {count}: {reason}")
     for title, found in sorted(config.stash[DIFFERENCES].items()):
         text = ", ".join(f"{name} {value:.2g}" for name, value in found.items() if name not in COUNTS)
         counts = " and ".join(f"{found[name]:.0f} {name}" for name in COUNTS)
