@@ -36,17 +36,18 @@ class Params:
         nms_boxes: P-Net and R-Net suppress "window" boxes and then regress, or "regressed" ones.
         whole_pixels: truncate boxes and landmarks to whole pixels and clip them after every stage.
         resize: "area" averages what an output pixel covers, "bilinear" samples between pixel centres.
-        mirror: O-Net looks at each crop and its mirror image, and the two are averaged. Where it looks again, it does
-            so only then;
-        mirror_first: unless this is set.
-        second_pass: O-Net looks again at what it found; boxes and landmarks are averaged with the first.
-        second_pass_scales: it does so once for each of these, at a square so many times as large as the box.
-        average_scores: a face's score is the mean over all looks. That has to reach O-Net's threshold t; the first of
-            1 + n looks lets max(t/4, t - n*(1 - t)) pass, below which no mean can, or hardly ever does. Without
-            ``second_pass`` it does nothing.
+        mirror: O-Net also runs on the mirror image of each crop, and the two results are averaged. With
+            ``second_pass``, only that pass does so.
+        mirror_first: with ``second_pass``, the first pass does so, too.
+        second_pass: O-Net runs again on the faces that it found; their boxes and landmarks are averaged with those of
+            the first pass (test-time augmentation).
+        second_pass_scales: the second pass runs once for each of these, on squares so many times as large as the box.
+        average_scores: with ``second_pass``, a face's score is the mean over all runs of O-Net, and it is the mean that
+            must reach O-Net's threshold t. The first of 1 + n runs passes scores from max(t/4, t - n*(1 - t)) on:
+            lower ones cannot reach that mean, as n further scores are 1 at most, or hardly ever do.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
-        networks: how many of P-Net, R-Net and O-Net look; without O-Net landmarks are zeros.
+        networks: how many of P-Net, R-Net and O-Net run; without O-Net landmarks are zeros.
     """
 
     minsize: float = 40

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtcnn.engines.libraries import openvino_library, tensorrt_libraries
 from mtcnn.engines.settings import CPU, TENSORRT_FLAVOURS
 from mtcnn.errors import DeviceError
+from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
     import pytrt
@@ -24,7 +24,7 @@ def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
     try:
         openvino = openvino_library()
     except DeviceError:
-        if os.environ.get("TRT_MTCNN_OPENVINO"):
+        if variables.value_of(variables.OPENVINO):
             raise
         openvino = ""  # only networks of another architecture need it
     return pytrt.CpuDevice(openvino, threads)

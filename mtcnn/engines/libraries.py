@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtcnn.errors import DeviceError
+from mtcnn.runtime import variables
 
 __all__ = ["TensorRtLibraries", "openvino_library", "tensorrt_libraries"]
 
@@ -55,10 +56,10 @@ def openvino_library() -> str:
     Raises:
         DeviceError: there is none.
     """
-    if chosen := os.environ.get("TRT_MTCNN_OPENVINO"):
+    if chosen := variables.value_of(variables.OPENVINO):
         if Path(chosen).is_file():
             return chosen
-        raise DeviceError(f"TRT_MTCNN_OPENVINO names no file: {chosen}")
+        raise DeviceError(f"{variables.OPENVINO} names no file: {chosen}")
     for folder in _package_folders("openvino"):
         # The plain name on some platforms, else the one that carries the version.
         found = sorted(folder.glob("libs/libopenvino_c.so*")) or sorted(folder.glob("libopenvino_c.so*"))
@@ -87,11 +88,11 @@ def tensorrt_libraries(flavour: str = "tensorrt") -> TensorRtLibraries:
             if runtime.exists():
                 lone = f"{runtime} is there, but its ONNX parser {parser.name} is not: "
     missing = lone or f"{names[0]}.{'|'.join(map(str, majors))} was not found: "
-    raise DeviceError(f"{missing}{how}; or name their folder in TRT_MTCNN_TENSORRT")
+    raise DeviceError(f"{missing}{how}; or name their folder in {variables.TENSORRT}")
 
 
 def _tensorrt_folders(package: str) -> Iterator[Path]:
-    if chosen := os.environ.get("TRT_MTCNN_TENSORRT"):
+    if chosen := variables.value_of(variables.TENSORRT):
         yield Path(chosen)
         return
     yield from _package_folders(package)

@@ -16,6 +16,7 @@ from mtcnn.engines.networks import NETWORKS
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
 from mtcnn.files import replacing
+from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
     import pytrt
@@ -50,7 +51,7 @@ def engines_folder(flavour: str, gpu: int = 0) -> Path:
     Those of a GPU unlike this machine's first have a folder of their own.
     """
     name = flavour + (_unlike_the_first(gpu) if gpu else "")
-    if chosen := os.environ.get("TRT_MTCNN_ENGINES"):
+    if chosen := variables.value_of(variables.ENGINES):
         return Path(chosen) / name
     from platformdirs import user_cache_path
 
