@@ -52,7 +52,7 @@ def detect(
             average_above=p.average_above,
         )
         observe("load", 0)
-        # P-Net looks at every 12 x 12 window of every scale and proposes those that may be faces.
+        # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
         levels = [
             (i, *level)
             for i, (height, width, _, minsize) in enumerate(frames)
@@ -60,11 +60,11 @@ def detect(
         ]
         found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
         observe("pnet", found)
-        # R-Net looks at each proposal at 24 x 24, rejects most and corrects the rest.
+        # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
         if found and p.networks > 1:
             found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
             observe("rnet", found)
-        # O-Net looks at what is left at 48 x 48: the final boxes, scores and five landmarks.
+        # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
         if found and p.networks > 2:
             found = stages.onet(p.thresholds[2], p.nms_thresholds[3])
             observe("onet", found)

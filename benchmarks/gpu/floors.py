@@ -69,7 +69,7 @@ def floors(
     Args:
         size: of the frame, (height, width).
         levels: of its pyramid, (height, width) each.
-        crops: how many R-Net and O-Net saw, mirror images and further looks included.
+        crops: how many R-Net and O-Net saw, mirror images and the second pass included.
         half: float16, of whose rate nothing is assumed: its floors are those of memory.
     """
     frame = 3.0 * size[0] * size[1]

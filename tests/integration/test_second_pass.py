@@ -1,4 +1,4 @@
-"""O-Net's second look where it loses boxes: no face is lost, and none gets another's look.
+"""O-Net's second pass where it loses boxes: no face is lost, and none gets another's result.
 
 The O-Net of these tests shrinks each box to next to nothing, so that many of the next squares have no pixel.
 """
@@ -72,7 +72,7 @@ def test_no_face_is_lost(data: st.DataObject, detectors: Detectors, astronaut: N
     params: dict[str, Any] = {
         "whole_pixels": data.draw(st.booleans()),
         "mirror": data.draw(st.booleans()),
-        "mirror_first": True,  # or the first look would be another
+        "mirror_first": True,  # or the first pass would be another
         "average_above": data.draw(st.sampled_from([0.3, 1.0])),
         "thresholds": (0.3, data.draw(st.sampled_from([0.05, 0.2])), 0.01),
         "nms_thresholds": (0.5, 0.7, 0.9, 0.9),
@@ -92,19 +92,19 @@ def test_no_face_is_lost(data: st.DataObject, detectors: Detectors, astronaut: N
         np.testing.assert_allclose(landmarks, reference[1], rtol=0, atol=1.01)
 
 
-def test_some_looks_are_lost(detectors: Detectors, astronaut: NDArray[np.uint8]) -> None:
-    """What the test above is for does happen: some boxes have no second look and others after them do."""
+def test_some_boxes_lose_their_second_pass(detectors: Detectors, astronaut: NDArray[np.uint8]) -> None:
+    """What the test above is for does happen: some boxes have no second pass and others after them do."""
     params: dict[str, Any] = {"whole_pixels": True, "thresholds": (0.3, 0.05, 0.01), "nms_thresholds": (0.5, 0.7, 1, 1)}
     seen = []
-    look = cascade.look
+    onet_pass = cascade.onet_pass
 
     def watched(mips: Any, boxes: Any, *others: Any, **named: Any) -> cascade.Look:
-        found = look(mips, boxes, *others, **named)
+        found = onet_pass(mips, boxes, *others, **named)
         seen.append((len(boxes), found.index))
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cascade, "look", watched)
+        patch.setattr(cascade, "onet_pass", watched)
         cascade.detect(astronaut, 30, "fast", second_pass=True, **params)
     boxes, index = seen[1]
     assert 0 < len(index) < boxes

@@ -259,8 +259,8 @@ def rnet_stage(mips: Mips, boxes: Array, p: Params) -> RNetStage:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What O-Net says of the squares about some boxes, rows of boxes that became no proper square left out."""
+class OnetPass:
+    """O-Net's outputs for the squares about some boxes, without those of boxes that became no proper square."""
 
     index: NDArray[np.intp]  # of the boxes that the rows are of
     squares: Array
@@ -273,13 +273,13 @@ class Look:
     landmarks: Array  # (n, 10), pixels
 
 
-def look(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) -> Look:
+def onet_pass(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) -> OnetPass:
     index, squares, w, h, windows = squares_and_windows(boxes, p, scale)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
     if mirror:
         prob, reg, marks = mirror_mean((prob, reg, marks), run_onet(np.ascontiguousarray(crops[:, :, :, ::-1])))
-    inset = 1 if p.whole_pixels else 0  # the well-known port multiplies by x2 - x1
+    inset = 1 if p.whole_pixels else 0  # tensorrt_demos multiplies by x2 - x1
     landmarks = np.concatenate(
         [
             squares[:, 0:1] + (w - inset)[:, np.newaxis] * marks[:, :5],
@@ -287,26 +287,26 @@ def look(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) ->
         ],
         axis=1,
     )
-    return Look(index, squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
+    return OnetPass(index, squares, windows, crops, prob, reg, marks, regress(squares, reg, w, h), landmarks)
 
 
-def look_again(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params) -> tuple[Array, Array, Array]:
-    """The means of each face's looks: those given and one at each of `second_pass_scales` that leaves it an area."""
-    looks = np.ones(len(boxes), np.float32)
+def second_pass(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params) -> tuple[Array, Array, Array]:
+    """The means over each face's passes: the one given and one at each of `second_pass_scales` that leaves it an area."""
+    passes = np.ones(len(boxes), np.float32)
     sums = boxes.copy(), scores.copy(), landmarks.copy()
     for scale in p.second_pass_scales:
-        again = look(mips, boxes, p, p.mirror, scale)
+        again = onet_pass(mips, boxes, p, p.mirror, scale)
         proper = is_proper(again.regressed)
         seen = again.index[proper]
-        looks[seen] += 1
+        passes[seen] += 1
         for total, values in zip(sums, (again.regressed, again.prob, again.landmarks), strict=True):
             total[seen] += values[proper]
-    boxes, landmarks = (total / looks[:, np.newaxis] for total in sums[::2])
-    return boxes, sums[1] / looks if p.average_scores else scores, landmarks
+    boxes, landmarks = (total / passes[:, np.newaxis] for total in sums[::2])
+    return boxes, sums[1] / passes if p.average_scores else scores, landmarks
 
 
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
-    first = look(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
+    first = onet_pass(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
     average_scores = p.second_pass and p.average_scores
     least = t = p.thresholds[2]
     if average_scores:
@@ -320,7 +320,7 @@ def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
     else:
         landmarks = landmarks[index]
     if p.second_pass and len(kept):
-        kept, scores, landmarks = look_again(mips, kept, scores, landmarks, p)
+        kept, scores, landmarks = second_pass(mips, kept, scores, landmarks, p)
     if average_scores:
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= p.thresholds[2]]

@@ -18,11 +18,11 @@ class Params:
     resize: str = "area"
     max_rnet: int = 10_000
     max_onet: int = 10_000
-    mirror: bool = False  # O-Net on each crop and its mirror image, averaged; not in the first look of several,
+    mirror: bool = False  # O-Net on each crop and its mirror image, averaged; not in the first pass of several,
     mirror_first: bool = False  # or there, too
     second_pass: bool = False  # O-Net again on the result, averaged with the first
     second_pass_scales: tuple[float, ...] = (1.0,)  # once for each, in squares so many times as large
-    average_scores: bool = False  # over all looks; the first then lets pass what may reach the threshold
+    average_scores: bool = False  # over all passes; the first then keeps what may reach the threshold
     average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 

@@ -1,4 +1,4 @@
-"""What O-Net's further looks do to scores and points."""
+"""What O-Net's second pass does to scores and points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import pictures
 from tests.support.emulated import emulated_detector
 
 Image = NDArray[np.uint8]
-LOOKS = (0.8, 1.0)
+SCALES = (0.8, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def crowd(astronaut: Image, face: Image) -> Image:
 
 
 def test_scores_are_means_and_reach_the_threshold(crowd: Image, detector: TrtMtcnn) -> None:
-    common = {"minsize": 20, "second_pass_scales": LOOKS, "thresholds": (0.5, 0.5, 0.4)}
+    common = {"minsize": 20, "second_pass_scales": SCALES, "thresholds": (0.5, 0.5, 0.4)}
     alone, _ = detector.detect(crowd, average_scores=False, **common)
     mean, _ = detector.detect(crowd, average_scores=True, **common)
     assert len(mean) >= 5
@@ -37,8 +37,8 @@ def test_scores_are_means_and_reach_the_threshold(crowd: Image, detector: TrtMtc
     assert 0 < len(strict) <= len(mean) and (strict[:, 4] >= 0.8).all()
 
 
-@pytest.mark.parametrize(("scales", "threshold"), [((0.85,), 0.6), ((0.85,), 0.9), (LOOKS, 0.8)])
-def test_no_mean_is_lost_in_the_first_look(
+@pytest.mark.parametrize(("scales", "threshold"), [((0.85,), 0.6), ((0.85,), 0.9), (SCALES, 0.8)])
+def test_no_mean_is_lost_in_the_first_pass(
     crowd: Image, detector: TrtMtcnn, scales: tuple[float, ...], threshold: float
 ) -> None:
     """Where more than a quarter of the threshold has to pass: what does not could not have reached the threshold."""
@@ -58,7 +58,7 @@ def test_without_second_pass_scores_stay(crowd: Image, detector: TrtMtcnn) -> No
 
 
 def test_each_scale_counts(crowd: Image, detector: TrtMtcnn) -> None:
-    found = [detector.detect(crowd, 40, second_pass_scales=scales)[1] for scales in [(1.0,), (0.8,), LOOKS]]
+    found = [detector.detect(crowd, 40, second_pass_scales=scales)[1] for scales in [(1.0,), (0.8,), SCALES]]
     found = [landmarks[np.lexsort(landmarks.T[:1])] for landmarks in found]  # scores may change places
     assert len({len(landmarks) for landmarks in found}) == 1
     for i in range(3):
@@ -73,8 +73,8 @@ def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
         np.testing.assert_allclose(landmarks, alone[1], atol=1e-3)
 
 
-def test_mirror_images_in_the_first_look(crowd: Image, detector: TrtMtcnn) -> None:
-    """They are there if asked for, or if no other look follows; elsewhere `mirror_first` does nothing."""
+def test_mirror_images_in_the_first_pass(crowd: Image, detector: TrtMtcnn) -> None:
+    """They are there if asked for, or if no other pass follows; elsewhere `mirror_first` does nothing."""
     faces = {first: detector.detect(crowd, 40, mirror_first=first)[0] for first in (False, True)}
     assert len(faces[False]) == len(faces[True]) > 2
     assert 0 < np.abs(faces[False] - faces[True]).max() < 5
@@ -86,7 +86,7 @@ def test_mirror_images_in_the_first_look(crowd: Image, detector: TrtMtcnn) -> No
 
 
 def test_more_squares_than_there_was_room_for(crowd: Image, detector: TrtMtcnn) -> None:
-    """Of boxes that a GPU has room for at first; this many looks at once, and each still counts for its own box."""
+    """Of boxes that a GPU has room for at first; this many crops at once, and each still counts for its own box."""
     scales = tuple(np.linspace(0.8, 1.1, 16))
     params: dict[str, Any] = {
         "thresholds": (0.02, 0.0, 0.0),
