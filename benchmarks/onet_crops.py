@@ -9,7 +9,7 @@ __all__ = ["onet_crops"]
 
 
 def onet_crops(profile: Profile, p: Params) -> int:
-    """Crops and their mirror images. Of the second pass only those of faces found: boxes that it rejected are not known."""
+    """Crops and their mirror images; of the second pass those of faces found alone: what it rejected is not known."""
     views = 2 if p.mirror else 1
     if not p.second_pass:
         return profile.onet_boxes * views

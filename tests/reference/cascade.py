@@ -291,7 +291,7 @@ def onet_pass(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 
 
 
 def second_pass(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params) -> tuple[Array, Array, Array]:
-    """The means over each face's passes: the one given and one at each of `second_pass_scales` that leaves it an area."""
+    """The mean over each face's passes: the given one, and one a scale of `second_pass_scales` that leaves an area."""
     passes = np.ones(len(boxes), np.float32)
     sums = boxes.copy(), scores.copy(), landmarks.copy()
     for scale in p.second_pass_scales:
