@@ -92,6 +92,8 @@ class FaceAligner:
         """
         img = as_bgr(img)
         faces = _as_numbers(landmarks, "landmarks")
+        if faces.shape == (0,):  # a list without faces
+            faces = faces.reshape(0, 10)
         if faces.ndim not in (2, 3) or faces.shape[1:] not in ((10,), (5, 2)):
             raise ValueError(f"landmarks must have the shape (n, 10) or (n, 5, 2), got {faces.shape}")
         names = [f"landmarks[{i}]" for i in range(len(faces))]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-__all__ = ["choice", "flag", "number", "numbers_in_unit", "path", "size", "some_numbers", "whole"]
+__all__ = ["choice", "device", "flag", "number", "numbers_in_unit", "path", "size", "some_numbers", "whole"]
 
 
 def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
@@ -87,6 +88,14 @@ def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
     return str(value)
+
+
+def device(value: object, name: str) -> str:
+    """ "auto", "cpu", "cuda" or "cuda:N", also of what such a text stands for, as a torch.device does."""
+    text = value if isinstance(value, str) else str(value)
+    if text not in ("auto", "cpu") and not re.fullmatch(r"cuda(:\d{1,4})?", text, re.ASCII):
+        raise ValueError(f'{name} must be "auto", "cpu", "cuda" or "cuda:N", got {value!r:.80}')
+    return text
 
 
 def flag(value: object, name: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -47,7 +46,8 @@ class TrtMtcnn:
     Args:
         engines: the paths of the engines of P-Net, R-Net and O-Net; default those of ``create_engines``,
             built on first use.
-        device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N".
+        device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N", or an object that
+            such a text stands for, as ``torch.device("cuda:0")``.
         preset: "accurate", "fast" or "port".
         threads: CPU threads that one call may use; 0 for one a usable core: see pytrt.usable_cores.
         **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
@@ -77,6 +77,7 @@ class TrtMtcnn:
     ) -> None:
         if engines is not None:
             engines = _three_paths(engines)
+        device = checks.device(device, "device")
         self._configuration = {"engines": engines, "device": device, "preset": preset, "threads": threads, **params}
         self._params = make_params(preset, params)
         flavour, self._device, gpu = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
@@ -267,7 +268,7 @@ def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> tuple[str, pytrt.Device, int]:
     """The flavour of engine to run, what to run it on, and which GPU that is."""
-    ordinal = _check_device(device)
+    ordinal = int(device.partition(":")[2] or 0) if device.startswith("cuda") else None
     if ordinal is None:
         if device == "cpu":
             flavour = CPU
@@ -283,16 +284,6 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
         return flavour, cuda_device(flavour, ordinal), ordinal
     except DeviceError as error:
         raise DeviceError(f'device="{device}" cannot be used: {error}; device="cpu" works without') from error
-
-
-def _check_device(device: str) -> int | None:
-    """The GPU's number; None for "auto" and "cpu"."""
-    if device in ("auto", "cpu"):
-        return None
-    match = re.fullmatch(r"cuda(?::(\d{1,4}))?", device) if isinstance(device, str) else None
-    if not match:
-        raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:N", got {device!r}')
-    return int(match[1] or 0)
 
 
 _said: set[str] = set()

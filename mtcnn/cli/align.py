@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mtcnn.cli.console import echo_json, say
 from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, ray_options, size
 from mtcnn.params import FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
@@ -61,8 +62,6 @@ def command(
 
     With --ray, IN and OUT may be URIs (s3://...), and OUT gets Parquet files with a row for each picture.
     """
-    import json
-
     from mtcnn.cli.cluster import refuse_uris, run_on_cluster
     from mtcnn.cli.run import PARTLY
 
@@ -81,13 +80,13 @@ def command(
     total = sum(counts.values())
     if as_json:
         report = {**{status: counts[status] for status in STATUSES}, "seconds": round(seconds, 3)}
-        click.echo(json.dumps(report))
+        echo_json(report)
     text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in STATUSES)
     if before:
         text += f", done before: {before}"
     text += f", {total / max(seconds, 1e-9):.1f} pictures/s"
     wrong = code or counts["unreadable"]
-    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if wrong else None)
+    say(f"{'cancelled; done: ' if code else ''}{text}", fg="red" if wrong else None)
     sys.stdout.flush()
     if total == 0 and not before and not code:
         raise click.ClickException(f"no pictures in {source}")
@@ -102,7 +101,7 @@ def _align(
 ) -> tuple[Counter[str], int, int]:
     """The number of pictures of each status, of those that were done before, the exit code."""
     from mtcnn.align import FaceAligner
-    from mtcnn.cli.console import counting
+    from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.run import CANCELLED
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.manifest import Manifest
@@ -115,8 +114,12 @@ def _align(
         manifest = stack.enter_context(Manifest(output, settings, resume))
         aligner = FaceAligner(settings["size"], settings["margin"])
         crops = _Crops(output, manifest.crops, aligner, settings["face"], settings["format"])
-        found = crops.named(f for f in find_pictures([source], without=output) if str(f.name) not in manifest.done)
-        bar = stack.enter_context(counting("pictures"))
+
+        def new() -> Iterator[Found]:
+            return (f for f in find_pictures([source], without=output) if str(f.name) not in manifest.done)
+
+        found = crops.named(new())
+        bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
         decisions = stack.enter_context(closing(detect_pictures(model, found, crops.decide, jobs)))
         try:
             for line in decisions:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS
 from mtcnn.params import PRESETS
 
@@ -41,8 +42,6 @@ def command(
 
 
 def _compare_presets(picture: Path, minsize: float, device: str, threads: int, calls: int, as_json: bool) -> int:
-    import json
-
     from mtcnn.detector import TrtMtcnn
     from mtcnn.pipeline.read import read_picture
 
@@ -57,20 +56,18 @@ def _compare_presets(picture: Path, minsize: float, device: str, threads: int, c
     where = f"{_machine()}, {runtime}"
     if as_json:
         report = {"picture": str(picture), "width": width, "height": height, "minsize": minsize, "machine": where}
-        click.echo(json.dumps(report | {"presets": rows}, indent=1))
+        echo_json(report | {"presets": rows}, indent=1)
         return 0
-    click.echo(f"{picture}, {width}x{height}, minsize {minsize:g}; {where}")
-    click.echo(" ".join(f"{name:>11}" for name in _COLUMNS))
+    echo(f"{picture}, {width}x{height}, minsize {minsize:g}; {where}")
+    echo(" ".join(f"{name:>11}" for name in _COLUMNS))
     for row in rows:
-        click.echo(" ".join(f"{row[n]:>11.1f}" if isinstance(row[n], float) else f"{row[n]:>11}" for n in _COLUMNS))
+        echo(" ".join(f"{row[n]:>11.1f}" if isinstance(row[n], float) else f"{row[n]:>11}" for n in _COLUMNS))
     return 0
 
 
 def _compare_backends(
     source: Path, names: str, minsize: float, device: str, threads: int, calls: int | None, as_json: bool
 ) -> int:
-    import json
-
     from mtcnn.backends.compare import compare_backends, pictures_of, race
     from mtcnn.backends.networks import BACKENDS
     from mtcnn.cli.console import counting
@@ -84,7 +81,7 @@ def _compare_backends(
         list(dict.fromkeys(backends)),
         minsize,
         threads,
-        lambda name, error: click.secho(f"{name} is left out: {error}", fg="yellow", err=True),
+        lambda name, error: say(f"{name} is left out: {error}", fg="yellow"),
     )
     if len(runners) == 1:
         raise click.ClickException("there is no backend to compare TrtMtcnn with")
@@ -105,14 +102,14 @@ def _compare_backends(
     ]
     if as_json:
         report = {"source": str(source), "pictures": count, "minsize": minsize, "machine": _machine()}
-        click.echo(json.dumps(report | {"backends": rows}, indent=1))
+        echo_json(report | {"backends": rows}, indent=1)
         return 0
-    click.echo(f"{source}, {count} pictures, minsize {minsize:g}; {_machine()}")
-    click.echo(f"{'backend':>12} {'pictures/s':>11} {'median_ms':>10} {'faces':>6} {'apart_px':>9}")
+    echo(f"{source}, {count} pictures, minsize {minsize:g}; {_machine()}")
+    echo(f"{'backend':>12} {'pictures/s':>11} {'median_ms':>10} {'faces':>6} {'apart_px':>9}")
     for row in rows:
         apart = "-" if row["apart_px"] is None else f"{row['apart_px']:.4f}"
         numbers = f"{row['per_s']:>11.1f} {row['median_ms']:>10.1f} {row['faces']:>6} {apart:>9}"
-        click.echo(f"{row['backend']:>12} {numbers}")
+        echo(f"{row['backend']:>12} {numbers}")
     return 0
 
 

@@ -32,9 +32,8 @@ def run_on_cluster(
         settings: what results depend on, and "command".
     """
     from mtcnn.errors import MtcnnError
-    from mtcnn.params import make_params
 
-    make_params(detector.preset, {"minsize": detector.minsize})
+    detector.params()  # wrong ones are said before Ray starts
     if detector.device not in ("auto", "cpu", "cuda"):
         raise click.UsageError("with --ray, --device must be auto, cpu or cuda: Ray gives each actor its GPU")
     try:

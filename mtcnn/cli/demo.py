@@ -6,6 +6,7 @@ import os
 
 import click
 
+from mtcnn.cli.console import echo, say
 from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_verifier, size
 from mtcnn.errors import MtcnnError
 from mtcnn.params import FACE_CHOICES
@@ -66,8 +67,8 @@ def command(
         listening = settings.bind_socket()
         listening.listen()  # from now on a browser waits, if need be
         where = f"[{host}]" if ":" in host else host
-        click.echo(f"http://{where}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+        echo(f"http://{where}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
         if host not in _LOOPBACK:
-            click.secho("other machines can reach it: there is no login", err=True, fg="yellow")
+            say("other machines can reach it: there is no login", fg="yellow")
         server.run(sockets=[listening])
     return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from mtcnn.cli.console import say
 from mtcnn.cli.options import SETTINGS, PathOrUri, a_file, detector_options, jobs_option, ray_options
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -79,7 +80,7 @@ def command(
     if before:
         text += f", done before: {before}"
     text += f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
-    click.secho(f"{'cancelled; done: ' if code else ''}{text}", err=True, fg="red" if code or unreadable else None)
+    say(f"{'cancelled; done: ' if code else ''}{text}", fg="red" if code or unreadable else None)
     if pictures == 0 and not before and not code:
         raise click.ClickException(f"no pictures in {', '.join(paths)}")
     return code or (PARTLY if unreadable else 0)
@@ -96,7 +97,7 @@ def _detect(
     detector: DetectorOptions,
 ) -> tuple[Counter[str], int, int]:
     """Numbers of pictures, faces and unreadable pictures, of pictures that were done before, the exit code."""
-    from mtcnn.cli.console import counting
+    from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.run import CANCELLED
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.pictures import detect_pictures
@@ -108,11 +109,12 @@ def _detect(
         model = stack.enter_context(detector.make(threads=1))
         out, done = stack.enter_context(_results(output, layout, resume))
         found = find_pictures(paths, without=draw)
+        total = count_ahead(lambda: (f for f in find_pictures(paths, without=draw) if str(f.path) not in done))
         if drawer:
             found = drawer.named(found)
         found = (f for f in found if str(f.path) not in done)
-        bar = stack.enter_context(counting("pictures", quiet=output is None and sys.stdout.isatty()))
-        work = _Work(layout, central, drawer)
+        bar = stack.enter_context(counting("pictures", quiet=output is None and sys.stdout.isatty(), total=total))
+        work = _Work(layout, central, drawer, output is None and sys.stdout.isatty())
         results = stack.enter_context(closing(detect_pictures(model, found, work, jobs)))
         try:
             for text, count, problem in results:
@@ -148,8 +150,8 @@ def _results(path: Path | None, layout: str, resume: bool) -> Iterator[tuple[Tex
 class _Work:
     """What is done with each picture, in the thread that found its faces."""
 
-    def __init__(self, layout: str, central: bool, drawer: _Drawer | None) -> None:
-        self._layout, self._central, self._drawer = layout, central, drawer
+    def __init__(self, layout: str, central: bool, drawer: _Drawer | None, to_terminal: bool) -> None:
+        self._layout, self._central, self._drawer, self._to_terminal = layout, central, drawer, to_terminal
 
     def __call__(self, result: Detected[Found]) -> tuple[str, int, bool]:
         """Its lines, the number of its faces, whether it could not be read."""
@@ -160,7 +162,7 @@ class _Work:
             result = most_central(result)
         if self._drawer:
             self._drawer.draw(result)
-        return picture_as_text(self._layout, result), len(result.dets), result.problem is not None
+        return picture_as_text(self._layout, result, self._to_terminal), len(result.dets), result.problem is not None
 
 
 class _Drawer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtcnn.cli.console import echo_json, say
 from mtcnn.cli.options import (
     SETTINGS,
     a_file,
@@ -49,9 +50,7 @@ def command(
     .parquet file (needs pyarrow) the same as columns file, embedding, box, score. Pictures without a face, and
     those that cannot be read, are counted and left out.
     """
-    import json
-
-    from mtcnn.cli.console import counting
+    from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.run import PARTLY
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.pictures import detect_pictures
@@ -66,12 +65,16 @@ def command(
                 return result, None
             return result, verifier.embed_detected([(result.img, result.dets, result.landmarks)])[0]
 
-        with counting("pictures") as bar, closing(detect_pictures(model, find_pictures(paths), work, jobs)) as results:
+        total = count_ahead(lambda: find_pictures(paths))
+        with (
+            counting("pictures", total=total) as bar,
+            closing(detect_pictures(model, find_pictures(paths), work, jobs)) as results,
+        ):
             for result, one in results:
                 bar.advance()
                 if result.problem is not None:
                     unreadable += 1
-                    click.secho(f"{result.found.path}: {result.problem}", err=True, fg="red")
+                    say(f"{result.found.path}: {result.problem}", fg="red")
                 elif one is None:
                     without += 1
                 else:
@@ -80,6 +83,6 @@ def command(
         if written + without + unreadable == 0:
             raise click.ClickException(f"no pictures in {', '.join(paths)}")
     if as_json:
-        click.echo(json.dumps({"written": written, "no face": without, "unreadable": unreadable}))
-    click.echo(f"{output}: vectors: {written}, no face: {without}, unreadable: {unreadable}", err=True)
+        echo_json({"written": written, "no face": without, "unreadable": unreadable})
+    say(f"{output}: vectors: {written}, no face: {without}, unreadable: {unreadable}")
     return PARTLY if unreadable else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mtcnn.cli.console import echo, echo_json
 from mtcnn.cli.run import CANCELLED, fail
 from mtcnn.engines import NETWORKS, PRECISIONS, create_engines, current_engines, engines_folder
 from mtcnn.engines.settings import FLAVOURS, BuildSettings, parse_target
@@ -51,8 +52,6 @@ def command(
     as_json: bool,
 ) -> int:
     """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, OpenVINO models elsewhere."""
-    import json
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -89,10 +88,10 @@ def command(
             fail(ctx.command_path, "cancelled; engines that were there are as they were")
             return CANCELLED
     if as_json:
-        click.echo(json.dumps({"engines": [str(path) for path in paths]}))
+        echo_json({"engines": [str(path) for path in paths]})
         return 0
     for path in paths:
-        click.echo(path)
+        echo(path)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS
 
 __all__ = ["command"]
@@ -46,8 +47,6 @@ def command(
     compared with its Keras model and with the package's own on crops of a picture; nothing is written where it
     differs from the Keras model by more than 1e-5.
     """
-    import json
-
     from mtcnn.cli.console import counting
     from mtcnn.errors import MtcnnError
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
@@ -94,13 +93,13 @@ def command(
             }
         )
     if as_json:
-        click.echo(json.dumps({"layout": layout, "opset": opset, "networks": rows}, indent=1))
+        echo_json({"layout": layout, "opset": opset, "networks": rows}, indent=1)
         return 0
     _show(rows, layout)
     if missing := {"pnet", "rnet", "onet"} - networks.keys():
-        click.secho(f"not among these weights: {', '.join(sorted(missing))}", err=True)
+        say(f"not among these weights: {', '.join(sorted(missing))}")
     elif layout == "nchw":
-        click.secho(f"next: create_engines --models {output}", err=True)
+        say(f"next: create_engines --models {output}")
     return 0
 
 
@@ -112,10 +111,10 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _show(rows: list[dict[str, Any]], layout: str) -> None:
-    click.echo(f"{'':6} {'from Keras':>10} {'from own':>10} {'crops':>6} {'face scores':>16}  ONNX, made of")
+    echo(f"{'':6} {'from Keras':>10} {'from own':>10} {'crops':>6} {'face scores':>16}  ONNX, made of")
     for row in rows:
         least, most = row["scores"]
         numbers = f"{row['from_keras']:>10.1e} {row['from_own']:>10.1e} {row['crops']:>6}"
-        click.echo(f"{row['network']:6} {numbers} {least:>7.4f} - {most:.4f}  {row['files'][0]}, {row['source']}")
+        echo(f"{row['network']:6} {numbers} {least:>7.4f} - {most:.4f}  {row['files'][0]}, {row['source']}")
     if layout == "nchw" and not all(row["native"] for row in rows):
-        click.secho("the CPU's own kernels do not take these models: OpenVINO will run them", err=True)
+        say("the CPU's own kernels do not take these models: OpenVINO will run them")

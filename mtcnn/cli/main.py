@@ -50,13 +50,16 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mtcnn.__version__, prog_name="mtcnn")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Find faces, align them, compare them.
 
     Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done but for some pictures, 130 stopped by Ctrl-C.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "make_verifier",
     "ray_options",
     "size",
+    "thresholds",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,7 +42,7 @@ def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def detector_options(command: Command) -> Command:
-    """--preset, --minsize, --device, handed to the command as `detector`, a DetectorOptions."""
+    """--preset, --minsize, --thresholds, --device, handed to the command as `detector`, a DetectorOptions."""
 
     @functools.wraps(command)
     def with_detector(**values: Any) -> Any:
@@ -50,6 +51,13 @@ def detector_options(command: Command) -> Command:
     wrapped = cast(Command, with_detector)
     for option in (
         click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"'),
+        click.option(
+            "--thresholds",
+            type=thresholds,
+            metavar="P,R,O",
+            help="least scores P-Net, R-Net and O-Net let pass, 0 to 1",
+            show_default="the preset's",
+        ),
         click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels"),
         click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET),
     ):
@@ -130,6 +138,17 @@ def make_verifier(
 
     network = FaceEmbedder(embedder, detector.device, size=embedder_size)
     return FaceVerifier(network, detector, metric, threshold, face=face)
+
+
+def thresholds(text: str) -> tuple[float, ...]:
+    """ "0.6,0.7,0.7" as numbers: of P-Net, R-Net, O-Net."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 3 or not all(0 <= number <= 1 for number in numbers):
+        raise click.BadParameter(f"must be three numbers from 0 to 1, like 0.6,0.7,0.7, got {text!r}")
+    return numbers
 
 
 def size(text: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 
 import click
 
+from mtcnn.cli.console import say
+from mtcnn.cli.wording import in_options
 from mtcnn.errors import MtcnnError
 
 __all__ = ["CANCELLED", "FAILED", "PARTLY", "fail", "run"]
@@ -46,10 +49,10 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
         fail(name, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
         return FAILED
     except MtcnnError as error:
-        fail(name, str(error))
+        fail(name, in_options(str(error), _running(command, arguments)))
         return FAILED
-    except ValueError as error:
-        fail(name, str(error))
+    except (TypeError, ValueError) as error:
+        fail(name, in_options(str(error), _running(command, arguments)))
         return 2
     return code if isinstance(code, int) else 0
 
@@ -60,6 +63,15 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def _running(command: click.Command, arguments: Sequence[str] | None) -> click.Command:
+    """The subcommand that was called."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if isinstance(command, click.Group) and words:
+        return command.get_command(click.Context(command), words[0]) or command
+    return command
+
+
 def fail(name: str, text: str) -> None:
     """Say what is wrong, in one line."""
-    click.secho(f"{name}: {' '.join(text.split())}", fg="red", err=True)
+    line = re.sub(r" *[\r\n]+ *", " ", text.strip())
+    say(f"{name}: {line}", fg="red")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS
 from mtcnn.engines.onnx_layouts import LAYOUTS
 from mtcnn.params import DEFAULT_PRESET, PRESETS
@@ -61,13 +61,13 @@ def command(
         minsize=minsize,
         max_pixels=max_pixels,
         force=force,
-        progress=lambda what: click.echo(what, err=True),
+        progress=say,
     )
     if as_json:
-        click.echo(json.dumps([str(path) for path in written]))
+        echo_json([str(path) for path in written])
     else:
         for path in written:
-            click.echo(path)
+            echo(path)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtcnn.cli.console import echo, echo_json
 from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, make_verifier
 from mtcnn.pipeline.options import DetectorOptions
 
@@ -45,8 +46,6 @@ def command(
 
     Exit codes: 0 one person, 4 two persons, 3 no face in one of them, 1 an error.
     """
-    import json
-
     from mtcnn.cli.run import PARTLY
     from mtcnn.pipeline.read import read_picture
 
@@ -60,12 +59,12 @@ def command(
     if as_json:
         scores = [None if one is None else round(float(one.det[4]), 5) for one in result.faces]
         report = {"same": result.same, "distance": result.distance, "threshold": result.threshold, "scores": scores}
-        click.echo(json.dumps(report | {"metric": metric, "without_a_face": without}))
+        echo_json(report | {"metric": metric, "without_a_face": without})
     elif result.same is None:
-        click.echo(f"no face in {' and '.join(without)}")
+        echo(f"no face in {' and '.join(without)}")
     else:
-        verdict = click.style("one person", fg="green") if result.same else click.style("two persons", fg="red")
-        click.echo(f"{verdict}: distance {result.distance:.3f}, threshold {result.threshold:.3f}")
+        echo("one person" if result.same else "two persons", fg="green" if result.same else "red", end="")
+        echo(f": distance {result.distance:.3f}, threshold {result.threshold:.3f}")
     if result.same is None:
         return PARTLY
     return 0 if result.same else DIFFERENT

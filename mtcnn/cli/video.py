@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mtcnn.cli.console import counting, echo_json, say
 from mtcnn.cli.options import SETTINGS, a_file, detector_options
 from mtcnn.pipeline.options import DetectorOptions
 
@@ -40,8 +42,6 @@ def command(
     before its time, what was written is kept and the exit code is 3. The window shows a film at its own pace; q,
     Escape or its button closes it, and ends the work.
     """
-    import json
-
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
     from mtcnn.pipeline.records import faces_as_json
     from mtcnn.pipeline.video import Film, FilmWriter, Window, run_through
@@ -63,14 +63,23 @@ def command(
         sinks.append(Window(source, None if film.live else film.fps))
 
     def write_json(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
-        click.echo(json.dumps({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)}))
+        echo_json({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)})
 
-    with detector.make(threads) as model:
-        ran = run_through(film, model, sinks, write_json if as_json else None, every, most)
+    # JSON that goes to the same screen shows how far it is
+    total = min(filter(None, (most, film.due)), default=None)
+    bar = counting("pictures", quiet=as_json and sys.stdout.isatty(), total=total)
+    with detector.make(threads) as model, bar as counter:
+
+        def seen(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
+            if as_json:
+                write_json(index, seconds, dets, landmarks)
+            counter.advance()
+
+        ran = run_through(film, model, sinks, seen, every, most)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
     if output is not None:
         text += f", written: {output}"
-    click.secho(text, err=True)
+    say(text)
     if ran.cancelled:
         fail("mtcnn video", "cancelled")
         return CANCELLED

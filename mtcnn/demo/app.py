@@ -7,6 +7,7 @@ import base64
 import binascii
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
-from mtcnn.params import PRESETS
+from mtcnn.params import PRESETS, Params
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
 from mtcnn.runtime.opencv import opencv
@@ -59,6 +60,7 @@ def make_app(
         hosts: names that it answers to, against other sites' pages; "*": any.
     """
 
+    own, changes = _preset_and_changes(detector.params)
     turn = asyncio.Semaphore(2)  # a picture of 50 million pixels takes 150 MB
 
     async def page(request: Request) -> Response:
@@ -70,7 +72,8 @@ def make_app(
                 "verify": verifier is not None,
                 "runtime": detector.runtime.partition("-")[0],
                 "presets": list(PRESETS),
-                "preset": next((name for name in PRESETS if PRESETS[name].mirror == detector.params.mirror), "fast"),
+                "preset": own,
+                "minsize": detector.params.minsize,
                 "most_bytes": most_bytes,
                 "types": PICTURE_TYPES,
             }
@@ -81,9 +84,12 @@ def make_app(
         if kind not in PICTURE_TYPES:
             raise HTTPException(415, f"a picture must be one of {', '.join(PICTURE_TYPES)}")
         preset, minsize = request.query_params.get("preset"), _number(request.query_params.get("minsize"))
+        params = {"preset": preset, **changes} if preset else {}
+        if minsize is not None:
+            params["minsize"] = minsize
         data = await _body(request, most_bytes)
         async with turn:
-            return _answer(await run_in_threadpool(_detect, detector, data, preset, minsize))
+            return _answer(await run_in_threadpool(_detect, detector, data, params))
 
     async def verify(request: Request) -> Response:
         if verifier is None:
@@ -115,6 +121,16 @@ def make_app(
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
         exception_handlers={HTTPException: failed, ValueError: failed, MtcnnError: failed},
     )
+
+
+def _preset_and_changes(params: Params) -> tuple[str, dict[str, Any]]:
+    """The preset that most of the parameters' values are of, and those that differ from it."""
+
+    def differing(name: str) -> dict[str, Any]:
+        return {key: value for key, value in asdict(params).items() if value != getattr(PRESETS[name], key)}
+
+    nearest = min(PRESETS, key=lambda name: len(differing(name)))
+    return nearest, differing(nearest)
 
 
 def _answer(content: Any) -> Response:
@@ -154,10 +170,10 @@ def _decode(data: bytes) -> Picture:
     return np.asarray(img, np.uint8)
 
 
-def _detect(detector: TrtMtcnn, data: bytes, preset: str | None, minsize: float | None) -> dict[str, Any]:
+def _detect(detector: TrtMtcnn, data: bytes, params: dict[str, Any]) -> dict[str, Any]:
     img = _decode(data)
     began = time.perf_counter()
-    dets, landmarks = detector.detect(img, minsize, preset=preset)
+    dets, landmarks = detector.detect(img, **params)
     milliseconds = 1000 * (time.perf_counter() - began)
     height, width = img.shape[:2]
     index = choose_face((height, width), dets)

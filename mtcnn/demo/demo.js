@@ -153,6 +153,7 @@ tried("said", async () => {
   $("runtime").textContent = settings.runtime;
   $("preset").replaceChildren(...settings.presets.map((name) => new Option(name, name)));
   $("preset").value = settings.preset;
+  $("minsize").value = settings.minsize;
   $("verify").hidden = !settings.verify;
   document.body.dataset.ready = "yes";
 });

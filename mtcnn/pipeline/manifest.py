@@ -66,7 +66,6 @@ class Manifest:
 def check_settings(where: str, before: dict[str, Any], settings: dict[str, Any]) -> None:
     """Refuse to go on with other settings than those that results were made with."""
     if before != settings:
-        changed = ", ".join(
-            f"--{name} was {before.get(name)}" for name in settings if before.get(name) != settings[name]
-        )
+        names = [name for name in {**settings, **before} if before.get(name) != settings.get(name)]
+        changed = ", ".join(f"--{name} was {before.get(name, 'not given')}" for name in names)
         raise MtcnnError(f"{where} was made with other settings: {changed}")

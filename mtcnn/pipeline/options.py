@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
+    from mtcnn.params import Params
 
 __all__ = ["DetectorOptions"]
 
@@ -16,12 +17,13 @@ class DetectorOptions:
     """What :class:`mtcnn.TrtMtcnn` is made with.
 
     Attributes:
-        preset, minsize, device: as TrtMtcnn takes them.
+        preset, minsize, device, thresholds: as TrtMtcnn takes them; thresholds None: the preset's.
     """
 
     preset: str
     minsize: float
     device: str = "auto"
+    thresholds: tuple[float, float, float] | None = None
 
     def make(self, threads: int = 0) -> TrtMtcnn:
         """A detector; threads: 1 where several pictures are worked on at the same time, 0 for one a core.
@@ -31,8 +33,22 @@ class DetectorOptions:
         """
         from mtcnn.detector import TrtMtcnn  # here: the command line's --help does without NumPy
 
-        return TrtMtcnn(threads=threads, **asdict(self))
+        return TrtMtcnn(threads=threads, **self._given())
+
+    def params(self) -> Params:
+        """The cascade's parameters.
+
+        Raises:
+            ValueError, TypeError: a value out of range.
+        """
+        from mtcnn.params import make_params
+
+        return make_params(self.preset, {k: v for k, v in self._given().items() if k not in ("preset", "device")})
 
     def settings(self) -> dict[str, Any]:
         """What results depend on, for records of a run: all but the device."""
-        return {name: value for name, value in asdict(self).items() if name != "device"}
+        given = {name: value for name, value in self._given().items() if name != "device"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}  # as in JSON
+
+    def _given(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}

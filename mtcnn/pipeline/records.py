@@ -11,8 +11,9 @@ from typing import Any
 from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Found
+from mtcnn.runtime.text import as_json, fit, printable
 
-__all__ = ["FORMATS", "faces_as_json", "names_done", "picture_as_json", "picture_as_text", "table_header"]
+__all__ = ["FORMATS", "csv_path", "faces_as_json", "names_done", "picture_as_json", "picture_as_text", "table_header"]
 
 FORMATS = ("table", "jsonl", "csv")
 BOX = ("x1", "y1", "x2", "y2", "score")
@@ -27,6 +28,19 @@ COLUMNS = (
 )
 
 _FILE_WIDTH = 40
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # begins a formula
 
 
 def table_header(layout: str) -> str:
@@ -37,11 +51,14 @@ def table_header(layout: str) -> str:
     return ""
 
 
-def picture_as_text(layout: str, found: Detected[Found]) -> str:
-    """Its lines, each with its end."""
+def picture_as_text(layout: str, found: Detected[Found], to_terminal: bool = False) -> str:
+    """Its lines, each with its end.
+
+    to_terminal: somebody reads it: CSV, too, has names without controls then.
+    """
     if layout == "jsonl":
-        return json.dumps(picture_as_json(str(found.found.path), found)) + "\n"
-    return _as_csv(found) if layout == "csv" else _as_table(found)
+        return as_json(picture_as_json(str(found.found.path), found)) + "\n"
+    return _as_csv(found, to_terminal) if layout == "csv" else _as_table(found)
 
 
 def picture_as_json(file: str, found: Detected[SourceT]) -> dict[str, Any]:
@@ -65,6 +82,12 @@ def faces_as_json(dets: Array, landmarks: Array) -> list[dict[str, Any]]:
     ]
 
 
+def csv_path(path: Path) -> str:
+    """The path as a CSV cell, which no spreadsheet takes for a formula: "./=a.jpg" names the same file as "=a.jpg"."""
+    name = str(path)
+    return f"./{name}" if name.startswith(_FORMULA) else name
+
+
 def names_done(path: Path, layout: str) -> tuple[set[str], int]:
     """The pictures in a file of results, and its length in bytes up to the end of the last whole one.
 
@@ -80,8 +103,10 @@ def names_done(path: Path, layout: str) -> tuple[set[str], int]:
     return names, len(whole.encode("utf-8", "surrogateescape"))
 
 
-def _as_csv(found: Detected[Found]) -> str:
-    name = str(found.found.path)
+def _as_csv(found: Detected[Found], to_terminal: bool) -> str:
+    name = csv_path(found.found.path)
+    if to_terminal:
+        name = printable(name)
     if found.img is None:
         return _csv_line([name, *[""] * (len(COLUMNS) - 2), found.problem])
     height, width = found.img.shape[:2]
@@ -99,14 +124,13 @@ def _as_csv(found: Detected[Found]) -> str:
 
 
 def _as_table(found: Detected[Found]) -> str:
-    name = "".join(c if c.isprintable() else "?" for c in str(found.found.path))
-    name = name if len(name) <= _FILE_WIDTH else "…" + name[1 - _FILE_WIDTH :]
+    name = fit(str(found.found.path), _FILE_WIDTH)
     if found.problem is not None:
-        return f"{name:{_FILE_WIDTH}}    - {found.problem}\n"
+        return f"{name}    - {printable(found.problem)}\n"
     if len(found.dets) == 0:
-        return f"{name:{_FILE_WIDTH}}    - no face\n"
+        return f"{name}    - no face\n"
     return "".join(
-        f"{name:{_FILE_WIDTH}} {i:4} {det[4]:6.3f} " + " ".join(f"{n:7.1f}" for n in det[:4]) + "\n"
+        f"{name} {i:4} {det[4]:6.3f} " + " ".join(f"{n:7.1f}" for n in det[:4]) + "\n"
         for i, det in enumerate(found.dets)
     )
 
@@ -135,6 +159,6 @@ def _csv_names(text: str) -> tuple[set[str], str]:
         del rows[-1]
     if tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise ValueError("other columns")
-    names = [row[0] for row in rows[1:]]
+    names = [str(Path(row[0])) for row in rows[1:]]  # without the "./" of csv_path
     last = next((i for i, name in enumerate(names) if name == names[-1]), 0)
     return set(names[:last]), "".join(lines[: ends[last]])

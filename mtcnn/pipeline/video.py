@@ -47,6 +47,9 @@ class Sink(Protocol):
 class Film:
     """What pictures are read from.
 
+    Attributes:
+        due: how many pictures there are, as the file says; 0: unknown, or without end.
+
     Raises:
         MtcnnError: it cannot be opened.
     """
@@ -68,7 +71,7 @@ class Film:
             int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
             int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
         )
-        self._due = 0 if self.live else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self.due = 0 if self.live else max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self._read = 0
 
     def read(self) -> Picture | None:
@@ -83,8 +86,8 @@ class Film:
         if self.live:
             return f"{self.source} gives no more pictures: the camera or stream is gone"
         # containers' counts may be one or two off
-        if self._read == 0 or self._read < self._due - 2:
-            return f"{self.source} ends after {self._read} of {self._due} pictures: it is truncated or damaged"
+        if self._read == 0 or self._read < self.due - 2:
+            return f"{self.source} ends after {self._read} of {self.due} pictures: it is truncated or damaged"
         return None
 
     def close(self) -> None:
