@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -14,11 +15,10 @@ import numpy.typing as npt
 
 from mtcnn.backends import plain_cascade
 from mtcnn.backends.networks import load
-from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
-from mtcnn.params import make_params
+from mtcnn.pipeline.options import DetectorOptions
 
-__all__ = ["DETECTOR", "Competitor", "compare_backends", "pictures_of", "race"]
+__all__ = ["DETECTOR", "Competitor", "compare_backends", "number_of", "pictures_of", "race"]
 
 DETECTOR = "TrtMtcnn"  # the whole detector, beside the backends in the plain cascade
 TURN = 8  # pictures
@@ -49,10 +49,13 @@ class Competitor:
 
 
 def compare_backends(
-    backends: Sequence[str], minsize: float, threads: int, left_out: Callable[[str, MtcnnError], None]
+    backends: Sequence[str], options: DetectorOptions, threads: int, left_out: Callable[[str, MtcnnError], None]
 ) -> list[Competitor]:
-    """Those of the backends that are installed; the others are told to `left_out`. TrtMtcnn comes last."""
-    params = make_params("fast", {"minsize": minsize})
+    """Those of the backends that are installed; the others are told to `left_out`. TrtMtcnn comes last.
+
+    options: of all: a preset that the plain cascade knows, on the CPU.
+    """
+    params = options.params()
     found = []
     for backend in backends:
         try:
@@ -61,8 +64,7 @@ def compare_backends(
             left_out(backend, error)
             continue
         found.append(Competitor(backend, partial(plain_cascade.detect, networks, p=params)))
-    detector = TrtMtcnn(device="cpu", preset="fast", threads=threads, minsize=minsize)
-    return [*found, Competitor(DETECTOR, detector.detect)]
+    return [*found, Competitor(DETECTOR, options.make(threads).detect)]
 
 
 def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
@@ -83,6 +85,17 @@ def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
             yield frame
     finally:
         film.close()
+
+
+def number_of(source: Path, most: int | None) -> int | None:
+    """How many pictures `pictures_of` gives, where that is known."""
+    from mtcnn.pipeline.find import SUFFIXES
+    from mtcnn.pipeline.video import Film
+
+    if source.suffix.lower() in SUFFIXES:
+        return most or 30
+    with closing(Film(str(source))) as film:
+        return min(filter(None, (most, film.due)), default=None)
 
 
 def race(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS
+from mtcnn.cli.options import SETTINGS, THRESHOLDS_HELP, Thresholds, thresholds
 from mtcnn.params import PRESETS
+from mtcnn.pipeline.options import DetectorOptions
 
 __all__ = ["command"]
 
@@ -20,13 +22,21 @@ _COLUMNS = ("preset", "faces", "first_ms", "median_ms", "p95_ms", "batch_per_s")
 @click.command("bench", context_settings=SETTINGS)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels")
+@click.option("--thresholds", type=thresholds, metavar="P,R,O", help=THRESHOLDS_HELP, show_default="the preset's")
 @click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"')
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
 @click.option("--calls", type=click.IntRange(1, 100_000), help="detections", show_default="30, or the whole film")
 @click.option("--backend", metavar="NAME,...", help="of keras, keras-batch, onnxruntime, openvino, native")
 @click.option("--json", "as_json", is_flag=True)
 def command(
-    source: Path, minsize: float, device: str, threads: int, calls: int | None, backend: str | None, as_json: bool
+    source: Path,
+    minsize: float,
+    thresholds: Thresholds | None,
+    device: str,
+    threads: int,
+    calls: int | None,
+    backend: str | None,
+    as_json: bool,
 ) -> int:
     """Time detection on this machine with a picture of yours, for each preset.
 
@@ -36,29 +46,29 @@ def command(
     With --backend, SOURCE is a picture or a film, and what is compared is what runs the three networks: each backend
     runs them in the same plain cascade in Python, one call a pyramid level. TrtMtcnn itself (preset fast) comes last.
     """
+    detector = DetectorOptions("fast", minsize, device, thresholds)
     if backend is not None:
-        return _compare_backends(source, backend, minsize, device, threads, calls, as_json)
-    return _compare_presets(source, minsize, device, threads, calls or 30, as_json)
+        return _compare_backends(source, backend, detector, threads, calls, as_json)
+    return _compare_presets(source, detector, threads, calls or 30, as_json)
 
 
-def _compare_presets(picture: Path, minsize: float, device: str, threads: int, calls: int, as_json: bool) -> int:
-    from mtcnn.detector import TrtMtcnn
+def _compare_presets(picture: Path, options: DetectorOptions, threads: int, calls: int, as_json: bool) -> int:
     from mtcnn.pipeline.read import read_picture
 
     img = read_picture(picture)
     rows = []
     runtime = ""
     for preset in PRESETS:
-        with TrtMtcnn(device=device, threads=threads, preset=preset, minsize=minsize) as detector:
+        with replace(options, preset=preset).make(threads) as detector:
             runtime = detector.runtime
             rows.append({"preset": preset, **_measure(detector, img, calls)})
     height, width = img.shape[:2]
     where = f"{_machine()}, {runtime}"
     if as_json:
-        report = {"picture": str(picture), "width": width, "height": height, "minsize": minsize, "machine": where}
-        echo_json(report | {"presets": rows}, indent=1)
+        size = {"width": width, "height": height, "minsize": options.minsize}
+        echo_json({"picture": str(picture), **size, "machine": where, "presets": rows}, indent=1)
         return 0
-    echo(f"{picture}, {width}x{height}, minsize {minsize:g}; {where}")
+    echo(f"{picture}, {width}x{height}, minsize {options.minsize:g}; {where}")
     echo(" ".join(f"{name:>11}" for name in _COLUMNS))
     for row in rows:
         echo(" ".join(f"{row[n]:>11.1f}" if isinstance(row[n], float) else f"{row[n]:>11}" for n in _COLUMNS))
@@ -66,26 +76,26 @@ def _compare_presets(picture: Path, minsize: float, device: str, threads: int, c
 
 
 def _compare_backends(
-    source: Path, names: str, minsize: float, device: str, threads: int, calls: int | None, as_json: bool
+    source: Path, names: str, options: DetectorOptions, threads: int, calls: int | None, as_json: bool
 ) -> int:
-    from mtcnn.backends.compare import compare_backends, pictures_of, race
+    from mtcnn.backends.compare import compare_backends, number_of, pictures_of, race
     from mtcnn.backends.networks import BACKENDS
     from mtcnn.cli.console import counting
 
     backends = [name.strip() for name in names.split(",")]
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise click.BadParameter(f"there is no backend {unknown[0]!r}: {', '.join(BACKENDS)}", param_hint="--backend")
-    if device not in ("auto", "cpu"):
+    if options.device not in ("auto", "cpu"):
         raise click.BadParameter("backends are compared on the CPU", param_hint="--device")
     runners = compare_backends(
         list(dict.fromkeys(backends)),
-        minsize,
+        replace(options, device="cpu"),
         threads,
         lambda name, error: say(f"{name} is left out: {error}", fg="yellow"),
     )
     if len(runners) == 1:
         raise click.ClickException("there is no backend to compare TrtMtcnn with")
-    with counting("pictures") as bar:
+    with counting("pictures", total=number_of(source, calls)) as bar:
         race(runners, pictures_of(source, calls), bar.advance)
     count = len(runners[0].seconds)
     if not count:
@@ -101,10 +111,10 @@ def _compare_backends(
         for runner in runners
     ]
     if as_json:
-        report = {"source": str(source), "pictures": count, "minsize": minsize, "machine": _machine()}
+        report = {"source": str(source), "pictures": count, "minsize": options.minsize, "machine": _machine()}
         echo_json(report | {"backends": rows}, indent=1)
         return 0
-    echo(f"{source}, {count} pictures, minsize {minsize:g}; {_machine()}")
+    echo(f"{source}, {count} pictures, minsize {options.minsize:g}; {_machine()}")
     echo(f"{'backend':>12} {'pictures/s':>11} {'median_ms':>10} {'faces':>6} {'apart_px':>9}")
     for row in rows:
         apart = "-" if row["apart_px"] is None else f"{row['apart_px']:.4f}"

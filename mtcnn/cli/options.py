@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
+    "THRESHOLDS_HELP",
     "PathOrUri",
+    "Thresholds",
     "a_file",
     "detector_options",
     "embedder_options",
@@ -30,6 +32,10 @@ __all__ = [
     "size",
     "thresholds",
 ]
+
+Thresholds = tuple[float, float, float]
+
+THRESHOLDS_HELP = "least scores P-Net, R-Net and O-Net let pass, 0 to 1"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,7 +61,7 @@ def detector_options(command: Command) -> Command:
             "--thresholds",
             type=thresholds,
             metavar="P,R,O",
-            help="least scores P-Net, R-Net and O-Net let pass, 0 to 1",
+            help=THRESHOLDS_HELP,
             show_default="the preset's",
         ),
         click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels"),
@@ -140,15 +146,15 @@ def make_verifier(
     return FaceVerifier(network, detector, metric, threshold, face=face)
 
 
-def thresholds(text: str) -> tuple[float, ...]:
+def thresholds(text: str) -> Thresholds:
     """ "0.6,0.7,0.7" as numbers: of P-Net, R-Net, O-Net."""
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        pnet, rnet, onet = (float(part) for part in text.split(","))
+        if all(0 <= number <= 1 for number in (pnet, rnet, onet)):
+            return pnet, rnet, onet
     except ValueError:
-        numbers = ()
-    if len(numbers) != 3 or not all(0 <= number <= 1 for number in numbers):
-        raise click.BadParameter(f"must be three numbers from 0 to 1, like 0.6,0.7,0.7, got {text!r}")
-    return numbers
+        pass
+    raise click.BadParameter(f"must be three numbers from 0 to 1, like 0.6,0.7,0.7, got {text!r}")
 
 
 def size(text: str) -> tuple[int, int]:

@@ -91,6 +91,16 @@ class TestServer:
         assert whole and len(png) < 500_000
         assert ask(f"{url}detect", png.tobytes(), "image/png") == (415, "that is no picture that can be read")
 
+    @pytest.mark.parametrize("preset", ["port", "fast", "accurate"])
+    def test_the_page_selects_what_was_asked_for(self, preset: str, tmp_path: Path) -> None:
+        options = ("--preset", preset, "--minsize", 60, "--thresholds", "0.6,0.7,0.9999999")
+        with running_demo(*options, workplace=tmp_path) as address:
+            settings = ask(f"{address}settings")
+            assert (settings["preset"], settings["minsize"]) == (preset, 60)
+            # the page says its preset with every picture; the thresholds stay
+            for query in ("", "?preset=fast&minsize=60", "?preset=accurate"):
+                assert ask(f"{address}detect{query}", ASTRONAUT.read_bytes())["faces"] == []
+
     def test_answers_only_to_its_own_name(self, url: str) -> None:
         assert ask(f"{url}settings")["verify"] is True
         assert ask(f"{url}settings", host="evil.example")[0] == 400

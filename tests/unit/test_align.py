@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -348,6 +349,10 @@ class TestAlignAll:
     def test_no_faces(self, shape: tuple[int, ...]) -> None:
         crops = FaceAligner((112, 112)).align_all(smooth_picture(), np.empty(shape, np.float32))
         assert crops.shape == (0, 112, 112, 3) and crops.dtype == np.uint8
+
+    @pytest.mark.parametrize("nothing", [[], (), np.empty(0)])
+    def test_a_list_without_faces(self, nothing: Any) -> None:
+        assert FaceAligner().align_all(smooth_picture(), nothing).shape == (0, 112, 96, 3)
 
     @pytest.mark.parametrize("shape", [(10,), (2, 5), (3, 9), (2, 2, 5), ()])
     def test_wrong_shape(self, shape: tuple[int, ...]) -> None:

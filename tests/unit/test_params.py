@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtcnn import TrtMtcnn, checks
 from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, make_params
 from tests.reference import params as reference
 
@@ -187,3 +188,31 @@ def test_wrong_second_pass_scales(values: Any, error: type[Exception]) -> None:
 def test_what_is_no_row_of_numbers(name: str, values: Any) -> None:
     with pytest.raises(TypeError, match=f"{name}.* must be .*got"):
         Params(**{name: values})
+
+
+class Device:
+    """As torch.device("cuda", 1) is shown."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+@pytest.mark.parametrize("text", ["auto", "cpu", "cuda", "cuda:3"])
+def test_devices(text: str) -> None:
+    assert checks.device(text, "device") == checks.device(Device(text), "device") == text
+
+
+@pytest.mark.parametrize(
+    "wrong", ["tpu", "cuda:x", "cuda:-1", "cuda:\u0663", "CPU", "cpu\n", None, 0, Device("mps"), b"cpu"]
+)
+def test_what_is_no_device(wrong: object) -> None:
+    with pytest.raises(ValueError, match='device must be "auto", "cpu", "cuda" or "cuda:N", got'):
+        checks.device(wrong, "device")
+
+
+def test_a_detector_on_a_device_of_another_library(engines: object) -> None:
+    with TrtMtcnn(device=Device("cpu")) as detector:
+        assert "device='cpu'" in repr(detector) and detector.detect(np.zeros((40, 40, 3), np.uint8))[0].shape == (0, 5)

@@ -1,0 +1,45 @@
+"""What the library says of its arguments, said of the command line's options."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from mtcnn.cli.main import cli
+from mtcnn.cli.wording import in_options
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "said"),
+    [
+        ("detect", "minsize must be 12 to 1e+09, got 3", "--minsize must be 12 to 1e+09, got 3"),
+        ("detect", "thresholds[0] must be 0 to 1, got 2", "--thresholds[0] must be 0 to 1, got 2"),
+        ("embed", "output must end in .npz or .parquet, got x", "--output must end in .npz or .parquet, got x"),
+        ("align", "size must be at least 1x1 pixels", "--size must be at least 1x1 pixels"),
+        ("verify", "size is (9, 9), but the embedder takes (112, 112)", "--embedder-size is"),
+        (
+            "verify",
+            "the embedder takes any size: say which it was trained on, as in size=(112, 112)",
+            "as in --embedder-size 112x112",
+        ),
+        ("engines", "precision 'bf16' is for CPUs: TensorRT", "--precision 'bf16' is for CPUs"),
+        (
+            "detect",
+            'device="cuda:3" cannot be used: no driver; device="cpu" works without',
+            "--device cuda:3 cannot be used: no driver; --device cpu works without",
+        ),
+        ("triton", "folder must be a path", "REPO_DIR must be a path"),
+        # Not arguments, though they are called so.
+        ("verify", "face embedders need OpenVINO", "face embedders need OpenVINO"),
+        ("video", "output of /x/minsize=3/a.jpg is gone", "output of /x/minsize=3/a.jpg is gone"),
+        ("detect", "factor must be in (0, 1), got 2", "factor must be in (0, 1), got 2"),
+    ],
+)
+def test_in_options(name: str, message: str, said: str) -> None:
+    assert said in in_options(message, command(name))
