@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.params import Params
+from mtcnn.work import WorkLimit
 
 if TYPE_CHECKING:
     from pytrt import Stages
@@ -38,6 +39,14 @@ def detect(
 ) -> list[tuple[Array, Array]]:
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
     frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
+    # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
+    levels = [
+        (i, *level)
+        for i, (height, width, _, minsize) in enumerate(frames)
+        for level in pyramid(height, width, minsize, p.factor, p.level_size)
+    ]
+    work = WorkLimit(p, len(images))
+    work.begin_pnet(levels)
     try:
         stages.load(
             images,
@@ -52,20 +61,16 @@ def detect(
             average_above=p.average_above,
         )
         observe("load", 0)
-        # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
-        levels = [
-            (i, *level)
-            for i, (height, width, _, minsize) in enumerate(frames)
-            for level in pyramid(height, width, minsize, p.factor, p.level_size)
-        ]
         found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
         observe("pnet", found)
         # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
         if found and p.networks > 1:
+            work.begin_rnet(stages, found)
             found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
             observe("rnet", found)
         # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
         if found and p.networks > 2:
+            work.begin_onet(stages, found)
             found = stages.onet(p.thresholds[2], p.nms_thresholds[3])
             observe("onet", found)
         dets, landmarks, frame_of = stages.boxes()

@@ -50,7 +50,8 @@ class TrtMtcnn:
             such a text stands for, as ``torch.device("cuda:0")``.
         preset: "accurate", "fast" or "port".
         threads: CPU threads that one call may use; 0 for one a usable core: see pytrt.usable_cores.
-        **params: any parameter of :class:`mtcnn.params.Params`, for all calls.
+        **params: any parameter of :class:`mtcnn.params.Params`, for all calls; ``max_work`` for those
+            with a preset of their own, too.
 
     Raises:
         EngineError: an engine is missing, damaged or does not fit.
@@ -160,13 +161,26 @@ class TrtMtcnn:
             frame = self._frame(img, f"images[{i}]")
             size = frame.shape[0] * frame.shape[1]
             if chunk and pixels + size > most:
-                results += self._run(chunk, p)
+                results += self._run_chunk(chunk, p, len(results))
                 chunk, pixels = [], 0
             chunk.append(frame)
             pixels += size
         if chunk:
-            results += self._run(chunk, p)
+            results += self._run_chunk(chunk, p, len(results))
         return results
+
+    def _run_chunk(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
+        """first: the place of frames[0] among the pictures, for errors."""
+        try:
+            return self._run(frames, p)
+        except ValueError:  # of the parameters, with one of these pictures
+            results = []
+            for i, frame in enumerate(frames, first):
+                try:
+                    results += self._run([frame], p)
+                except ValueError as error:
+                    raise ValueError(f"images[{i}]: {error}") from None
+            return results
 
     def _batch_pixels(self) -> int:
         if self._device.on_gpu:
@@ -227,7 +241,9 @@ class TrtMtcnn:
     def _call_params(self, minsize: float | None, preset: str | None, params: dict[str, Any]) -> Params:
         if minsize is not None:
             params["minsize"] = minsize
-        return make_params(self._params if preset is None else preset, params)
+        if preset is None:
+            return make_params(self._params, params)
+        return make_params(preset, {"max_work": self._params.max_work, **params})
 
     def _make_stages(self) -> pytrt.Stages:
         engines = self._engines

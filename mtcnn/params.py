@@ -8,10 +8,14 @@ from typing import Any
 
 from mtcnn import checks
 
-__all__ = ["DEFAULT_PRESET", "FACE_CHOICES", "PRESETS", "Params", "make_params"]
+__all__ = ["DEFAULT_MAX_WORK", "DEFAULT_PRESET", "FACE_CHOICES", "PRESETS", "Params", "make_params"]
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
 FACE_CHOICES = ("prominent", "central", "largest", "best")
+
+# Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 415, whatever it
+# shows; 500 take some seconds of two cores.
+DEFAULT_MAX_WORK = 500.0
 
 _RESIZES = ("area", "bilinear")
 _LEVEL_SIZES = ("ceil", "floor")
@@ -48,6 +52,8 @@ class Params:
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
         networks: how many of P-Net, R-Net and O-Net run; without O-Net landmarks are zeros.
+        max_work: most billions of multiply-adds that a picture may cost, as :mod:`mtcnn.work` counts them; what would
+            cost more is a ValueError. None: no limit.
     """
 
     minsize: float = 40
@@ -68,6 +74,7 @@ class Params:
     average_scores: bool = False
     average_above: float = 1.0
     networks: int = 3
+    max_work: float | None = None
 
     def __post_init__(self) -> None:
         checked = {
@@ -91,6 +98,7 @@ class Params:
             "average_scores": checks.flag(self.average_scores, "average_scores"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
             "networks": checks.whole(self.networks, "networks", 1, 3),
+            "max_work": None if self.max_work is None else checks.number(self.max_work, "max_work", 0, 1e12),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -9,7 +9,7 @@ import click
 from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS
 from mtcnn.engines.onnx_layouts import LAYOUTS
-from mtcnn.params import DEFAULT_PRESET, PRESETS
+from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, PRESETS
 from mtcnn.serving.repository import BACKENDS, MAX_BATCH, MAX_PIXELS, MODELS, write_repository
 
 __all__ = ["command"]
@@ -28,6 +28,12 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
 @click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET, help="of requests that set none")
 @click.option("--minsize", type=float, default=40, help="smallest face of requests that set none, pixels")
 @click.option("--max-pixels", type=click.IntRange(1, 1 << 30), default=MAX_PIXELS, help="largest picture taken")
+@click.option(
+    "--max-work",
+    type=click.FloatRange(0, 1e12, min_open=True),
+    default=DEFAULT_MAX_WORK,
+    help="billions of multiply-adds that a picture may cost",
+)
 @click.option("--force", is_flag=True, help="replace models there that were not written by this command, or changed")
 @click.option("--json", "as_json", is_flag=True)
 def command(
@@ -41,6 +47,7 @@ def command(
     preset: str,
     minsize: float,
     max_pixels: int,
+    max_work: float,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -60,6 +67,7 @@ def command(
         preset=preset,
         minsize=minsize,
         max_pixels=max_pixels,
+        max_work=max_work,
         force=force,
         progress=say,
     )

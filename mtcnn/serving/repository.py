@@ -19,7 +19,7 @@ from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.tensorrt import build_tensorrt
 from mtcnn.errors import DeviceError, MtcnnError
 from mtcnn.files import locked
-from mtcnn.params import DEFAULT_PRESET, make_params
+from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, make_params
 from mtcnn.serving.config import ModelConfig, Tensor
 
 __all__ = ["BACKENDS", "CASCADE", "MAX_BATCH", "MODELS", "write_repository"]
@@ -52,6 +52,7 @@ def write_repository(
     preset: str = DEFAULT_PRESET,
     minsize: float = 40,
     max_pixels: int = MAX_PIXELS,
+    max_work: float = DEFAULT_MAX_WORK,
     force: bool = False,
     progress: Report = lambda what: None,
 ) -> list[Path]:
@@ -69,6 +70,7 @@ def write_repository(
         threads: CPU threads of an instance; 0: the cores divided among a model's instances.
         preset, minsize: of requests to the cascade that set none.
         max_pixels: the largest picture that it takes; P-Net on the Python backend, too.
+        max_work: billions of multiply-adds that a picture may cost the cascade, as mtcnn.work counts them.
         force: replace models of these names that were not written by this function, or changed since.
         progress: told what is being done.
 
@@ -88,6 +90,7 @@ def write_repository(
     checks.choice(layout, "layout", LAYOUTS)
     threads = checks.whole(threads, "threads", 0, 1024)
     checks.whole(max_pixels, "max_pixels", 1, 1 << 30)
+    max_work = checks.number(max_work, "max_work", 0, 1e12, open_ends=True)
     minsize = make_params(preset, {"minsize": minsize}).minsize
     chosen = _choose_backend() if backend == "auto" else backend
     kind = _kind(device)
@@ -106,7 +109,13 @@ def write_repository(
             **_network_files(network, chosen, layout, batches[network]),
         }
     progress(f"{CASCADE}: python")
-    settings = {"preset": preset, "minsize": f"{minsize:g}", "max_pixels": str(max_pixels), "threads": str(threads)}
+    settings = {
+        "preset": preset,
+        "minsize": f"{minsize:g}",
+        "max_pixels": str(max_pixels),
+        "max_work": f"{max_work:g}",
+        "threads": str(threads),
+    }
     config = cascade_config(batches[CASCADE], counts[CASCADE], kind, settings)
     models[CASCADE] = {"config.pbtxt": config.text().encode(), "1/model.py": _code("cascade")}
     return _write(root, models, force)

@@ -27,8 +27,8 @@ def test_presets_are_those_of_the_reference() -> None:
     for name, preset in PRESETS.items():
         ours, theirs = asdict(preset), asdict(reference.PRESETS[name])
         assert {key: ours[key] for key in theirs} == theirs
-        assert set(ours) - set(theirs) == {"minsize", "networks"}
-        assert (preset.minsize, preset.networks) == (40, 3)
+        assert set(ours) - set(theirs) == {"minsize", "networks", "max_work"}
+        assert (preset.minsize, preset.networks, preset.max_work) == (40, 3, None)
 
 
 def test_the_ports_constants() -> None:

@@ -68,14 +68,16 @@ class TestConfigs:
             assert shapes(read.input) == ({"data": [3, 48, 48]} if layout == "nchw" else {"input_1": [48, 48, 3]})
 
     def test_cascade(self, tmp_path: Path) -> None:
-        write_repository(tmp_path, backend="python", preset="fast", minsize=20.5, max_pixels=123, threads=3)
+        write_repository(
+            tmp_path, backend="python", preset="fast", minsize=20.5, max_pixels=123, max_work=70, threads=3
+        )
         config = parsed(tmp_path / "mtcnn" / "config.pbtxt")
         assert config.backend == "python" and config.max_batch_size == 16
         assert shapes(config.input) == {"image": [1], "pixels": [-1, -1, -1]}
         assert all(tensor.optional for tensor in config.input) and config.input[1].allow_ragged_batch
         assert shapes(config.output) == {"dets": [-1, 5], "landmarks": [-1, 10], "count": [1]}
         given = {key: value.string_value for key, value in config.parameters.items()}
-        assert given == {"preset": "fast", "minsize": "20.5", "max_pixels": "123", "threads": "3"}
+        assert given == {"preset": "fast", "minsize": "20.5", "max_pixels": "123", "max_work": "70", "threads": "3"}
 
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_onnx_models_are_as_their_configs_say(self, layout: str, tmp_path: Path) -> None:
@@ -226,6 +228,7 @@ for i in range(1, 100000):
         ("preset", "best"),
         ("minsize", 3),
         ("max_pixels", 0),
+        ("max_work", 0),
         ("threads", -1),
         ("max_batch", {"pnet": 0}),
         ("max_batch", {"qnet": 1}),

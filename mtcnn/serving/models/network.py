@@ -10,6 +10,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from mtcnn.engines.devices import cpu_device
+from mtcnn.serving.models.requests import answer_each
 
 
 class TritonPythonModel:
@@ -26,23 +27,24 @@ class TritonPythonModel:
         self._engine = cpu_device(int(settings["threads"])).load_engine(model.read_bytes())
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        inputs = [pb_utils.get_input_tensor_by_name(request, self._input).as_numpy() for request in requests]
-        answers: list[Any] = [None] * len(requests)
-        for shape in {data.shape[1:] for data in inputs}:
-            members = [i for i, data in enumerate(inputs) if data.shape[1:] == shape]
-            try:
-                found = self._run([inputs[i] for i in members])
-            except Exception as error:  # of the shape, which all of them have
-                refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
-                for i in members:
-                    answers[i] = pb_utils.InferenceResponse(error=refusal)
-                continue
-            first = 0
-            for i in members:
-                rows = slice(first, first + len(inputs[i]))
-                first = rows.stop
-                tensors = [pb_utils.Tensor(name, np.ascontiguousarray(found[name][rows])) for name in self._outputs]
-                answers[i] = pb_utils.InferenceResponse(tensors)
+        return answer_each(requests, self._read, self._infer)
+
+    def _read(self, request: Any) -> tuple[tuple[int, ...], Any]:
+        """The shape without the batch, which requests that share a call have in common, and the input."""
+        data = pb_utils.get_input_tensor_by_name(request, self._input).as_numpy()
+        if data.ndim != 4 or 0 in data.shape:
+            raise ValueError(f"{self._input} must have four dimensions, none of them 0, got {data.shape}")
+        return data.shape[1:], data
+
+    def _infer(self, shape: tuple[int, ...], inputs: list[Any]) -> list[Any]:
+        found = self._run(inputs)
+        answers = []
+        first = 0
+        for data in inputs:
+            rows = slice(first, first + len(data))
+            first = rows.stop
+            tensors = [pb_utils.Tensor(name, np.ascontiguousarray(found[name][rows])) for name in self._outputs]
+            answers.append(pb_utils.InferenceResponse(tensors))
         return answers
 
     def _run(self, inputs: list[Any]) -> dict[str, Any]:

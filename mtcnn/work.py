@@ -1,0 +1,107 @@
+"""What a detection costs, and the limit on it that a caller may set: ``max_work``.
+
+A picture's work is counted in billions of multiply-adds:
+
+    1,830 for each pixel of its pyramid's levels, which P-Net sees
+    1,000,000 for each box that P-Net proposes (on a CPU), and for each that R-Net is shown: suppression takes as long
+    1,530,000 for each box that R-Net is shown
+    12,900,000 for each crop that O-Net is shown: a box once or, with ``mirror``, twice, and again for each scale of a
+        second pass, as often as boxes come to O-Net at most
+
+Each stage's share is known before it begins, from what the stage before has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtcnn.params import Params
+
+if TYPE_CHECKING:
+    from pytrt import Stages
+
+__all__ = ["ONET_CROP", "PNET_PIXEL", "RNET_BOX", "SUPPRESSED_BOX", "WorkLimit"]
+
+BILLION = 1e9
+PNET_PIXEL = 1_830
+SUPPRESSED_BOX = 1_000_000
+RNET_BOX = 1_530_000
+ONET_CROP = 12_900_000
+MOST_BOXES = (1 << 31) - 1
+
+
+class WorkLimit:
+    """Adds up what the pictures of a call cost; does nothing where the parameters set no limit.
+
+    Args:
+        p: the parameters of the call.
+        pictures: how many there are.
+    """
+
+    def __init__(self, p: Params, pictures: int) -> None:
+        self._p = p
+        self._limit = None if p.max_work is None else p.max_work * BILLION
+        self._spent = np.zeros(pictures)
+
+    def begin_pnet(self, levels: Sequence[tuple[int, int, int, float, float]]) -> None:
+        """levels: (picture, height, width, scale_y, scale_x) each."""
+        if self._limit is None:
+            return
+        pixels = np.zeros(len(self._spent))
+        for picture, height, width, _, _ in levels:
+            pixels[picture] += height * width
+        self._spend(
+            PNET_PIXEL * pixels,
+            f"P-Net's {pixels.max(initial=0):,.0f} pixels of {len(levels) // max(1, len(pixels))} levels",
+            "raise minsize, lower factor or set max_size",
+        )
+
+    def most_proposals(self) -> int:
+        """Boxes that P-Net may propose in any of the pictures."""
+        if self._limit is None:
+            return MOST_BOXES
+        left = self._limit - self._spent.max(initial=0)
+        return int(min(left / SUPPRESSED_BOX, MOST_BOXES))
+
+    def begin_rnet(self, stages: Stages, boxes: int) -> None:
+        if self._limit is not None:
+            found = self._by_picture(stages, boxes)
+            self._spend(
+                (RNET_BOX + SUPPRESSED_BOX) * found,
+                f"R-Net's {found.max():,.0f} boxes",
+                "raise thresholds[0] or minsize, or lower max_rnet",
+            )
+
+    def begin_onet(self, stages: Stages, boxes: int) -> None:
+        if self._limit is not None:
+            found = self._by_picture(stages, boxes)
+            crops = self._crops_of_a_box()
+            self._spend(
+                ONET_CROP * crops * found,
+                f"O-Net's {found.max():,.0f} boxes, up to {crops} crops each",
+                "raise thresholds[1] or minsize, lower max_onet, or use fewer second_pass_scales",
+            )
+
+    def _crops_of_a_box(self) -> int:
+        p = self._p
+        again = len(p.second_pass_scales) if p.second_pass else 0
+        first = 2 if p.mirror and (p.mirror_first or not again) else 1
+        return first + again * (2 if p.mirror else 1)
+
+    def _by_picture(self, stages: Stages, boxes: int) -> np.ndarray:
+        if len(self._spent) == 1:
+            return np.array([float(boxes)])
+        return np.bincount(stages.boxes()[2], minlength=len(self._spent)).astype(float)
+
+    def _spend(self, work: np.ndarray, what: str, mend: str) -> None:
+        self._spent += work
+        assert self._limit is not None
+        most = self._spent.max(initial=0)
+        if most > self._limit:
+            raise ValueError(
+                f"max_work is {self._limit / BILLION:g} billion multiply-adds, and a picture takes "
+                f"{most / BILLION:,.1f} with {what}: {mend}"
+            )
