@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from mtcnn.export.errors import WeightsError
+from mtcnn.export.budget import Budget
+from mtcnn.export.errors import WeightsError, printable
+from mtcnn.export.hdf5 import Hdf5File, Hdf5Object
 from mtcnn.export.numpy_arrays import Array
 
-__all__ = ["H5_MAGIC", "KerasWeights", "read_h5"]
-
-H5_MAGIC = b"\x89HDF\r\n\x1a\n"
-MOST_BYTES = 64 << 20
+__all__ = ["KerasWeights", "read_h5"]
 
 
 @dataclass(frozen=True)
@@ -29,52 +24,36 @@ class KerasWeights:
     permutes: bool
 
 
-def read_h5(content: bytes) -> KerasWeights:
-    """The weights in the order of the model's layers.
-
-    Raises:
-        MtcnnError: the package h5py is not installed.
-    """
-    from mtcnn.runtime.optional import import_optional
-
-    h5py = import_optional("h5py")
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            return _read(h5py, file)
-    except WeightsError:
-        raise
-    except Exception as error:  # on damaged files h5py raises nearly anything
-        raise WeightsError(f"it is truncated or damaged: {error}") from None
-
-
-def _read(h5py: Any, file: Any) -> KerasWeights:
-    group = file.get("model_weights", file)
-    if "layer_names" in group.attrs:
-        layers = [_text(name) for name in group.attrs["layer_names"]]
-        arrays = [
-            _array(h5py, group[layer][_text(name)]) for layer in layers for name in group[layer].attrs["weight_names"]
-        ]
-    elif isinstance(file.get("layers"), h5py.Group):
-        layers = list(file["layers"])
-        arrays = _keras_3_arrays(h5py, file["layers"])
+def read_h5(content: bytes, budget: Budget) -> KerasWeights:
+    """The weights in the order of the model's layers."""
+    root = Hdf5File(content, budget).root
+    group = root.links.get("model_weights", root)
+    layers = group.texts("layer_names")
+    if layers is not None:
+        arrays = [array for layer in layers for array in _keras_2_arrays(_find(group, layer))]
+    elif "layers" in root.links:
+        layers = list(root.links["layers"].links)
+        arrays = _keras_3_arrays(root.links["layers"])
     else:
         raise WeightsError("it is an HDF5 file, but none of Keras's weights")
     return KerasWeights(arrays, any(layer.startswith("permute") for layer in layers))
 
 
-def _keras_3_arrays(h5py: Any, layers: Any) -> list[Array]:
+def _keras_2_arrays(layer: Hdf5Object) -> list[Array]:
+    return [_find(layer, name).array() for name in layer.texts("weight_names") or []]
+
+
+def _keras_3_arrays(layers: Hdf5Object) -> list[Array]:
     """Kernel, bias and slope of each layer in turn, then those of the heads.
 
     Keras 3 calls layers by their class: conv2d, conv2d_1, dense, p_re_lu, ..., numbered in the order of the model.
     """
 
     def of_class(name: str) -> list[list[Array]]:
-        matches = [(re.fullmatch(rf"{name}(?:_(\d+))?", layer), layer) for layer in layers]
+        matches = [(re.fullmatch(rf"{name}(?:_([0-9]{{1,9}}))?", layer), layer) for layer in layers.links]
         numbered = sorted((int(match[1] or 0), layer) for match, layer in matches if match)
-        return [
-            [_array(h5py, layers[layer]["vars"][str(i)]) for i in range(len(layers[layer]["vars"]))]
-            for _, layer in numbered
-        ]
+        groups = [_find(layers, f"{layer}/vars") for _, layer in numbered]
+        return [[_find(group, str(i)).array() for i in range(len(group.links))] for group in groups]
 
     kernels = of_class("conv2d") + of_class("dense")
     slopes = of_class("p_re_lu")
@@ -82,11 +61,8 @@ def _keras_3_arrays(h5py: Any, layers: Any) -> list[Array]:
     return trunk + [array for arrays in kernels[len(slopes) :] for array in arrays]
 
 
-def _array(h5py: Any, data: Any) -> Array:
-    if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.nbytes > MOST_BYTES:
-        raise WeightsError("it holds something else than arrays of numbers")
-    return np.asarray(data[()], np.float32)
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def _find(group: Hdf5Object, path: str) -> Hdf5Object:
+    found = group.find(path)
+    if found is None:
+        raise WeightsError(f"it is damaged, or links to other files: it has no {printable(path)}")
+    return found

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.export.budget import MOST_SIDE, Budget, whole_numbers
 from mtcnn.export.errors import WeightsError
-from mtcnn.export.pickles import Call, read_pickle
+from mtcnn.export.pickles import Call, PickleFile, read_pickle
 
 __all__ = ["FLOAT32", "NPY_MAGIC", "Array", "read_lz4", "read_npy"]
 
@@ -18,12 +19,11 @@ Array = npt.NDArray[np.float32]
 
 NPY_MAGIC = b"\x93NUMPY"
 FLOAT32 = np.dtype("<f4")
-MOST_BYTES = 64 << 20  # of a decompressed file: the largest network has 1.6 MB
 
 
-def read_npy(content: bytes) -> dict[str, list[Array]]:
+def read_npy(content: bytes, budget: Budget) -> dict[str, list[Array]]:
     """The arrays of each network in mtcnn_weights.npy, mtcnn 0.1.1: a pickled dictionary in a NumPy file."""
-    file = io.BytesIO(content)
+    file = PickleFile(content, budget)
     _skip_npy_header(file)
     outer = read_pickle(file)
     if not isinstance(outer, Call) or not isinstance(outer.state, tuple) or len(outer.state) != 5:
@@ -31,10 +31,10 @@ def read_npy(content: bytes) -> dict[str, list[Array]]:
     data = outer.state[4]  # of a 0-d object array: its one element is the dictionary
     if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
         raise WeightsError("it is a NumPy file of something else than MTCNN's weights")
-    return {str(name): [_array(entry) for entry in _list(entries)] for name, entries in data[0].items()}
+    return {name: [_array(entry, budget) for entry in _list(entries)] for name, entries in data[0].items()}
 
 
-def read_lz4(content: bytes) -> list[Array]:
+def read_lz4(content: bytes, budget: Budget) -> list[Array]:
     """The arrays of one network in pnet.lz4 and its kin, mtcnn 1.0.0: joblib's format, compressed.
 
     Raises:
@@ -45,12 +45,13 @@ def read_lz4(content: bytes) -> list[Array]:
     lz4 = import_optional("lz4.frame")
     machine = lz4.LZ4FrameDecompressor()
     try:
-        plain = machine.decompress(content, max_length=MOST_BYTES)
+        plain = machine.decompress(content, max_length=budget.bytes_left)
     except (RuntimeError, EOFError) as error:
         raise WeightsError(f"it is damaged: {error}") from None
+    budget.spend_bytes(len(plain))
     if not machine.eof:
         raise WeightsError("it is truncated, or far larger than MTCNN's weights")
-    entries = read_pickle(io.BytesIO(plain), _read_joblib_array)
+    entries = read_pickle(PickleFile(plain, budget), _read_joblib_array)
     arrays = _list(entries)
     if not all(isinstance(entry, np.ndarray) for entry in arrays):
         raise WeightsError("it holds something else than a list of arrays")
@@ -72,6 +73,7 @@ def _read_joblib_array(call: Call, file: BinaryIO) -> object:
 
 
 def _skip_npy_header(file: BinaryIO) -> None:
+    # What it holds is never parsed: it is Python's code for a dictionary.
     # https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     start = file.read(8)
     width = {1: 2, 2: 4, 3: 4}.get(start[6] if len(start) == 8 else 0)
@@ -80,7 +82,7 @@ def _skip_npy_header(file: BinaryIO) -> None:
     file.seek(int.from_bytes(file.read(width), "little"), io.SEEK_CUR)
 
 
-def _array(entry: Any) -> Array:
+def _array(entry: Any, budget: Budget) -> Array:
     # An array is _reconstruct(...) with the state (version, shape, dtype, is_fortran, data).
     names = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
     if not isinstance(entry, Call) or entry.name not in names or not isinstance(entry.state, tuple):
@@ -90,10 +92,20 @@ def _array(entry: Any) -> Array:
     _, shape, dtype, is_fortran, data = entry.state
     _require_float32(dtype, is_fortran)
     if isinstance(data, Call) and data.name == "_codecs encode" and data.arguments[1:] == ("latin1",):
-        data = data.arguments[0].encode("latin-1")  # how protocol 2 writes bytes
+        data = _encode(data.arguments[0], budget)  # how protocol 2 writes bytes
     if not isinstance(data, bytes):
         raise WeightsError("an array has no numbers")
     return _numbers(data, _shape(shape))
+
+
+def _encode(text: object, budget: Budget) -> bytes | None:
+    if not isinstance(text, str):
+        return None
+    budget.spend_bytes(len(text))
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
 
 
 def _require_float32(dtype: Any, is_fortran: object) -> None:
@@ -104,8 +116,8 @@ def _require_float32(dtype: Any, is_fortran: object) -> None:
 
 
 def _shape(shape: object) -> tuple[int, ...]:
-    if not isinstance(shape, tuple) or not all(type(n) is int and 0 < n <= 4096 for n in shape) or len(shape) > 4:
-        raise WeightsError(f"an array has the shape {shape!r}, which is none of MTCNN's")
+    if not whole_numbers(shape, 1, MOST_SIDE):
+        raise WeightsError("an array has a shape that is none of MTCNN's")
     return shape
 
 

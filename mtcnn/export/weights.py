@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mtcnn import checks
 from mtcnn.engines.networks import ARCHITECTURES
+from mtcnn.errors import MtcnnError
 from mtcnn.export import torch_files
-from mtcnn.export.errors import WeightsError
-from mtcnn.export.keras_h5 import H5_MAGIC, read_h5
+from mtcnn.export.archives import ZIP_MAGIC, Archive
+from mtcnn.export.budget import MOST_FILE_BYTES, Budget
+from mtcnn.export.errors import WeightsError, printable
+from mtcnn.export.hdf5 import H5_MAGIC
+from mtcnn.export.keras_h5 import read_h5
 from mtcnn.export.network_weights import Convention, NetworkWeights, from_list
 from mtcnn.export.numpy_arrays import NPY_MAGIC, Array, read_lz4, read_npy
 from mtcnn.export.own_onnx import read_onnx
+from mtcnn.files import read_regular
 
 __all__ = ["SUFFIXES", "read_content", "read_weights"]
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
-MOST_BYTES = 256 << 20
 MEMBERS = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx")  # of zips
 SUFFIXES = (*MEMBERS, ".keras", ".whl", ".zip")
 
@@ -51,58 +53,76 @@ def read_weights(paths: Iterable[str | os.PathLike[str]]) -> dict[str, NetworkWe
     found: dict[str, NetworkWeights] = {}
     for path in _files(paths):
         for weights in read_content(_read(path), str(path)):
-            if weights.network in found:
-                raise WeightsError(f"{path} holds a {weights.network}, and so does {found[weights.network].source}")
-            found[weights.network] = weights
+            _add(found, weights)
     return {name: found[name] for name in ARCHITECTURES if name in found}
 
 
 def read_content(content: bytes, source: str) -> list[NetworkWeights]:
     """The networks in a file's bytes; `source` names it in errors.
 
+    Whatever the bytes are, they are read within a :class:`~mtcnn.export.budget.Budget`, or refused.
+
     Raises:
         WeightsError, MtcnnError: as read_weights().
     """
+    return _read_within(Budget(), content, source)
+
+
+def _read_within(budget: Budget, content: bytes, source: str) -> list[NetworkWeights]:
     try:
-        return _networks(content, source)
+        with budget.inner_file():
+            return _networks(content, source, budget)
     except WeightsError as error:
         text = str(error)
         raise error if text.startswith(source) else WeightsError(f"{source}: {text}") from None
+    except MtcnnError:
+        raise  # a package that is missing
+    # Of damaged bytes libraries raise nearly anything: zipfile alone nine kinds of errors.
+    except Exception as error:
+        said = printable(f"{type(error).__name__}: {error}")
+        raise WeightsError(f"{source}: it is damaged ({said})") from None
 
 
-def _networks(content: bytes, source: str) -> list[NetworkWeights]:
+def _networks(content: bytes, source: str, budget: Budget) -> list[NetworkWeights]:
     if content.startswith(H5_MAGIC):
-        keras = read_h5(content)
+        keras = read_h5(content, budget)
         return [from_list(keras.arrays, _KERAS[keras.permutes], source)]
     if content.startswith(NPY_MAGIC):
-        return [from_list(arrays, _NPY, source) for arrays in read_npy(content).values()]
+        return [from_list(arrays, _NPY, source) for arrays in read_npy(content, budget).values()]
     if content.startswith(LZ4_MAGIC):
-        return [from_list(read_lz4(content), _LZ4, source)]
+        return [from_list(read_lz4(content, budget), _LZ4, source)]
     if content.startswith(torch_files.LEGACY_MAGIC):
-        return _from_state(torch_files.read_legacy(content), source)
-    if content.startswith(b"PK\x03\x04"):
-        return _from_zip(content, source)
+        return _from_state(torch_files.read_legacy(content, budget), source)
+    if content.startswith(ZIP_MAGIC):
+        return _from_zip(content, source, budget)
     if content.startswith(b"version https://git-lfs"):
         raise WeightsError("it is a Git LFS pointer, not the weights: git lfs pull")
     if content.startswith(b"\x08"):  # ModelProto.ir_version
-        return _from_state(read_onnx(content), source)
+        return _from_state(read_onnx(content, budget), source)
     if not content:
         raise WeightsError("it is empty")
     raise WeightsError("it is none of the files that weights of MTCNN come in (.h5, .npy, .lz4, .pt)")
 
 
-def _from_zip(content: bytes, source: str) -> list[NetworkWeights]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if (pickle := torch_files.find_pickle(archive)) is not None:
-                return _from_state(torch_files.read_zip(archive, pickle), source)
-            members = [m for m in archive.infolist() if m.filename.endswith(MEMBERS) and m.file_size <= MOST_BYTES]
-            found = [w for m in members for w in read_content(archive.read(m), f"{source}/{m.filename}")]
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise WeightsError(f"it is a damaged zip: {error}") from None
+def _from_zip(content: bytes, source: str, budget: Budget) -> list[NetworkWeights]:
+    archive = Archive(content, budget)
+    if (pickle := torch_files.find_pickle(archive)) is not None:
+        return _from_state(torch_files.read_zip(archive, pickle, budget), source)
+    found: dict[str, NetworkWeights] = {}
+    for name in archive.names:
+        if not name.endswith(MEMBERS):
+            continue
+        for weights in _read_within(budget, archive.read(name), f"{source}/{printable(name)}"):
+            _add(found, weights)
     if not found:
         raise WeightsError("it is a zip without weights of MTCNN")
-    return found
+    return list(found.values())
+
+
+def _add(found: dict[str, NetworkWeights], weights: NetworkWeights) -> None:
+    if (before := found.get(weights.network)) is not None:
+        raise WeightsError(f"{weights.source} holds a {weights.network}, and so does {before.source}")
+    found[weights.network] = weights
 
 
 def _from_state(tensors: Mapping[str, Array], source: str) -> list[NetworkWeights]:
@@ -124,7 +144,11 @@ def _in_order(tensors: Mapping[str, Array]) -> list[Array]:
         if layers == set(wanted):
             ends = [("weight",) if name.startswith("prelu") else ("weight", "bias") for name in wanted]
             return [_tensor(tensors, f"{name}.{end}") for name, both in zip(wanted, ends, strict=True) for end in both]
-    raise WeightsError(f"its layers are none of facenet-pytorch's MTCNN: {', '.join(sorted(layers)[:8]) or 'none'}")
+    raise WeightsError(f"its layers are none of facenet-pytorch's MTCNN: {_some(layers)}")
+
+
+def _some(names: Iterable[str]) -> str:
+    return ", ".join(printable(name) for name in sorted(names)[:8]) or "none"
 
 
 def _tensor(tensors: Mapping[str, Array], name: str) -> Array:
@@ -151,9 +175,7 @@ def _files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise WeightsError(f"{path} is far larger than MTCNN's weights")
-        return path.read_bytes()
+        return read_regular(path, MOST_FILE_BYTES)
     except FileNotFoundError:
         raise WeightsError(f"there is no file {path}") from None
     except OSError as error:

@@ -233,7 +233,7 @@ class TestModels:
     @pytest.mark.parametrize("content", [b"", b"garbage", b"\x08" * 5000])
     def test_garbage(self, content: bytes, network: str, models: Path) -> None:
         (models / f"{network}.onnx").write_bytes(content)
-        self.refuse(models, "not a model that OpenVINO can read")
+        self.refuse(models, rf"{network}\.onnx is no ONNX model, or damaged")
 
     def test_truncated(self, models: Path) -> None:
         path = models / "onet.onnx"
@@ -494,3 +494,50 @@ def test_a_rebuild_keeps_the_precision_of_the_flavour(tmp_path: Path, change: di
         beside.write_text(json.dumps(json.loads(beside.read_text()) | change))
     for path in current_engines(tmp_path, "cpu"):
         assert read_engine(path)[1].precision == precision
+
+
+def broken(folder: Path, value: float, name: str = "conv2.bias", network: str = "rnet") -> Path:
+    """The package's own models, one number of one of which is another."""
+    import onnx
+
+    folder.mkdir()
+    for path in models_folder().glob("*.onnx"):
+        shutil.copy(path, folder)
+    model = onnx.load(folder / f"{network}.onnx")
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == name)
+    numbers = onnx.numpy_helper.to_array(tensor).copy()
+    numbers.flat[3 % numbers.size] = value
+    tensor.CopyFrom(onnx.numpy_helper.from_array(numbers, name))
+    onnx.save(model, folder / f"{network}.onnx")
+    return folder
+
+
+class TestNumbersThatAreNone:
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize("flavour", ["cpu", "tensorrt", "tensorrt-rtx"])
+    def test_no_engine_is_made_of_them(self, value: float, flavour: str, tmp_path: Path) -> None:
+        models = broken(tmp_path / "models", value)
+        with pytest.raises(EngineError, match=r"rnet\.onnx has numbers that are NaN or infinite in conv2\.bias"):
+            create_engines(tmp_path / "engines", models, flavour=flavour)
+        assert names(tmp_path / "engines") == []
+
+    @pytest.mark.parametrize("name", ["conv1.weight", "prelu1.slope", "fc4.weight", "fc5-2.bias"])
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_no_network_is_loaded_of_them(self, name: str, precision: str, tmp_path: Path) -> None:
+        content = (broken(tmp_path / "models", np.nan, name) / "rnet.onnx").read_bytes()
+        with pytest.raises(EngineError, match="the model has weights that are NaN or infinite"):
+            cpu_device(1).load_engine(content, precision)
+
+    def test_data_in_another_file(self, tmp_path: Path) -> None:
+        import onnx
+
+        models = broken(tmp_path / "models", 1.0)
+        (tmp_path / "secret").write_bytes(bytes(1 << 20))
+        model = onnx.load(models / "onet.onnx")
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="../secret")
+        (models / "onet.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(EngineError, match=rf"has {tensor.name} in another file: save the model as one file"):
+            create_engines(tmp_path / "engines", models, flavour=CPU)

@@ -1,10 +1,12 @@
 #include "cpu/nets/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <string_view>
 
 #include "cpu/nets/onnx.h"
+#include "error.h"
 #include "types.h"
 
 namespace trtmtcnn::cpu {
@@ -170,13 +172,26 @@ std::optional<Network> match(const onnx::Graph& graph, const Architecture& archi
   return network;
 }
 
+// Kernels may turn NaN into a number that passes for a face: their maximum of NaN and 0 is 0.
+void require_finite(const Network& network) {
+  const auto finite = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+  };
+  const auto all_finite = [&](const Conv& c) { return finite(c.weights) && finite(c.bias) && finite(c.slope); };
+  if (!std::all_of(network.convs.begin(), network.convs.end(), all_finite) || !all_finite(network.heads))
+    throw EngineError("the model has weights that are NaN or infinite: export finite weights again");
+}
+
 }  // namespace
 
 std::optional<Network> read_network(std::span<const char> bytes) {
   const std::optional<onnx::Graph> graph = onnx::read(bytes);
   if (!graph) return std::nullopt;
   for (const Architecture& architecture : architectures())
-    if (std::optional<Network> network = match(*graph, architecture)) return network;
+    if (std::optional<Network> network = match(*graph, architecture)) {
+      require_finite(*network);
+      return network;
+    }
   return std::nullopt;
 }
 

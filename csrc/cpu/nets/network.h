@@ -26,7 +26,8 @@ struct Network {
 
 inline constexpr int kHeads = 16;
 
-// The network in an ONNX file; nothing where it is not one of the three, layer by layer.
+// The network in an ONNX file; nothing where it is not one of the three, layer by layer. Throws EngineError where it is
+// one with weights that are not finite.
 std::optional<Network> read_network(std::span<const char> onnx);
 
 }  // namespace trtmtcnn::cpu

@@ -1,0 +1,216 @@
+"""The arrays in an ONNX file, read out of its bytes: without the package onnx, and without any other file.
+
+Names and numbers of fields are those of onnx.proto; the wire format: https://protobuf.dev/programming-guides/encoding
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtcnn.errors import EngineError
+
+__all__ = ["FLOAT", "MalformedOnnxError", "Tensor", "check_weights", "initializers"]
+
+FLOAT, FLOAT16, DOUBLE, BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
+_ITEM_BYTES = {FLOAT: 4, FLOAT16: 2, DOUBLE: 8, BFLOAT16: 2}
+_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types
+_MOST_FIELDS = 1_000_000
+_MOST_GRAPHS_DEEP = 16
+
+Field = tuple[int, int, int, memoryview]  # number, wire type, whole number, bytes
+Count = Callable[[], None]  # called for each field
+
+
+class MalformedOnnxError(ValueError):
+    """The bytes are no ONNX model."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An array of floating-point numbers; of other types, one without data.
+
+    Attributes:
+        data: little-endian, as TensorProto.raw_data has it.
+        external: whether the data lie in another file.
+    """
+
+    name: str
+    data_type: int
+    dims: tuple[int, ...]
+    data: bytes
+    external: bool
+
+    def has_nan(self) -> bool:
+        return bool(np.isnan(self._numbers()).any())
+
+    def has_infinity(self) -> bool:
+        return bool(np.isinf(self._numbers()).any())
+
+    def _numbers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.floating]]:
+        size = _ITEM_BYTES.get(self.data_type, 1)
+        data = self.data[: len(self.data) // size * size]
+        if self.data_type == BFLOAT16:  # the upper half of a float32
+            return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+        kinds = {FLOAT: "<f4", FLOAT16: "<f2", DOUBLE: "<f8"}
+        return np.frombuffer(data, kinds[self.data_type]) if self.data_type in kinds else np.empty(0, np.float32)
+
+
+def initializers(model: bytes, count: Count) -> Iterator[Tensor]:
+    """The arrays of a model's graph that have names.
+
+    Args:
+        count: called for each field that is read; what it raises ends the reading.
+
+    Raises:
+        MalformedOnnxError: the bytes are no ONNX model.
+    """
+    for number, _, data in _messages(_joined(model, 7, count), count):
+        if number == 5:
+            yield _tensor(data, count)
+
+
+def check_weights(model: bytes, what: str) -> None:
+    """Whether an ONNX model's weights, wherever they are in it, are numbers. Kernels may turn NaN into a face.
+
+    Args:
+        what: names the model in errors.
+
+    Raises:
+        EngineError: one is NaN or, in an array of several, infinite; some lie in another file; it is no ONNX model.
+    """
+    fields = 0
+
+    def count() -> None:
+        nonlocal fields
+        fields += 1
+        if fields > _MOST_FIELDS:
+            raise MalformedOnnxError(f"it has more than {_MOST_FIELDS:,} fields")
+
+    try:
+        if not (graph := _joined(model, 7, count)):
+            raise MalformedOnnxError("it has no graph")
+        for tensor in _all_tensors(graph, count):
+            name = "".join(c if c.isprintable() else "?" for c in tensor.name[:60]) or "a constant"
+            if tensor.external:
+                raise EngineError(f"{what} has {name} in another file: save the model as one file")
+            # A single infinity pads; it weighs nothing.
+            if tensor.has_nan() or (tensor.has_infinity() and math.prod(tensor.dims[:8]) != 1):
+                raise EngineError(f"{what} has numbers that are NaN or infinite in {name}: export finite weights again")
+    except MalformedOnnxError as error:
+        raise EngineError(f"{what} is no ONNX model, or damaged: {error}") from None
+
+
+def _all_tensors(graph: bytes, count: Count, depth: int = 0) -> Iterator[Tensor]:
+    """Those of a graph, of its nodes' attributes, and of the graphs in these."""
+    if depth > _MOST_GRAPHS_DEEP:
+        raise MalformedOnnxError("graphs in graphs")
+    for number, _, data in _messages(graph, count):
+        if number == 5:  # initializer
+            yield _tensor(data, count)
+        elif number == 15:  # sparse_initializer
+            yield _tensor(_joined(data, 1, count), count)
+        elif number == 1:  # node
+            for key, _, attribute in _messages(data, count):
+                if key == 5:
+                    yield from _attribute_tensors(attribute, count, depth)
+
+
+def _attribute_tensors(attribute: memoryview, count: Count, depth: int) -> Iterator[Tensor]:
+    if tensor := _joined(attribute, 5, count):
+        yield _tensor(tensor, count)
+    if graph := _joined(attribute, 6, count):
+        yield from _all_tensors(graph, count, depth + 1)
+    if sparse := _joined(attribute, 22, count):
+        yield _tensor(_joined(sparse, 1, count), count)
+    for number, _, data in _messages(attribute, count):
+        if number == 10:  # tensors
+            yield _tensor(data, count)
+        elif number == 11:  # graphs
+            yield from _all_tensors(bytes(data), count, depth + 1)
+        elif number == 23:  # sparse_tensors
+            yield _tensor(_joined(data, 1, count), count)
+
+
+def _tensor(message: bytes | memoryview, count: Count) -> Tensor:
+    dims: list[int] = []
+    data_type, name, raw, external = 0, "", b"", False
+    numbers: list[memoryview] = []  # float_data or double_data
+    halves: list[int] = []  # int32_data
+    for number, wire_type, whole, data in _fields(message, count):
+        if number == 1:
+            dims += [whole] if wire_type == _VARINT else _packed(data, count)
+        elif number == 2:
+            data_type = whole
+        elif number in (4, 10):
+            numbers.append(data)
+        elif number == 5:
+            halves += [whole] if wire_type == _VARINT else _packed(data, count)
+        elif number == 8:
+            name = bytes(data).decode("utf-8", "replace")
+        elif number == 9:
+            raw = bytes(data)
+        elif number in (13, 14):  # external_data, data_location
+            external = external or number == 13 or whole == 1
+    if not raw and data_type in _ITEM_BYTES:
+        raw = b"".join(numbers)
+        if halves:
+            raw = np.array([half & 0xFFFF for half in halves], "<u2").tobytes()
+    return Tensor(name, data_type, tuple(dims), raw if data_type in _ITEM_BYTES else b"", external)
+
+
+def _joined(message: bytes | memoryview, number: int, count: Count) -> bytes:
+    """A message inside a message: given several times, its parts follow one another."""
+    return b"".join(data for key, wire_type, _, data in _fields(message, count) if (key, wire_type) == (number, _BYTES))
+
+
+def _messages(message: bytes | memoryview, count: Count) -> Iterator[tuple[int, int, memoryview]]:
+    return ((number, kind, data) for number, kind, _, data in _fields(message, count) if kind == _BYTES)
+
+
+def _fields(message: bytes | memoryview, count: Count) -> Iterator[Field]:
+    data = memoryview(message)
+    at = 0
+    nothing = data[:0]
+    while at < len(data):
+        count()
+        key, at = _varint(data, at)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == _VARINT:
+            whole, at = _varint(data, at)
+            yield number, wire_type, whole, nothing
+            continue
+        if wire_type == _BYTES:
+            size, at = _varint(data, at)
+        elif wire_type in (_FIXED_32, _FIXED_64):
+            size = 4 if wire_type == _FIXED_32 else 8
+        else:
+            raise MalformedOnnxError(f"wire type {wire_type}")
+        if size > len(data) - at:
+            raise MalformedOnnxError("it is truncated")
+        yield number, wire_type, 0, data[at : at + size]
+        at += size
+
+
+def _packed(data: memoryview, count: Count) -> Iterator[int]:
+    at = 0
+    while at < len(data):
+        count()
+        whole, at = _varint(data, at)
+        yield whole
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 64, 7):
+        if at >= len(data):
+            raise MalformedOnnxError("it is truncated")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise MalformedOnnxError("a number without end")
