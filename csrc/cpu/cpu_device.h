@@ -20,7 +20,7 @@ class CpuDevice : public Device {
   std::string runtime() const override;
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
   std::unique_ptr<Backend> backend() override;
-  int threads() const { return pool_->threads(); }
+  int threads() const override { return pool_->threads(); }
   const std::shared_ptr<ThreadPool>& pool() const { return pool_; }
 
  private:

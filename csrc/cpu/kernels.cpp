@@ -1,11 +1,11 @@
 #include "cpu/kernels.h"
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "error.h"
+#include "runtime/environment.h"
 
 namespace trtmtcnn::cpu {
 
@@ -34,14 +34,14 @@ std::vector<const Kernels*> usable() {
 
 const Kernels& choose() {
   const std::vector<const Kernels*> all = usable();
-  const char* wanted = std::getenv("TRT_MTCNN_ISA");
-  if (!wanted || !*wanted) return *all.front();
+  const std::string wanted = environment::isa();
+  if (wanted.empty()) return *all.front();
   std::string names;
   for (const Kernels* k : all) {
     if (std::string_view(k->isa) == wanted) return *k;
     names += (names.empty() ? "" : ", ") + std::string(k->isa);
   }
-  throw DeviceError(std::string("TRT_MTCNN_ISA is \"") + wanted + "\"; on this machine it can be one of: " + names);
+  throw DeviceError("TRT_MTCNN_ISA is \"" + wanted + "\"; on this machine it can be one of: " + names);
 }
 
 }  // namespace

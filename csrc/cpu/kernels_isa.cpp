@@ -1,15 +1,11 @@
 // Compiled once for each instruction set with TRTMTCNN_ISA naming it. No inline function of another
 // header may be used here: the linker could pick this copy of it for machines that lack the instructions.
 #include "cpu/kernels.h"
+#include "runtime/macros.h"
 
 #ifdef __AVX2__
 #include <immintrin.h>
 #endif
-
-#define TRTMTCNN_CONCAT_(a, b) a##b
-#define TRTMTCNN_CONCAT(a, b) TRTMTCNN_CONCAT_(a, b)
-#define TRTMTCNN_STRING_(a) #a
-#define TRTMTCNN_STRING(a) TRTMTCNN_STRING_(a)
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -182,8 +178,8 @@ int at_least(const float* scores, int n, float threshold, int32_t* positions) {
 
 }  // namespace
 
-extern const Kernels TRTMTCNN_CONCAT(kernels_, TRTMTCNN_ISA);
-const Kernels TRTMTCNN_CONCAT(kernels_, TRTMTCNN_ISA) = {
+extern const Kernels TRTMTCNN_JOIN(kernels_, TRTMTCNN_ISA);
+const Kernels TRTMTCNN_JOIN(kernels_, TRTMTCNN_ISA) = {
     TRTMTCNN_STRING(TRTMTCNN_ISA), halve_row, blend_rows, blend_columns, blend_pixels, at_least,
 };
 

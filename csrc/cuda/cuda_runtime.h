@@ -3,11 +3,11 @@
 
 #include <cuda_runtime_api.h>
 
-#include <cstdlib>
 #include <string>
 #include <utility>
 
 #include "error.h"
+#include "runtime/environment.h"
 #include "runtime/function_ref.h"
 
 namespace trtmtcnn::cuda {
@@ -60,12 +60,8 @@ class CudaRuntime {
     cudaGraphExec_t graph_ = nullptr;
   };
 
-  // TRT_MTCNN_CUDA_GRAPHS=0 turns recording off.
   bool records() const {
-    static const bool wanted = [] {
-      const char* set = std::getenv("TRT_MTCNN_CUDA_GRAPHS");
-      return !set || std::string(set) != "0";
-    }();
+    static const bool wanted = environment::cuda_graphs();
     return wanted;
   }
 

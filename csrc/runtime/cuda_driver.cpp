@@ -68,17 +68,19 @@ DriverReport ask_driver() {
   return report;
 }
 
-CurrentGpu::CurrentGpu(int ordinal) : library_("libcuda.so.1") {
+CurrentGpu::CurrentGpu(int ordinal) {
+  if (ordinal < 0) return;
+  library_.emplace("libcuda.so.1");
   int (*init)(unsigned) = nullptr;
   int (*device_get)(int*, int) = nullptr;
   int (*retain)(void**, int) = nullptr;
   int (*push)(void*) = nullptr;
-  library_.bind(init, "cuInit");
-  library_.bind(device_get, "cuDeviceGet");
-  library_.bind(retain, "cuDevicePrimaryCtxRetain");
-  library_.bind(push, "cuCtxPushCurrent_v2");
-  library_.bind(pop_, "cuCtxPopCurrent_v2");
-  library_.bind(release_, "cuDevicePrimaryCtxRelease_v2");
+  library_->bind(init, "cuInit");
+  library_->bind(device_get, "cuDeviceGet");
+  library_->bind(retain, "cuDevicePrimaryCtxRetain");
+  library_->bind(push, "cuCtxPushCurrent_v2");
+  library_->bind(pop_, "cuCtxPopCurrent_v2");
+  library_->bind(release_, "cuDevicePrimaryCtxRelease_v2");
   void* context = nullptr;
   int status = init(0);
   if (status == 0) status = device_get(&device_, ordinal);
@@ -90,6 +92,7 @@ CurrentGpu::CurrentGpu(int ordinal) : library_("libcuda.so.1") {
 }
 
 CurrentGpu::~CurrentGpu() {
+  if (!library_) return;
   void* context = nullptr;
   pop_(&context);
   release_(device_);

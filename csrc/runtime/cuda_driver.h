@@ -1,6 +1,7 @@
 // What the NVIDIA driver says of this machine, asked through libcuda opened at run time.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,13 @@ DriverReport ask_driver();
 // Makes a GPU the calling thread's for as long as it lives, for libraries that work on the current one.
 class CurrentGpu {
  public:
-  explicit CurrentGpu(int ordinal);  // throws DeviceError
+  explicit CurrentGpu(int ordinal);  // -1: the thread keeps its own. Throws DeviceError
   ~CurrentGpu();
   CurrentGpu(const CurrentGpu&) = delete;
   CurrentGpu& operator=(const CurrentGpu&) = delete;
 
  private:
-  SharedLibrary library_;
+  std::optional<SharedLibrary> library_;
   int device_ = 0;
   int (*pop_)(void**) = nullptr;
   int (*release_)(int) = nullptr;

@@ -19,7 +19,7 @@ class SharedLibrary {
 
  private:
   void* symbol(const char* name) const;  // throws DeviceError
-  void* handle_;
+  void* handle_ = nullptr;
   std::string path_;
 };
 

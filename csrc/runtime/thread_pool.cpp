@@ -6,10 +6,13 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "error.h"
 #include "runtime/fork_guard.h"
 
 namespace trtmtcnn {
@@ -18,17 +21,23 @@ namespace trtmtcnn {
 class ThreadPool::Workers {
  public:
   explicit Workers(int threads) {
-    for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+    threads_.reserve(threads - 1);
+    try {
+      for (int i = 1; i < threads; ++i) threads_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error& error) {
+      const size_t started = threads_.size();
+      end();
+      throw DeviceError("cannot start " + std::to_string(threads - 1) + " threads, only " + std::to_string(started) +
+                        " (" + error.code().message() +
+                        "): give fewer (threads=1 starts none), or raise the limit on processes or memory (ulimit -u, "
+                        "ulimit -v, a container's pids limit)");
+    } catch (...) {  // out of memory
+      end();
+      throw;
+    }
   }
 
-  ~Workers() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~Workers() { end(); }
 
   bool is_here() const { return fork_guard_.is_this(); }
 
@@ -62,6 +71,15 @@ class ThreadPool::Workers {
   }
 
  private:
+  void end() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
   void take_pieces(int worker) {
     for (;;) {
       const int begin = next_.fetch_add(grain_, std::memory_order_relaxed);

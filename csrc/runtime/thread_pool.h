@@ -9,7 +9,9 @@ namespace trtmtcnn {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the caller counts as one
+  // The caller counts as one. Throws DeviceError where the system starts no more threads; parallel_for(), too, in the
+  // first call after a fork.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

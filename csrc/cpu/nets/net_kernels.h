@@ -1,8 +1,8 @@
 // The networks' inner loops, compiled once for each instruction set and chosen at run time.
 //
-// Maps are (row, column, channel). An output pixel's channels lie across vectors; each input value is broadcast and
-// meets the weights of all of them. What convolutions read is held as `values`: float32, or bfloat16 where the
-// machine multiplies pairs of those; sums, biases and PReLUs are float32.
+// Maps are (row, column, channel). The output channels of a pixel lie side by side in vectors: each input value is
+// broadcast and multiplied by its weights for all of them. Inputs and weights of convolutions are `values`: float32, or
+// bfloat16 where the machine multiplies pairs of those. Sums, biases and PReLUs are float32.
 #pragma once
 
 #include <cstddef>
@@ -10,67 +10,72 @@
 
 namespace trtmtcnn::cpu {
 
-// Kernels store whole vectors: maps need so many values of room behind them, and nothing but finite numbers there.
+// Kernels read and store whole vectors, beyond the end of a map: every map is followed by so many values, all finite.
 inline constexpr int kRoom = 32;
 
+// The weights of a convolution, padded with zeros to whole vectors of output channels.
 struct PackedConv {
-  const void*
-      weights;        // values [vector of channels][kernel row][step][lane][input of the step]; null: only transformed
-  const float* bias;  // padded to whole vectors
-  const float* slope;
-  const float* transformed;  // [transformed value][vector of channels][input][lane]; null: not to be had
+  const void* weights;  // values [vector][kernel row][step][lane][input of the step]; null: `transformed` is used
+  const float* bias;
+  const float* slope;        // of the PReLU
+  const float* transformed;  // Winograd's [transformed value][vector][input channel][lane]; null: `weights` are used
 };
 
 struct NetKernels {
   const char* name;
-  int lanes;          // floats a vector
+  int lanes;          // floats in a vector
   int step;           // inputs that one multiplication takes: consecutive values of a kernel's row
   int value_size;     // bytes
-  int pooled_stride;  // from pixel to pixel of P-Net's first maps
+  int pooled_stride;  // values from one pixel to the next in what pnet_conv1 writes
 
   void (*to_values)(const float* in, int64_t n, void* out);  // null where values are floats
 
-  // P-Net's rows. input: n pixels (n, 3) as conv1 reads them, pnet_row_bytes(n). conv1: `count` rows, two or one, of n
-  // pixels of (3 -> 10) from count + 2 rows, and the maxima of their 2x2 windows, (n + 1) / 2 pixels. conv2: `count`
-  // rows, best four, of n pixels of (10 -> 16) from count + 2 rows. conv3: the same of (16 -> 32), as floats.
+  // P-Net works on rows of n pixels; pnet_conv* make `count` of them from count + 2 rows of their input.
+  // Converts a row (n, 3) to the layout that pnet_conv1 reads, of pnet_row_bytes(n).
   void (*pnet_input)(const float* pixels, int n, void* out);
+  // Convolves two rows to 10 channels (or one, the last of an odd number) and writes the maxima of their 2x2 windows,
+  // (n + 1) / 2 pixels.
   void (*pnet_conv1)(const PackedConv&, const void* const* rows, int count, int n, void* out);
+  // Convolves 10 to 16 channels. Four rows at a time are fastest.
   void (*pnet_conv2)(const PackedConv&, const void* const* rows, int count, int n, void* const* out);
+  // Convolves 16 to 32 channels, the features, which are floats.
   void (*pnet_conv3)(const PackedConv&, const void* const* rows, int count, int n, float* const* out);
-  // weights . features + bias of each of n pixels of 32 features; writes up to a vector more than n.
+  // out[i] = weights . features[i] + bias, of 32 features a pixel. Writes up to a vector more than n.
   void (*pnet_dot)(const float* features, int n, const float* weights, float bias, float* out);
-  // All heads, kHeads floats a pixel.
+  // Writes the outputs of all heads, kHeads floats a pixel.
   void (*pnet_heads)(const PackedConv&, const float* features, int n, float* out);
 
-  // Crops (n, side, side, 3) of values to heads (n, kHeads). `scratch`: as large as rnet_scratch() or
-  // onet_scratch() says, on a cache line, zeroed once.
+  // Crops (n, side, side, 3) of values to the heads' outputs (n, kHeads). `scratch`: rnet_scratch(n) or
+  // onet_scratch(n) bytes on a cache line, which were zero before the first call.
   void (*rnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
 };
 
-// Floats of a plane of every second of n columns, and what whole vectors store behind them.
+// Floats that a plane of every second one of n columns takes, with what whole vectors store behind it.
 constexpr int64_t pnet_plane(int n) { return ((n + 1) / 2 + kRoom + 15) / 16 * 16; }
 constexpr size_t pnet_row_bytes(int n) { return (4 * 6 * static_cast<size_t>(pnet_plane(n)) + 63) / 64 * 64; }
 
-// Floats that a layer works in: the largest need of any.
-inline constexpr int kPlaceGap = 16;
-inline constexpr int kRnetRoom = 25 * (9 * (32 + 48) + 2 * kPlaceGap);
-inline constexpr int kOnetRoom = 36 * (16 * (64 + 64) + 2 * kPlaceGap);
+// Floats between the transformed values of tiles, so that they do not lie a power of two apart, in the same cache set.
+inline constexpr int kPadding = 16;
+// Floats that Winograd's transforms of a layer work in: those of the layer that needs most.
+inline constexpr int kRnetScratchFloats = 25 * (9 * (32 + 48) + 2 * kPadding);
+inline constexpr int kOnetScratchFloats = 36 * (16 * (64 + 64) + 2 * kPadding);
 
-// Bytes of a part of the scratch memory that holds n values of any kind.
+// Bytes that n values take in the scratch memory, floats or not.
 constexpr size_t scratch_part(int64_t n) { return (static_cast<size_t>(n) * 4 + 4 * kRoom + 63) / 64 * 64; }
 
 // Bytes of scratch for a batch of n.
 constexpr size_t rnet_scratch(int64_t n) {
-  return scratch_part(kRnetRoom) + scratch_part(11 * 11 * 32) + scratch_part(9 * 9 * 48) + scratch_part(768 * n) +
-         scratch_part(576 * n) + scratch_part(128 * n);
+  return scratch_part(kRnetScratchFloats) + scratch_part(11 * 11 * 32) + scratch_part(9 * 9 * 48) +
+         scratch_part(768 * n) + scratch_part(576 * n) + scratch_part(128 * n);
 }
 constexpr size_t onet_scratch(int64_t n) {
-  return scratch_part(kOnetRoom) + scratch_part(23 * 23 * 32) + scratch_part(21 * 21 * 64) + scratch_part(6400 * n) +
-         scratch_part(1024 * n) + scratch_part(1152 * n) + scratch_part(256 * n);
+  return scratch_part(kOnetScratchFloats) + scratch_part(23 * 23 * 32) + scratch_part(21 * 21 * 64) +
+         scratch_part(6400 * n) + scratch_part(1024 * n) + scratch_part(1152 * n) + scratch_part(256 * n);
 }
 
-// For this machine and $TRT_MTCNN_ISA; null for bfloat16 where the machine has no instructions for it.
+// Those of this machine's best instruction set, or of $TRT_MTCNN_ISA. Null for bfloat16 where the machine has no
+// instructions for it.
 const NetKernels* net_kernels(bool bfloat16);
 
 }  // namespace trtmtcnn::cpu

@@ -7,11 +7,7 @@
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/winograd.h"
 #include "cpu/nets/net_kernels.h"
-
-#define TRTMTCNN_CONCAT_(a, b) a##b
-#define TRTMTCNN_CONCAT(a, b) TRTMTCNN_CONCAT_(a, b)
-#define TRTMTCNN_STRING_(a) #a
-#define TRTMTCNN_STRING(a) TRTMTCNN_STRING_(a)
+#include "runtime/macros.h"
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -169,7 +165,7 @@ template <class E>
 void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   using Value = typename E::Value;
   Arena arena(scratch);
-  auto* room = arena.take<float>(kRnetRoom);
+  auto* room = arena.take<float>(kRnetScratchFloats);
   auto* map1 = arena.take<Value>(11 * 11 * 32);
   auto* band = arena.take<float>(9 * 9 * 48);
   auto* map2 = arena.take<Value>(int64_t{4 * 4 * 48} * n);
@@ -196,7 +192,7 @@ template <class E>
 void onet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   using Value = typename E::Value;
   Arena arena(scratch);
-  auto* room = arena.take<float>(kOnetRoom);
+  auto* room = arena.take<float>(kOnetScratchFloats);
   auto* map1 = arena.take<Value>(23 * 23 * 32);
   auto* band = arena.take<float>(21 * 21 * 64);
   auto* map2 = arena.take<Value>(int64_t{10 * 10 * 64} * n);
@@ -230,8 +226,8 @@ void onet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
 
 }  // namespace
 
-extern const NetKernels TRTMTCNN_CONCAT(net_kernels_, TRTMTCNN_ISA);
-const NetKernels TRTMTCNN_CONCAT(net_kernels_, TRTMTCNN_ISA) = {
+extern const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA);
+const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     TRTMTCNN_STRING(TRTMTCNN_ISA),
     kLanes,
     Element::kStep,

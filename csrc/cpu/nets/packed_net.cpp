@@ -13,7 +13,7 @@ uint16_t to_bfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// The side of the tiles by which the kernels make a layer in float32; 0: pixel by pixel.
+// The side of the tiles that Winograd's transforms make of a layer's output in float32; 0: pixel by pixel.
 int tile_of(Net net, size_t layer) {
   constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
   return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
@@ -31,7 +31,7 @@ T* PackedNet::allocate(size_t n) {
 
 PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
   for (size_t i = 0; i < network.convs.size(); ++i) pack(network.convs[i], tile_of(net_, i), false);
-  pack(network.heads, 0, true);  // few sums, and they decide: always float32
+  pack(network.heads, 0, true);  // always float32: it costs little here, and scores are compared with thresholds
   const int features = network.heads.in;
   for (int i = 0; i < features; ++i)
     face_weights_.push_back(network.heads.weights[features + i] - network.heads.weights[i]);
@@ -44,7 +44,7 @@ void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
   const size_t volume = static_cast<size_t>(vectors) * conv.kernel * steps * lanes * step;
   const bool halves = !as_floats && kernels_.value_size == 2;
   const bool transforms = tile > 0 && !as_floats && !halves;
-  // Only P-Net has rows too few for tiles.
+  // P-Net needs both: a map of a small level has fewer rows than a tile.
   const bool plain = !transforms || net_ == Net::kPnet;
   void* weights = !plain ? nullptr : halves ? static_cast<void*>(allocate<uint16_t>(volume)) : allocate<float>(volume);
   float* bias = allocate<float>(static_cast<size_t>(vectors) * lanes);
@@ -69,8 +69,8 @@ void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
   convs_.push_back({weights, bias, slope, transforms ? transform(conv, tile) : nullptr});
 }
 
-// G g G^T of arXiv:1509.09308, F(tile x tile, kernel x kernel), for each input and output channel. The points are 0, 1,
-// -1, 2, -2 and infinity, as many as there are values.
+// G g G^T of Winograd's F(tile x tile, kernel x kernel), arXiv:1509.09308, for each input and output channel. The
+// points of interpolation are the first of 0, 1, -1, 2, -2, and infinity: tile + kernel - 1 of them.
 const float* PackedNet::transform(const Conv& conv, int tile) {
   constexpr double kOfFour3[][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
   constexpr double kOfFour2[][3] = {{1, 0}, {0.5, 0.5}, {0.5, -0.5}, {0, 1}};

@@ -1,4 +1,4 @@
-// A network's weights as the kernels of this machine want them.
+// A network's weights in the layout that the kernels of this machine read.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +16,20 @@ class PackedNet {
 
   Net net() const { return net_; }
   const NetKernels& kernels() const { return kernels_; }
-  const PackedConv* convs() const { return convs_.data(); }  // the heads are the last
+  const PackedConv* convs() const { return convs_.data(); }  // heads() is the last
   const PackedConv& heads() const { return convs_.back(); }
 
-  // A pixel's features times these, plus the bias, is by how much "face" outweighs "not face" before the softmax.
+  // P-Net's score without its softmax: face_weights() . features + face_bias() is the logit of "face" minus that of
+  // "not face".
   const float* face_weights() const { return face_weights_.data(); }
   float face_bias() const { return face_bias_; }
 
  private:
   template <class T>
-  T* allocate(size_t n);
+  T* allocate(size_t n);  // zeros
+  // Adds a layer. `tile`: the side of Winograd's tiles, 0 for none; `as_floats`: whatever the kernels' values are.
   void pack(const Conv& conv, int tile, bool as_floats);
+  // Its weights for Winograd's tiles of that side.
   const float* transform(const Conv& conv, int tile);
 
   Net net_;
@@ -37,7 +40,7 @@ class PackedNet {
   float face_bias_ = 0;
 };
 
-// The softmax's "face" of two logits.
+// The probability of "face": the softmax of the two logits.
 float face_probability(float not_face, float face);
 
 }  // namespace trtmtcnn::cpu

@@ -82,7 +82,7 @@ class Winograd {
  private:
   static constexpr int kStride = ceil_div(C, kLanes) * kLanes;  // of transformed values, from tile to tile
   // From one place of the transform to the next: by no power of two, or all places would share one set of a cache.
-  static constexpr int kInputs = T * kStride + kPlaceGap, kProducts = T * O + kPlaceGap;
+  static constexpr int kInputs = T * kStride + kPadding, kProducts = T * O + kPadding;
 
  public:
   static constexpr int kRoom = kIn * kIn * (kInputs + kProducts);  // floats to work in

@@ -1,0 +1,145 @@
+"""csrc/runtime/: threads that the system does not start, libraries that are none, who includes what."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytrt
+from mtcnn import DeviceError
+from tests.conftest import ROOT
+
+# Address space for the interpreter as it stands and some threads' stacks, not for 500 of them.
+LIMITED = """
+import os, resource, sys
+import numpy as np
+import pytrt
+from mtcnn import TrtMtcnn, MtcnnError
+
+def address_space():
+    return int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+
+def limit(extra):
+    resource.setrlimit(resource.RLIMIT_AS, (address_space() + extra, resource.RLIM_INFINITY))
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+"""
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED + code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+class TestThreadsThatDoNotStart:
+    @pytest.mark.parametrize("make", ["pytrt.CpuDevice('', 500)", "TrtMtcnn(device='cpu', threads=500)"])
+    def test_is_an_error_and_leaves_none(self, make: str) -> None:
+        said = run(f"""
+TrtMtcnn(device='cpu', threads=1).close()  # engines are there, modules loaded
+before = threads()
+limit(200 << 20)
+for _ in range(2):
+    try:
+        {make}
+    except MtcnnError as error:
+        print(type(error).__name__, error)
+assert threads() == before, threads()
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print({make.replace("500", "3")} is not None)
+""")
+        first, second, last = said.splitlines()
+        assert re.match(r"DeviceError cannot start 499 threads, only \d+ \(.+\): give fewer \(threads=1", first)
+        assert second.startswith("DeviceError cannot start 499 threads")
+        assert last == "True"
+
+    def test_after_a_fork(self) -> None:
+        """The child's first loop starts threads of its own; with room for them again it works as ever."""
+        said = run("""
+detector = TrtMtcnn(device='cpu', threads=40)
+img = np.zeros((200, 200, 3), np.uint8)
+detector.detect(img)
+child = os.fork()
+if child == 0:
+    try:
+        before = threads()
+        # Memory is no limit here: the child's threads get the stacks that the parent's had.
+        if os.getuid() == 0:
+            os.setuid(65534)  # there is no limit for root
+        most = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, most[1]))
+        try:
+            detector.detect(img)
+            os._exit(3)
+        except MtcnnError as error:
+            print(type(error).__name__, error, flush=True)
+        if threads() != before:
+            os._exit(4)
+        resource.setrlimit(resource.RLIMIT_NPROC, most)
+        detector.detect(img)
+        os._exit(0)
+    finally:
+        os._exit(5)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+detector.detect(img)
+""")
+        assert said.startswith("DeviceError cannot start 39 threads")
+
+
+def test_a_library_that_is_a_pipe(tmp_path: Path) -> None:
+    """Opening one would wait for its writer."""
+    pipe = tmp_path / "libopenvino_c.so"
+    os.mkfifo(pipe)
+    with pytest.raises(DeviceError, match=f"cannot load {pipe}: it is a pipe or a device"):
+        pytrt.CpuDevice(str(pipe), 1, native=False)
+    with pytest.raises(DeviceError, match="cannot load /dev/zero: it is a pipe or a device"):
+        pytrt.CpuDevice("/dev/zero", 1, native=False)
+
+
+# Folder of csrc/: the folders below it, whose headers it may include. "" are the headers of csrc/ itself.
+FLOORS: dict[str, set[str]] = {
+    "": {"", "runtime"},
+    "runtime": {"", "runtime"},
+    "cpu": {"", "runtime", "cpu"},
+    "tensorrt": {"", "runtime", "tensorrt"},
+    "cuda": {"", "runtime", "tensorrt", "cuda"},
+    "testing": {"", "runtime", "cpu", "cuda", "testing"},
+}
+
+
+class TestFloors:
+    def test_no_include_goes_upward(self) -> None:
+        sources = [p for p in (ROOT / "csrc").rglob("*") if p.suffix in (".h", ".cpp", ".cu")]
+        assert len(sources) > 80
+        upward = []
+        for source in sources:
+            folder = source.relative_to(ROOT / "csrc").parts[0] if source.parent != ROOT / "csrc" else ""
+            for included in re.findall(r'^#include "([^"]+)"', source.read_text(), re.MULTILINE):
+                of = included.split("/")[0] if "/" in included else ""
+                if of not in FLOORS[folder]:
+                    upward.append(f"{source.relative_to(ROOT)} includes {included}")
+        assert not upward
+
+    def test_below_the_contract(self) -> None:
+        """runtime/ needs of csrc/ itself nothing but the errors."""
+        included = {
+            name
+            for source in (ROOT / "csrc" / "runtime").iterdir()
+            for name in re.findall(r'^#include "([^"/]+)"', source.read_text(), re.MULTILINE)
+        }
+        assert included == {"error.h"}
+
+    def test_the_environment_is_read_in_one_place(self) -> None:
+        readers = {
+            str(p.relative_to(ROOT / "csrc")) for p in (ROOT / "csrc").rglob("*.*") if "getenv(" in p.read_text()
+        }
+        assert readers == {"runtime/environment.cpp", "runtime/environment.h"}
