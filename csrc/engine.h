@@ -50,8 +50,6 @@ class Engine {
     return {kAny, kAny, kAny, kAny};
   }
   virtual std::unique_ptr<Context> context() = 0;
-  // A context whose buffers are in host memory on every device.
-  virtual std::unique_ptr<Context> host_context() { return context(); }
 
   int output_index(const std::string& name) const;  // throws EngineError
   void check_input(const Shape& shape) const;       // throws std::invalid_argument

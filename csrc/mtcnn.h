@@ -23,6 +23,8 @@ struct CascadeOptions {
   float average_above = 1;      // overlap above which the final suppression averages; 1: never
 };
 
+// All three networks on one device, for one thread at a time. In Python it is pytrt.Stages; pytrt.PyTrtMtcnn is one
+// network, and mtcnn.TrtMtcnn the detector, which has a pytrt.Stages for each thread.
 class TrtMtcnn {
  public:
   TrtMtcnn(std::unique_ptr<Backend> backend, std::shared_ptr<Engine> pnet, std::shared_ptr<Engine> rnet,

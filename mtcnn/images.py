@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 from typing import Any, NoReturn
 
@@ -61,20 +62,30 @@ def is_on_gpu(img: object) -> bool:
 
 def check_gpu_shape(img: Any, name: str = "img") -> None:
     """Raise ValueError unless a picture on a GPU has the shape (H, W, 3); the native core checks the rest."""
-    shape = tuple(img.shape)
-    if len(shape) != 3 or shape[2] != 3:
+    shape = tuple(getattr(img, "shape", ()))
+    if len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
         raise ValueError(f"{name} is on a GPU, where it must have the shape (H, W, 3), got {shape}")
 
 
 def _dlpack_device(img: object) -> int | None:
     """DLPack's number for the kind of device; None where ``img`` does not speak DLPack."""
     ask = getattr(img, "__dlpack_device__", None)
-    return int(ask()[0]) if ask is not None and hasattr(img, "__dlpack__") else None
+    if ask is None or not hasattr(img, "__dlpack__"):
+        return None
+    device = ask()
+    try:
+        kind, number = device
+        operator.index(number)
+        return operator.index(kind)
+    except (TypeError, ValueError):
+        raise TypeError(f"img.__dlpack_device__() must give (type, number), got {device!r}") from None
 
 
 def _from_dlpack(img: Any, name: str) -> npt.NDArray[Any]:
+    import pytrt
+
     try:
-        return np.from_dlpack(img)
+        return pytrt.from_dlpack(img)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         kind = type(img)
         raise TypeError(

@@ -7,52 +7,58 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytrt.exceptions import BuildCancelled as BuildCancelled
+from pytrt.exceptions import ClosedError as ClosedError
+from pytrt.exceptions import DeviceError as DeviceError
+from pytrt.exceptions import EngineError as EngineError
+from pytrt.exceptions import MtcnnError as MtcnnError
 from pytrt.import_name import require_own_mtcnn
 
 if TYPE_CHECKING:
-    from pytrt._pytrt import BuildCancelled as BuildCancelled
     from pytrt._pytrt import BuildProgress as BuildProgress
     from pytrt._pytrt import CpuDevice as CpuDevice
     from pytrt._pytrt import CudaDevice as CudaDevice
     from pytrt._pytrt import Device as Device
-    from pytrt._pytrt import EmulatedGpu as EmulatedGpu
     from pytrt._pytrt import Engine as Engine
     from pytrt._pytrt import PyTrtMtcnn as PyTrtMtcnn
     from pytrt._pytrt import Stages as Stages
     from pytrt._pytrt import TensorRt as TensorRt
     from pytrt._pytrt import crop_resize as crop_resize
     from pytrt._pytrt import cuda_driver as cuda_driver
-    from pytrt._pytrt import halve as halve
+    from pytrt._pytrt import from_dlpack as from_dlpack
     from pytrt._pytrt import has_cuda as has_cuda
     from pytrt._pytrt import isa as isa
     from pytrt._pytrt import nms as nms
-    from pytrt._pytrt import pack_levels as pack_levels
     from pytrt._pytrt import propose as propose
     from pytrt._pytrt import resize as resize
     from pytrt._pytrt import tensorrt_versions as tensorrt_versions
     from pytrt._pytrt import usable_cores as usable_cores
     from pytrt._pytrt import warp_affine as warp_affine
 
-require_own_mtcnn()  # the native module raises the errors of mtcnn
+__version__ = "0.1.0"  # of the distribution: pyproject.toml and mtcnn read it here
+
+require_own_mtcnn()  # PyTrtMtcnn and the commands need it
 
 __all__ = [
     "BuildCancelled",
     "BuildProgress",
+    "ClosedError",
     "CpuDevice",
     "CudaDevice",
     "Device",
-    "EmulatedGpu",
+    "DeviceError",
     "Engine",
+    "EngineError",
+    "MtcnnError",
     "PyTrtMtcnn",
     "Stages",
     "TensorRt",
     "crop_resize",
     "cuda_driver",
-    "halve",
+    "from_dlpack",
     "has_cuda",
     "isa",
     "nms",
-    "pack_levels",
     "propose",
     "resize",
     "tensorrt_versions",
@@ -61,13 +67,16 @@ __all__ = [
 ]
 
 
+_TESTING = ("EmulatedGpu", "halve", "pack_levels")  # at home in pytrt.testing; once here, too
+
+
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in __all__ and name not in _TESTING:
         raise AttributeError(f"module 'pytrt' has no attribute {name!r}")
     from pytrt import _pytrt
 
-    globals().update({known: getattr(_pytrt, known) for known in __all__})
-    return globals()[name]
+    globals().update({known: getattr(_pytrt, known) for known in __all__ if known not in globals()})
+    return getattr(_pytrt, name)
 
 
 def __dir__() -> list[str]:

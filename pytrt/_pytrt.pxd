@@ -94,7 +94,6 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
     cdef cppclass Engine_ "trtmtcnn::Engine":
         const TensorInfo& input()
         const vector[TensorInfo]& outputs()
-        unique_ptr[Context] host_context() except +raise_core_error
 
 
 cdef extern from "backend.h" namespace "trtmtcnn" nogil:
@@ -107,17 +106,20 @@ cdef extern from "backend.h" namespace "trtmtcnn" nogil:
 cdef extern from "device.h" namespace "trtmtcnn" nogil:
     cdef cppclass Device_ "trtmtcnn::Device":
         string runtime() except +raise_core_error
+        cbool on_gpu()
+        int ordinal()
+        int threads()
         shared_ptr[Engine_] load_engine(const_char_span, const string& precision) except +raise_core_error
         unique_ptr[Backend] backend() except +raise_core_error
+        unique_ptr[Context] host_context(Engine_&) except +raise_core_error
 
 
 cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
     cdef cppclass CpuDevice_ "trtmtcnn::cpu::CpuDevice"(Device_):
         CpuDevice_(const string& openvino_library, int threads, cbool native) except +raise_core_error
-        int threads()
 
 
-cdef extern from "cuda/emulated_device.h" namespace "trtmtcnn::cuda" nogil:
+cdef extern from "testing/emulated_device.h" namespace "trtmtcnn::testing" nogil:
     cdef cppclass EmulatedDevice(CpuDevice_):
         EmulatedDevice(const string& openvino_library, int threads) except +raise_core_error
 
@@ -184,7 +186,13 @@ cdef extern from "exceptions.h" namespace "trtmtcnn" nogil:
 cdef extern from "dlpack.h" namespace "trtmtcnn::dlpack" nogil:
     const int DLPACK_CUDA "trtmtcnn::dlpack::kCuda"
     const int DLPACK_CUDA_MANAGED "trtmtcnn::dlpack::kCudaManaged"
+    const int DLPACK_CPU "trtmtcnn::dlpack::kCpu"
+    const int DLPACK_CUDA_HOST "trtmtcnn::dlpack::kCudaHost"
+    const int DLPACK_INT "trtmtcnn::dlpack::kInt"
     const int DLPACK_UINT "trtmtcnn::dlpack::kUInt"
+    const int DLPACK_FLOAT "trtmtcnn::dlpack::kFloat"
+    const int DLPACK_COMPLEX "trtmtcnn::dlpack::kComplex"
+    const int DLPACK_BOOL "trtmtcnn::dlpack::kBool"
     const unsigned DLPACK_MAJOR "trtmtcnn::dlpack::kMajor"
 
     cdef cppclass Tensor:
@@ -252,7 +260,7 @@ cdef extern from "tensorrt/tensorrt.h" namespace "trtmtcnn::tensorrt" nogil:
     cdef cppclass TensorRt_ "trtmtcnn::tensorrt::TensorRt":
         string version()
         cbool is_rtx()
-        shared_ptr[Plan] load_plan(const_char_span) except +raise_core_error
+        shared_ptr[Plan] load_plan(const_char_span, int gpu) except +raise_core_error
 
     shared_ptr[TensorRt_] load_tensorrt "trtmtcnn::tensorrt::TensorRt::load"(const Libraries&) except +raise_core_error
     vector[string] compiled_versions "trtmtcnn::tensorrt::TensorRt::compiled_versions"()

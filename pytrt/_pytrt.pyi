@@ -14,7 +14,7 @@ _Resize = Literal["area", "bilinear"]
 _Shape = tuple[int, int, int, int]  # n, c, h, w
 _Level = tuple[int, int, int, float, float]  # frame, height, width, scale_y, scale_x
 _Tile = tuple[int, int, int, int, int, int, int]  # level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x
-_Profile = tuple[_Shape, _Shape, _Shape]  # least, best, greatest
+_Profile = tuple[_Shape, _Shape, _Shape]  # min, opt, max
 _Dims = Sequence[SupportsIndex]  # c, h, w
 
 @disjoint_base
@@ -24,6 +24,12 @@ class Device:
     @property
     def on_gpu(self) -> bool:
         """Whether networks run in a GPU's memory."""
+    @property
+    def ordinal(self) -> int:
+        """The GPU in whose memory pictures may lie, 0 being the first; -1 where they lie in the host's."""
+    @property
+    def threads(self) -> int:
+        """Threads of the CPU that one call may use."""
     @property
     def runtime(self) -> str:
         """Name and version of the library that runs the networks."""
@@ -36,22 +42,15 @@ class CpuDevice(Device):
     def __init__(self, openvino_library: str, threads: int = 0, *, native: bool = True) -> None:
         """openvino_library: path of libopenvino_c, "" where there is none; threads: 0 for one a usable core;
         native: whether MTCNN's three networks run on kernels of our own rather than OpenVINO's."""
-    @property
-    def threads(self) -> int:
-        """Threads that one call may use."""
 
 class EmulatedGpu(CpuDevice):
     """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests."""
 
-    ordinal: int
     def __init__(self, openvino_library: str, threads: int = 0) -> None: ...
 
-@disjoint_base
 class CudaDevice(Device):
     """An NVIDIA GPU."""
 
-    @property
-    def ordinal(self) -> int: ...
     def __init__(self, runtime: str, parser: str, ordinal: int = 0) -> None:
         """runtime, parser: as TensorRt takes them; ordinal: 0 is the first GPU."""
 
@@ -70,7 +69,7 @@ class Engine:
 
 @disjoint_base
 class Stages:
-    """The cascade's three stages on one device, with the set of boxes that goes from one to the next."""
+    """The cascade's three stages on one device, with the set of boxes that goes from one to the next: C++'s TrtMtcnn."""
 
     def __init__(self, device: Device, pnet: Engine, rnet: Engine, onet: Engine) -> None: ...
     def load(
@@ -100,7 +99,7 @@ class Stages:
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""
 
 class PyTrtMtcnn:
-    """One network of the cascade, by its engine file: zero copy in and out of NumPy."""
+    """One network of the cascade, by its engine file: zero copy in and out of NumPy. It wraps one Engine."""
 
     def __init__(
         self, engine_path: str | os.PathLike[str], input_dims: _Dims | None = None, *output_dims: _Dims | None
@@ -114,15 +113,12 @@ class PyTrtMtcnn:
 
 @disjoint_base
 class BuildProgress:
-    """What a running build is at; any thread may read it, or cancel the build."""
+    """How far a running build is; any thread may read it, or cancel the build."""
 
     def phases(self) -> list[tuple[str, int, int]]:
         """[(name, steps done, steps)], the outermost phase first."""
     def cancel(self) -> None:
         """Stop the build; it then raises BuildCancelled."""
-
-class BuildCancelled(Exception):
-    """BuildProgress.cancel() was called."""
 
 class _PlanDescription(TypedDict):
     input: tuple[str, _Shape]
@@ -154,7 +150,7 @@ class TensorRt:
     ) -> tuple[bytes, bytes]:
         """Builds a plan from ONNX. Returns (plan, timing cache)."""
     def describe(self, plan: _Bytes) -> _PlanDescription:
-        """What a plan says of itself: needs the GPU that it is for."""
+        """What a plan is for: needs its GPU."""
 
 def tensorrt_versions() -> list[str]:
     """Versions of the TensorRT headers that this build was compiled against; empty for a CPU build."""
@@ -196,6 +192,12 @@ def nms(
 
 def propose(prob: npt.ArrayLike, boxes: npt.ArrayLike, scale_y: float, scale_x: float, threshold: float) -> _Float32:
     """P-Net's outputs for one level to windows (n, 9) [x1, y1, x2, y2, score, dx1, dy1, dx2, dy2]."""
+
+def from_dlpack(img: Any) -> npt.NDArray[Any]:
+    """A read-only NumPy view of an array in the CPU's memory that another library lends by DLPack.
+
+    Raises TypeError for a dtype that NumPy lacks, ValueError for a description of no memory.
+    """
 
 def pack_levels(
     levels: Iterable[tuple[int, int]], widths: Iterable[int] = (128, 256, 384, 512), max_height: int = 512

@@ -3,6 +3,7 @@
 """The native module: the C++ core for Python."""
 from libcpp.utility cimport move
 
+from math import prod
 from operator import index
 
 import numpy as np

@@ -1,6 +1,7 @@
 # Checks of arguments: each returns the plain value, or raises an error that names the argument.
 
 cdef int INT_MAX = 0x7FFFFFFF
+cdef int64_t PTRDIFF_MAX = 0x7FFFFFFFFFFFFFFF
 cdef int MOST_PIXELS_A_SIDE = 1 << 24  # of what a picture is resized to
 
 

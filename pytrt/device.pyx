@@ -14,7 +14,17 @@ cdef class Device:
     @property
     def on_gpu(self):
         """Whether networks run in a GPU's memory."""
-        return isinstance(self, CudaDevice)
+        return self.get().on_gpu()
+
+    @property
+    def ordinal(self):
+        """The GPU in whose memory pictures may lie, 0 being the first; -1 where they lie in the host's."""
+        return self.get().ordinal()
+
+    @property
+    def threads(self):
+        """Threads of the CPU that one call may use."""
+        return self.get().threads()
 
     @property
     def runtime(self):
@@ -36,6 +46,7 @@ cdef class Device:
         cdef Device_* device = self.get()
         with nogil:
             engine.engine = device.load_engine(const_char_span(bytes, size), wanted)
+        engine.device = self.device
         return engine
 
 
@@ -61,19 +72,12 @@ cdef class CpuDevice(Device):
         with nogil:
             self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, count, native))
 
-    @property
-    def threads(self):
-        """Threads that one call may use."""
-        return (<CpuDevice_*>self.get()).threads()
-
 
 cdef class EmulatedGpu(CpuDevice):
     """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests. Takes what CpuDevice takes.
 
     Its GPU memory is the CPU's.
     """
-
-    ordinal = 0
 
     def __init__(self, str openvino_library not None, threads=0):
         cdef int count = _whole(threads, "threads", 0, 1024)
@@ -85,8 +89,6 @@ cdef class EmulatedGpu(CpuDevice):
 cdef class CudaDevice(Device):
     """An NVIDIA GPU. runtime, parser: as TensorRt takes them. ordinal: 0 is the first GPU."""
 
-    cdef readonly int ordinal
-
     def __init__(self, str runtime not None, str parser not None, ordinal=0):
         cdef Libraries paths
         cdef int gpu = _whole(ordinal, "ordinal", 0, 1023)
@@ -94,4 +96,3 @@ cdef class CudaDevice(Device):
         paths.parser = parser.encode()
         with nogil:
             self.device = make_cuda_device(paths, gpu)
-        self.ordinal = gpu

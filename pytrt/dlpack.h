@@ -5,8 +5,8 @@
 
 namespace trtmtcnn::dlpack {
 
-inline constexpr int32_t kCuda = 2, kCudaManaged = 13;
-inline constexpr uint8_t kUInt = 1;
+inline constexpr int32_t kCpu = 1, kCuda = 2, kCudaHost = 3, kCudaManaged = 13;
+inline constexpr uint8_t kInt = 0, kUInt = 1, kFloat = 2, kComplex = 5, kBool = 6;
 inline constexpr uint32_t kMajor = 1;
 
 struct Tensor {

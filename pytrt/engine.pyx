@@ -13,6 +13,7 @@ cdef class Engine:
     """One network on one device. Made by Device.load_engine; any thread may call it."""
 
     cdef shared_ptr[Engine_] engine
+    cdef shared_ptr[Device_] device
     cdef list idle
 
     def __cinit__(self):
@@ -64,7 +65,7 @@ cdef class Engine:
             run = self.idle.pop()
         except IndexError:
             run = _Run()
-            run.context = self.get().host_context()
+            run.context = self.device.get().host_context(self.get()[0])
         cdef const vector[Shape]* shapes
         with nogil:
             shapes = &run.context.get().output_shapes(shape)

@@ -17,7 +17,7 @@ cdef class _View:
                 if device[1] != gpu.ordinal:
                     raise ValueError(f"img is in the memory of GPU {device[1]}, this detector is on GPU {gpu.ordinal}")
                 self.owner = _DlPack(img, gpu.stream)
-                self.view_dlpack(self.owner)
+                self.view_dlpack(self.owner, gpu)
                 return
             interface = getattr(img, "__cuda_array_interface__", None)
             if interface is not None:
@@ -36,41 +36,62 @@ cdef class _View:
         self.image.width = <int>self.pixels.shape[1]
         self.image.row_stride = self.pixels.strides[0]
 
-    cdef int view_dlpack(self, _DlPack lent) except -1:
+    cdef int view_dlpack(self, _DlPack lent, _Gpu gpu) except -1:
         cdef const Tensor* tensor = lent.tensor()
-        cdef int i
-        shape = tuple([tensor.shape[i] for i in range(tensor.ndim)])
-        strides = tuple([tensor.strides[i] for i in range(tensor.ndim)]) if tensor.strides != NULL else None
+        if tensor.device_type not in (DLPACK_CUDA, DLPACK_CUDA_MANAGED) or tensor.device_id != gpu.ordinal:
+            raise ValueError(f"img.__dlpack__() lends memory of the device ({tensor.device_type}, {tensor.device_id}), "
+                             "which img.__dlpack_device__() does not name")
+        shape, strides = _shape_and_strides(tensor)
         is_uint8 = (tensor.type_code, tensor.type_bits, tensor.type_lanes) == (DLPACK_UINT, 8, 1)
         # Strides count bytes, too, for an item is one. The producer has made our stream wait.
-        self.view_gpu(<size_t>tensor.data + tensor.byte_offset, shape, strides, "uint8" if is_uint8 else "another type")
+        self.view_gpu(<size_t>tensor.data, tensor.byte_offset, shape, strides,
+                      "uint8" if is_uint8 else "another type")
         return 0
 
     cdef int view_interface(self, interface) except -1:
         """Views what the CUDA array interface, version 2 or 3, describes."""
-        typestr, (address, _) = interface["typestr"], interface["data"]
+        try:
+            typestr, shape, (address, _) = interface["typestr"], tuple(interface["shape"]), interface["data"]
+            strides, stream, mask = interface.get("strides"), interface.get("stream"), interface.get("mask")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError("img.__cuda_array_interface__ must hold typestr, shape and data (address, read-only): "
+                             f"{type(error).__name__}: {error}") from None
+        if mask is not None:
+            raise ValueError("img has a mask, which pictures cannot have")
         is_uint8 = typestr in ("|u1", "<u1", ">u1")
-        self.view_gpu(address, tuple(interface["shape"]), interface.get("strides"), "uint8" if is_uint8 else typestr)
-        stream = interface.get("stream")
+        self.view_gpu(address, 0, shape, strides, "uint8" if is_uint8 else typestr)
         if stream is not None:
-            # 1 and 2 are CUDA's own handles of the legacy and the per-thread default stream.
-            self.image.ready_stream = <void*><size_t>stream
+            # 1 and 2 are CUDA's own handles of the legacy and the per-thread default stream; 0 would be either.
+            self.image.ready_stream = <void*><size_t>_address(stream, "the stream of img.__cuda_array_interface__")
             self.image.must_wait = True
         return 0
 
-    cdef int view_gpu(self, size_t address, shape, strides, dtype) except -1:
-        if dtype != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+    cdef int view_gpu(self, address, byte_offset, shape, strides, dtype) except -1:
+        """Views what a foreign description says: each number of it is checked here, whichever protocol it came by."""
+        shape = _indices(shape, "the shape of img")
+        if dtype != "uint8" or len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
             raise ValueError(f"img must be uint8 of shape (height, width, 3), got {dtype} of shape {shape}")
-        if shape[0] > 0x3FFFFFFF or shape[1] > 0x3FFFFFFF // 3:
+        height, width = shape[:2]
+        if height > 0x3FFFFFFF or width > 0x3FFFFFFF // 3:
             raise ValueError(f"img is too large: shape {shape}")
-        row, pixel, channel = strides or (3 * shape[1], 3, 1)
-        if channel != 1 or (shape[1] > 1 and pixel != 3) or row < 3 * shape[1]:
+        strides = _indices(strides or (3 * width, 3, 1), "the strides of img")
+        if len(strides) != 3:
+            raise ValueError(f"img has {len(strides)} strides but three dimensions")
+        row, pixel, channel = strides
+        if channel != 1 or (width > 1 and pixel != 3) or row < 3 * width:
             raise ValueError("img must have contiguous rows of BGR pixels; make a contiguous copy of it")
-        self.image.data = <const uint8_t*>address
-        self.image.height, self.image.width = shape[0], shape[1]
-        self.image.row_stride = row
+        self.image.data = <const uint8_t*><size_t>_first_item(address, byte_offset, shape, strides, 1)
+        self.image.height, self.image.width, self.image.row_stride = height, width, row
         self.image.on_device = True
         return 0
+
+
+cdef tuple _indices(values, str name):
+    try:
+        numbers = tuple([index(value) for value in values])
+    except TypeError:
+        raise TypeError(f"{name} must hold whole numbers, got {values!r}") from None
+    return numbers
 
 
 cdef class _Gpu:

@@ -1,6 +1,8 @@
 class PyTrtMtcnn:
     """One network of the cascade, by its engine file: zero copy in and out of NumPy.
 
+    It wraps one Engine. The C++ class TrtMtcnn, all three networks, is behind Stages.
+
     engine_path: what create_engines wrote. input_dims, output_dims: (c, h, w) each, as the code of the
     well-known TensorRT port passes them; they may be left out, else they are checked against the engine.
     """
@@ -38,7 +40,7 @@ class PyTrtMtcnn:
         Returns {"prob1": (n, 2, h', w'), "boxes": (n, 4, h', w')[, "landmarks": (n, 10, h', w')]} float32.
         """
         if self._engine is None:
-            from mtcnn.errors import ClosedError
+            from pytrt.exceptions import ClosedError
             raise ClosedError("forward() after destroy(): make a new PyTrtMtcnn")
         if not isinstance(imgs, np.ndarray):
             raise TypeError(f"imgs must be a NumPy array, got {type(imgs).__name__}")

@@ -4,7 +4,7 @@ cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 cdef class Stages:
     """The cascade's three stages on one device, with the set of boxes that goes from one to the next.
 
-    For one thread at a time: a second one gets a RuntimeError.
+    Wraps the C++ class TrtMtcnn (csrc/mtcnn.h), which holds all three networks; PyTrtMtcnn is one network. For one thread at a time: a second one gets a RuntimeError.
     """
 
     cdef unique_ptr[TrtMtcnn] net
@@ -17,7 +17,7 @@ cdef class Stages:
         for engine in (pnet, rnet, onet):
             (<Engine>engine).get()  # made
         cdef unique_ptr[Backend] backend = device.get().backend()
-        if isinstance(device, (CudaDevice, EmulatedGpu)):
+        if device.ordinal >= 0:
             self.gpu = _Gpu.__new__(_Gpu)
             self.gpu.ordinal = device.ordinal
             # The default stream, which is null, is 1 to DLPack.

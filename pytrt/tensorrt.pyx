@@ -1,5 +1,5 @@
 cdef class BuildProgress:
-    """What a running build is at; any thread may read it, or cancel the build."""
+    """How far a running build is; any thread may read it, or cancel the build."""
 
     cdef shared_ptr[Progress] progress
 
@@ -14,10 +14,6 @@ cdef class BuildProgress:
     def cancel(self):
         """Stop the build; it then raises BuildCancelled."""
         self.progress.get().cancel()
-
-
-class BuildCancelled(Exception):
-    """BuildProgress.cancel() was called."""
 
 
 cdef class TensorRt:
@@ -91,7 +87,7 @@ cdef class TensorRt:
                 result.timing_cache.data()[:result.timing_cache.size()] if result.timing_cache.size() else b"")
 
     def describe(self, plan):
-        """What a plan says of itself: needs the GPU that it is for.
+        """What a plan is for: needs its GPU.
 
         Returns {"input": (name, shape), "outputs": [(name, shape)], "profiles": [(min, opt, max)], "device_memory"}.
         """
@@ -101,7 +97,7 @@ cdef class TensorRt:
         cdef shared_ptr[Plan] loaded
         cdef TensorRt_* library = self.get()
         with nogil:
-            loaded = library.load_plan(const_char_span(start, size))
+            loaded = library.load_plan(const_char_span(start, size), -1)
         cdef const TensorInfo* info = &loaded.get().input()
         cdef const vector[TensorInfo]* outputs = &loaded.get().outputs()
         cdef vector[Profile] profiles = loaded.get().profiles()

@@ -1,121 +1,17 @@
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
-#include "cuda/buffer.h"
 #include "cuda/cuda_device.h"
 #include "cuda/cuda_runtime.h"
 #include "cuda/gpu_backend.h"
+#include "cuda/host_context.h"
 #include "error.h"
 #include "runtime/cores.h"
 #include "runtime/thread_pool.h"
 
 namespace trtmtcnn::cuda {
 namespace {
-
-using tensorrt::Plan;
-using tensorrt::PlanContext;
-
-class CudaContext : public Context {
- public:
-  CudaContext(std::shared_ptr<Plan> plan, int device) : plan_(std::move(plan)), device_(device) {
-    check(cudaSetDevice(device_), "use the GPU");
-    context_ = plan_->context();
-  }
-
-  void use_stream(void* stream) override { stream_ = stream; }
-
-  size_t scratch_bytes(const Shape& input_shape) override {
-    return static_cast<size_t>(context_->scratch_bytes(input_shape));
-  }
-
-  void use_scratch(void* memory, size_t bytes) override {
-    scratch_ = memory;
-    scratch_bytes_ = static_cast<int64_t>(bytes);
-  }
-
-  void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) override {
-    pointers_.assign(outputs.begin(), outputs.end());
-    context_->enqueue(input_shape, input, pointers_, scratch_, scratch_bytes_, stream_);
-  }
-
-  const std::vector<Shape>& output_shapes(const Shape& input_shape) override {
-    const auto found = shapes_.find(input_shape);
-    if (found != shapes_.end()) return found->second;
-    return shapes_.emplace(input_shape, context_->output_shapes(input_shape)).first->second;
-  }
-
- private:
-  std::shared_ptr<Plan> plan_;
-  int device_;
-  std::unique_ptr<PlanContext> context_;
-  void* stream_ = nullptr;
-  void* scratch_ = nullptr;
-  int64_t scratch_bytes_ = 0;
-  std::vector<void*> pointers_;
-  std::map<Shape, std::vector<Shape>> shapes_;
-};
-
-// Copies in and out of host memory around each call.
-class HostCudaContext final : public Context {
- public:
-  HostCudaContext(std::shared_ptr<Plan> plan, int device)
-      : runtime_(device), context_(std::move(plan), device), input_(runtime_), scratch_(runtime_) {
-    context_.use_stream(runtime_.stream());
-  }
-
-  void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) override {
-    runtime_.use();
-    const std::vector<Shape>& shapes = context_.output_shapes(input_shape);
-    const size_t n = static_cast<size_t>(volume(input_shape));
-    input_.reserve(n);
-    runtime_.upload(input_.data(), input, n * sizeof(float));
-    std::vector<float*> pointers;
-    for (size_t i = 0; i < shapes.size(); ++i) {
-      if (outputs_.size() <= i) outputs_.emplace_back(runtime_);
-      outputs_[i].reserve(static_cast<size_t>(volume(shapes[i])));
-      pointers.push_back(outputs_[i].data());
-    }
-    scratch_.reserve(context_.scratch_bytes(input_shape));
-    context_.use_scratch(scratch_.data(), scratch_.size());
-    context_.infer(input_shape, input_.data(), std::span<float* const>(pointers.data(), outputs.size()));
-    for (size_t i = 0; i < outputs.size(); ++i)
-      runtime_.download(outputs[i], pointers[i], static_cast<size_t>(volume(shapes[i])) * sizeof(float));
-    runtime_.synchronize();
-  }
-
-  const std::vector<Shape>& output_shapes(const Shape& input_shape) override {
-    runtime_.use();
-    return context_.output_shapes(input_shape);
-  }
-
- private:
-  CudaRuntime runtime_;
-  CudaContext context_;
-  Buffer<CudaRuntime, float> input_;
-  Buffer<CudaRuntime, char> scratch_;
-  std::vector<Buffer<CudaRuntime, float>> outputs_;
-};
-
-class CudaEngine final : public Engine {
- public:
-  CudaEngine(std::shared_ptr<Plan> plan, int device) : plan_(std::move(plan)), device_(device) {
-    for (const tensorrt::Profile& profile : plan_->profiles())
-      for (size_t i = 0; i < largest_.size(); ++i) largest_[i] = std::max(largest_[i], profile.max[i]);
-  }
-
-  const TensorInfo& input() const override { return plan_->input(); }
-  const std::vector<TensorInfo>& outputs() const override { return plan_->outputs(); }
-  Shape largest_input() const override { return largest_; }
-  std::unique_ptr<Context> context() override { return std::make_unique<CudaContext>(plan_, device_); }
-  std::unique_ptr<Context> host_context() override { return std::make_unique<HostCudaContext>(plan_, device_); }
-
- private:
-  std::shared_ptr<Plan> plan_;
-  int device_;
-  Shape largest_{};
-};
 
 class CudaDevice final : public Device {
  public:
@@ -140,13 +36,20 @@ class CudaDevice final : public Device {
   }
 
   std::string runtime() const override { return name_; }
+  bool on_gpu() const override { return true; }
+  int ordinal() const override { return ordinal_; }
+  int threads() const override { return copiers_->threads(); }
 
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string&) override {
     check(cudaSetDevice(ordinal_), "use the GPU");
-    return std::make_shared<CudaEngine>(tensorrt_->load_plan(bytes), ordinal_);
+    return tensorrt_->load_plan(bytes, ordinal_);
   }
 
   std::unique_ptr<Backend> backend() override { return std::make_unique<GpuBackend<CudaRuntime>>(copiers_, ordinal_); }
+
+  std::unique_ptr<Context> host_context(Engine& engine) override {
+    return std::make_unique<HostContext<CudaRuntime>>(engine, ordinal_);
+  }
 
  private:
   // Not measured: four cores should copy about as much as PCIe carries.

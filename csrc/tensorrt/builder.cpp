@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "tensorrt/diagnosis.h"
+#include "tensorrt/dims.h"
 #include "tensorrt/logger.h"
 
 namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {
@@ -25,19 +26,6 @@ class Monitor final : public nvinfer1::IProgressMonitor {
  private:
   Progress& progress_;
 };
-
-nvinfer1::Dims dims(const Shape& shape) {
-  nvinfer1::Dims d{};
-  d.nbDims = 4;
-  for (int i = 0; i < 4; ++i) d.d[i] = shape[i];
-  return d;
-}
-
-[[noreturn]] void fail(const std::string& what, const std::string& why) {
-  const std::string message = what + ": " + (why.empty() ? "TensorRT gives no reason" : with_mend(why));
-  if (is_device_fault(why)) throw DeviceError(message);
-  throw EngineError(message);
-}
 
 std::string parser_errors(const nvonnxparser::IParser& parser) {
   std::string text;
@@ -63,9 +51,9 @@ void add_profiles(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config,
   for (const Profile& p : profiles) {
     nvinfer1::IOptimizationProfile* profile = builder.createOptimizationProfile();
     using Select = nvinfer1::OptProfileSelector;
-    if (!profile || !profile->setDimensions(input, Select::kMIN, dims(p.min)) ||
-        !profile->setDimensions(input, Select::kOPT, dims(p.opt)) ||
-        !profile->setDimensions(input, Select::kMAX, dims(p.max)) || config.addOptimizationProfile(profile) < 0)
+    if (!profile || !profile->setDimensions(input, Select::kMIN, dims_of(p.min)) ||
+        !profile->setDimensions(input, Select::kOPT, dims_of(p.opt)) ||
+        !profile->setDimensions(input, Select::kMAX, dims_of(p.max)) || config.addOptimizationProfile(profile) < 0)
       throw EngineError("TensorRT refuses the profile " + to_string(p.min) + ", " + to_string(p.opt) + ", " +
                         to_string(p.max));
   }
@@ -79,10 +67,7 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
   Monitor monitor(progress);
   std::unique_ptr<nvinfer1::IBuilder> builder(
       static_cast<nvinfer1::IBuilder*>(libraries.create_builder(&logger, NV_TENSORRT_VERSION)));
-  if (!builder) {
-    const std::string why = logger.take();
-    throw DeviceError("TensorRT cannot start: " + (why.empty() ? "it gives no reason" : with_mend(why)));
-  }
+  if (!builder) throw DeviceError(message_of("TensorRT cannot start", logger.take()));
 #if NV_TENSORRT_MAJOR >= 11
   constexpr uint32_t kFlags = 0;  // strongly typed always
 #else

@@ -1,7 +1,7 @@
 // ONNX to plan, through nvinfer1 and nvonnxparser.
 #pragma once
 
-#include "tensorrt/libraries.h"
+#include "tensorrt/loader.h"
 #include "tensorrt/versions.h"
 
 namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {

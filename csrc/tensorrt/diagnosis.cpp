@@ -4,13 +4,15 @@
 #include <array>
 #include <cctype>
 
+#include "error.h"
+
 namespace trtmtcnn::tensorrt {
 namespace {
 
 struct Cause {
-  const char* sign;  // in lower case
+  const char* sign;  // that is found in the message, in lower case
   const char* mend;
-  bool device;
+  bool device;  // or driver: not the model or plan
 };
 
 // cudaError numbers: https://docs.nvidia.com/cuda/cuda-runtime-api (cudaError_t).
@@ -53,9 +55,10 @@ const Cause* find_cause(const std::string& message) {
 
 }  // namespace
 
-std::string with_mend(const std::string& message) {
-  const Cause* cause = find_cause(message);
-  return cause ? message + " (" + cause->mend + ")" : message;
+std::string message_of(const std::string& what, const std::string& why) {
+  if (why.empty()) return what + ": TensorRT gives no reason";
+  const Cause* cause = find_cause(why);
+  return what + ": " + why + (cause ? " (" + std::string(cause->mend) + ")" : "");
 }
 
 bool is_out_of_memory(const std::string& message) {
@@ -67,6 +70,11 @@ bool is_out_of_memory(const std::string& message) {
 bool is_device_fault(const std::string& message) {
   const Cause* cause = find_cause(message);
   return cause && cause->device;
+}
+
+void fail(const std::string& what, const std::string& why) {
+  if (is_device_fault(why)) throw DeviceError(message_of(what, why));
+  throw EngineError(message_of(what, why));
 }
 
 }  // namespace trtmtcnn::tensorrt

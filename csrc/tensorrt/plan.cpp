@@ -1,34 +1,26 @@
 // Compiled once for each major version of TensorRT's headers, with TRTMTCNN_TENSORRT_MAJOR naming it.
 #include "tensorrt/plan.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "error.h"
+#include "runtime/cuda_driver.h"
 #include "tensorrt/diagnosis.h"
+#include "tensorrt/dims.h"
 #include "tensorrt/logger.h"
 
 namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {
 namespace {
 
-Shape shape_of(const nvinfer1::Dims& dims, const std::string& name) {
-  if (dims.nbDims == 2) return {dims.d[0], dims.d[1], 1, 1};
-  if (dims.nbDims != 4)
-    throw EngineError("the tensor \"" + name + "\" has neither four (n, c, h, w) nor two dimensions");
-  return {dims.d[0], dims.d[1], dims.d[2], dims.d[3]};
-}
-
-nvinfer1::Dims dims(const Shape& shape) {
-  nvinfer1::Dims d{};
-  d.nbDims = 4;
-  for (int i = 0; i < 4; ++i) d.d[i] = shape[i];
-  return d;
-}
-
 // What must live as long as any context does; destroyed last to first.
-struct Shared {
+struct LoadedPlan {
   std::shared_ptr<LoadedLibraries> libraries;
+  int gpu;  // -1: the calling thread's
   Logger logger;
   std::unique_ptr<nvinfer1::IRuntime> runtime;
   std::unique_ptr<nvinfer1::ICudaEngine> engine;
@@ -36,127 +28,148 @@ struct Shared {
   std::vector<TensorInfo> outputs;
 };
 
-// Scratch of which no shape's share is worth asking for: R-Net's and O-Net's batches change with every picture.
-constexpr int64_t kLittle = int64_t{64} << 20;
+// Up to so many bytes of scratch, a context asks for what any shape needs: asking TensorRT for what one shape needs
+// takes time, and R-Net's and O-Net's batches change with every picture.
+constexpr size_t kSmallScratch = size_t{64} << 20;
 
-class PlanContextImplementation final : public PlanContext {
+class PlanContext final : public Context {
  public:
-  explicit PlanContextImplementation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {
-    // Else each context would hold what the largest shape of its profile takes.
-    context_.reset(
-        shared_->engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
-    if (!context_) {
-      const std::string why = shared_->logger.take();
-      throw DeviceError("TensorRT cannot make an execution context: " +
-                        (why.empty() ? "out of GPU memory?" : with_mend(why)));
-    }
+  explicit PlanContext(std::shared_ptr<LoadedPlan> plan) : plan_(std::move(plan)) {
+    // The caller owns the scratch: else each context would hold what the largest shape of its profile takes.
+    context_.reset(plan_->engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
+    if (context_) return;
+    const std::string why = plan_->logger.take();
+    throw DeviceError(message_of("TensorRT cannot make an execution context", why.empty() ? "out of memory?" : why));
   }
 
-  std::vector<Shape> output_shapes(const Shape& input) override {
-    set_shape(input);
-    std::vector<Shape> shapes;
-    for (const TensorInfo& o : shared_->outputs)
-      shapes.push_back(shape_of(context_->getTensorShape(o.name.c_str()), o.name));
-    return shapes;
-  }
+  void use_stream(void* stream) override { stream_ = static_cast<cudaStream_t>(stream); }
 
-  int64_t scratch_bytes(const Shape& input) override {
-    set_shape(input);
+  size_t scratch_bytes(const Shape& input_shape) override {
+    set_shape(input_shape);
     return scratch_bytes_;
   }
 
-  void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* scratch,
-               int64_t scratch_bytes, void* stream) override {
+  void use_scratch(void* memory, size_t bytes) override { scratch_ = {memory, bytes}; }
+
+  void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) override {
     set_shape(input_shape);
-    if (scratch != scratch_ || scratch_bytes != given_bytes_) {
-      context_->setDeviceMemoryV2(scratch, scratch_bytes);
-      scratch_ = scratch;
-      given_bytes_ = scratch_bytes;
+    if (bound_scratch_ != scratch_) {
+      context_->setDeviceMemoryV2(scratch_.memory, static_cast<int64_t>(scratch_.bytes));
+      bound_scratch_ = scratch_;
     }
-    bool bound = context_->setInputTensorAddress(shared_->input.name.c_str(), input);
+    bool bound = context_->setInputTensorAddress(plan_->input.name.c_str(), input);
     for (size_t i = 0; i < outputs.size(); ++i)
-      bound = bound && context_->setTensorAddress(shared_->outputs[i].name.c_str(), outputs[i]);
-    if (!bound || !context_->enqueueV3(static_cast<cudaStream_t>(stream)))
-      throw DeviceError("TensorRT cannot run the engine: " + with_mend(shared_->logger.take()));
+      bound = bound && context_->setTensorAddress(plan_->outputs[i].name.c_str(), outputs[i]);
+    if (!bound || !context_->enqueueV3(stream_))
+      throw DeviceError(message_of("TensorRT cannot run the engine", plan_->logger.take()));
+  }
+
+  const std::vector<Shape>& output_shapes(const Shape& input_shape) override {
+    const auto found = output_shapes_.find(input_shape);
+    if (found != output_shapes_.end()) return found->second;
+    set_shape(input_shape);
+    std::vector<Shape> shapes;
+    for (const TensorInfo& o : plan_->outputs)
+      shapes.push_back(shape_of(context_->getTensorShape(o.name.c_str()), o.name));
+    return output_shapes_.emplace(input_shape, std::move(shapes)).first->second;
   }
 
  private:
-  void set_shape(const Shape& input) {
-    if (input == shape_) return;
-    if (!context_->setInputShape(shared_->input.name.c_str(), dims(input)))
-      throw EngineError("the engine was not built for an input of shape " + to_string(input) + ": " +
-                        shared_->logger.take() + "; run create_engines with a larger profile");
-    shape_ = input;
-    scratch_bytes_ = shared_->engine->getDeviceMemorySizeV2();  // for any shape
-    if (scratch_bytes_ <= kLittle) return;
-    const int64_t exact = static_cast<int64_t>(context_->updateDeviceMemorySizeForShapes());
+  struct Scratch {
+    void* memory = nullptr;
+    size_t bytes = 0;
+    bool operator==(const Scratch&) const = default;
+  };
+
+  void set_shape(const Shape& input_shape) {
+    if (input_shape == shape_) return;
+    if (!context_->setInputShape(plan_->input.name.c_str(), dims_of(input_shape)))
+      throw EngineError("the engine was not built for an input of shape " + to_string(input_shape) + ": " +
+                        plan_->logger.take() + "; run create_engines with a larger profile");
+    shape_ = input_shape;
+    scratch_bytes_ = static_cast<size_t>(plan_->engine->getDeviceMemorySizeV2());  // for any shape
+    if (scratch_bytes_ <= kSmallScratch) return;
+    const size_t exact = context_->updateDeviceMemorySizeForShapes();
     if (exact > 0) scratch_bytes_ = exact;  // 0 is an error
-    given_bytes_ = -1;
+    bound_scratch_.reset();                 // TensorRT wants it set again
   }
 
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<LoadedPlan> plan_;
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
-  Shape shape_{};
-  int64_t scratch_bytes_ = 0;  // for shape_
-  void* scratch_ = nullptr;    // that the context has, as many bytes as:
-  int64_t given_bytes_ = -1;   // none for shape_ yet
+  cudaStream_t stream_ = nullptr;
+  Shape shape_{};                         // that the context is set to
+  size_t scratch_bytes_ = 0;              // for that shape
+  Scratch scratch_;                       // what the caller gave
+  std::optional<Scratch> bound_scratch_;  // what the context has
+  std::map<Shape, std::vector<Shape>> output_shapes_;
 };
 
 class PlanImplementation final : public Plan {
  public:
-  explicit PlanImplementation(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  explicit PlanImplementation(std::shared_ptr<LoadedPlan> plan) : plan_(std::move(plan)) {
+    for (const Profile& profile : profiles())
+      for (size_t i = 0; i < largest_.size(); ++i) largest_[i] = std::max(largest_[i], profile.max[i]);
+  }
 
-  const TensorInfo& input() const override { return shared_->input; }
-  const std::vector<TensorInfo>& outputs() const override { return shared_->outputs; }
+  const TensorInfo& input() const override { return plan_->input; }
+  const std::vector<TensorInfo>& outputs() const override { return plan_->outputs; }
+  Shape largest_input() const override { return largest_; }
+
+  std::unique_ptr<Context> context() override {
+    const CurrentGpu current(plan_->gpu);
+    return std::make_unique<PlanContext>(plan_);
+  }
 
   std::vector<Profile> profiles() const override {
     std::vector<Profile> all;
     using Select = nvinfer1::OptProfileSelector;
-    const std::string& name = shared_->input.name;
-    for (int i = 0; i < shared_->engine->getNbOptimizationProfiles(); ++i) {
+    const std::string& name = plan_->input.name;
+    for (int i = 0; i < plan_->engine->getNbOptimizationProfiles(); ++i) {
       const auto shape = [&](Select which) {
-        return shape_of(shared_->engine->getProfileShape(name.c_str(), i, which), name);
+        return shape_of(plan_->engine->getProfileShape(name.c_str(), i, which), name);
       };
       all.push_back({shape(Select::kMIN), shape(Select::kOPT), shape(Select::kMAX)});
     }
     return all;
   }
 
-  int64_t device_memory() const override { return shared_->engine->getDeviceMemorySizeV2(); }
-
-  std::unique_ptr<PlanContext> context() override { return std::make_unique<PlanContextImplementation>(shared_); }
+  int64_t device_memory() const override { return plan_->engine->getDeviceMemorySizeV2(); }
 
  private:
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<LoadedPlan> plan_;
+  Shape largest_{};
 };
 
 }  // namespace
 
-std::shared_ptr<Plan> load_plan(std::shared_ptr<LoadedLibraries> libraries, std::span<const char> bytes) {
-  auto shared = std::make_shared<Shared>();
-  shared->libraries = std::move(libraries);
-  shared->runtime.reset(
-      static_cast<nvinfer1::IRuntime*>(shared->libraries->create_runtime(&shared->logger, NV_TENSORRT_VERSION)));
-  if (!shared->runtime) throw DeviceError("TensorRT cannot start: " + with_mend(shared->logger.take()));
-  shared->engine.reset(shared->runtime->deserializeCudaEngine(bytes.data(), bytes.size()));
-  if (!shared->engine) {
-    const std::string why = shared->logger.take();
-    const std::string message = "TensorRT cannot load the engine: " + with_mend(why);
-    if (is_device_fault(why)) throw DeviceError(message);
-    throw EngineError(message);
+std::shared_ptr<Plan> load_plan(std::shared_ptr<LoadedLibraries> libraries, std::span<const char> bytes, int gpu) {
+  const CurrentGpu current(gpu);
+  auto plan = std::make_shared<LoadedPlan>();
+  plan->libraries = std::move(libraries);
+  plan->gpu = gpu;
+  plan->runtime.reset(
+      static_cast<nvinfer1::IRuntime*>(plan->libraries->create_runtime(&plan->logger, NV_TENSORRT_VERSION)));
+  const std::string why = plan->logger.take();
+  if (!plan->runtime || is_device_fault(why)) {
+    // Where CUDA cannot start, TensorRT 10.15 returns a runtime all the same, whose every function crashes: its
+    // destructor, too.
+    static_cast<void>(plan->runtime.release());
+    throw DeviceError(message_of("TensorRT cannot start", why));
   }
-  nvinfer1::ICudaEngine& engine = *shared->engine;
+  plan->engine.reset(plan->runtime->deserializeCudaEngine(bytes.data(), bytes.size()));
+  if (!plan->engine) fail("TensorRT cannot load the engine", plan->logger.take());
+  nvinfer1::ICudaEngine& engine = *plan->engine;
   for (int i = 0; i < engine.getNbIOTensors(); ++i) {
     const char* name = engine.getIOTensorName(i);
     if (engine.getTensorDataType(name) != nvinfer1::DataType::kFLOAT)
       throw EngineError(std::string("the tensor \"") + name + "\" is not float32");
     TensorInfo info{name, shape_of(engine.getTensorShape(name), name)};
     if (engine.getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT)
-      shared->input = std::move(info);
+      plan->input = std::move(info);
     else
-      shared->outputs.push_back(std::move(info));
+      plan->outputs.push_back(std::move(info));
   }
-  return std::make_shared<PlanImplementation>(std::move(shared));
+  return std::make_shared<PlanImplementation>(std::move(plan));
 }
 
 }  // namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT

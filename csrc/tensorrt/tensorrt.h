@@ -43,26 +43,11 @@ struct Cancelled : std::exception {
   const char* what() const noexcept override { return "the build was cancelled"; }
 };
 
-// A plan on the GPU. Each context is for one thread at a time.
-class PlanContext {
+// A plan on a GPU. Its contexts read and write the GPU's memory.
+class Plan : public Engine {
  public:
-  virtual ~PlanContext() = default;
-  virtual std::vector<Shape> output_shapes(const Shape& input) = 0;
-  // Device memory that an input of this shape takes for what lies between the layers.
-  virtual int64_t scratch_bytes(const Shape& input) = 0;
-  // Device addresses; enqueued on the CUDA stream. `scratch`: as many bytes as scratch_bytes() says, or more.
-  virtual void enqueue(const Shape& input_shape, const void* input, std::span<void* const> outputs, void* scratch,
-                       int64_t scratch_bytes, void* stream) = 0;
-};
-
-class Plan {
- public:
-  virtual ~Plan() = default;
-  virtual const TensorInfo& input() const = 0;
-  virtual const std::vector<TensorInfo>& outputs() const = 0;
   virtual std::vector<Profile> profiles() const = 0;
   virtual int64_t device_memory() const = 0;  // scratch that any input takes at most, bytes
-  virtual std::unique_ptr<PlanContext> context() = 0;
 };
 
 class TensorRt {
@@ -76,10 +61,10 @@ class TensorRt {
   virtual std::string version() const = 0;  // of the library
   virtual bool is_rtx() const = 0;
 
-  // Parses ONNX and builds a plan. Throws EngineError with the parser's or builder's own words.
+  // Parses ONNX and builds a plan. Throws EngineError with the message of parser or builder.
   virtual BuildResult build(std::span<const char> onnx, const BuildOptions& options, Progress& progress) = 0;
-  // Throws EngineError where the plan is not one for this library and GPU.
-  virtual std::shared_ptr<Plan> load_plan(std::span<const char> plan) = 0;
+  // `gpu`: as BuildOptions::gpu. Throws EngineError where the plan is not one for this library and GPU.
+  virtual std::shared_ptr<Plan> load_plan(std::span<const char> plan, int gpu) = 0;
 };
 
 }  // namespace trtmtcnn::tensorrt

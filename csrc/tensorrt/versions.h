@@ -2,11 +2,11 @@
 // functions of two versions, which have the same names, are not merged into one by the linker.
 #pragma once
 
+#include "runtime/macros.h"
+
 #define nvinfer1 TRTMTCNN_TENSORRT_NAMESPACE(nvinfer1_)
 #define nvonnxparser TRTMTCNN_TENSORRT_NAMESPACE(nvonnxparser_)
-#define TRTMTCNN_TENSORRT_JOIN_(a, b) a##b
-#define TRTMTCNN_TENSORRT_JOIN(a, b) TRTMTCNN_TENSORRT_JOIN_(a, b)
-#define TRTMTCNN_TENSORRT_NAMESPACE(name) TRTMTCNN_TENSORRT_JOIN(name, TRTMTCNN_TENSORRT_MAJOR)
+#define TRTMTCNN_TENSORRT_NAMESPACE(name) TRTMTCNN_JOIN(name, TRTMTCNN_TENSORRT_MAJOR)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"

@@ -244,5 +244,5 @@ def test_refusals(arguments: list[object], said: str, code: int, folder: Path, t
 def test_detectors_that_cannot_be_made(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRT_MTCNN_ISA", "nonsense")
     done = mtcnn("detect", folder, "--output", tmp_path / "out", "--ray", "local", code=1)
-    assert 'no detector on the cluster: mtcnn.errors.DeviceError: TRT_MTCNN_ISA is "nonsense"' in done.stderr
+    assert 'no detector on the cluster: pytrt.exceptions.DeviceError: TRT_MTCNN_ISA is "nonsense"' in done.stderr
     shutil.rmtree(tmp_path / "out")

@@ -117,6 +117,132 @@ class TestOnTheGpu:
         assert (good.given_back, bad.given_back) == (1, 1)
         assert_same(detect(stages, good), detect(stages, photo))
 
+    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize(
+        ("address", "shape", "strides", "offset", "message"),
+        [
+            (0, (4, 4, 3), None, 0, "address of img's memory must be an address, got null"),
+            (0, (4, 4, 3), None, 4096, "address of img's memory must be an address, got null"),
+            (-4096, (4, 4, 3), None, 0, "address of img's memory must be an address"),
+            (1 << 63, (4, 4, 3), None, 0, "address of img's memory must be an address"),
+            (None, (4, 4, 3), None, (1 << 64) - 4096, "(begin|end) of img's memory must be an address"),
+            (None, (4, 4, 3), (1 << 62, 3, 1), 0, "(begin|end) of img's memory must be an address"),
+            (None, (2, 4, 3), ((1 << 63) - 1, 3, 1), 0, "(begin|end) of img's memory must be an address"),
+            (None, (-4, 4, 3), None, 0, r"shape \(-4, 4, 3\)"),
+            (None, (4, -4, 3), None, 0, r"shape \(4, -4, 3\)"),
+            (None, (-(1 << 63), 4, 3), (12, 3, 1), 0, "the shape"),
+            (None, (4, -(1 << 63), 3), (12, 3, 1), 0, "the shape"),
+            (None, (-4, -4, 3), (12, 3, 1), 0, "the shape"),
+            (None, (4, 4, -3), None, 0, "the shape"),
+            (None, (1 << 40, 4, 3), None, 0, "too large"),
+        ],
+    )
+    def test_numbers_that_describe_no_memory(
+        self,
+        address: int | None,
+        shape: Any,
+        strides: Any,
+        offset: int,
+        message: str,
+        version: Any,
+        photo: Image,
+        stages: pytrt.Stages,
+    ) -> None:
+        """By DLPack and by the CUDA array interface, which take the same numbers."""
+        where = photo.ctypes.data if address is None else address
+        lender = Lender(where, shape, strides, byte_offset=offset, version=version)
+
+        class Array:
+            __cuda_array_interface__: ClassVar[dict[str, Any]] = {
+                "shape": shape,
+                "typestr": "|u1",
+                "data": (where + offset if where else 0, False),
+                "strides": strides,
+                "version": 3,
+            }
+
+        for img in (lender, Array()):
+            with pytest.raises(ValueError, match=message if img is lender else "img"):
+                stages.load([img], [(10, 10)])
+        gc.collect()
+        assert lender.given_back == 1
+        assert_same(detect(stages, lend(photo)), detect(stages, photo))
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize("ndim", [-1, -(1 << 31), 65, (1 << 31) - 1])
+    def test_dimensions_without_a_shape(self, ndim: int, version: Any, photo: Image, stages: pytrt.Stages) -> None:
+        lender = lend(photo, version=version)
+        for lent in (lender._plain, lender._versioned):
+            lent.tensor.ndim = ndim
+        with pytest.raises(ValueError, match=f"an array of {ndim} dimensions"):
+            stages.load([lender], [(10, 10)])
+        for lent in (lender._plain, lender._versioned):
+            lent.tensor.ndim = 3
+            lent.tensor.shape = type(lent.tensor.shape)()
+        with pytest.raises(ValueError, match="lent without a shape, as an array of 3 dimensions"):
+            stages.load([lender], [(10, 10)])
+        gc.collect()
+        assert lender.given_back == 2
+
+    def test_capsule_of_another_device(self, photo: Image, stages: pytrt.Stages) -> None:
+        """The CPU's memory, say, which a GPU's kernel cannot read."""
+        for lies in ((CPU, 0), (CUDA, 1)):
+            lender = lend(photo, device=lies)
+            lender.device = (CUDA, 0)
+            with pytest.raises(ValueError, match=r"which img.__dlpack_device__\(\) does not name"):
+                stages.load([lender], [(10, 10)])
+
+    @pytest.mark.parametrize("device", [None, 5, (2,), (2, 0, 0), ("cuda", 0), (2, None), (2.0, 0)])
+    def test_no_device(self, device: Any, photo: Image, stages: pytrt.Stages) -> None:
+        lender = lend(photo)
+        lender.device = device
+        with pytest.raises(TypeError, match=r"__dlpack_device__\(\) must give \(type, number\)"):
+            stages.load([lender], [(10, 10)])
+        with pytest.raises(TypeError, match=r"__dlpack_device__\(\) must give \(type, number\)"):
+            is_on_gpu(lender)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"data": None},
+            {"data": (None, False)},
+            {"data": ("0x1000", False)},
+            {"data": (-1, False)},
+            {"data": (1 << 64, False)},
+            {"data": (0, False)},
+            {"data": (4096,)},
+            {"shape": None},
+            {"shape": 5},
+            {"shape": (4, 4)},
+            {"shape": (4, 4.5, 3)},
+            {"shape": (4, 1 << 70, 3)},
+            {"typestr": None},
+            {"typestr": []},
+            {"strides": (12, 3)},
+            {"strides": (12, 3, 1, 1)},
+            {"strides": (12, "3", 1)},
+            {"strides": (1 << 80, 3, 1)},
+            {"strides": 12},
+            {"stream": -1},
+            {"stream": 0},
+            {"stream": 1 << 64},
+            {"stream": "default"},
+            {"mask": object()},
+        ],
+    )
+    def test_interface_that_is_none(self, changes: Any, photo: Image, stages: pytrt.Stages) -> None:
+        good = {"shape": photo.shape, "typestr": "|u1", "data": (photo.ctypes.data, False), "version": 3}
+
+        class Array:
+            __cuda_array_interface__: ClassVar[Any] = good | changes
+
+        with pytest.raises((ValueError, TypeError), match="img"):
+            stages.load([Array()], [(10, 10)])
+        for wrong in ({}, 5, [], "data"):
+            Array.__cuda_array_interface__ = wrong
+            with pytest.raises(ValueError, match="__cuda_array_interface__ must hold typestr, shape and data"):
+                stages.load([Array()], [(10, 10)])
+
     def test_given_back_where_the_rest_of_the_call_is_wrong(self, photo: Image, stages: pytrt.Stages) -> None:
         lender = lend(photo)
         for sizes in ([(0, 10)], [(10, 10), (10, 10)]):
@@ -228,6 +354,48 @@ class TestOnTheCpu:
         duck: Any = Duck(np.zeros((3, 8, 8), np.uint8))
         with pytest.raises(ValueError, match="channels come last"):
             as_bgr(duck)
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"address": 0}, "got null"),
+            ({"address": 0, "byte_offset": 4096}, "got null"),
+            ({"shape": (-4, 4, 3)}, r"shape \(-4, 4, 3\)"),
+            ({"strides": (1 << 62, 3, 1)}, "the end of img's memory"),
+            ({"strides": (-(1 << 60), 3, 1)}, "the begin of img's memory"),
+            ({"byte_offset": (1 << 64) - 5}, "the begin of img's memory"),
+            ({"shape": (1 << 40, 1 << 40, 3)}, "the end of img's memory"),
+            ({"ndim": -1}, "an array of -1 dimensions"),
+            ({"ndim": 65}, "an array of 65 dimensions"),
+            ({"dtype": (1, 12)}, "items of 12 bits|data type"),
+            ({"dtype": (9, 8)}, "which NumPy lacks"),
+        ],
+    )
+    def test_descriptions_of_no_memory(self, changes: Any, message: str, version: Any, photo: Image) -> None:
+        """numpy.from_dlpack would read what lies there."""
+        ndim = changes.get("ndim", 3)
+        arguments = {"address": photo.ctypes.data, "shape": (4, 4, 3), "version": version, "device": (CPU, 0)}
+        lender: Any = Lender(**(arguments | {k: v for k, v in changes.items() if k != "ndim"}))
+        for lent in (lender._plain, lender._versioned):
+            lent.tensor.ndim = ndim
+        with pytest.raises(TypeError, match=rf"cannot be read: tests\.lender\.Lender lends NumPy nothing.*({message})"):
+            as_bgr(lender)
+        gc.collect()
+        assert lender.given_back == 1
+
+    @pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3)])
+    def test_an_empty_array_has_no_address(self, shape: tuple[int, ...]) -> None:
+        lender: Any = Lender(0, shape, device=(CPU, 0))
+        with pytest.raises(ValueError, match="is empty"):
+            as_bgr(lender)
+
+    @pytest.mark.parametrize("dtype", ["?", "i1", "u2", "i4", "i8", "f2", "f4", "f8", "c8", "c16"])
+    def test_every_dtype_as_numpy_reads_it(self, dtype: str) -> None:
+        array = np.arange(24).reshape(2, 3, 4).astype(dtype)[:, ::2, ::-1]
+        ours = pytrt.from_dlpack(Duck(array))
+        assert ours.dtype == array.dtype and ours.strides == array.strides and not ours.flags.writeable
+        np.testing.assert_array_equal(ours, np.from_dlpack(array))
 
     def test_torch(self, photo: Image, detector: TrtMtcnn) -> None:
         torch = pytest.importorskip("torch", reason="PyTorch is not installed")

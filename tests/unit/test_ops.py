@@ -507,7 +507,7 @@ def test_unknown_instruction_set(isa: str) -> None:
         done = with_isa(isa, "-c", code)
         assert done.returncode == 1
         last = done.stderr.splitlines()[-1]
-        assert last.startswith(f'mtcnn.errors.DeviceError: TRT_MTCNN_ISA is "{isa}"; on this machine it can be one of:')
+        assert last.startswith(f'pytrt.exceptions.DeviceError: TRT_MTCNN_ISA is "{isa}"; on this machine it can be one of:')
         assert last.endswith("baseline")
 
 

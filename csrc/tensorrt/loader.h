@@ -29,4 +29,7 @@ struct Implementation {
   Factory make;
 };
 
+// Called while this module is loaded, by each of the implementations that setup.py compiled; returns true.
+bool add_implementation(const Implementation& implementation);
+
 }  // namespace trtmtcnn::tensorrt

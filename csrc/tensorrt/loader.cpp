@@ -1,35 +1,31 @@
+#include "tensorrt/loader.h"
+
+#include <map>
 #include <string>
 #include <utility>
 
 #include "error.h"
-#include "tensorrt/libraries.h"
 
 namespace trtmtcnn::tensorrt {
 
-// Defined where the sources were compiled against those headers.
-#ifdef TRTMTCNN_TENSORRT_10
-extern const Implementation implementation_10;
-#endif
-#ifdef TRTMTCNN_TENSORRT_11
-extern const Implementation implementation_11;
-#endif
-
 namespace {
 
-std::vector<const Implementation*> implementations() {
-  std::vector<const Implementation*> all;
-#ifdef TRTMTCNN_TENSORRT_10
-  all.push_back(&implementation_10);
-#endif
-#ifdef TRTMTCNN_TENSORRT_11
-  all.push_back(&implementation_11);
-#endif
+// TensorRT-RTX 1.x has the classes of TensorRT 11.
+constexpr int kMajorOfRtx = 11;
+
+// By major version.
+std::map<int, Implementation>& implementations() {
+  static std::map<int, Implementation> all;
   return all;
 }
 
 bool names_rtx(const std::string& path) { return path.find("_rtx") != std::string::npos; }
 
 }  // namespace
+
+bool add_implementation(const Implementation& implementation) {
+  return implementations().emplace(implementation.major, implementation).second;
+}
 
 LoadedLibraries::LoadedLibraries(const Libraries& paths)
     : runtime(paths.runtime), parser(paths.parser), rtx(names_rtx(paths.runtime)) {
@@ -47,7 +43,7 @@ LoadedLibraries::LoadedLibraries(const Libraries& paths)
 
 std::vector<std::string> TensorRt::compiled_versions() {
   std::vector<std::string> versions;
-  for (const Implementation* i : implementations()) versions.emplace_back(i->version);
+  for (const auto& [major, implementation] : implementations()) versions.emplace_back(implementation.version);
   return versions;
 }
 
@@ -57,10 +53,9 @@ std::shared_ptr<TensorRt> TensorRt::load(const Libraries& paths) {
         "this build has no TensorRT support: it was built without TensorRT's headers. "
         "`make tensorrt-headers` gets them; then build again");
   auto libraries = std::make_shared<LoadedLibraries>(paths);
-  // TensorRT-RTX 1.x has the classes of TensorRT 11.
-  const int wanted = libraries->rtx ? 11 : libraries->major;
-  for (const Implementation* i : implementations())
-    if (i->major == wanted) return i->make(std::move(libraries));
+  const int wanted = libraries->rtx ? kMajorOfRtx : libraries->major;
+  const auto found = implementations().find(wanted);
+  if (found != implementations().end()) return found->second.make(std::move(libraries));
   std::string has;
   for (const std::string& v : compiled_versions()) has += (has.empty() ? "" : ", ") + v;
   throw DeviceError(paths.runtime + " needs TensorRT " + std::to_string(wanted) +
