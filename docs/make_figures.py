@@ -19,6 +19,7 @@ from mtcnn.cascade import Level, pyramid
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.engines.devices import cpu_device
 from mtcnn.params import PRESETS
+from pytrt import testing
 
 IMAGES = Path(__file__).resolve().parent / "images"
 ENGINES = Path(__file__).parents[1] / "build" / "figures"
@@ -94,7 +95,7 @@ def run_recipe(result: str) -> Picture:
 
 def draw_canvas(photo: Picture, levels: tuple[Level, ...]) -> Picture:
     """The first canvas, with each tile's frame."""
-    height, width, tiles = pytrt.pack_levels([(h, w) for h, w, _, _ in levels])[0]
+    height, width, tiles = testing.pack_levels([(h, w) for h, w, _, _ in levels])[0]
     canvas = np.full((height, width, 3), 40, np.uint8)
     frames = []
     for level, cell_y, cell_x, cells_y, cells_x, y, x in tiles:

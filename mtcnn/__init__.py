@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from mtcnn.errors import NoFaceError as NoFaceError
     from mtcnn.recognition.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier as FaceVerifier
-
-__version__ = "0.1.0"
+    from pytrt import __version__ as __version__
 
 _HOMES = {
     "MTCNN": "compat.mtcnn.detector",
@@ -61,6 +60,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "mtcnn":  # there without an import of its own, as in the package `mtcnn` on PyPI
         return importlib.import_module("mtcnn.mtcnn")
+    if name == "__version__":
+        return importlib.import_module("pytrt").__version__
     if name not in _HOMES:
         raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)
@@ -69,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, "__version__"])

@@ -185,8 +185,7 @@ class TrtMtcnn:
     def _batch_pixels(self) -> int:
         if self._device.on_gpu:
             return GPU_BATCH_PIXELS
-        alone = isinstance(self._device, pytrt.CpuDevice) and self._device.threads == 1
-        return ONE_THREAD_BATCH_PIXELS if alone else BATCH_PIXELS
+        return ONE_THREAD_BATCH_PIXELS if self._device.threads == 1 else BATCH_PIXELS
 
     def profile(
         self,

@@ -69,7 +69,7 @@ class Engine:
 
 @disjoint_base
 class Stages:
-    """The cascade's three stages on one device, with the set of boxes that goes from one to the next: C++'s TrtMtcnn."""
+    """C++'s TrtMtcnn: the three stages on one device, with the set of boxes that goes from one to the next."""
 
     def __init__(self, device: Device, pnet: Engine, rnet: Engine, onet: Engine) -> None: ...
     def load(

@@ -3,7 +3,8 @@
 
 Needs no network, no pytest, and of Python packages NumPy, OpenCV, Cython and setuptools; float16 engines need onnx and
 onnxconverter-common, too. Every part runs in a process of its own: one that fails, hangs or crashes is recorded, and
-the rest goes on. --emulate runs the parts on pytrt.EmulatedGpu, which tests this script on machines without a GPU.
+the rest goes on. --emulate runs the parts on pytrt.testing.EmulatedGpu: that tests this script on machines without a
+GPU.
 """
 
 from __future__ import annotations

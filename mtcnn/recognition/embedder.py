@@ -85,7 +85,7 @@ class FaceEmbedder:
         if self._fixed_batch > 0:
             self._batch = self._fixed_batch
         device = device or cpu_device()
-        if isinstance(device, pytrt.CudaDevice):
+        if device.on_gpu:
             data = embedder_plan(
                 data, self._shape(self._fixed_batch if self._fixed_batch > 0 else 1), self._batch, device.ordinal
             )

@@ -23,6 +23,7 @@ from mtcnn.engines.devices import cpu_device
 from mtcnn.engines.libraries import openvino_library
 from mtcnn.export.weights import read_content, read_weights
 from mtcnn.params import Params
+from pytrt import testing
 from tests.fuzz.choices import Choices
 from tests.support import weight_files
 
@@ -131,7 +132,7 @@ def native(data: bytes) -> None:
     sizes = lambda: [(c.pick((1, 12, 300, 2**24)), c.pick((1, 12, 300, 2**24))) for _ in range(c.whole(0, 9))]  # noqa: E731
     calls: list[Callable[[], Any]] = [
         lambda: pytrt.resize(c.image(), c.value(side), c.value(side), c.value(mode)),
-        lambda: pytrt.halve(c.image()),
+        lambda: testing.halve(c.image()),
         lambda: pytrt.crop_resize(c.image(), c.value(windows), c.value(side), c.value(mode)),
         lambda: pytrt.nms(
             c.value(lambda: c.reals(n, 4)),
@@ -142,7 +143,7 @@ def native(data: bytes) -> None:
             c.value(lambda: c.whole(0, 300)),
         ),
         lambda: pytrt.propose(c.value(plane(2)), c.value(plane(4)), c.value(c.real), c.value(c.real), c.value(c.real)),
-        lambda: pytrt.pack_levels(c.value(sizes), c.value(lambda: (128, 512)), c.value(lambda: c.whole(12, 600))),
+        lambda: testing.pack_levels(c.value(sizes), c.value(lambda: (128, 512)), c.value(lambda: c.whole(12, 600))),
         lambda: pytrt.warp_affine(c.image(), c.value(lambda: c.reals(2, 3)), c.value(side), c.value(side)),
     ]
     with only_documented_errors():
@@ -197,7 +198,7 @@ def networks(data: bytes) -> None:
         lambda: network(name)._engine.infer(c.value(lambda: c.reals(c.whole(0, 9), 3, side, side))),
         lambda: pytrt.PyTrtMtcnn(path, c.value(dims), c.value(dims), c.value(dims)),
         lambda: pytrt.CpuDevice(c.value(openvino_library), c.value(lambda: 1)),
-        lambda: pytrt.EmulatedGpu(c.value(openvino_library), c.value(lambda: 1)),
+        lambda: testing.EmulatedGpu(c.value(openvino_library), c.value(lambda: 1)),
         lambda: cpu_device(1).load_engine(c.value(lambda: b"no model"), c.value(lambda: c.pick(("fp32", "bf16")))),
         lambda: TrtMtcnn(c.value(engines), c.value(lambda: "cpu"), threads=c.value(lambda: 1)),
         lambda: pytrt.Stages(*(c.anything() for _ in range(4))),

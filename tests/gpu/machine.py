@@ -2,7 +2,7 @@
 
 unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
 
-TRT_MTCNN_EMULATE=1 runs the tests on pytrt.EmulatedGpu instead: that tests the tests, not the GPU.
+TRT_MTCNN_EMULATE=1 runs the tests on pytrt.testing.EmulatedGpu instead: that tests the tests, not the GPU.
 TRT_MTCNN_QUICK=1 makes fewer calls; TRT_MTCNN_PRECISIONS=fp32 leaves float16 out.
 """
 

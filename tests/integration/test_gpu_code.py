@@ -17,6 +17,7 @@ from mtcnn import TrtMtcnn
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.engines.libraries import openvino_library
 from mtcnn.params import PRESETS
+from pytrt import testing
 from tests.support import pictures
 from tests.support.emulated import emulated_detector
 
@@ -73,8 +74,8 @@ def mixed(astronaut: Image, face: Image) -> list[Image]:
 
 
 def test_is_the_gpus_code(gpu: TrtMtcnn, detector: TrtMtcnn) -> None:
-    assert isinstance(gpu._device, pytrt.EmulatedGpu)
-    assert not isinstance(detector._device, pytrt.EmulatedGpu)
+    assert isinstance(gpu._device, testing.EmulatedGpu)
+    assert not isinstance(detector._device, testing.EmulatedGpu)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -220,7 +221,7 @@ def test_a_picture_that_is_sent_in_pieces(threads: int, detector: TrtMtcnn, face
 def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) -> None:
     """Not only the end: the boxes after every stage."""
     cpu = pytrt.CpuDevice(openvino_library(), 1)
-    emulated = pytrt.EmulatedGpu(openvino_library(), 1)
+    emulated = testing.EmulatedGpu(openvino_library(), 1)
     sets = []
     for device in (cpu, emulated):
         nets = [load_engine(engines[network], device, network) for network in NETWORKS]
@@ -246,7 +247,7 @@ def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) ->
 def test_squares_without_a_pixel(engines: dict[str, Any], face: Image) -> None:
     """A further look at a tenth of a box of a few pixels may have none: fewer crops than boxes."""
     sets = []
-    for device in (pytrt.CpuDevice(openvino_library(), 1), pytrt.EmulatedGpu(openvino_library(), 1)):
+    for device in (pytrt.CpuDevice(openvino_library(), 1), testing.EmulatedGpu(openvino_library(), 1)):
         stages = pytrt.Stages(device, *(load_engine(engines[network], device, network) for network in NETWORKS))
         img = pictures.scaled(face, 60)
         stages.load([img], [img.shape[:2]], whole_pixels=True, looks=[0.1, 1.0])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn.engines import models_folder
+from pytrt import testing
 from tests.reference import cascade, nets, resize
 from tests.reference.nms import nms
 
@@ -71,7 +72,7 @@ def differences(seed: int, rounds: int) -> Iterator[tuple[str, float]]:
     for _ in range(rounds):
         # Widths around the vector lengths of every instruction set, and their remainders.
         img = noise(rng, *rng.integers(1, 90, 2))
-        yield "halve", difference(pytrt.halve(img), resize.halve(img))
+        yield "halve", difference(testing.halve(img), resize.halve(img))
         for mode in MODES:
             height, width = rng.integers(1, 120, 2).tolist()
             plain = plain_resize(img, height, width, mode)

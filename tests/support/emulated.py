@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-import pytrt
 from mtcnn import TrtMtcnn
 from mtcnn.engines.libraries import openvino_library
+from pytrt import testing
 
 
 def emulated_detector(**arguments: Any) -> TrtMtcnn:
-    """TrtMtcnn(device="cpu", ...), on pytrt.EmulatedGpu in place of the CPU."""
-    with mock.patch("mtcnn.detector.cpu_device", lambda threads: pytrt.EmulatedGpu(openvino_library(), threads)):
+    """TrtMtcnn(device="cpu", ...), on testing.EmulatedGpu in place of the CPU."""
+    with mock.patch("mtcnn.detector.cpu_device", lambda threads: testing.EmulatedGpu(openvino_library(), threads)):
         return TrtMtcnn(device="cpu", **arguments)

@@ -1,6 +1,6 @@
 """Pictures that other libraries hold, by DLPack and the CUDA array interface.
 
-The GPU's side runs on pytrt.EmulatedGpu, whose GPU memory is the CPU's.
+The GPU's side runs on testing.EmulatedGpu, whose GPU memory is the CPU's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.engines.libraries import openvino_library
 from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
 from mtcnn.params import make_params
+from pytrt import testing
 from tests.support import pictures
 from tests.support.dlpack_array import BFLOAT, CPU, CUDA, FLOAT, MANAGED, Lender
 
@@ -32,7 +33,7 @@ def lend(img: NDArray[Any], **changes: Any) -> Lender:
 
 @pytest.fixture(scope="module")
 def stages(engines: dict[str, Any]) -> pytrt.Stages:
-    device = pytrt.EmulatedGpu(openvino_library(), 1)
+    device = testing.EmulatedGpu(openvino_library(), 1)
     return pytrt.Stages(device, *(load_engine(engines[network], device, network) for network in NETWORKS))
 
 
@@ -379,7 +380,7 @@ class TestOnTheCpu:
         lender: Any = Lender(**(arguments | {k: v for k, v in changes.items() if k != "ndim"}))
         for lent in (lender._plain, lender._versioned):
             lent.tensor.ndim = ndim
-        with pytest.raises(TypeError, match=rf"cannot be read: tests\.lender\.Lender lends NumPy nothing.*({message})"):
+        with pytest.raises(TypeError, match=rf"cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing.*({message})"):
             as_bgr(lender)
         gc.collect()
         assert lender.given_back == 1

@@ -20,6 +20,7 @@ from mtcnn import EngineError, FaceAligner, TrtMtcnn, draw_faces, find_central_f
 from mtcnn.engines import NETWORKS, engine_problem, load_engine, read_engine
 from mtcnn.engines.devices import cpu_device
 from mtcnn.engines.libraries import openvino_library
+from pytrt import testing
 from tests.conftest import ROOT
 
 HUGE = 10**400
@@ -40,11 +41,11 @@ STAGES = pytrt.Stages.__new__(pytrt.Stages)  # arguments are looked at first
         (lambda n: pytrt.nms([[0, 0, 1, 1]], [n], 0.5), "scores"),
         (lambda n: pytrt.nms([[0, 0, 1, n]], [1], 0.5), "boxes"),
         (lambda n: pytrt.nms([[0, 0, 1, 1]], [1], 0.5, groups=[n]), "groups"),
-        (lambda n: pytrt.pack_levels([(n, 12)]), "height of a level"),
-        (lambda n: pytrt.pack_levels([(12, 12)], [n]), "widths"),
-        (lambda n: pytrt.pack_levels([(12, 12)], max_height=n), "max_height"),
+        (lambda n: testing.pack_levels([(n, 12)]), "height of a level"),
+        (lambda n: testing.pack_levels([(12, 12)], [n]), "widths"),
+        (lambda n: testing.pack_levels([(12, 12)], max_height=n), "max_height"),
         (lambda n: pytrt.CpuDevice(openvino_library(), n), "threads"),
-        (lambda n: pytrt.EmulatedGpu(openvino_library(), n), "threads"),
+        (lambda n: testing.EmulatedGpu(openvino_library(), n), "threads"),
         (lambda n: pytrt.CudaDevice("", "", n), "ordinal"),
         (lambda n: STAGES.load([IMG], [(n, 5)]), "height in sizes"),
         (lambda n: STAGES.pnet([], 0.5, 0.5, 0.5, n), "keep"),
@@ -115,7 +116,7 @@ def test_windows_far_outside(window: Any) -> None:
 
 def test_levels_of_more_tiles_than_memory_holds() -> None:
     with pytest.raises(ValueError, match="levels are too large"):
-        pytrt.pack_levels([(2**24, 2**24)], [12], 12)
+        testing.pack_levels([(2**24, 2**24)], [12], 12)
 
 
 def test_levels_that_would_take_hours(engines: dict[str, Path]) -> None:
@@ -128,7 +129,7 @@ def test_levels_that_would_take_hours(engines: dict[str, Path]) -> None:
 
 
 def test_levels_of_more_rows_and_columns_than_memory_holds(engines: dict[str, Path]) -> None:
-    device = pytrt.EmulatedGpu(openvino_library(), 1)
+    device = testing.EmulatedGpu(openvino_library(), 1)
     stages = pytrt.Stages(device, *(load_engine(engines[net], device) for net in NETWORKS))
     stages.load([IMG], [IMG.shape[:2]])
     with pytest.raises(MemoryError):
@@ -270,9 +271,9 @@ TABLE = memoryview(np.full((3, 4), 20, np.uint8))
     [
         (lambda table: TrtMtcnn(table), "engines"),
         (lambda table: FaceAligner(table), "size"),
-        (lambda table: pytrt.pack_levels(table), "levels"),
-        (lambda table: pytrt.pack_levels([table]), r"levels\[0\]"),
-        (lambda table: pytrt.pack_levels([(12, 12)], table), "widths"),
+        (lambda table: testing.pack_levels(table), "levels"),
+        (lambda table: testing.pack_levels([table]), r"levels\[0\]"),
+        (lambda table: testing.pack_levels([(12, 12)], table), "widths"),
         (lambda table: STAGES.load(table, [(5, 5)]), "images"),
         (lambda table: STAGES.load([IMG], table), "sizes"),
         (lambda table: STAGES.load([IMG], [(5, 5)], looks=table), "looks"),
@@ -294,7 +295,7 @@ def test_a_batch_in_a_memoryview(detector: TrtMtcnn) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: pytrt.pack_levels([(12, 12), (12,)]), r"levels\[1\] must be \(height, width\), got 1 values"),
+        (lambda: testing.pack_levels([(12, 12), (12,)]), r"levels\[1\] must be \(height, width\), got 1 values"),
         (lambda: STAGES.load([IMG], [(5, 5, 3)]), r"sizes\[0\] must be \(height, width\), got 3 values"),
         (lambda: STAGES.pnet([(0, 20, 30)], 0.5, 0.5, 0.5, 10), r"levels\[0\] must be \(frame, .*, got 3 values"),
         (lambda: pytrt.nms([1, 2, 3], [1], 0.5), r"boxes must have the shape \(n, 4\), got \(3,\)"),

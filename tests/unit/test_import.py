@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import sys
 import pytest
 
 import mtcnn
+import pytrt
+from mtcnn import errors
 from tests.conftest import ROOT
 
 HEAVY = (
@@ -90,13 +93,21 @@ def test_star_import_and_unknown_names() -> None:
 
 
 def test_version_is_that_of_the_project() -> None:
-    # by hand: Python 3.10 has no tomllib
-    found = re.search(r'^version = "([^"]+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert found is not None
-    assert mtcnn.__version__ == found[1]
+    """Written once, in pytrt/__init__.py."""
+    assert mtcnn.__version__ == pytrt.__version__ == importlib.metadata.version("trt-mtcnn")
+    assert not re.search(r'^version = "', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert "__version__" in dir(mtcnn)
+
+
+def test_errors_need_no_native_module() -> None:
+    loaded = run("from mtcnn import DeviceError; import sys; print(*sys.modules)").split()
+    assert "pytrt" in loaded and not {"numpy", "pytrt._pytrt"} & set(loaded)
 
 
 def test_errors_are_a_family() -> None:
     for name in ("EngineError", "DeviceError", "ClosedError"):
         assert issubclass(getattr(mtcnn, name), mtcnn.MtcnnError)
+        assert getattr(mtcnn, name) is getattr(errors, name) is getattr(pytrt, name)
+    assert mtcnn.MtcnnError is errors.MtcnnError is pytrt.MtcnnError
+    assert issubclass(pytrt.BuildCancelled, pytrt.MtcnnError)
     assert not issubclass(mtcnn.MtcnnError, ValueError)

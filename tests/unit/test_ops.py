@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import pytrt
 from mtcnn.cascade import pyramid
+from pytrt import testing
 from tests.conftest import ROOT
 from tests.reference import resize
 from tests.reference.nms import nms
@@ -381,16 +382,16 @@ class TestHalve:
     @given(seed=SEEDS, height=st.integers(1, 140), width=st.integers(1, 140))
     def test_as_plain(self, seed: int, height: int, width: int) -> None:
         img = picture(seed, height, width)
-        np.testing.assert_array_equal(pytrt.halve(img), resize.halve(img))
+        np.testing.assert_array_equal(testing.halve(img), resize.halve(img))
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 3), (1, 1001), (1001, 1), (33, 65)])
     def test_sizes(self, size: tuple[int, int]) -> None:
         img = picture(1, *size)
-        np.testing.assert_array_equal(pytrt.halve(img), resize.halve(img))
+        np.testing.assert_array_equal(testing.halve(img), resize.halve(img))
 
     def test_rounds_halves_up(self) -> None:
         blocks = np.array([[0, 0, 0, 1, 0, 1, 1, 1], [0, 1, 0, 1, 1, 1, 255, 255]], np.uint8)
-        assert pytrt.halve(np.repeat(blocks[:, :, np.newaxis], 3, axis=2))[0, :, 0].tolist() == [0, 1, 1, 128]
+        assert testing.halve(np.repeat(blocks[:, :, np.newaxis], 3, axis=2))[0, :, 0].tolist() == [0, 1, 1, 128]
 
 
 def cells(n: int) -> int:
@@ -401,7 +402,7 @@ def check_packing(levels: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Every cell of every level once, in tiles that lie apart on the canvases; their sizes."""
     covered = [np.zeros((cells(h), cells(w)), np.uint8) for h, w in levels]
     sizes = []
-    for height, width, tiles in pytrt.pack_levels(levels):
+    for height, width, tiles in testing.pack_levels(levels):
         painted = np.zeros((height, width), np.uint8)
         for level, cell_y, cell_x, cells_y, cells_x, y, x in tiles:
             assert cells_y > 0 and cells_x > 0
@@ -456,7 +457,7 @@ class TestPackLevels:
 
     @pytest.mark.parametrize("levels", [[], [(11, 500)], [(500, 11), (1, 1)]])
     def test_nothing_to_see(self, levels: list[tuple[int, int]]) -> None:
-        assert pytrt.pack_levels(levels) == []
+        assert testing.pack_levels(levels) == []
 
     @pytest.mark.parametrize("minsize", [20, 40])
     @pytest.mark.parametrize("size", [(480, 640), (640, 480), (720, 1280), (1080, 1920), (1920, 1080), (2160, 3840)])
@@ -469,7 +470,7 @@ class TestPackLevels:
         seen: Counter[tuple[int, int]] = Counter()
         for _ in range(1000):
             height, width = rng.integers(60, 2200, 2).tolist()
-            seen.update((h, w) for h, w, _ in pytrt.pack_levels(levels_of(height, width, rng.uniform(20, 80))))
+            seen.update((h, w) for h, w, _ in testing.pack_levels(levels_of(height, width, rng.uniform(20, 80))))
         assert len(seen) < 100
         assert all(h <= 512 and w <= 512 for h, w in seen)
 
@@ -507,7 +508,9 @@ def test_unknown_instruction_set(isa: str) -> None:
         done = with_isa(isa, "-c", code)
         assert done.returncode == 1
         last = done.stderr.splitlines()[-1]
-        assert last.startswith(f'pytrt.exceptions.DeviceError: TRT_MTCNN_ISA is "{isa}"; on this machine it can be one of:')
+        assert last.startswith(
+            f'pytrt.exceptions.DeviceError: TRT_MTCNN_ISA is "{isa}"; on this machine it can be one of:'
+        )
         assert last.endswith("baseline")
 
 
