@@ -21,6 +21,7 @@ from mtcnn.errors import ClosedError
 from mtcnn.images import as_bgr
 from mtcnn.params import DEFAULT_PRESET, make_params
 from mtcnn.serving.connection import Connection, connect, import_tritonclient
+from mtcnn.serving.deadline import Deadline
 from mtcnn.serving.errors import RequestRefusedError, ServerUnavailableError, ServingError
 
 __all__ = ["Client"]
@@ -44,8 +45,9 @@ class Client:
         model: the name of the model.
         shared_memory: hand pictures over in memory that the server maps, instead of sending them: for a server on the
             same machine that sees this process's /dev/shm (in docker ``--ipc=host``).
-        timeout: seconds that the server may take for an answer.
+        timeout: seconds that a call may wait for the server, from connecting to the last byte of the answer.
         concurrency: requests that ``detect_batch`` has under way at once; the server makes batches of them.
+        max_bytes: of an answer; a face takes 60.
 
     Raises:
         MtcnnError: tritonclient is not installed: ``pip install 'trt-mtcnn[triton]'``.
@@ -61,6 +63,7 @@ class Client:
         shared_memory: bool = False,
         timeout: float = 10.0,
         concurrency: int = 8,
+        max_bytes: int = 16_000_000,
     ) -> None:
         checks.choice(protocol, "protocol", tuple(PROTOCOLS))
         if url is None:
@@ -72,7 +75,9 @@ class Client:
             raise ValueError(f"model must be the name of a model, got {model!r}")
         timeout = checks.number(timeout, "timeout", 0, 1e6, open_ends=True)
         shared_memory = checks.flag(shared_memory, "shared_memory")
+        self._timeout = timeout
         self._concurrency = checks.whole(concurrency, "concurrency", 1, 1024)
+        max_bytes = checks.whole(max_bytes, "max_bytes", 10_000, (1 << 31) - 1)
         self._configuration = {
             "url": url,
             "protocol": protocol,
@@ -80,9 +85,10 @@ class Client:
             "shared_memory": shared_memory,
             "timeout": timeout,
             "concurrency": self._concurrency,
+            "max_bytes": max_bytes,
         }
-        self._new = partial(connect, protocol, url, model, timeout, shared_memory)
-        self._new_brief = partial(connect, protocol, url, model, min(timeout, 1.0), False)
+        self._new = partial(connect, protocol, url, model, timeout, shared_memory, max_bytes)
+        self._new_brief = partial(connect, protocol, url, model, min(timeout, 1.0), False, max_bytes)
         self._idle: list[Connection] = []
         self._parents: list[Connection] = []
         self._mapped: list[str] = []  # shared memory that the server has, and no connection any more
@@ -106,7 +112,7 @@ class Client:
         Raises:
             ServerUnavailableError, ServerTimeoutError, ModelNotReadyError: no answer, and why.
             RequestRefusedError: the server refuses the picture: no picture, or too large.
-            ServingError: the server failed.
+            ServingError: the server failed, or does not answer as Triton does.
             ClosedError: after :meth:`close`.
             TypeError, ValueError: a wrong argument.
         """
@@ -182,19 +188,21 @@ class Client:
 
     def _call(self, work: Callable[[Connection], Result]) -> Result:
         self._check_open()
+        deadline = Deadline(self._timeout)
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = self._new()
         used = connection.used
         try:
-            return self._work(connection, work)
+            return self._work(connection, work, deadline)
         except ServerUnavailableError:
             if not used:  # else it may be the connection that is gone, or its shared memory unknown
                 raise
-        return self._work(self._new(), work)
+        return self._work(self._new(), work, deadline)
 
-    def _work(self, connection: Connection, work: Callable[[Connection], Result]) -> Result:
+    def _work(self, connection: Connection, work: Callable[[Connection], Result], deadline: Deadline) -> Result:
+        connection.deadline = deadline
         keep = False
         try:
             result = work(connection)

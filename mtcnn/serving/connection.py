@@ -1,7 +1,7 @@
 """One connection to Triton Inference Server, used by one thread at a time.
 
-tritonclient puts requests together and takes answers apart. Its own HTTP transport is not used: it is bound to the
-thread that made it, and a client is to serve any.
+tritonclient puts requests together. Its own HTTP transport is not used: it is bound to the thread that made it, and a
+client is to serve any. Nor does it take answers apart: it believes them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import mmap
 import os
 import uuid
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn.errors import MtcnnError
+from mtcnn.runtime.text import printable
+from mtcnn.serving.answers import OUTPUTS, Answer, faces_of, read_grpc_answer, read_http_answer, read_problem
+from mtcnn.serving.deadline import Deadline
 from mtcnn.serving.errors import (
     ModelNotReadyError,
     RequestRefusedError,
@@ -26,10 +30,13 @@ from mtcnn.serving.errors import (
     ServerUnavailableError,
     ServingError,
 )
+from mtcnn.serving.http_exchange import HttpAnswer, HttpExchange, TooLongError
 
 __all__ = ["Connection", "GrpcConnection", "HttpConnection", "connect", "import_tritonclient"]
 
-OUTPUTS = ("dets", "landmarks", "count")
+Result = TypeVar("Result")
+
+MOST_MESSAGE = 500  # characters of what a server says that are told
 
 # Refusals by the codes of gRPC, and those of HTTP that Triton answers with.
 _KINDS: dict[str, type[ServingError]] = {
@@ -62,9 +69,11 @@ def import_tritonclient(protocol: str) -> Any:
     return module
 
 
-def connect(protocol: str, url: str, model: str, timeout: float, shared_memory: bool) -> Connection:
+def connect(
+    protocol: str, url: str, model: str, timeout: float, shared_memory: bool, max_bytes: int = 16_000_000
+) -> Connection:
     kind = HttpConnection if protocol == "http" else GrpcConnection
-    return kind(url, model, timeout, shared_memory)
+    return kind(url, model, timeout, shared_memory, max_bytes)
 
 
 class Region:
@@ -98,14 +107,18 @@ class Region:
 class Connection(ABC):
     """What the two protocols have in common.
 
+    Whatever a server answers, its methods return what they promise or raise a ServingError.
+
     Attributes:
         used: whether the server has answered before.
+        deadline: of the call under way, whatever it asks of the server.
     """
 
     protocol: str
 
-    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool) -> None:
-        self.url, self.model, self.timeout = url, model, timeout
+    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool, max_bytes: int) -> None:
+        self.url, self.model, self.max_bytes = url, model, max_bytes
+        self.deadline = Deadline(timeout)
         self.used = False
         self._shared_memory = shared_memory
         self._region: Region | None = None
@@ -121,17 +134,14 @@ class Connection(ABC):
         else:
             tensor.set_data_from_numpy(data)
         outputs = [self._module.InferRequestedOutput(name) for name in OUTPUTS]
-        answer = self.infer([tensor], outputs, parameters)
-        dets, landmarks, count = (answer.as_numpy(output) for output in OUTPUTS)
-        try:
-            n = int(count[0, 0])
-            # Copies, that may be written to and do not keep the whole answer.
-            faces = dets[0, :n].astype(np.float32), landmarks[0, :n].astype(np.float32)
-            if faces[0].shape != (n, 5) or faces[1].shape != (n, 10):
-                raise ValueError
-        except (TypeError, IndexError, ValueError):
-            raise ServingError(f"model {self.model!r} at {self.url} does not answer as mtcnn's does") from None
-        return faces
+        request_id = self.new_id()
+        options = {"outputs": outputs, "parameters": parameters, "request_id": request_id}
+        return self._checked(lambda: faces_of(self.infer([tensor], options), request_id))
+
+    @staticmethod
+    def new_id() -> str:
+        """Of a request: the answer to another one has another."""
+        return uuid.uuid4().hex
 
     def close(self) -> str | None:
         """Disconnect, without a word to the server: the name of the shared memory that it still maps."""
@@ -170,8 +180,22 @@ class Connection(ABC):
             old.memory.close()
         return region
 
+    def _checked(self, read: Callable[[], Result]) -> Result:
+        """What is read from the server; whatever is wrong with it is a ServingError."""
+        try:
+            return read()
+        except ServingError:
+            raise
+        except TimeoutError:
+            raise self._late() from None
+        except TooLongError:
+            raise self._too_long() from None
+        except Exception as error:
+            why = str(error) or type(error).__name__
+            raise ServingError(f"{self.url} does not answer as Triton's {self.model!r} does: {_brief(why)}") from error
+
     @abstractmethod
-    def infer(self, inputs: list[Any], outputs: list[Any], parameters: dict[str, Any]) -> Any: ...
+    def infer(self, inputs: list[Any], options: dict[str, Any]) -> Answer: ...
 
     @abstractmethod
     def is_ready(self) -> bool:
@@ -187,6 +211,7 @@ class Connection(ABC):
     def disconnect(self) -> None: ...
 
     def _refusal(self, status: str, message: str) -> ServingError:
+        message = _brief(message)
         if "Unable to find shared memory region" in message:  # the server was started again since it was told of it
             kind: type[ServingError] = ServerUnavailableError
         elif "shared memory" in message:
@@ -210,29 +235,29 @@ class Connection(ABC):
         return ServerUnavailableError(f"no Triton server answers at {self.url} ({self.protocol}): {why}")
 
     def _late(self) -> ServerTimeoutError:
-        return ServerTimeoutError(f"{self.url} did not answer within {self.timeout:g} seconds")
+        return ServerTimeoutError(f"{self.url} did not answer within {self.deadline.seconds:g} seconds")
+
+    def _too_long(self) -> ServingError:
+        return ServingError(f"{self.url} answers with more than {self.max_bytes} bytes (max_bytes)")
 
 
 class HttpConnection(Connection):
     protocol = "http"
 
-    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool) -> None:
-        super().__init__(url, model, timeout, shared_memory)
+    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool, max_bytes: int) -> None:
+        super().__init__(url, model, timeout, shared_memory, max_bytes)
         host, _, port = url.rpartition(":")
-        self._http = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout)
+        self._http = HttpExchange(host.strip("[]"), int(port), max_bytes)
         self._client = self._module.InferenceServerClient
 
-    def infer(self, inputs: list[Any], outputs: list[Any], parameters: dict[str, Any]) -> Any:
-        body, head = self._client.generate_request_body(inputs, outputs=outputs, parameters=parameters)
+    def infer(self, inputs: list[Any], options: dict[str, Any]) -> Answer:
+        body, head = self._client.generate_request_body(inputs, **options)
         headers = {} if head is None else {"Inference-Header-Content-Length": str(head)}
-        answer, length = self._post(f"/v2/models/{quote(self.model, safe='')}/infer", body, headers)
-        try:
-            return self._client.parse_response_body(answer, header_length=None if length is None else int(length))
-        except (ValueError, KeyError, TypeError):
-            raise ServingError(f"{self.url} does not answer as Triton does") from None
+        answer = self._post(f"/v2/models/{quote(self.model, safe='')}/infer", body, headers)
+        return read_http_answer(answer.body, answer.headers)
 
     def is_ready(self) -> bool:
-        return self._ask("GET", f"/v2/models/{quote(self.model, safe='')}/ready")[0] == 200
+        return self._ask("GET", f"/v2/models/{quote(self.model, safe='')}/ready").status == 200
 
     def register(self, name: str, key: str, size: int) -> None:
         what = {"key": key, "offset": 0, "byte_size": size}
@@ -244,45 +269,43 @@ class HttpConnection(Connection):
     def disconnect(self) -> None:
         self._http.close()
 
-    def _post(self, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> tuple[bytes, str | None]:
-        status, answer, length = self._ask("POST", path, body, headers or {})
-        if status != 200:
-            try:
-                message = str(json.loads(answer)["error"])
-            except (ValueError, KeyError, TypeError):
-                message = f"{status} {http.client.responses.get(status, '')}".strip()
-            raise self._refusal(str(status), message)
-        return answer, length
+    def _post(self, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> HttpAnswer:
+        answer = self._ask("POST", path, body, headers)
+        if answer.status != 200:
+            raise self._refusal(str(answer.status), read_problem(answer.body) or answer.reason)
+        return answer
 
-    def _ask(
-        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
-    ) -> tuple[int, bytes, str | None]:
-        try:
-            self._http.request(method, path, body, headers or {})
-            with self._http.getresponse() as response:
-                return response.status, response.read(), response.headers.get("Inference-Header-Content-Length")
-        except TimeoutError:
-            raise self._late() from None
-        except (OSError, http.client.HTTPException) as error:
-            raise self._away(getattr(error, "strerror", None) or str(error) or type(error).__name__) from None
+    def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> HttpAnswer:
+        def ask() -> HttpAnswer:
+            try:
+                return self._http.ask(method, path, body, headers or {}, self.deadline)
+            except TimeoutError:
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                raise self._away(_brief(why)) from None
+
+        return self._checked(ask)
 
 
 class GrpcConnection(Connection):
     protocol = "grpc"
 
-    # Large pictures; and a channel that shares its state with no other, so that a new one tries at once.
+    # A channel that shares its state with no other, so that a new one tries at once; large pictures; and answers that
+    # are no larger unpacked than they came: of the ways to compress them it takes none (bit 0: identity).
     _CHANNEL = (
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_receive_message_length", -1),
         ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.compression_enabled_algorithms_bitset", 1),
     )
 
-    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool) -> None:
-        super().__init__(url, model, timeout, shared_memory)
-        self._client = self._module.InferenceServerClient(url, channel_args=[*self._CHANNEL])
+    def __init__(self, url: str, model: str, timeout: float, shared_memory: bool, max_bytes: int) -> None:
+        super().__init__(url, model, timeout, shared_memory, max_bytes)
+        limit = ("grpc.max_receive_message_length", max_bytes)
+        self._client = self._module.InferenceServerClient(url, channel_args=[*self._CHANNEL, limit])
 
-    def infer(self, inputs: list[Any], outputs: list[Any], parameters: dict[str, Any]) -> Any:
-        return self._call("infer", self.model, inputs, outputs=outputs, parameters=parameters)
+    def infer(self, inputs: list[Any], options: dict[str, Any]) -> Answer:
+        return read_grpc_answer(self._call("infer", self.model, inputs, **options).get_response())
 
     def is_ready(self) -> bool:
         return bool(self._call("is_model_ready", self.model))
@@ -299,8 +322,19 @@ class GrpcConnection(Connection):
     def _call(self, method: str, *args: Any, **options: Any) -> Any:
         from tritonclient.utils import InferenceServerException
 
-        try:
-            return getattr(self._client, method)(*args, client_timeout=self.timeout, **options)
-        except InferenceServerException as error:
-            status = str(error.status()).rpartition(".")[2]
-            raise self._refusal(status, error.message()) from None
+        def call() -> Any:
+            try:
+                return getattr(self._client, method)(*args, client_timeout=self.deadline.left(), **options)
+            except InferenceServerException as error:
+                status, message = str(error.status()).rpartition(".")[2], str(error.message())
+                if "CLIENT: Received message larger" in message:  # gRPC on this side says so
+                    raise TooLongError from None
+                raise self._refusal(status, message) from None
+
+        return self._checked(call)
+
+
+def _brief(text: str) -> str:
+    """What a server says, as part of an error's line."""
+    text = printable(text[:MOST_MESSAGE])
+    return text if len(text) <= MOST_MESSAGE else f"{text[: MOST_MESSAGE - 1]}…"

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import triton_python_backend_utils as pb_utils
 
+from mtcnn.runtime.text import printable
+
 __all__ = ["answer_each", "read_parameters", "refuse"]
 
 Item = TypeVar("Item")
@@ -71,7 +73,7 @@ def refuse(error: Exception) -> Any:
     text = str(error) or type(error).__name__
     if len(text) > MOST_MESSAGE:
         text = text[: MOST_MESSAGE - 1] + "…"
-    text = "".join(c if c.isprintable() else "?" for c in text)  # no lone surrogate is
+    text = printable(text)[:MOST_MESSAGE]
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(text, code))
 
 
