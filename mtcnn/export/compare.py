@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,4 +137,6 @@ def runs_natively(converted: Converted) -> bool:
 
 
 def _difference(a: Array, b: Array) -> float:
-    return float(np.abs(a - b).max(initial=0))
+    with np.errstate(invalid="ignore"):
+        difference = float(np.abs(a - b).max(initial=0))
+    return math.inf if math.isnan(difference) else difference  # max() passes over NaN

@@ -131,7 +131,7 @@ class Hdf5Object:
                 info.take(1)
                 info.take(8 if info.whole(1) & 1 else 0)
                 if info.whole(8) != _NOWHERE:
-                    raise WeightsError("it keeps its groups in heaps, as Keras does not: h5repack --low=0 --high=0")
+                    raise WeightsError("it keeps its groups in heaps, as Keras does not: save it again with Keras")
         return links
 
     def find(self, path: str) -> Hdf5Object | None:
@@ -153,7 +153,7 @@ class Hdf5Object:
                 info.take(1)
                 info.take(2 if info.whole(1) & 1 else 0)
                 if info.whole(8) != _NOWHERE:
-                    raise WeightsError("it keeps attributes in heaps, as Keras does not: h5repack --low=0 --high=0")
+                    raise WeightsError("it keeps attributes in heaps, as Keras does not: save it again with Keras")
         return None
 
     def array(self) -> Array:

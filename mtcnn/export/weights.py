@@ -163,10 +163,13 @@ def _files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     files: list[Path] = []
     for i, given in enumerate(paths):
         path = checks.path(given, f"paths[{i}]")
-        if not path.is_dir():
-            files.append(path)
-            continue
-        inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
+        try:
+            if not path.is_dir():
+                files.append(path)
+                continue
+            inside = sorted(p for p in path.iterdir() if p.name.endswith(SUFFIXES) and p.is_file())
+        except OSError as error:
+            raise WeightsError(f"cannot read {path}: {error.strerror or error}") from error
         if not inside:
             raise WeightsError(f"{path} holds no weights: no file that ends in {', '.join(SUFFIXES)}")
         files += inside

@@ -25,6 +25,7 @@ from mtcnn.export.weights import read_content, read_weights
 from mtcnn.params import Params
 from pytrt import testing
 from tests.fuzz.choices import Choices
+from tests.fuzz.weight_structures import hdf5, onnx_fields, pickles, zips
 from tests.support import weight_files
 
 DOCUMENTED = (ValueError, TypeError, MtcnnError, MemoryError)
@@ -270,9 +271,9 @@ def models(data: bytes) -> None:
 
 
 def weights(data: bytes) -> None:
-    """Files of weights with some bytes changed, to the readers of our own; HDF5 is left to its library."""
+    """Files of weights with some bytes changed."""
     c = Choices(data)
-    kind = c.pick(("npy", "lz4", "zip", "legacy"))
+    kind = c.pick(("npy", "lz4", "zip", "legacy", "h5", "onnx"))
     content = weight_file(kind)
     if c.whole(0, 2):  # most of the bytes are weights; the pickles are told before and after
         content = mutated(c, content[:2000]) + content[2000:]
@@ -283,7 +284,7 @@ def weights(data: bytes) -> None:
             assert found.network in NETWORKS and all(array.dtype == np.float32 for array in found.arrays())
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=6)
 def weight_file(kind: str) -> bytes:
     pnet = read_weights([models_folder() / "pnet.onnx"])["pnet"]
     tensors = weight_files.torch_tensors(pnet)
@@ -291,6 +292,10 @@ def weight_file(kind: str) -> bytes:
         return weight_files.mtcnn_0({"pnet": pnet})
     if kind == "lz4":
         return weight_files.mtcnn_1(pnet)
+    if kind == "h5":
+        return weight_files.keras_2(pnet)
+    if kind == "onnx":
+        return (models_folder() / "pnet.onnx").read_bytes()
     return weight_files.torch_zip(tensors) if kind == "zip" else weight_files.torch_legacy(tensors)
 
 
@@ -329,5 +334,9 @@ def json_value(c: Choices, depth: int = 0) -> Any:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (detect, faces, native, stage, networks, files, models, weights)
+    target.__name__: target
+    for target in (
+        *(detect, faces, native, stage, networks, files, models),
+        *(weights, pickles, zips, hdf5, onnx_fields),
+    )
 }

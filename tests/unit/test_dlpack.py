@@ -380,7 +380,9 @@ class TestOnTheCpu:
         lender: Any = Lender(**(arguments | {k: v for k, v in changes.items() if k != "ndim"}))
         for lent in (lender._plain, lender._versioned):
             lent.tensor.ndim = ndim
-        with pytest.raises(TypeError, match=rf"cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing.*({message})"):
+        with pytest.raises(
+            TypeError, match=rf"cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing.*({message})"
+        ):
             as_bgr(lender)
         gc.collect()
         assert lender.given_back == 1

@@ -111,6 +111,8 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
         read_weights([tmp_path / "gone.h5"])
     with pytest.raises(WeightsError, match="holds no weights"):
         read_weights([tmp_path])
+    with pytest.raises(WeightsError, match="cannot read .*: File name too long"):
+        read_weights(["a" * 5000])
     with pytest.raises(TypeError, match=r"paths\[0\]"):
         read_weights([3])  # type: ignore[list-item]
 
