@@ -133,6 +133,7 @@ def test_faces_of_many_sizes(preset: str, face: Image, agree: Check) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize(("x", "y"), [(-60, 40), (300, 40), (140, -50), (140, 230), (-50, -40), (310, 220)])
+@pytest.mark.slow
 def test_faces_over_the_border(x: int, y: int, preset: str, face: Image, agree: Check) -> None:
     canvas = pictures.gradient(350, 420)
     pictures.paste(canvas, pictures.scaled(face, 180), x, y)
@@ -148,6 +149,7 @@ def test_many_faces(preset: str, face: Image, agree: Check) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("size", [(900, 1500), (1500, 900), (721, 1281), (200, 2000)])
+@pytest.mark.slow
 def test_shrunk_pictures(size: tuple[int, int], preset: str, face: Image, agree: Check) -> None:
     canvas = pictures.gradient(*size)
     pictures.paste(canvas, pictures.scaled(face, 180), 120, 10)
@@ -186,6 +188,7 @@ def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcn
 
 
 @pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.slow
 def test_batches(preset: str, astronaut: Image, face: Image, detector: TrtMtcnn) -> None:
     images = [
         astronaut,

@@ -18,6 +18,8 @@ from benchmarks.speed.floor import machine_peak
 from benchmarks.speed.footprint import footprints, import_times
 from mtcnn import TrtMtcnn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -30,6 +30,8 @@ from tests.support.command import command, environment, lines, mtcnn
 from tests.support.embedders import make_embedder
 from tests.support.pictures import paste
 
+pytestmark = pytest.mark.slow
+
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 
 

@@ -102,6 +102,7 @@ def test_the_commands_are_understood(document: str, workplace: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.slow
 def test_the_commands_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
     """Each line of a shell example that calls mtcnn, one after the other, as a reader would type them."""
     for name in ("mtcnn", "python"):

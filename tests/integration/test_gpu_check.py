@@ -18,6 +18,8 @@ import pytrt
 from mtcnn.engines import NETWORKS, models_folder
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 CHECK = ROOT / "benchmarks" / "gpu" / "check.py"
 
 

@@ -121,6 +121,7 @@ def test_synthetic_pictures(img: Image, preset: str, gpu: TrtMtcnn, detector: Tr
 
 
 @pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.slow
 def test_more_candidates_than_there_is_room_for(preset: str, gpu: TrtMtcnn, detector: TrtMtcnn, face: Image) -> None:
     """The backend notices, makes room, and runs the stage again."""
     img = pictures.noise(160, 150, grain=2, seed=7)

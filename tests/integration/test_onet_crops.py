@@ -12,6 +12,8 @@ from mtcnn import TrtMtcnn
 from tests.support import pictures
 from tests.support.emulated import emulated_detector
 
+pytestmark = pytest.mark.slow
+
 Image = NDArray[np.uint8]
 SCALES = (0.8, 1.0)
 

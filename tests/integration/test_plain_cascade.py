@@ -12,6 +12,8 @@ from tests.conftest import DATA, ROOT, read_picture
 from tests.reference import cascade as reference
 from tests.support.pictures import noise
 
+pytestmark = pytest.mark.slow
+
 PICTURES = ["docs/images/astronaut.jpg", "docs/images/astronaut-detected.jpg"]
 
 

@@ -26,6 +26,8 @@ HEAD = """
 import os, signal, sys, threading, time
 import cv2, numpy as np
 from mtcnn import DeviceError, TrtMtcnn
+
+pytestmark = pytest.mark.slow
 img = cv2.imread("docs/images/astronaut.jpg")
 large = np.tile(img, (5, 5, 1))
 """

@@ -21,6 +21,8 @@ from mtcnn.engines import models_folder
 from tests.reference import cascade, nets
 from tests.support.emulated import emulated_detector
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 

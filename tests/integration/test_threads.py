@@ -20,6 +20,8 @@ from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.engines.devices import cpu_device
 from tests.support import pictures
 
+pytestmark = pytest.mark.slow
+
 Image = NDArray[np.uint8]
 Call = tuple[Image, dict[str, Any]]
 

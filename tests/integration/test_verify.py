@@ -15,6 +15,8 @@ from tests.conftest import DATA, ROOT, need
 from tests.support.embedders import expected, make_embedder
 from tests.support.pictures import paste
 
+pytestmark = pytest.mark.slow
+
 BLACK = np.zeros((80, 120, 3), np.uint8)
 
 

@@ -18,6 +18,8 @@ from tests.conftest import ROOT
 from tests.integration.test_cli import command, environment, interruptible, lines, make_film, mtcnn
 from tests.support.cameras import camera
 
+pytestmark = pytest.mark.slow
+
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 
 

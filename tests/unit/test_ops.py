@@ -485,6 +485,7 @@ def with_isa(isa: str, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+@pytest.mark.slow
 def test_each_instruction_set(isa: str) -> None:
     done = with_isa(isa, "-m", "tests.support.compare_ops")
     if f'TRT_MTCNN_ISA is "{isa}"; on this machine' in done.stderr:

@@ -14,6 +14,7 @@ pytrt\._pytrt\.(Device|Engine)\.__init__
 """
 
 
+@pytest.mark.slow
 def test_the_stubs_describe_the_native_module(tmp_path: Path) -> None:
     """Same names, same signatures, same defaults: what type checkers and editors say of pytrt is true."""
     allowlist = tmp_path / "allowlist"
