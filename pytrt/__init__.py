@@ -13,6 +13,7 @@ from pytrt.exceptions import DeviceError as DeviceError
 from pytrt.exceptions import EngineError as EngineError
 from pytrt.exceptions import MtcnnError as MtcnnError
 from pytrt.import_name import require_own_mtcnn
+from pytrt.versions import __version__ as __version__
 
 if TYPE_CHECKING:
     from pytrt._pytrt import BuildProgress as BuildProgress
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from pytrt._pytrt import tensorrt_versions as tensorrt_versions
     from pytrt._pytrt import usable_cores as usable_cores
     from pytrt._pytrt import warp_affine as warp_affine
-
-__version__ = "0.1.0"  # of the distribution: pyproject.toml and mtcnn read it here
 
 require_own_mtcnn()  # PyTrtMtcnn and the commands need it
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import re
+import runpy
 import shutil
 import subprocess
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-TENSORRT_MAJORS = (10, 11)  # that csrc/tensorrt compiles against
+# Run as a file: its package is what is to be built.
+TENSORRT_MAJORS = runpy.run_path(str(Path(__file__).parent.parent / "pytrt" / "versions.py"))["TENSORRT_MAJORS"]
 TENSORRT_FOLDERS = (
     "/usr/local/tensorrt*",
     "/opt/tensorrt*",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mtcnn.backends.plain_cascade import Networks
 from mtcnn.engines import NETWORKS, models_folder
+from mtcnn.files import read_regular
 
 __all__ = ["BACKENDS", "load"]
 
@@ -49,7 +50,7 @@ def _keras_model(path: Path) -> Any:
     from mtcnn.export.keras_models import make_model
     from mtcnn.export.weights import read_content
 
-    (weights,) = read_content(path.read_bytes(), str(path))
+    (weights,) = read_content(read_regular(path), str(path))
     return make_model(weights)
 
 
@@ -64,7 +65,7 @@ def _nchw(outputs: Mapping[str, Array]) -> Mapping[str, Array]:
 def _onnxruntime(path: Path, threads: int) -> Run:
     from mtcnn.export.compare import session
 
-    network = session(path.read_bytes(), threads)
+    network = session(read_regular(path), threads)
     names = [output.name for output in network.get_outputs()]
     return lambda data: dict(zip(names, network.run(names, {"data": data}), strict=True))
 
@@ -82,7 +83,7 @@ def _engine(path: Path, threads: int, native: bool) -> Run:
     from mtcnn.engines.libraries import openvino_library
 
     device = pytrt.CpuDevice("" if native else openvino_library(), threads, native=native)
-    infer: Run = device.load_engine(path.read_bytes()).infer
+    infer: Run = device.load_engine(read_regular(path)).infer
     return infer
 
 

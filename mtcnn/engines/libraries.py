@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mtcnn.errors import DeviceError
 from mtcnn.runtime import variables
+from pytrt.versions import TENSORRT_MAJORS
 
 __all__ = ["TensorRtLibraries", "openvino_library", "tensorrt_libraries"]
 
@@ -18,7 +19,7 @@ __all__ = ["TensorRtLibraries", "openvino_library", "tensorrt_libraries"]
 _TENSORRT = {
     "tensorrt": (
         ("libnvinfer.so", "libnvonnxparser.so"),
-        (11, 10),
+        TENSORRT_MAJORS,
         "tensorrt_libs",
         "pip install tensorrt-cu13, or NVIDIA's apt packages libnvinfer10 and libnvonnxparsers10",
     ),

@@ -15,7 +15,7 @@ from mtcnn.engines.devices import device_of_flavour
 from mtcnn.engines.networks import NETWORKS
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
-from mtcnn.files import replacing
+from mtcnn.files import read_regular, replacing
 from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def read_model(path: Path) -> bytes:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         mend = "run create_engines to make it" if what != "model" else "check the folder of models"
         raise EngineError(f"there is no {what} {path}: {mend}") from None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from mtcnn.engines.libraries import tensorrt_libraries
 from mtcnn.engines.settings import BuildSettings, Report
 from mtcnn.errors import DeviceError, EngineError
-from mtcnn.files import replacing
+from mtcnn.files import read_regular, replacing
+from mtcnn.runtime.threads import starting_threads
 
 if TYPE_CHECKING:
     import pytrt
@@ -137,7 +138,8 @@ def _in_thread(build: Callable[[], T], progress: _Progress, network: str, report
 
     thread = threading.Thread(target=work, name=f"build-{network}")
     try:
-        thread.start()
+        with starting_threads("end other work"):
+            thread.start()
         while not ended.wait(0.02):
             if report:
                 for name, done, steps in progress.phases()[:1]:
@@ -155,7 +157,7 @@ def _in_thread(build: Callable[[], T], progress: _Progress, network: str, report
 
 def _read_cache(path: Path | None) -> bytes:
     try:
-        return path.read_bytes() if path else b""
+        return read_regular(path) if path else b""
     except OSError:
         return b""  # a build without it is only slower
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytrt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.pipeline.read import Picture, Source, UnreadableError, read_source
+from mtcnn.runtime.threads import starting_threads
 
 __all__ = ["Array", "Detected", "SourceT", "detect_pictures"]
 
@@ -52,7 +53,8 @@ def detect_pictures(
     waiting: deque[Future[list[Result]]] = deque()
     try:
         for group in _groups(pictures):
-            waiting.append(threads.submit(_work_on, detector, group, work))
+            with starting_threads("use fewer (--jobs 1)"):
+                waiting.append(threads.submit(_work_on, detector, group, work))
             if len(waiting) > jobs + 1:
                 yield from waiting.popleft().result()
         while waiting:

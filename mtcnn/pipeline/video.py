@@ -23,6 +23,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.draw import draw_faces
 from mtcnn.errors import MtcnnError
 from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.threads import starting_threads
 
 __all__ = ["Film", "FilmWriter", "VideoResult", "Window", "run_through"]
 
@@ -234,9 +235,10 @@ def run_through(
     ]
     result = VideoResult()
     began = time.perf_counter()
-    for thread in threads:
-        thread.start()
     try:
+        with starting_threads("end other work"):
+            for thread in threads:
+                thread.start()
         while (one := seen.get()) is not None:
             result.pictures += 1
             result.faces += len(one.dets)
@@ -255,7 +257,8 @@ def run_through(
         for thread in threads:
             _drain(read)
             _drain(seen)
-            thread.join()
+            if thread.ident is not None:  # started
+                thread.join()
         result.seconds = time.perf_counter() - began
         with ExitStack() as closing:
             for close in (film.close, *(sink.close for sink in sinks)):

@@ -15,6 +15,7 @@ from mtcnn import checks
 from mtcnn.align import height_width
 from mtcnn.engines.devices import cpu_device
 from mtcnn.errors import DeviceError, EngineError
+from mtcnn.files import read_regular
 from mtcnn.recognition.embedder_plan import embedder_plan
 
 __all__ = ["FaceEmbedder"]
@@ -70,7 +71,7 @@ class FaceEmbedder:
     ) -> None:
         self._path = Path(os.fsdecode(model))
         try:
-            data = self._path.read_bytes()
+            data = read_regular(self._path)
         except OSError as error:
             raise EngineError(f"cannot read the embedder {self._path}: {error.strerror or error}") from error
         said = _read_model(self._path)

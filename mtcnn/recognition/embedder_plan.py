@@ -10,7 +10,7 @@ from mtcnn.engines import engines_folder
 from mtcnn.engines.devices import machine_flavour
 from mtcnn.engines.tensorrt import tensorrt
 from mtcnn.errors import EngineError
-from mtcnn.files import locked, replacing
+from mtcnn.files import locked, read_regular, replacing
 
 __all__ = ["embedder_plan"]
 
@@ -40,7 +40,7 @@ def embedder_plan(model: bytes, least: Shape, batch: int, gpu: int = 0, flavour:
     path = folder / f"{name}.plan"
     with locked(folder):
         if path.exists():
-            return path.read_bytes()
+            return read_regular(path)
         most = (batch, *least[1:])
         plan, _ = library.build(model, [(least, most, most)], gpu=gpu if gpus else -1)
         _write(path, plan)

@@ -20,6 +20,7 @@ from mtcnn import checks
 from mtcnn.errors import ClosedError
 from mtcnn.images import as_bgr
 from mtcnn.params import DEFAULT_PRESET, make_params
+from mtcnn.runtime.threads import starting_threads
 from mtcnn.serving.connection import Connection, connect, import_tritonclient
 from mtcnn.serving.deadline import Deadline
 from mtcnn.serving.errors import RequestRefusedError, ServerUnavailableError, ServingError
@@ -146,7 +147,9 @@ class Client:
         pool = ThreadPoolExecutor(self._concurrency, "mtcnn-client")
         try:
             for i, img in enumerate(images):
-                waiting.append(pool.submit(self._detect, *_request(img, f"images[{i}]"), parameters))
+                request = _request(img, f"images[{i}]")
+                with starting_threads("give a smaller concurrency"):
+                    waiting.append(pool.submit(self._detect, *request, parameters))
                 if len(waiting) > self._concurrency:
                     take()
             while waiting:

@@ -18,7 +18,7 @@ from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS, to_channels_last
 from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.tensorrt import build_tensorrt
 from mtcnn.errors import DeviceError, MtcnnError
-from mtcnn.files import locked
+from mtcnn.files import locked, read_regular
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, make_params
 from mtcnn.serving.config import ModelConfig, Tensor
 
@@ -253,7 +253,7 @@ def _check_ours(root: Path) -> None:
 
 def _check_model(model: Path) -> None:
     try:
-        record = json.loads((model / _RECORD).read_bytes())
+        record = json.loads(read_regular(model / _RECORD))
         digests = {str(path): str(digest) for path, digest in record["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise MtcnnError(f"{model} was not written by mtcnn triton: choose another folder, or --force") from None
@@ -264,7 +264,7 @@ def _check_model(model: Path) -> None:
     }
     found.pop(_RECORD, None)
     for name in sorted(found.keys() | digests.keys()):
-        if name not in found or name not in digests or _digest(found[name].read_bytes()) != digests[name]:
+        if name not in found or name not in digests or _digest_of_file(found[name]) != digests[name]:
             raise MtcnnError(f"{model / name} is not as mtcnn triton wrote it: keep it elsewhere, then --force")
 
 
@@ -296,6 +296,14 @@ def _replace(root: Path, models: Mapping[str, Files]) -> None:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _digest_of_file(path: Path) -> str | None:
+    """None where it is no file, or cannot be read."""
+    try:
+        return _digest(read_regular(path))
+    except OSError:
+        return None
 
 
 def _digest(data: bytes) -> str:

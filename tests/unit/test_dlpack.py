@@ -380,9 +380,8 @@ class TestOnTheCpu:
         lender: Any = Lender(**(arguments | {k: v for k, v in changes.items() if k != "ndim"}))
         for lent in (lender._plain, lender._versioned):
             lent.tensor.ndim = ndim
-        with pytest.raises(
-            TypeError, match=rf"cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing.*({message})"
-        ):
+        said = rf"cannot be read: tests\.support\.dlpack_array\.Lender lends NumPy nothing.*({message})"
+        with pytest.raises(TypeError, match=said):
             as_bgr(lender)
         gc.collect()
         assert lender.given_back == 1

@@ -93,7 +93,7 @@ def test_star_import_and_unknown_names() -> None:
 
 
 def test_version_is_that_of_the_project() -> None:
-    """Written once, in pytrt/__init__.py."""
+    """Written once, in pytrt/versions.py."""
     assert mtcnn.__version__ == pytrt.__version__ == importlib.metadata.version("trt-mtcnn")
     assert not re.search(r'^version = "', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert "__version__" in dir(mtcnn)

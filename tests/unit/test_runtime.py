@@ -1,17 +1,24 @@
-"""csrc/runtime/: threads that the system does not start, libraries that are none, who includes what."""
+"""csrc/runtime/ and mtcnn/runtime/: threads that the system does not start, files that are none, who includes what."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import pytrt
-from mtcnn import DeviceError
+from mtcnn import MTCNN, DeviceError, EngineError, FaceEmbedder, MtcnnError, TrtMtcnn, create_engines
+from mtcnn.engines import models_folder
+from mtcnn.engines.tensorrt import _read_cache
+from mtcnn.serving.repository import _RECORD, MODELS, _check_ours
 from tests.conftest import ROOT
 
 # Address space for the interpreter as it stands and some threads' stacks, not for 500 of them.
@@ -143,3 +150,122 @@ class TestFloors:
             str(p.relative_to(ROOT / "csrc")) for p in (ROOT / "csrc").rglob("*.*") if "getenv(" in p.read_text()
         }
         assert readers == {"runtime/environment.cpp", "runtime/environment.h"}
+
+
+class TestPythonThreadsThatDoNotStart:
+    def refused(self, code: str) -> list[str]:
+        """What is printed where the system starts no further thread."""
+        return run(f"""
+import threading
+from pathlib import Path
+from mtcnn.engines.tensorrt import _in_thread
+from mtcnn.pipeline import pictures, video
+from mtcnn.pipeline.read import Found
+
+detector = TrtMtcnn(device='cpu', threads=1)
+photo = Path("docs/images/astronaut.jpg").resolve()
+class Film:
+    fps, pictures = 25.0, 5
+    def read(self):
+        return np.zeros((60, 60, 3), np.uint8)
+    def close(self):
+        print("closed")
+if os.getuid() == 0:
+    os.setuid(65534)  # there is no limit for root
+resource.setrlimit(resource.RLIMIT_NPROC, (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+try:
+    {code}
+except MtcnnError as error:
+    print(type(error).__name__, error)
+assert threading.active_count() == 1
+""").splitlines()
+
+    def test_of_pictures(self) -> None:
+        said = self.refused("list(pictures.detect_pictures(detector, [Found(photo, photo)] * 40, print, 2))")
+        assert len(said) == 1 and said[0].startswith("DeviceError no further thread can be started: use fewer")
+
+    def test_of_a_film(self) -> None:
+        said = self.refused("video.run_through(Film(), detector, [], None)")
+        assert said[0] == "closed"
+        assert said[1].startswith("DeviceError no further thread can be started")
+
+    def test_of_a_build(self) -> None:
+        said = self.refused("_in_thread(lambda: 1, pytrt.BuildProgress(), 'pnet', None)")
+        assert said[0].startswith("DeviceError no further thread can be started")
+
+
+@pytest.fixture
+def no_waiting() -> Iterator[None]:
+    """Whoever waits for a pipe's writer is interrupted."""
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError("it waits")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe"])
+class TestFilesThatAreNone:
+    """Pipes are waited for, devices have no end: both are refused before they are read."""
+
+    def make(self, path: Path, kind: str) -> Path:
+        if kind == "device":
+            path.symlink_to("/dev/zero")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            pipe = Path(tempfile.mkdtemp(dir=path.parents[1]), "pipe")
+            os.mkfifo(pipe)
+            path.symlink_to(pipe)
+        return path
+
+    def test_engines(self, kind: str, engines: dict[str, Path], tmp_path: Path) -> None:
+        bad = self.make(tmp_path / "pnet.engine", kind)
+        shutil.copy(f"{engines['pnet']}.json", f"{bad}.json")
+        with pytest.raises(EngineError, match="cannot read the engine .*pnet.engine: it is no regular file"):
+            TrtMtcnn([bad, engines["rnet"], engines["onet"]])
+        with pytest.raises(EngineError, match="it is no regular file"):
+            pytrt.PyTrtMtcnn(bad)
+
+    def test_descriptions_of_engines(self, kind: str, engines: dict[str, Path], tmp_path: Path) -> None:
+        copy = Path(shutil.copy(engines["pnet"], tmp_path / "pnet.engine"))
+        self.make(tmp_path / "pnet.engine.json", kind)
+        with pytest.raises(EngineError, match=r"pnet.engine.json: it is no regular file"):
+            pytrt.PyTrtMtcnn(copy)
+
+    def test_models(self, kind: str, tmp_path: Path) -> None:
+        models = tmp_path / "models"
+        shutil.copytree(models_folder(), models)
+        (models / "rnet.onnx").unlink()
+        self.make(models / "rnet.onnx", kind)
+        with pytest.raises(EngineError, match="cannot read the model .*rnet.onnx: it is no regular file"):
+            create_engines(tmp_path / "engines", models=models, flavour="cpu")
+
+    def test_embedders(self, kind: str, tmp_path: Path) -> None:
+        with pytest.raises(EngineError, match="cannot read the embedder .*: it is no regular file"):
+            FaceEmbedder(self.make(tmp_path / "embedder.onnx", kind))
+
+    def test_timing_caches(self, kind: str, tmp_path: Path) -> None:
+        """A build without one is only slower."""
+        assert _read_cache(self.make(tmp_path / "timing.cache", kind)) == b""
+
+    def test_weights_of_older_code(self, kind: str, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="it is no regular file"):
+            MTCNN(weights_file=self.make(tmp_path / "mtcnn_weights.npy", kind))
+
+    def test_model_repositories(self, kind: str, tmp_path: Path) -> None:
+        model = tmp_path / next(iter(MODELS))
+        model.mkdir()
+        self.make(model / _RECORD, kind)
+        with pytest.raises(MtcnnError, match="was not written by mtcnn triton"):
+            _check_ours(tmp_path)
+        (model / _RECORD).unlink()
+        (model / _RECORD).write_text('{"files": {"config.pbtxt": "0"}}')
+        self.make(model / "config.pbtxt", kind)
+        with pytest.raises(MtcnnError, match=r"config.pbtxt is not as mtcnn triton wrote it"):
+            _check_ours(tmp_path)

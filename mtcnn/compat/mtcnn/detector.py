@@ -8,7 +8,6 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from mtcnn.compat.mtcnn.exceptions import InvalidImage
 from mtcnn.compat.mtcnn.images import decode_bgr, is_file, swap_red_and_blue
 from mtcnn.compat.mtcnn.stages import StageONet, StagePNet, StageRNet
 from mtcnn.detector import TrtMtcnn
+from mtcnn.files import read_regular
 from mtcnn.images import as_bgr, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET
 
@@ -284,7 +284,7 @@ def _check_weights(weights_file: Any) -> None:
         content = weights_file.read()
     elif isinstance(weights_file, (str, os.PathLike)):
         try:
-            content = Path(weights_file).read_bytes()
+            content = read_regular(weights_file)
         except FileNotFoundError:
             stages = " or ".join(map(repr, _COMMON_STAGES))
             raise FileNotFoundError(

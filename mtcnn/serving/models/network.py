@@ -10,6 +10,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from mtcnn.engines.devices import cpu_device
+from mtcnn.files import read_regular
 from mtcnn.serving.models.requests import answer_each
 
 
@@ -24,7 +25,7 @@ class TritonPythonModel:
         self._channels_last = settings["layout"] == "nhwc"
         self._max_pixels = int(settings["max_pixels"])
         model = Path(args["model_repository"], args["model_version"], "model.onnx")
-        self._engine = cpu_device(int(settings["threads"])).load_engine(model.read_bytes())
+        self._engine = cpu_device(int(settings["threads"])).load_engine(read_regular(model))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return answer_each(requests, self._read, self._infer)
