@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
     from mtcnn.errors import NoFaceError as NoFaceError
+    from mtcnn.faces import Face as Face
+    from mtcnn.landmarks import points as points
     from mtcnn.recognition.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier as FaceVerifier
     from pytrt import __version__ as __version__
@@ -29,6 +31,7 @@ _HOMES = {
     "ClosedError": "errors",
     "DeviceError": "errors",
     "EngineError": "errors",
+    "Face": "faces",
     "FaceAligner": "align",
     "FaceEmbedder": "recognition.embedder",
     "FaceVerifier": "recognition.verify",
@@ -38,6 +41,7 @@ _HOMES = {
     "create_engines": "engines",
     "draw_faces": "draw",
     "find_central_face": "central",
+    "points": "landmarks",
 }
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "ClosedError",
     "DeviceError",
     "EngineError",
+    "Face",
     "FaceAligner",
     "FaceEmbedder",
     "FaceVerifier",
@@ -54,6 +59,7 @@ __all__ = [
     "create_engines",
     "draw_faces",
     "find_central_face",
+    "points",
 ]
 
 

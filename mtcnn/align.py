@@ -10,30 +10,31 @@ import numpy.typing as npt
 
 from . import checks
 from .images import as_bgr
+from .landmarks import as_numbers, as_points
+from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
-
-# Left eye, right eye, nose, left and right mouth corner in a crop 112 high and 96 wide.
-_TEMPLATE = np.array(
-    [[30.2946, 51.6963], [65.5318, 51.6963], [48.0252, 71.7366], [33.5493, 92.3655], [62.7299, 92.3655]]
-)
-_TEMPLATE_HEIGHT, _TEMPLATE_WIDTH = 112, 96
 
 
 class FaceAligner:
     """Cuts a face out of a picture, turned, scaled and shifted so that its five points lie on a template.
 
-    ``(112, 96)`` and ``(112, 112)`` are the templates that face recognition commonly uses; the square one is
+    ``(112, 96)`` and ``(112, 112)`` are the sizes that face recognition commonly uses; the square template is
     the other with x + 8. For any other size the 112x96 template is scaled to the largest that fits, centred:
     for a square size, this is the 112x112 template scaled.
 
     Args:
-        size: (height, width) of the crops, in pixels.
+        size: (height, width) of the crops, in pixels; default the template's own: (112, 96) of "seed", (112, 112) of
+            "arcface", (256, 256) of "ffhq".
         margin: how much more of the picture they show, as a share of their height and width added on each side:
             0.5 shows the face at half its size, 0 as recognition networks expect it.
+        template: "seed", this library's, whose eyes are level; "arcface", what ArcFace's networks and InsightFace's
+            ``norm_crop`` take (also at 128x128, which has more margin); "ffhq", the square of the FFHQ data set,
+            which stands upright on eyes and mouth; or (5, 2) points ``[x, y]`` in a crop of ``size``.
 
     Raises:
-        TypeError, ValueError: ``size`` is not two whole numbers from 1 up, or ``margin`` not 0 to 4.
+        TypeError, ValueError: ``size`` is not two whole numbers from 1 up, ``margin`` not 0 to 4, or ``template`` none
+            of these, or points without a ``size``.
 
     Example:
         >>> dets, landmarks = detector.detect(img)      # doctest: +SKIP
@@ -41,13 +42,27 @@ class FaceAligner:
         (112, 96, 3)
     """
 
-    def __init__(self, size: tuple[int, int] = (112, 96), margin: float = 0) -> None:
-        self._size = height_width(size)
+    def __init__(
+        self,
+        size: tuple[int, int] | None = None,
+        margin: float = 0,
+        template: str | npt.ArrayLike = "seed",
+    ) -> None:
         self._margin = checks.number(margin, "margin", 0, 4)
-        height, width = self._size
-        scale = min(height / _TEMPLATE_HEIGHT, width / _TEMPLATE_WIDTH) / (1 + 2 * self._margin)
-        corner = ((width - _TEMPLATE_WIDTH * scale) / 2, (height - _TEMPLATE_HEIGHT * scale) / 2)
-        self._template = _TEMPLATE * scale + corner
+        if isinstance(template, str):
+            self._name = checks.choice(template, "template", TEMPLATES)
+            self._size = default_size(self._name) if size is None else height_width(size)
+            points = template_points(self._name, self._size)
+        else:
+            self._name = ""
+            if size is None:
+                raise ValueError("size must be given with a template of points: the (height, width) they lie in")
+            self._size = height_width(size)
+            points = _check_template(template)
+        # a margin shrinks what is seen towards the centre
+        self._shrink = 1 / (1 + 2 * self._margin)
+        self._centre = np.array(self._size[::-1]) / 2
+        self._template = self._centre + (points - self._centre) * self._shrink
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,7 +76,8 @@ class FaceAligner:
 
     def __repr__(self) -> str:
         margin = f", margin={self._margin:g}" if self._margin else ""
-        return f"FaceAligner(size={self._size}{margin})"
+        template = "" if self._name == "seed" else f", template={self._name!r}" if self._name else ", template=points"
+        return f"FaceAligner(size={self._size}{margin}{template})"
 
     def transform(self, landmarks: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the (2, 3) matrix that maps the picture's pixels ``[x, y, 1]`` to the crop's.
@@ -91,7 +107,7 @@ class FaceAligner:
             landmarks: (n, 10) as from ``detect``, or (n, 5, 2). No faces give an empty array.
         """
         img = as_bgr(img)
-        faces = _as_numbers(landmarks, "landmarks")
+        faces = as_numbers(landmarks, "landmarks")
         if faces.shape == (0,):  # a list without faces
             faces = faces.reshape(0, 10)
         if faces.ndim not in (2, 3) or faces.shape[1:] not in ((10,), (5, 2)):
@@ -105,9 +121,23 @@ class FaceAligner:
 
     def _fit(self, points: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
         try:
-            return similarity_transform(points, self._template)
+            if self._name != "ffhq":
+                return similarity_transform(points, self._template)
+            matrix = ffhq_matrix(points, self._size) * self._shrink
+            matrix[:, 2] += self._centre * (1 - self._shrink)
+            return matrix
         except ValueError:
             raise ValueError(f"{name} fit no face: the points are all equal, or nothing like one") from None
+
+
+def _check_template(template: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    points = as_numbers(template, "template")
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        names = ", ".join(map(repr, TEMPLATES))
+        raise ValueError(f"template must be {names} or five points [x, y], (5, 2), got the shape {points.shape}")
+    if not np.ptp(points, axis=0).any():
+        raise ValueError("template holds five equal points")
+    return points
 
 
 def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -126,7 +156,7 @@ def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[
         ValueError: unequal or other shapes, NaN or infinity, or no answer: all points of one set are equal,
             or ``dst`` is such a mirror image of ``src`` that the best scale is 0.
     """
-    source, target = _as_numbers(src, "src"), _as_numbers(dst, "dst")
+    source, target = as_numbers(src, "src"), as_numbers(dst, "dst")
     for points, name in ((source, "src"), (target, "dst")):
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
             raise ValueError(f"{name} must have the shape (n, 2), n >= 2, got {points.shape}")
@@ -149,19 +179,6 @@ def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[
     return matrix
 
 
-def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[np.float64]:
-    """Return one face's landmarks, (10,) ``[x1..x5, y1..y5]`` or (5, 2), as float64 (5, 2) ``[x, y]``."""
-    array = _as_numbers(landmarks, name)
-    if array.shape == (10,):
-        array = array.reshape(2, 5).T
-    elif array.shape != (5, 2):
-        mend = "; for several faces see align_all" if array.ndim > 1 and array.shape[1:] == (10,) else ""
-        raise ValueError(f"{name} must have the shape (10,) or (5, 2), got {array.shape}{mend}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity")
-    return array
-
-
 def _about_mean(points: npt.NDArray[np.float64], name: str) -> tuple[npt.NDArray[np.complex128], complex, float]:
     """The points as complex numbers about their mean, scaled to norm 1; the mean; the norm."""
     # the largest coordinate comes out first, so that no square over- or underflows
@@ -181,15 +198,6 @@ def _warp(img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tup
 
     crop: npt.NDArray[np.uint8] = pytrt.warp_affine(img, matrix, *size)
     return crop
-
-
-def _as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    if values is None:
-        raise TypeError(f"{name} must be an array of numbers, got None")
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{name} must be an array of numbers: {error}") from None
 
 
 def height_width(size: object) -> tuple[int, int]:

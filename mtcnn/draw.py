@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .align import as_points
 from .central import as_dets
 from .errors import MtcnnError
 from .images import as_bgr
+from .landmarks import as_points
 
 __all__ = ["draw_faces"]
 

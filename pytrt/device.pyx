@@ -11,6 +11,12 @@ cdef class Device:
             raise TypeError("this device was never made: call its class")
         return self.device.get()
 
+    def __repr__(self):
+        if not self.device:
+            return f"{type(self).__name__}()"
+        where = f", ordinal={self.ordinal}" if isinstance(self, CudaDevice) else f", threads={self.threads}"
+        return f"{type(self).__name__}({self.runtime!r}{where})"
+
     @property
     def on_gpu(self):
         """Whether networks run in a GPU's memory."""
