@@ -18,7 +18,7 @@ __all__ = ["FLOAT", "MalformedOnnxError", "Tensor", "check_weights", "initialize
 FLOAT, FLOAT16, DOUBLE, BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
 _ITEM_BYTES = {FLOAT: 4, FLOAT16: 2, DOUBLE: 8, BFLOAT16: 2}
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types
-_MOST_FIELDS = 1_000_000
+_MOST_FIELDS = 200_000
 _MOST_GRAPHS_DEEP = 16
 
 Field = tuple[int, int, int, memoryview]  # number, wire type, whole number, bytes

@@ -14,6 +14,8 @@ __all__ = ["ZIP_MAGIC", "Archive"]
 
 ZIP_MAGIC = b"PK\x03\x04"
 _ENTRY_MAGIC = b"PK\x01\x02"  # of a member in the list at the end of a zip
+_EXTRA_LENGTH = 30  # where an entry has the number of its extra bytes
+_EXTRA_BYTES_A_STEP = 64
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError)
@@ -27,8 +29,7 @@ class Archive:
     """
 
     def __init__(self, content: bytes, budget: Budget) -> None:
-        # zipfile makes an object of each before it can be asked for their number.
-        budget.spend_members(content.count(_ENTRY_MAGIC))
+        _spend_list(content, budget)
         self._budget = budget
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
@@ -65,6 +66,19 @@ class Archive:
         if len(data) != member.file_size:
             raise WeightsError(f"it is a damaged zip: its member {printable(name)} is truncated")
         return data
+
+
+def _spend_list(content: bytes, budget: Budget) -> None:
+    """For the list of members, which zipfile reads to its end before it can be asked for anything.
+
+    It makes an object of each, and goes through the fields in each one's extra bytes.
+    """
+    budget.spend_members(content.count(_ENTRY_MAGIC))
+    at = content.find(_ENTRY_MAGIC)
+    while at >= 0:
+        extra = int.from_bytes(content[at + _EXTRA_LENGTH : at + _EXTRA_LENGTH + 2], "little")
+        budget.spend_steps(extra // _EXTRA_BYTES_A_STEP)
+        at = content.find(_ENTRY_MAGIC, at + 1)
 
 
 def _damaged(error: Exception) -> WeightsError:

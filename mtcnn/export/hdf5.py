@@ -53,7 +53,7 @@ class _Bytes:
 
     def expect(self, magic: bytes) -> None:
         if self.take(len(magic)) != magic:
-            raise WeightsError(f"it is damaged: a part of it is not {magic.decode()}")
+            raise WeightsError(f"it is damaged: a part of it is no {magic[:4].decode()}")
 
     def part(self, count: int) -> _Bytes:
         return _Bytes(self.take(count))

@@ -153,6 +153,17 @@ def repeated_members(count: int) -> bytes:
     return whole_zip[:start] + entries + tail
 
 
+def extra_fields(count: int) -> bytes:
+    """A zip of members that have 16,000 empty extra fields each, in a zip."""
+    whole_zip = zipped({"00000.npy": b""})
+    start, end = whole_zip.index(b"PK\x01\x02"), whole_zip.index(b"PK\x05\x06")
+    entry = bytearray(whole_zip[start:end])
+    entry[30:32] = struct.pack("<H", 64_000)
+    entries = (bytes(entry) + b"\xca\xfe\0\0" * 16_000) * count
+    tail = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, count, count, len(entries), start, 0)
+    return zipped({"a.pt": whole_zip[:start] + entries + tail})
+
+
 def duplicates() -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
@@ -214,6 +225,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "100 equal members of 1 MB": lambda: zipped({f"{i}.npy": bytes(1 << 20) for i in range(100)}),
     "100 equal storages of 1 MB": many_storages,
     "one member under 3,000 names": lambda: repeated_members(3000),
+    "members of 16,000 extra fields": lambda: extra_fields(900),
     "60,000 empty members": lambda: repeated_members(60_000),
     "a member of 100 MB of zeros": lambda: zipped({"a/data.pkl": bytes(100 << 20)}),
     "a member that says it is larger": lambda: changed_entry(
