@@ -63,7 +63,7 @@ def pickles(data: bytes) -> None:
     """Opcodes in any order, in each of the files that pickles come in."""
     c = Choices(data)
     wrap = hostile.WRAPPERS[c.pick(sorted(hostile.WRAPPERS))]
-    parts = [repeated(opcode(c), c.pick((1, 1, 1, 1, 1, 1, 2, 300, 60_000))) for _ in range(c.whole(0, 60))]
+    parts = [repeated(opcode(c), c.pick((*[1] * 60, 2, 300, 60_000))) for _ in range(c.whole(0, 60))]
     read(wrap(hostile.PROTO + b"".join(parts) + hostile.STOP))
 
 
@@ -202,4 +202,4 @@ def fields(c: Choices, depth: int) -> bytes:
         lambda: bytes([c.whole(0, 127)]) + c.take(c.whole(0, 9)),
         lambda: hostile.field(8, c.pick((b"conv1.weight", b"conv1.bias", b"prelu1.slope"))),
     ]
-    return b"".join(repeated(c.pick(made)(), c.pick((1, 1, 1, 1, 3000))) for _ in range(c.whole(0, 6)))
+    return b"".join(repeated(c.pick(made)(), c.pick((*[1] * 40, 9, 3000))) for _ in range(c.whole(0, 6)))
