@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .images import as_bgr
+from .images import Color, Picture, as_bgr
 from .landmarks import as_numbers, as_points
 from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
@@ -90,23 +89,23 @@ class FaceAligner:
         """
         return self._fit(as_points(landmarks), "landmarks")
 
-    def align(self, img: npt.NDArray[Any], landmarks: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    def align(self, img: Picture, landmarks: npt.ArrayLike, *, color: Color = "bgr") -> npt.NDArray[np.uint8]:
         """Return the face as BGR uint8 (height, width, 3), bilinear, black where the picture ends.
 
         Args:
-            img: any picture that ``detect`` takes.
+            img: any picture that ``detect`` takes; color: the order of its channels. The crop is BGR.
             landmarks: as in `transform`.
         """
-        return _warp(as_bgr(img), self.transform(landmarks), self._size)
+        return _warp(as_bgr(img, color=color), self.transform(landmarks), self._size)
 
-    def align_all(self, img: npt.NDArray[Any], landmarks: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    def align_all(self, img: Picture, landmarks: npt.ArrayLike, *, color: Color = "bgr") -> npt.NDArray[np.uint8]:
         """Return all faces of one picture, (n, height, width, 3) uint8 BGR, in the order of ``landmarks``.
 
         Args:
-            img: any picture that ``detect`` takes.
+            img: any picture that ``detect`` takes; color: the order of its channels. The crops are BGR.
             landmarks: (n, 10) as from ``detect``, or (n, 5, 2). No faces give an empty array.
         """
-        img = as_bgr(img)
+        bgr = as_bgr(img, color=color)
         faces = as_numbers(landmarks, "landmarks")
         if faces.shape == (0,):  # a list without faces
             faces = faces.reshape(0, 10)
@@ -116,7 +115,7 @@ class FaceAligner:
         matrices = [self._fit(as_points(f, name), name) for f, name in zip(faces, names, strict=True)]
         crops = np.empty((len(faces), *self._size, 3), np.uint8)
         for crop, matrix in zip(crops, matrices, strict=True):
-            crop[...] = _warp(img, matrix, self._size)
+            crop[...] = _warp(bgr, matrix, self._size)
         return crops
 
     def _fit(self, points: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
-from mtcnn.images import MOST_PIXELS
+from mtcnn.images import MOST_PIXELS, Picture, picture_shape
 from mtcnn.params import FACE_CHOICES
 
 __all__ = ["FACE_CHOICES", "as_dets", "choose_face", "find_central_face"]
 
 
-def find_central_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike) -> int | None:
+def find_central_face(img: Picture | Sequence[int], dets: npt.ArrayLike) -> int | None:
     """Return the index of the most central face, or None where there is none.
 
     That is the face with the least sum of squared distances from its corners (x1, y1) and (x2, y2) to the
@@ -39,7 +39,7 @@ def find_central_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike
     return int(np.argmin((offsets**2).sum(axis=1)))
 
 
-def choose_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike, by: str = "prominent") -> int | None:
+def choose_face(img: Picture | Sequence[int], dets: npt.ArrayLike, by: str = "prominent") -> int | None:
     """Return the index of the face that a picture is of, or None where there is none.
 
     Args:
@@ -64,7 +64,7 @@ def choose_face(img: npt.NDArray[Any] | Sequence[int], dets: npt.ArrayLike, by: 
     area = (x2 - x1) * (y2 - y1)
     if by == "largest":
         return int(np.argmax(area))
-    height, width = (img.shape if isinstance(img, np.ndarray) else img)[:2]
+    height, width = _height_width(img)
     distance = ((x1 + x2 - width) / 2) ** 2 + ((y1 + y2 - height) / 2) ** 2
     return int(np.argmax(area - 2 * distance))
 
@@ -87,15 +87,13 @@ def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:
     return array
 
 
-def _height_width(img: npt.NDArray[Any] | Sequence[int]) -> tuple[int, int]:
-    if isinstance(img, np.ndarray):
-        if img.ndim not in (2, 3):
-            raise ValueError(f"img must have the shape (H, W) or (H, W, C), got {img.shape}")
-        shape: Sequence[int] = img.shape
-    else:
-        shape = img
+def _height_width(img: Picture | Sequence[int]) -> tuple[int, int]:
+    shape = picture_shape(img)
+    if shape is not None and len(shape) not in (2, 3):
+        raise ValueError(f"img must have the shape (H, W) or (H, W, C), got {shape}")
+    sides: Any = img if shape is None else shape
     try:
-        height, width = (operator.index(n) for n in tuple(shape)[:2])
+        height, width = (operator.index(n) for n in tuple(sides)[:2])
     except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
         raise TypeError(f"img must be a picture or its (height, width), got {img!r:.80}") from None
     if height < 1 or width < 1:

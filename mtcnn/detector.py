@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,14 @@ from mtcnn.engines.devices import cpu_device, cuda_device, gpu_flavour, machine_
 from mtcnn.engines.settings import CPU
 from mtcnn.errors import ClosedError, DeviceError
 from mtcnn.faces import Face, make_faces
-from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
-from mtcnn.params import DEFAULT_PRESET, Params, make_params
+from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, is_on_gpu
+from mtcnn.params import DEFAULT_PRESET, Params, Preset, make_params
 from mtcnn.profiling import Profile
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from mtcnn.params import CallParams, DetectorParams
 
 __all__ = ["TrtMtcnn"]
 
@@ -72,10 +77,10 @@ class TrtMtcnn:
         self,
         engines: Sequence[str | os.PathLike[str]] | None = None,
         device: str = "auto",
-        preset: str = DEFAULT_PRESET,
+        preset: Preset | Params = DEFAULT_PRESET,
         *,
         threads: int = 0,
-        **params: Any,
+        **params: Unpack[DetectorParams],
     ) -> None:
         if engines is not None:
             engines = _three_paths(engines)
@@ -109,32 +114,45 @@ class TrtMtcnn:
         return self._params
 
     def detect(
-        self, img: npt.NDArray[Any], minsize: float | None = None, *, preset: str | None = None, **params: Any
+        self,
+        img: Picture,
+        minsize: float | None = None,
+        *,
+        color: Color = "bgr",
+        preset: Preset | Params | None = None,
+        **params: Unpack[CallParams],
     ) -> tuple[Array, Array]:
         """Find the faces in a picture.
 
         Args:
-            img: BGR (H, W, 3) uint8, as ``cv2.imread`` gives it; gray, BGRA and float pictures are
-                converted as :func:`mtcnn.images.as_bgr` says. On a GPU also a uint8 array (H, W, 3) in its
-                memory (torch, CuPy; DLPack or the CUDA array interface), used in place once the work of
-                its stream is done.
+            img: BGR (H, W, 3) uint8, as ``cv2.imread`` gives it; gray, BGRA, float and PIL pictures are
+                converted as :func:`mtcnn.images.as_bgr` says, PIL's turned by EXIF first. On a GPU also a
+                uint8 array (H, W, 3) in its memory (torch, CuPy; DLPack or the CUDA array interface), used in
+                place once the work of its stream is done.
             minsize: side of the smallest face looked for, pixels, >= 12; default 40.
+            color: "bgr", or "rgb" where the channels of ``img`` come in that order. A PIL picture knows its own.
             preset, **params: for this call, over the constructor's.
 
         Returns:
             ``dets`` (n, 5) float32 [x1, y1, x2, y2, score] and ``landmarks`` (n, 10) float32
             [x1..x5, y1..y5] (left eye, right eye as the viewer sees them, nose, left and right mouth
-            corner), in pixels of ``img``, best score first.
+            corner), in pixels of ``img`` (of a PIL picture once it is turned), best score first.
 
         Raises:
             TypeError, ValueError: a wrong argument.
             ClosedError: after :meth:`close`.
         """
         p = self._call_params(minsize, preset, params)
-        return self._run([self._frame(img)], p)[0]
+        return self._run([self._frame(img, color=color)], p)[0]
 
     def faces(
-        self, img: npt.NDArray[Any], minsize: float | None = None, *, preset: str | None = None, **params: Any
+        self,
+        img: Picture,
+        minsize: float | None = None,
+        *,
+        color: Color = "bgr",
+        preset: Preset | Params | None = None,
+        **params: Unpack[CallParams],
     ) -> list[Face]:
         """Find the faces in a picture, as objects with ``box``, ``score``, ``points``, ``crop()`` and ``align()``.
 
@@ -144,16 +162,17 @@ class TrtMtcnn:
             >>> detector.faces(img)  # doctest: +SKIP
             [Face(box=(179.3, 62.0, 266.2, 172.2), score=1.000)]
         """
-        picture = as_bgr(img)
+        picture = as_bgr(img, color=color)
         return make_faces(picture, *self.detect(picture, minsize, preset=preset, **params))
 
     def detect_batch(
         self,
-        images: Iterable[npt.NDArray[Any]],
+        images: Iterable[Picture],
         minsize: float | None = None,
         *,
-        preset: str | None = None,
-        **params: Any,
+        color: Color = "bgr",
+        preset: Preset | Params | None = None,
+        **params: Unpack[CallParams],
     ) -> list[tuple[Array, Array]]:
         """Find the faces in pictures of any sizes, with network calls shared between them.
 
@@ -167,13 +186,14 @@ class TrtMtcnn:
         if isinstance(images, np.ndarray) and images.ndim < 4:
             raise TypeError("images must be a list of pictures; for a single one call detect(img)")
         if not isinstance(images, Iterable):
-            raise TypeError(f"images must be a list of pictures, got {type(images).__name__}")
+            kind = type(images).__name__
+            raise TypeError(f"images must be a list of pictures, got {kind}; for a single one call detect(img)")
         most = self._batch_pixels()
         results: list[tuple[Array, Array]] = []
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = 0
         for i, img in enumerate(images):
-            frame = self._frame(img, f"images[{i}]")
+            frame = self._frame(img, f"images[{i}]", color)
             size = frame.shape[0] * frame.shape[1]
             if chunk and pixels + size > most:
                 results += self._run_chunk(chunk, p, len(results))
@@ -204,17 +224,18 @@ class TrtMtcnn:
 
     def profile(
         self,
-        img: npt.NDArray[Any],
+        img: Picture,
         minsize: float | None = None,
         *,
         repeats: int = 20,
-        preset: str | None = None,
-        **params: Any,
+        color: Color = "bgr",
+        preset: Preset | Params | None = None,
+        **params: Unpack[CallParams],
     ) -> Profile:
         """Time the stages of a detection: ``print(detector.profile(img))``.
 
         Args:
-            img, minsize, preset, **params: as for :meth:`detect`.
+            img, minsize, color, preset, **params: as for :meth:`detect`.
             repeats: detections that are timed, 1 to 1,000,000, after one that is not.
 
         Raises:
@@ -223,7 +244,7 @@ class TrtMtcnn:
         p = self._call_params(minsize, preset, params)
         repeats = checks.whole(repeats, "repeats", 1, 1_000_000)
         with self._lend_stages() as stages:
-            return profiling.measure(stages, lambda: self._frame(img), p, repeats, self.runtime)
+            return profiling.measure(stages, lambda: self._frame(img, color=color), p, repeats, self.runtime)
 
     def close(self) -> None:
         """Let go of the engines. Calls under way end as usual; later ones raise ClosedError."""
@@ -246,18 +267,20 @@ class TrtMtcnn:
         settings = ", ".join(f"{k}={v!r}" for k, v in self._configuration.items() if v is not None)
         return f"TrtMtcnn({settings})"
 
-    def _frame(self, img: npt.NDArray[Any], name: str = "img") -> npt.NDArray[np.uint8]:
+    def _frame(self, img: Any, name: str = "img", color: Color = "bgr") -> npt.NDArray[np.uint8]:
         if not self._device.on_gpu or not is_on_gpu(img):
-            return as_bgr(img, name)
-        check_gpu_shape(img, name)
-        return img
+            return as_bgr(img, name, color)
+        check_gpu_picture(img, name, color)
+        frame: npt.NDArray[np.uint8] = img  # which the native core reads where it lies
+        return frame
 
-    def _call_params(self, minsize: float | None, preset: str | None, params: dict[str, Any]) -> Params:
+    def _call_params(self, minsize: float | None, preset: Preset | Params | None, params: CallParams) -> Params:
+        changes: dict[str, Any] = {**params}
         if minsize is not None:
-            params["minsize"] = minsize
+            changes["minsize"] = minsize
         if preset is None:
-            return make_params(self._params, params)
-        return make_params(preset, {"max_work": self._params.max_work, **params})
+            return make_params(self._params, changes)
+        return make_params(preset, {"max_work": self._params.max_work, **changes})
 
     def _make_stages(self) -> pytrt.Stages:
         engines = self._engines

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .central import as_dets
 from .errors import MtcnnError
-from .images import as_bgr
+from .images import Color, Picture, as_bgr
 from .landmarks import as_points
 
 __all__ = ["draw_faces"]
@@ -22,22 +21,23 @@ _POINTS = ((255, 128, 0), (0, 128, 255), (0, 255, 255), (255, 0, 255), (0, 0, 25
 
 
 def draw_faces(
-    img: npt.NDArray[Any], dets: npt.ArrayLike, landmarks: npt.ArrayLike | None = None
+    img: Picture, dets: npt.ArrayLike, landmarks: npt.ArrayLike | None = None, *, color: Color = "bgr"
 ) -> npt.NDArray[np.uint8]:
     """Return a copy of ``img``, BGR uint8 (H, W, 3), with boxes, scores and the five points of each face.
 
     Lines grow with the picture: 1 pixel up to 600 pixels on the longer side, 1 more for each 400 above.
 
     Args:
-        img: any picture that ``detect`` takes.
+        img: any picture that ``detect`` takes; a PIL picture is drawn on once it is turned.
         dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``; (n, 4) boxes are drawn without a score.
         landmarks: (n, 10) as from ``detect``, one row a box; None draws none.
+        color: order of the channels of ``img``. What is returned is BGR.
 
     Raises:
         MtcnnError: OpenCV is not installed.
         TypeError, ValueError: a picture, boxes or landmarks of another shape, or not finite.
     """
-    bgr = as_bgr(img)
+    bgr = as_bgr(img, color=color)
     faces = as_dets(dets)
     points = _as_landmarks(landmarks, len(faces))
     cv2 = _opencv()

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 from mtcnn import checks
 
-__all__ = ["DEFAULT_MAX_WORK", "DEFAULT_PRESET", "FACE_CHOICES", "PRESETS", "Params", "make_params"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "DEFAULT_MAX_WORK",
+    "DEFAULT_PRESET",
+    "FACE_CHOICES",
+    "PRESETS",
+    "CallParams",
+    "DetectorParams",
+    "Params",
+    "Preset",
+    "make_params",
+]
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
 FACE_CHOICES = ("prominent", "central", "largest", "best")
+
+Preset: TypeAlias = Literal["accurate", "fast", "port"]
 
 # Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 415, whatever it
 # shows; 500 take some seconds of two cores.
@@ -104,7 +120,7 @@ class Params:
             object.__setattr__(self, name, value)
 
 
-PRESETS: Mapping[str, Params] = {
+PRESETS: Mapping[Preset, Params] = {
     # The arithmetic of the well-known TensorRT port, for parity.
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),
@@ -121,9 +137,39 @@ PRESETS: Mapping[str, Params] = {
         mirror=True, second_pass=True, second_pass_scales=(0.85,), average_scores=True, average_above=0.6
     ),
 }
-DEFAULT_PRESET = "accurate"
+DEFAULT_PRESET: Preset = "accurate"
 
 _NAMES = tuple(f.name for f in fields(Params))
+_ARGUMENTS = ("color", "preset")  # of calls, which are no parameters: a misspelt one comes as a parameter
+
+
+class CallParams(TypedDict, total=False):
+    """For type checkers: the fields of `Params` but ``minsize``, which calls name themselves."""
+
+    factor: float
+    thresholds: Sequence[float] | npt.NDArray[np.floating[Any]]
+    nms_thresholds: Sequence[float] | npt.NDArray[np.floating[Any]]
+    max_rnet: int
+    max_onet: int
+    max_size: Sequence[int] | None
+    level_size: Literal["ceil", "floor"]
+    nms_boxes: Literal["window", "regressed"]
+    whole_pixels: bool
+    resize: Literal["area", "bilinear"]
+    mirror: bool
+    mirror_first: bool
+    second_pass: bool
+    second_pass_scales: Sequence[float]
+    average_scores: bool
+    average_above: float
+    networks: int
+    max_work: float | None
+
+
+class DetectorParams(CallParams, total=False):
+    """For type checkers: the fields of `Params`."""
+
+    minsize: float
 
 
 def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
@@ -136,12 +182,19 @@ def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
     if isinstance(preset, Params):
         base = preset
     elif isinstance(preset, str) and preset in PRESETS:
-        base = PRESETS[preset]
+        base = PRESETS[cast(Preset, preset)]
     else:
         raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
     if not changes:
         return base
     for name in changes:
         if name not in _NAMES:
-            raise TypeError(f"unknown parameter {name!r}: the parameters are {', '.join(_NAMES)}")
+            raise TypeError(f"unknown parameter {name!r:.80}:{_meant(name)} the parameters are {', '.join(_NAMES)}")
     return replace(base, **changes)
+
+
+def _meant(name: str) -> str:
+    import difflib  # which takes longer to import than all of this module
+
+    alike = difflib.get_close_matches(str(name)[:80], (*_NAMES, *_ARGUMENTS), n=1)
+    return f" did you mean {alike[0]}?" if alike else ""

@@ -26,7 +26,7 @@ from benchmarks.onet_crops import onet_crops
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.engines.settings import TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt
-from mtcnn.params import make_params
+from mtcnn.params import Preset, make_params
 from mtcnn.profiling import STAGES
 from tests.gpu import frames
 from tests.gpu.machine import (
@@ -45,7 +45,7 @@ from tests.gpu.machine import (
 
 # Seconds and calls that a timing takes at most.
 SECONDS, CALLS, WARM_UP = (0.5, 3, 1) if EMULATED else (3.0, 300, 20)
-PRESETS = ("fast", "accurate", "port")
+PRESETS: tuple[Preset, ...] = ("fast", "accurate", "port")
 MINSIZE = 40
 MOST_GROWTH = 64 << 20  # bytes: what the driver takes and gives by itself
 
@@ -149,7 +149,7 @@ def speed(flavour: str, precision: str) -> dict[str, Any]:
     with make_detector(variant) as detector:
         found["runtime"] = detector.runtime
 
-        def detect(img: frames.Image, preset: str) -> Callable[[], Any]:
+        def detect(img: frames.Image, preset: Preset) -> Callable[[], Any]:
             return lambda: detector.detect(img, MINSIZE, preset=preset)
 
         def detect_batch(n: int) -> Callable[[], Any]:
@@ -205,14 +205,16 @@ def time_calls(call: Callable[[], Any], seconds: float = SECONDS, warm_up: int =
     }
 
 
-def time_stages(detector: TrtMtcnn, img: frames.Image, preset: str) -> dict[str, float]:
+def time_stages(detector: TrtMtcnn, img: frames.Image, preset: Preset) -> dict[str, float]:
     once = detector.profile(img, MINSIZE, preset=preset, repeats=WARM_UP).total_ms
     repeats = max(1, min(CALLS, int(1000 * SECONDS / once)))
     profile = detector.profile(img, MINSIZE, preset=preset, repeats=repeats)
     return {stage: round(getattr(profile, f"{stage}_ms"), 4) for stage in STAGES}
 
 
-def least_times(detector: TrtMtcnn, img: frames.Image, preset: str, rates: Rates, precision: str) -> dict[str, float]:
+def least_times(
+    detector: TrtMtcnn, img: frames.Image, preset: Preset, rates: Rates, precision: str
+) -> dict[str, float]:
     """What time_stages() measures, at best."""
     profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
     crops = profile.rnet_boxes, onet_crops(profile, make_params(preset, {}))

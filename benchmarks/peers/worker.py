@@ -18,9 +18,12 @@ import threading
 import time
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from mtcnn.params import Preset
 
 Detect = Callable[[float], Any]  # minsize -> what the detector gives
 Rows = Callable[[Any], tuple[Any, Any]]  # what it gives -> dets, landmarks
@@ -44,7 +47,7 @@ def as_they_are(faces: Any) -> tuple[Any, Any]:
     return dets, landmarks
 
 
-def make_ours(preset: str, params: dict[str, Any]) -> Made:
+def make_ours(preset: Preset, params: dict[str, Any]) -> Made:
     """params: TrtMtcnn's; and `precision`, for engines made on the spot, `batch`, for detect_batch of so many."""
     from mtcnn import TrtMtcnn
 

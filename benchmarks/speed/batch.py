@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks.peers.processes import ROOT, machine
 from mtcnn import TrtMtcnn
+from mtcnn.params import Preset
 
 PHOTO = np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg")), np.uint8)
 
@@ -126,7 +127,7 @@ class Clock:
         self.cpu.append(time.process_time() - cpu)
 
 
-def measure(name: str, preset: str) -> int:
+def measure(name: str, preset: Preset) -> int:
     make, params = LARGE[name]
     with TrtMtcnn(device="cpu", preset=preset) as detector:
         detector.detect(PHOTO)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,9 @@ def our_client(server: TritonServer, repeats: int) -> dict[str, dict[str, float]
     """Medians of a detection by mtcnn.serving.Client, and by a detector in this process; turn by turn."""
     pictures = {f"{w}x{h}": np.asarray(cv2.resize(photo(), (w, h)), np.uint8) for w, h in ((512, 512), (1920, 1080))}
     with contextlib.ExitStack() as stack:
-        detect = {"no server": stack.enter_context(TrtMtcnn(device="cpu", preset="fast")).detect}
+        detect: dict[str, Callable[..., Any]] = {
+            "no server": stack.enter_context(TrtMtcnn(device="cpu", preset="fast")).detect
+        }
         for protocol, url in (("http", server.http), ("grpc", server.grpc)):
             for shared in (False, True):
                 client = Client(url, protocol, shared_memory=shared, timeout=60)

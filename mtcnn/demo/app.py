@@ -26,7 +26,7 @@ from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
-from mtcnn.params import PRESETS, Params
+from mtcnn.params import PRESETS, Params, Preset
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
 from mtcnn.runtime.opencv import opencv
@@ -126,7 +126,7 @@ def make_app(
 def _preset_and_changes(params: Params) -> tuple[str, dict[str, Any]]:
     """The preset that most of the parameters' values are of, and those that differ from it."""
 
-    def differing(name: str) -> dict[str, Any]:
+    def differing(name: Preset) -> dict[str, Any]:
         return {key: value for key, value in asdict(params).items() if value != getattr(PRESETS[name], key)}
 
     nearest = min(PRESETS, key=lambda name: len(differing(name)))

@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from mtcnn.align import FaceAligner
 from mtcnn.central import FACE_CHOICES, choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import NoFaceError
+from mtcnn.images import Color, Picture
 from mtcnn.recognition.embedder import FaceEmbedder
 
 __all__ = ["DEFAULT_THRESHOLDS", "METRICS", "EmbeddedFace", "FaceVerifier", "Verification"]
@@ -115,49 +115,57 @@ class FaceVerifier:
         """The greatest distance that is taken for one person."""
         return self._threshold
 
-    def verify(self, a: npt.NDArray[Any], b: npt.NDArray[Any], *, required: bool = False) -> Verification:
+    def verify(self, a: Picture, b: Picture, *, required: bool = False, color: Color = "bgr") -> Verification:
         """Compare the faces of two pictures.
 
         Args:
             a, b: any pictures that ``detect`` takes.
             required: raise NoFaceError where a picture shows no face.
+            color: order of their channels, "bgr" or "rgb".
         """
-        first, second = self.embed([a, b], required=required)
+        first, second = self.embed([a, b], required=required, color=color)
         if first is None or second is None:
             return Verification(None, None, self._threshold, (first, second))
         distance = float(self._distances(first.embedding[np.newaxis], second.embedding[np.newaxis])[0, 0])
         return Verification(distance <= self._threshold, distance, self._threshold, (first, second))
 
-    def embed(self, images: Iterable[npt.NDArray[Any]], *, required: bool = False) -> list[EmbeddedFace | None]:
+    def embed(
+        self, images: Iterable[Picture], *, required: bool = False, color: Color = "bgr"
+    ) -> list[EmbeddedFace | None]:
         """Return the face of each picture, in order; None where there is none.
 
         Args:
             images: any pictures that ``detect`` takes, of any sizes.
             required: raise NoFaceError where a picture shows no face.
+            color: order of their channels, "bgr" or "rgb".
         """
         if isinstance(images, np.ndarray) and images.ndim < 4:
             raise TypeError("images must be a list of pictures; for a single one call embed([img])")
         faces: list[EmbeddedFace | None] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):
-            found = self._detector.detect_batch(chunk)
-            faces += self.embed_detected((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
+            found = self._detector.detect_batch(chunk, color=color)
+            detected = ((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
+            faces += self.embed_detected(detected, color=color)
             if required and None in faces:
                 raise NoFaceError(f"there is no face in images[{faces.index(None)}]")
         return faces
 
-    def compare(self, images: Iterable[npt.NDArray[Any]], others: Iterable[npt.NDArray[Any]] | None = None) -> Array:
+    def compare(
+        self, images: Iterable[Picture], others: Iterable[Picture] | None = None, *, color: Color = "bgr"
+    ) -> Array:
         """Return the distances (n, m) float32 between the faces of pictures; NaN where there is no face.
 
         Args:
             images: n pictures.
             others: m pictures; default the same ones: each with each.
+            color: order of their channels, "bgr" or "rgb".
         """
-        rows = self._embeddings(images)
-        return self._distances(rows, rows if others is None else self._embeddings(others))
+        rows = self._embeddings(images, color)
+        return self._distances(rows, rows if others is None else self._embeddings(others, color))
 
-    def _embeddings(self, images: Iterable[npt.NDArray[Any]]) -> Array:
-        faces = self.embed(images)
+    def _embeddings(self, images: Iterable[Picture], color: Color) -> Array:
+        faces = self.embed(images, color=color)
         length = next((len(face.embedding) for face in faces if face is not None), 1)
         rows = np.full((len(faces), length), np.nan, np.float32)
         for row, face in zip(rows, faces, strict=True):
@@ -166,17 +174,17 @@ class FaceVerifier:
         return rows
 
     def embed_detected(
-        self, pictures: Iterable[tuple[npt.NDArray[Any], npt.ArrayLike, npt.ArrayLike]]
+        self, pictures: Iterable[tuple[Picture, npt.ArrayLike, npt.ArrayLike]], *, color: Color = "bgr"
     ) -> list[EmbeddedFace | None]:
         """`embed` for pictures whose faces are known: (img, dets, landmarks) each, as from ``detect``."""
         faces: list[EmbeddedFace | None] = []
         chosen = []
         for i, (img, dets, landmarks) in enumerate(pictures):
             faces.append(None)
-            index = choose_face(img.shape[:2], dets, self._face)
+            index = choose_face(img, dets, self._face)
             if index is not None:
                 det, points = np.asarray(dets, np.float32)[index], np.asarray(landmarks, np.float32)[index]
-                chosen.append((i, det, points, self._aligner.align(img, points)))
+                chosen.append((i, det, points, self._aligner.align(img, points, color=color)))
         if chosen:
             vectors = self._embedder.embed(np.stack([crop for *_, crop in chosen]))
             for vector, (i, det, points, crop) in zip(vectors, chosen, strict=True):

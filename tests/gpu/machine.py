@@ -29,6 +29,7 @@ from mtcnn.engines import NETWORKS, engine_problem, read_engine
 from mtcnn.engines.devices import gpu_flavour
 from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.tensorrt import tensorrt
+from mtcnn.params import Preset
 from tests.gpu.frames import ROOT, Image
 
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -216,7 +217,7 @@ def what_to_compare_with() -> str | None:
     return None
 
 
-def expected_faces(img: Image, minsize: float, preset: str, **params: Any) -> Faces:
+def expected_faces(img: Image, minsize: float, preset: Preset, **params: Any) -> Faces:
     """What the CPU finds: our own CPU path, else the plain cascade of tests/reference."""
     on_cpu = cpu_detector()
     if on_cpu is not None:

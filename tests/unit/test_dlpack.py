@@ -16,7 +16,7 @@ import pytrt
 from mtcnn import TrtMtcnn, cascade
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.engines.libraries import openvino_library
-from mtcnn.images import as_bgr, check_gpu_shape, is_on_gpu
+from mtcnn.images import as_bgr, check_gpu_picture, is_on_gpu
 from mtcnn.params import make_params
 from pytrt import testing
 from tests.support import pictures
@@ -426,7 +426,7 @@ def test_where_an_array_is(photo: Image) -> None:
 
 
 def test_shape_of_a_gpu_picture(photo: Image) -> None:
-    check_gpu_shape(lend(photo))
+    check_gpu_picture(lend(photo))
     for shape in [(5,), (5, 5), (5, 5, 4), (1, 5, 5, 3)]:
         with pytest.raises(ValueError, match="^images.1. is on a GPU, where it must have the shape"):
-            check_gpu_shape(Lender(0, shape), "images[1]")
+            check_gpu_picture(Lender(0, shape), "images[1]")

@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -137,8 +138,25 @@ class TestFloats:
     def test_black_and_nearly_black_pictures_are_levels(self, level: float) -> None:
         assert (as_bgr(np.full((4, 5, 3), level)) == int(level)).all()
 
-    def test_above_one_is_levels(self) -> None:
-        assert as_bgr(np.array([[0.25, 1.25]]))[0, :, 0].tolist() == [0, 1]
+    @pytest.mark.parametrize("brightest", [2, 16])
+    def test_whole_numbers_are_levels_however_dark(self, brightest: int) -> None:
+        dark = np.minimum(random_picture(), brightest).astype(np.float32)
+        np.testing.assert_array_equal(as_bgr(dark), dark)
+
+    def test_brighter_than_black_is_levels(self) -> None:
+        assert as_bgr(np.array([[0.25, 16.5]]))[0, :, 0].tolist() == [0, 17]
+
+    @pytest.mark.parametrize("interpolation", [cv2.INTER_CUBIC, cv2.INTER_LANCZOS4])
+    def test_overshoot_of_interpolation_is_taken(self, interpolation: int) -> None:
+        steps = np.kron(random_picture(5, 5) // 128 * 255, np.ones((8, 8, 1))).astype(np.float32)
+        larger = np.asarray(cv2.resize(steps, None, fx=3.3, fy=3.3, interpolation=interpolation))
+        assert larger.min() < -10 and larger.max() > 265
+        assert as_bgr(larger).max() == 255
+
+    def test_noise_is_taken(self) -> None:
+        noisy = random_picture() + np.random.default_rng(1).normal(0, 10, (40, 60, 3))
+        assert noisy.min() < -10
+        as_bgr(noisy)
 
 
 class TestIntegers:
@@ -156,13 +174,15 @@ class TestIntegers:
     def test_outside_0_255(self, dtype: str, level: int) -> None:
         img = np.zeros((2, 2, 3), dtype)
         img[1, 1, 1] = level
-        wanted = rf"from {min(level, 0)} to {max(level, 0)}, must lie in 0\.\.255$"
+        wanted = rf"from {min(level, 0)} to {max(level, 0)}, must lie in 0\.\.255"
         with pytest.raises(ValueError, match=wanted):
             as_bgr(img)
 
-    def test_uint16_says_257(self) -> None:
-        with pytest.raises(ValueError, match="divide by 257"):
+    def test_of_more_bits(self) -> None:
+        with pytest.raises(ValueError, match=r"from 0 to 65535.*for 16-bit pictures divide by 257, img / 257$"):
             as_bgr(random_picture().astype(np.uint16) * 257)
+        with pytest.raises(ValueError, match=r"to 4080.*for 12-bit pictures, img \* \(255 / 4095\); for 16-bit.* 257$"):
+            as_bgr(random_picture().astype(np.uint16) * 16)
 
 
 class TestWrongType:
@@ -188,19 +208,11 @@ class TestWrongType:
         with pytest.raises(TypeError, match="img must be a NumPy array"):
             as_bgr(thing)  # type: ignore[arg-type]
 
-    def test_pil_image_by_its_module(self) -> None:
-        class Image:
-            __module__ = "PIL.Image"
-
-        with pytest.raises(TypeError, match=r'np\.asarray\(img\.convert\("RGB"\)\)\[:, :, ::-1\]'):
-            as_bgr(Image())  # type: ignore[arg-type]
-
-    def test_real_pil_image(self) -> None:
-        pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-        image = pillow.new("RGB", (4, 3), (10, 20, 30))
-        with pytest.raises(TypeError, match=r'np\.asarray\(img\.convert\("RGB"\)\)\[:, :, ::-1\]'):
-            as_bgr(image)
-        assert as_bgr(np.asarray(image.convert("RGB"))[:, :, ::-1])[0, 0].tolist() == [30, 20, 10]
+    def test_umat(self) -> None:
+        img = random_picture()
+        with pytest.raises(TypeError, match=r"UMat.*img\.get\(\)"):
+            as_bgr(cv2.UMat(img))
+        np.testing.assert_array_equal(as_bgr(cv2.UMat(img).get()), img)
 
     def test_cupy_array_by_its_module(self) -> None:
         class Array:
@@ -241,12 +253,45 @@ class TestWrongShape:
         assert str(shape) in str(caught.value)
 
     def test_batch(self) -> None:
-        with pytest.raises(ValueError, match="one by one"):
+        with pytest.raises(ValueError, match=r"one by one, img\[i\], or list\(img\) to detect_batch"):
             as_bgr(np.zeros((2, 5, 6, 3), np.uint8))
 
+    def test_batch_of_channels_first(self) -> None:
+        with pytest.raises(ValueError, match=r'one by one, img\[i\]\.transpose\(1, 2, 0\), and color="rgb"'):
+            as_bgr(np.zeros((2, 3, 5, 6), np.uint8))
+
     def test_channels_first(self) -> None:
-        with pytest.raises(ValueError, match=r"img\.transpose\(1, 2, 0\)"):
+        with pytest.raises(ValueError, match=r'img\.transpose\(1, 2, 0\), and color="rgb" where they are red'):
             as_bgr(np.zeros((3, 5, 6), np.uint8))
+        with pytest.raises(ValueError, match=r"img\.transpose\(1, 2, 0\)$"):
+            as_bgr(np.zeros((1, 5, 6), np.uint8))
+
+
+class TestColor:
+    def test_rgb_is_swapped(self) -> None:
+        img = random_picture()
+        swapped = as_bgr(img, color="rgb")
+        assert_core_can_read(swapped)
+        np.testing.assert_array_equal(swapped, img[:, :, ::-1])
+
+    def test_a_swapped_view_of_bgr_is_not_copied(self) -> None:
+        img = random_picture()
+        assert np.shares_memory(as_bgr(img[:, :, ::-1], color="rgb"), img)
+
+    def test_of_rgba_alpha_is_dropped(self) -> None:
+        rgba = random_picture(channels=4)
+        np.testing.assert_array_equal(as_bgr(rgba, color="rgb"), rgba[:, :, 2::-1])
+
+    @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1)])
+    def test_gray_has_no_order(self, shape: tuple[int, ...]) -> None:
+        gray = np.arange(30, dtype=np.uint8).reshape(shape)
+        np.testing.assert_array_equal(as_bgr(gray, color="rgb"), as_bgr(gray))
+
+    @pytest.mark.parametrize("color", ["RGB", "gray", None, 3])
+    def test_another(self, color: object) -> None:
+        for img in (random_picture(), random_picture()[::-1]):
+            with pytest.raises(ValueError, match="color must be 'bgr' or 'rgb'"):
+                as_bgr(img, color=color)  # type: ignore[arg-type]
 
 
 def test_errors_use_the_name() -> None:

@@ -54,7 +54,9 @@ def test_unknown_preset(preset: Any) -> None:
 
 
 def test_unknown_parameter_is_told_the_known_ones() -> None:
-    with pytest.raises(TypeError, match="unknown parameter 'min_size': the parameters are minsize, factor"):
+    with pytest.raises(
+        TypeError, match="unknown parameter 'min_size': did you mean minsize\\? the parameters are minsize, factor"
+    ):
         make_params("fast", {"min_size": 20})
 
 

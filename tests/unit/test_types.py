@@ -1,11 +1,14 @@
+import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
 import mtcnn
 import pytrt
+from mtcnn.params import PRESETS, CallParams, DetectorParams, Params, Preset
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,3 +35,55 @@ def test_every_public_name_is_there() -> None:
         assert package.__all__
         for name in package.__all__:
             assert getattr(package, name) is not None, name
+
+
+# Lines of a caller's; each with the error of type checkers that it has to have, or none.
+CALLER = """
+import numpy as np
+from mtcnn import FaceAligner, Params, TrtMtcnn, draw_faces
+
+detector = TrtMtcnn(minsize=20, thresholds=(0.5, 0.6, 0.7))
+img = np.zeros((9, 9, 3), np.uint8)
+detector.detect(img, 20, preset="fast", thresholds=[0.5, 0.6, 0.7], color="rgb")
+detector.detect(img.astype(np.float32), thresholds=np.array([0.5, 0.6, 0.7]), max_size=(720, 1280))
+detector.detect(img, preset=Params(minsize=20))
+detector.detect_batch([img], minsize=20, mirror=True)
+detector.detect(img, preset="quick")  # arg-type
+detector.detect(img, thresholds=0.5)  # arg-type
+detector.detect(img, min_size=20)  # call-arg
+detector.detect(img, color="gray")  # arg-type
+detector.detect("photo.jpg")  # arg-type
+detector.detect_batch([img], resize="cubic")  # arg-type
+detector.profile(img, treshold=1)  # call-arg
+TrtMtcnn(preset="quick")  # arg-type
+TrtMtcnn(min_size=20)  # call-arg
+FaceAligner().align(img, [1, 2], color="RGB")  # arg-type
+draw_faces("photo.jpg", [])  # arg-type
+"""
+
+
+def test_type_checkers_see_wrong_arguments(tmp_path: Path) -> None:
+    caller = tmp_path / "caller.py"
+    caller.write_text(CALLER)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary"]
+    command += ["--config-file", str(ROOT / "pyproject.toml"), str(caller)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    found = {
+        int(line): code for line, code in re.findall(r"caller\.py:(\d+): error: .*\[([\w-]+)\]$", done.stdout, re.M)
+    }
+    lines = CALLER.splitlines()
+    expected = {n: line.partition("  # ")[2] for n, line in enumerate(lines, 1) if "  # " in line}
+    assert found == expected, done.stdout + done.stderr
+
+
+def test_the_types_of_parameters_name_all_of_them() -> None:
+    assert set(DetectorParams.__annotations__) | set(CallParams.__annotations__) == set(Params.__dataclass_fields__)
+    assert "minsize" not in CallParams.__annotations__  # calls have it by itself
+    assert typing.get_args(Preset) == tuple(sorted(PRESETS))
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("colour", "color"), ("min_size", "minsize"), ("treshold", "thresholds")])
+def test_misspelt_parameters(wrong: str, meant: str, detector: mtcnn.TrtMtcnn) -> None:
+    arguments: dict[str, typing.Any] = {wrong: 20}
+    with pytest.raises(TypeError, match=f"unknown parameter '{wrong}': did you mean {meant}"):
+        detector.detect(None, **arguments)  # type: ignore[arg-type]

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.compat.mtcnn.bboxes import limit_bboxes, to_json
 from mtcnn.compat.mtcnn.exceptions import InvalidImage
-from mtcnn.compat.mtcnn.images import decode_bgr, is_file, swap_red_and_blue
+from mtcnn.compat.mtcnn.images import decode_bgr, is_file
 from mtcnn.compat.mtcnn.stages import StageONet, StagePNet, StageRNet
 from mtcnn.detector import TrtMtcnn
 from mtcnn.files import read_regular
-from mtcnn.images import as_bgr, is_on_gpu
-from mtcnn.params import DEFAULT_PRESET
+from mtcnn.images import as_bgr, is_on_gpu, picture_shape
+from mtcnn.params import DEFAULT_PRESET, Preset
 
 __all__ = ["MTCNN"]
 
@@ -75,7 +75,7 @@ class MTCNN:
         *,
         weights_file: Any = None,
         min_face_size: float | None = None,
-        preset: str = DEFAULT_PRESET,
+        preset: Preset = DEFAULT_PRESET,
     ) -> None:
         if not isinstance(stages, (list, tuple)) and not (isinstance(stages, str) and stages in _COMMON_STAGES):
             stages, weights_file = _EVERYTHING, stages if weights_file is None else weights_file
@@ -147,7 +147,7 @@ class MTCNN:
 
         Args:
             image: **RGB** (H, W, 3), levels 0..255, as an array, a PIL picture or a tensor on the CPU; a path;
-                the bytes of a picture file; or a list of these.
+                the bytes of a picture file; or a list of these. As in 1.0 none is turned by EXIF.
             fit_to_image: limit boxes to the picture.
             limit_boundaries_landmarks: with ``fit_to_image``, limit landmarks, too.
             box_format: "xywh": [x1, y1, x2 - x1, y2 - y1]; "xyxy": [x1, y1, x2, y2].
@@ -234,12 +234,14 @@ def _frame(image: Any, name: str) -> npt.NDArray[np.uint8]:
         return decode_bgr(image, name)
     if is_on_gpu(image):
         raise InvalidImage(f"{name} lies on a GPU: bring it to the CPU, RGB (H, W, 3); TrtMtcnn.detect takes it there")
-    if type(image).__module__.startswith("PIL."):
-        image = np.asarray(image.convert("RGB"))
-    if not isinstance(image, np.ndarray) and hasattr(image, "__array__"):
+    shape = picture_shape(image)
+    if shape is None and hasattr(image, "__array__"):
         image = np.asarray(image)
+        shape = image.shape
+    if shape is not None and len(shape) == 4:
+        raise InvalidImage(f"{name} holds several pictures, its shape is {shape}: detect_faces(list({name}))")
     try:
-        return as_bgr(swap_red_and_blue(image) if isinstance(image, np.ndarray) else image, name)
+        return as_bgr(image, name, "rgb", turn=False)
     except (TypeError, ValueError) as error:
         raise InvalidImage(str(error)) from error
 

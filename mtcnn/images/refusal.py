@@ -1,0 +1,38 @@
+"""What is no picture, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+from mtcnn.images.gpu import is_on_gpu
+
+__all__ = ["refuse"]
+
+
+def refuse(img: object, name: str) -> NoReturn:
+    """Raise the TypeError of what is no array."""
+    if img is None:
+        raise TypeError(f"{name} is None; cv2.imread returns None for a file it cannot read: check the path")
+    if isinstance(img, (str, os.PathLike)):
+        raise TypeError(f"{name} is a path, not an array; read the picture first: cv2.imread({name})")
+    if isinstance(img, (bytes, bytearray, memoryview)):
+        mend = f"cv2.imdecode(np.frombuffer({name}, np.uint8), cv2.IMREAD_COLOR)"
+        raise TypeError(f"{name} is bytes, not an array; decode the picture first: {mend}")
+    kind = type(img)
+    wanted = f"{name} must be a NumPy array, got {kind.__module__}.{kind.__qualname__}"
+    if is_on_gpu(img):
+        wanted = f'{name} is in a GPU\'s memory, which a detector with device="cuda" reads, not the CPU'
+    if kind.__name__ == "PyCapsule":
+        raise TypeError(f"{wanted}; pass the array that it was made from, which says where it is and on what stream")
+    if kind.__name__ == "UMat":
+        raise TypeError(f"{wanted}; bring it to the CPU's memory: {name}.get()")
+    if kind.__module__.partition(".")[0] == "cupy":
+        raise TypeError(f"{wanted}; bring it to the CPU: cupy.asnumpy({name})")
+    if hasattr(img, "cpu") and hasattr(img, "numpy"):
+        raise TypeError(
+            f'{wanted}; bring it to the CPU: {name}.cpu().numpy(), (H, W, 3), with color="rgb" where it is RGB'
+        )
+    if isinstance(img, (list, tuple)):
+        raise TypeError(f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures")
+    raise TypeError(f"{wanted}; convert it with np.asarray({name})")
