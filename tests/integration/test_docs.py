@@ -14,10 +14,8 @@ from mtcnn import FaceAligner, TrtMtcnn, draw_faces
 from tests.support.embedders import make_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [
-    "README.md",
-    *(f"docs/{name}.md" for name in ("index", "api", "verification", "cookbook", "command-line", "drop-in", "serving")),
-]
+PAGES = ("index", "api", "verification", "cookbook", "command-line", "drop-in", "coming-from", "serving")
+DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in PAGES)]
 
 
 def python_blocks(document: str) -> list[str]:
@@ -43,6 +41,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "archive" / "old").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "archive" / "old" / "1.png"), np.asarray(cv2.imread(str(photo)), np.uint8))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "facenet_pytorch", None)  # which coming-from.md replaces
     return tmp_path
 
 

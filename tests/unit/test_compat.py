@@ -1,0 +1,205 @@
+"""The smaller interfaces: what each returns is what TrtMtcnn finds, in the shape of the other package."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+import mtcnn.compat
+from mtcnn import FaceAligner, MtcnnError, TrtMtcnn
+from mtcnn.compat import insightface, retinaface, supervision, tensorrt_demos, yunet
+
+Found = tuple[np.ndarray, np.ndarray]
+BLANK = np.zeros((90, 120, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def found(engines: dict[str, Path], astronaut: np.ndarray) -> Found:
+    with TrtMtcnn(device="cpu", minsize=20) as detector:
+        return detector.detect(astronaut)
+
+
+def test_the_docstring_names_every_module() -> None:
+    for module in pkgutil.iter_modules(mtcnn.compat.__path__):
+        assert module.name == "pictures" or f"mtcnn.compat.{module.name}`" in str(mtcnn.compat.__doc__), module.name
+
+
+def test_frameworks_are_imported_where_they_are_used() -> None:
+    modules = [f"mtcnn.compat.{module.name}" for module in pkgutil.iter_modules(mtcnn.compat.__path__)]
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    foreign = {"supervision", "insightface", "retinaface", "facenet_pytorch", "deepface", "cv2", "PIL"}
+    assert not foreign & set(loaded) and "mtcnn.compat.yunet" in loaded
+
+
+class TestYuNet:
+    def test_has_the_calls_of_opencv(self) -> None:
+        original = {name for name in dir(cv2.FaceDetectorYN) if not name.startswith("_")}
+        assert original - {"clear", "empty", "getDefaultName", "save"} <= set(dir(yunet.FaceDetectorYN))
+
+    def test_rows(self, found: Found, astronaut: np.ndarray) -> None:
+        detector = yunet.FaceDetectorYN.create("yunet.onnx", "", (512, 512), 0.8, 0.3, 100)
+        answer, rows = detector.detect(astronaut)
+        (x1, y1, x2, y2, score), marks = found[0][0], found[1][0]
+        assert answer == 1 and rows is not None and rows.shape == (1, 15) and rows.dtype == np.float32
+        np.testing.assert_allclose(rows[0, :4], [x1, y1, x2 - x1, y2 - y1], rtol=1e-5)
+        # the person's right eye comes first, which is on the left
+        np.testing.assert_array_equal(rows[0, 4:14].reshape(5, 2), marks.reshape(2, 5).T)
+        assert rows[0, 4] < rows[0, 6] and rows[0, 14] == score
+
+    def test_no_face(self, engines: dict[str, Path]) -> None:
+        detector = yunet.FaceDetectorYN_create("yunet.onnx", "", (120, 90))
+        assert detector.detect(BLANK) == (1, None)
+        assert yunet.as_rows(np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)).shape == (0, 15)
+
+    def test_settings(self, engines: dict[str, Path], astronaut: np.ndarray) -> None:
+        detector = yunet.FaceDetectorYN("", "", (320, 320))
+        with pytest.raises(ValueError, match=r"setInputSize\(\(512, 512\)\) first"):
+            detector.detect(astronaut)
+        detector.setInputSize((512, 512))
+        detector.setScoreThreshold(1.0)
+        detector.setNMSThreshold(0.5)
+        detector.setTopK(7)
+        assert detector.getInputSize() == (512, 512) and detector.getScoreThreshold() == 1
+        assert detector.getNMSThreshold() == 0.5 and detector.getTopK() == 7
+        assert detector.detect(astronaut) == (1, None)
+        with pytest.raises(ValueError, match="score_threshold must be"):
+            detector.setScoreThreshold(2)
+
+
+class TestInsightFace:
+    def test_detect(self, found: Found, astronaut: np.ndarray) -> None:
+        model = insightface.Detector()
+        model.prepare(ctx_id=0, det_size=(640, 640))
+        bboxes, kpss = model.detect(astronaut, max_num=0, metric="default")
+        assert bboxes.shape == (1, 5) and kpss.shape == (1, 5, 2) and kpss.dtype == np.float32
+        np.testing.assert_array_equal(bboxes, found[0])
+        np.testing.assert_array_equal(kpss[0], found[1][0].reshape(2, 5).T)
+        bboxes, kpss = model.detect(BLANK)
+        assert bboxes.shape == (0, 5) and kpss.shape == (0, 5, 2)
+        model.prepare(det_thresh=1.0)
+        assert len(model.detect(astronaut)[0]) == 0
+
+    def test_so_many_faces(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
+        """The largest, or large and near the middle."""
+        wide = np.zeros((512, 1100, 3), np.uint8)
+        wide[:, :512] = astronaut
+        half = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)
+        wide[100:356, 440:696] = half
+        model = insightface.Detector()
+        assert len(model.detect(wide)[0]) == 2
+        largest, _ = model.detect(wide, max_num=1, metric="max")
+        middle, kps = model.detect(wide, max_num=1)
+        assert largest[0, 2] < 440 < middle[0, 0] and kps.shape == (1, 5, 2)
+
+    def test_objects(self, found: Found, astronaut: np.ndarray) -> None:
+        (face,) = insightface.Detector().get(astronaut)
+        np.testing.assert_array_equal(face.bbox, found[0][0, :4])
+        assert face.kps.shape == (5, 2) and face["det_score"] == face.det_score == found[0][0, 4]
+        assert face.embedding is None
+        face.embedding = np.ones(4)
+        assert face["embedding"].shape == (4,) and len(repr(face)) < 80
+
+    def test_the_older_detector(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
+        detector = insightface.MtcnnDetector(minsize=40, threshold=[0.6, 0.7, 0.7], accurate_landmark=True)
+        answer = detector.detect_face(astronaut)
+        assert answer is not None and answer[0].shape == (1, 5) and answer[1].shape == (1, 10)
+        assert detector.detect_face(BLANK) is None
+
+    def test_norm_crop(self, found: Found, astronaut: np.ndarray) -> None:
+        kps = found[1][0].reshape(2, 5).T
+        crop, matrix = insightface.norm_crop2(astronaut, kps, 224)
+        theirs = cv2.warpAffine(astronaut, insightface.estimate_norm(kps, 224), (224, 224), borderValue=0)
+        assert np.abs(crop.astype(float) - theirs).mean() < 1 and matrix.shape == (2, 3)
+        np.testing.assert_array_equal(
+            insightface.norm_crop(astronaut, kps), FaceAligner(template="arcface").align(astronaut, kps)
+        )
+        with pytest.raises(ValueError, match="image_size must be a multiple of 112 or 128"):
+            insightface.norm_crop(astronaut, kps, 100)
+
+
+class TestRetinaFace:
+    def test_faces(self, found: Found, astronaut: np.ndarray, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "a.png"), astronaut)
+        for picture in (astronaut, str(tmp_path / "a.png"), tmp_path / "a.png"):
+            faces = retinaface.detect_faces(picture)
+            assert list(faces) == ["face_1"] and list(faces["face_1"]) == ["score", "facial_area", "landmarks"]
+            face = faces["face_1"]
+            assert face["facial_area"] == np.rint(found[0][0, :4]).tolist() and face["score"] == found[0][0, 4]
+            # the person's right is on the left
+            assert face["landmarks"]["right_eye"] == found[1][0, [0, 5]].tolist()
+            assert face["landmarks"]["mouth_left"] == found[1][0, [4, 9]].tolist()
+        assert retinaface.detect_faces(BLANK) == {}
+        assert retinaface.detect_faces(astronaut, threshold=1.0, model=retinaface.build_model()) == {}
+
+    def test_no_picture(self) -> None:
+        with pytest.raises(FileNotFoundError, match=r"img_path .*nowhere.jpg"):
+            retinaface.detect_faces("nowhere.jpg")
+        with pytest.raises(TypeError, match="img_path is None"):
+            retinaface.detect_faces(None)
+
+
+class TestSupervision:
+    def test_objects(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With the package's constructors; tests/clients has the package itself."""
+        package = ModuleType("supervision")
+        package.Detections = package.KeyPoints = SimpleNamespace
+        monkeypatch.setitem(sys.modules, "supervision", package)
+        seen = supervision.to_detections(*found)
+        assert seen.xyxy.shape == (1, 4) and seen.confidence.shape == (1,) and seen.class_id.tolist() == [0]
+        assert seen.data["class_name"].tolist() == ["face"] and seen.data["landmarks"].shape == (1, 5, 2)
+        assert supervision.to_key_points(found[1]).xy.shape == (1, 5, 2)
+
+    @pytest.mark.skipif(importlib.util.find_spec("supervision") is not None, reason="supervision is installed")
+    def test_without_it(self, found: Found) -> None:
+        with pytest.raises(MtcnnError, match="pip install supervision"):
+            supervision.to_detections(found[0])
+
+
+class TestTensorrtDemos:
+    def test_detects_with_its_arithmetic(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
+        with TrtMtcnn(device="cpu", preset="port") as direct:
+            expected = direct.detect(astronaut, minsize=50)
+        for given in (None, engines["pnet"].parent, str(engines["pnet"].parent), list(engines.values())):
+            detector = tensorrt_demos.TrtMtcnn(given, device="cpu")
+            for ours, theirs in zip(detector.detect(astronaut, 50), expected):
+                np.testing.assert_array_equal(ours, theirs)
+        detector.destroy()
+        with pytest.raises(MtcnnError, match="closed"):
+            detector.detect(astronaut)
+
+    def test_suppression(self) -> None:
+        boxes = np.array([[0, 0, 9, 9, 0.8], [0, 0, 9, 10, 0.9], [0, 0, 3, 3, 0.7], [50, 50, 60, 60, 0.6]], np.float32)
+        assert tensorrt_demos.nms(boxes, 0.5) == [1, 2, 3]
+        assert tensorrt_demos.nms(boxes, 0.5, "Min") == [1, 3]
+        assert tensorrt_demos.nms(boxes[:0], 0.5) == []
+        with pytest.raises(ValueError, match="type must be"):
+            tensorrt_demos.nms(boxes, 0.5, "union")
+
+    def test_squares(self) -> None:
+        """10 wide and 20 high about (14.5, 19.5): 20 by 20, the last pixel counted."""
+        boxes = np.array([[10, 10, 19, 29, 0.9]], np.float32)
+        assert tensorrt_demos.convert_to_1x1(boxes)[0].tolist() == [5, 10, 24, 29, np.float32(0.9)]
+        assert boxes[0, 0] == 10
+
+    @pytest.mark.parametrize("box", [(2, 1, 4, 5), (-3, -2, 2, 1), (5, 4, 12, 11), (-4, -4, 20, 20), (30, 30, 33, 34)])
+    def test_crops(self, box: tuple[int, ...]) -> None:
+        img = np.random.default_rng(2).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+        x1, y1, x2, y2 = box
+        wide = np.full((68, 69, 3), 7, np.uint8)
+        wide[30:38, 30:39] = img
+        crop = tensorrt_demos.crop_img_with_padding(img, np.array([*box, 0.9]), 7)
+        np.testing.assert_array_equal(crop, wide[30 + y1 : 31 + y2, 30 + x1 : 31 + x2])
+        with pytest.raises(ValueError, match="box must have the shape"):
+            tensorrt_demos.crop_img_with_padding(img, np.zeros(3))
+
+    def test_limits(self) -> None:
+        dets = np.array([[-3.7, 2.9, 50.2, 70.9, 0.5]], np.float32)
+        assert tensorrt_demos.clip_dets(dets, 40, 60) is dets
+        assert dets[0].tolist() == [0, 2, 39, 59, 0.5]
