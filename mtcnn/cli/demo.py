@@ -9,15 +9,10 @@ import click
 from mtcnn.cli.console import echo, say
 from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_verifier, size
 from mtcnn.errors import MtcnnError
-from mtcnn.params import FACE_CHOICES
+from mtcnn.params import DEFAULT_MAX_WORK, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
 
 __all__ = ["command"]
-
-# A file of a few kilobytes can say it has billions of them.
-MOST_PIXELS = 50_000_000
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command("demo", context_settings=SETTINGS)
@@ -46,29 +41,26 @@ def command(
     Answers this machine alone unless --host says otherwise. Pictures are worked on in memory and not kept. There is
     no login and no encryption: not for the open internet.
     """
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
     try:
-        import uvicorn
-
-        from mtcnn.demo.app import make_app
+        from mtcnn.demo.app import MOST_PIXELS, make_app
+        from mtcnn.demo.server import host_names, is_loopback, listen, make_server
     except ImportError as error:
         raise MtcnnError(f"the demo needs {error.name}: pip install 'trt-mtcnn[demo]'") from error
     from mtcnn.runtime.opencv import opencv
 
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
     opencv()
-    with detector.make() as model:
+    with listen(host, port) as listening, detector.make(max_work=DEFAULT_MAX_WORK) as model:
         verifier = None
         if embedder:
             verifier = make_verifier(model, embedder, embedder_size, FACE_CHOICES[0], threshold=threshold)
-        hosts = _LOOPBACK if host in _LOOPBACK else ("*",)
-        app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=hosts)
-        settings = uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)
-        server = uvicorn.Server(settings)
-        listening = settings.bind_socket()
-        listening.listen()  # from now on a browser waits, if need be
-        where = f"[{host}]" if ":" in host else host
-        echo(f"http://{where}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
-        if host not in _LOOPBACK:
+        names = host_names(host, listening)
+        app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=names)
+        server = make_server(app)
+        address, number = listening.getsockname()[:2]
+        shown = host or address
+        echo(f"http://{f'[{shown}]' if ':' in shown else shown}:{number}/  (Ctrl-C ends it)")
+        if not is_loopback(listening):
             say("other machines can reach it: there is no login", fg="yellow")
         server.run(sockets=[listening])
     return 0

@@ -16,28 +16,60 @@ async function post(path, body, type) {
   const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": type } }).catch(() => {
     throw new Error("mtcnn demo does not answer any more");
   });
-  const found = await answer.json();
+  const found = await answer.json().catch(() => ({ problem: `mtcnn demo answers ${answer.status}: try again` }));
   if (!answer.ok) throw new Error(found.problem);
   return found;
 }
 
 function checked(file) {
-  if (!settings.types.includes(file.type)) throw new Error("that is no picture of a known type");
   if (file.size > settings.most_bytes) throw new Error(`the picture is larger than ${settings.most_bytes / 1e6} MB`);
   return file;
+}
+
+// What the server is sent says what it is; whether it is a picture, the server tells.
+function ask(blob, query) {
+  const type = blob.type.startsWith("image/") ? blob.type : "application/octet-stream";
+  return post(`detect?${query}`, blob, type);
 }
 
 async function detect(blob) {
   const asked = ++latest;
   const query = new URLSearchParams({ preset: $("preset").value, minsize: $("minsize").value || 40 });
-  const found = await post(`detect?${query}`, blob, blob.type);
-  const img = await createImageBitmap(blob);
-  if (asked !== latest) return;
-  draw(img, found);
-  const faces = found.faces.length === 1 ? "1 face" : `${found.faces.length} faces`;
-  say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}`);
-  $("aligned").hidden = !found.aligned;
-  if (found.aligned) $("aligned").src = found.aligned;
+  $("drop").setAttribute("aria-busy", "true");
+  try {
+    let found = await ask(blob, query);
+    const img = await createImageBitmap(blob).catch(async () => {
+      found = await ask(blob, `${query}&preview=1`); // this browser cannot read it, the server can
+      const picture = new Image();
+      picture.src = found.picture;
+      await picture.decode();
+      return picture;
+    });
+    if (asked !== latest) return;
+    draw(img, found);
+    const faces = found.faces.length === 1 ? "1 face" : `${found.faces.length} faces`;
+    say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}`);
+    $("picture").setAttribute("aria-label", `the picture, ${faces} marked`);
+    $("aligned").hidden = !found.aligned;
+    if (found.aligned) $("aligned").src = found.aligned;
+  } catch (error) {
+    if (asked !== latest) return;
+    clear();
+    throw error;
+  } finally {
+    if (asked === latest) $("drop").removeAttribute("aria-busy");
+  }
+}
+
+// No picture of before stands beside what went wrong with another.
+function clear() {
+  const canvas = $("picture");
+  canvas.width = 640;
+  canvas.height = 360;
+  canvas.setAttribute("aria-label", "no picture yet");
+  $("hint").hidden = false;
+  $("aligned").hidden = true;
+  $("drop").removeAttribute("aria-busy");
 }
 
 function draw(img, found) {
@@ -49,12 +81,18 @@ function draw(img, found) {
   pen.drawImage(img, 0, 0, found.width, found.height);
   const line = Math.max(1, Math.round((Math.max(found.width, found.height) - 200) / 400));
   pen.lineWidth = line;
-  pen.font = `${12 + 4 * line}px sans-serif`;
+  const size = 12 + 4 * line;
+  pen.font = `${size}px sans-serif`;
+  pen.textBaseline = "top";
   for (const face of found.faces) {
     const [x1, y1, x2, y2] = face.box.map((n) => Math.round(n) + (line % 2) / 2); // on whole pixels: sharp
     pen.strokeStyle = pen.fillStyle = "#40c840";
     pen.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    pen.fillText(face.score.toFixed(2), x1, y1 - 2 * line);
+    const score = face.score.toFixed(2);
+    const top = Math.max(0, y1 - size - line); // of a picture's first rows, inside of the box
+    pen.fillRect(x1 - line / 2, top, pen.measureText(score).width + 2 * line, size);
+    pen.fillStyle = "#000";
+    pen.fillText(score, x1 + line / 2, top);
     Object.values(face.landmarks).forEach(([x, y], i) => {
       pen.fillStyle = POINT_COLOURS[i];
       pen.beginPath();
@@ -104,7 +142,16 @@ function stopCamera(video) {
 function show(file) {
   camera = null;
   shown = file;
-  return tried("said", () => detect(checked(file)));
+  return tried("said", async () => {
+    try {
+      checked(file);
+    } catch (error) {
+      latest += 1;
+      clear();
+      throw error;
+    }
+    await detect(file);
+  });
 }
 
 async function base64(file) {
@@ -117,7 +164,8 @@ async function base64(file) {
 async function verify() {
   const files = [$("a").files[0], $("b").files[0]];
   if (!files[0] || !files[1]) return;
-  say("verdict", "…");
+  say("verdict", "comparing …");
+  for (const id of ["face-a", "face-b"]) $(id).hidden = true;
   const [a, b] = await Promise.all(files.map((file) => base64(checked(file))));
   const found = await post("verify", JSON.stringify({ a, b }), "application/json");
   ["face-a", "face-b"].forEach((id, i) => {

@@ -25,15 +25,17 @@ class DetectorOptions:
     device: str = "auto"
     thresholds: tuple[float, float, float] | None = None
 
-    def make(self, threads: int = 0) -> TrtMtcnn:
+    def make(self, threads: int = 0, max_work: float | None = None) -> TrtMtcnn:
         """A detector; threads: 1 where several pictures are worked on at the same time, 0 for one a core.
+
+        max_work: where strangers choose the pictures: see :class:`mtcnn.params.Params`.
 
         Raises:
             EngineError, DeviceError, ValueError: as :class:`mtcnn.TrtMtcnn`.
         """
         from mtcnn.detector import TrtMtcnn  # here: the command line's --help does without NumPy
 
-        return TrtMtcnn(threads=threads, **self._given())
+        return TrtMtcnn(threads=threads, max_work=max_work, **self._given())
 
     def params(self) -> Params:
         """The cascade's parameters.

@@ -333,10 +333,18 @@ def json_value(c: Choices, depth: int = 0) -> Any:
     return c.pick(kinds)()
 
 
+def answers(data: bytes) -> None:
+    """What servers answer to mtcnn.serving.Client."""
+    from tests.fuzz import answers as made  # here: the other targets do without tritonclient
+
+    c = Choices(data)
+    c.pick((made.by_http, made.by_grpc))(c)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(detect, faces, native, stage, networks, files, models),
+        *(detect, faces, native, stage, networks, files, models, answers),
         *(weights, pickles, zips, hdf5, onnx_fields),
     )
 }

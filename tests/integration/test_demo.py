@@ -78,7 +78,10 @@ class TestServer:
         picture = ASTRONAUT.read_bytes()
         assert ask(f"{url}detect", picture + bytes(600_000)) == (413, "the picture is larger than 0.5 MB")
         assert ask(f"{url}detect", picture, "application/pdf")[0] == 415
-        assert ask(f"{url}detect", b"not a picture") == (415, "that is no picture that can be read")
+        assert ask(f"{url}detect", b"not a picture") == (
+            415,
+            "the picture cannot be read: no picture that OpenCV can read",
+        )
         assert ask(f"{url}detect", b"")[0] == 415
         assert ask(f"{url}detect?minsize=x", picture)[0] == 400
         assert ask(f"{url}detect?minsize=3", picture)[0] == 400
@@ -89,7 +92,7 @@ class TestServer:
     def test_a_small_file_of_a_huge_picture(self, url: str) -> None:
         whole, png = cv2.imencode(".png", np.zeros((8000, 8000, 3), np.uint8))
         assert whole and len(png) < 500_000
-        assert ask(f"{url}detect", png.tobytes(), "image/png") == (415, "that is no picture that can be read")
+        assert ask(f"{url}detect", png.tobytes(), "image/png") == (413, "the picture has 64 megapixels, of at most 50")
 
     @pytest.mark.parametrize("preset", ["port", "fast", "accurate"])
     def test_the_page_selects_what_was_asked_for(self, preset: str, tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+"""What `mtcnn demo` listens with: an HTTP server that waits for nobody for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mtcnn.errors import MtcnnError
+
+__all__ = ["ServerLimits", "host_names", "is_loopback", "listen", "make_server"]
+
+DEFAULT_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """Of an HTTP server.
+
+    Attributes:
+        connections: at once; a further one is answered 503.
+        head_seconds: that a client may take to send a request's head,
+        body_seconds: and then its body.
+    """
+
+    connections: int = 100
+    head_seconds: float = 10
+    body_seconds: float = 60
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; "" is 127.0.0.1.
+
+    Raises:
+        MtcnnError: the port is in use, or the host is no address of this machine.
+    """
+    host = host or DEFAULT_HOST
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listening = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise MtcnnError(f"there is no host {host!r}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {port} is in use: choose another with --port, 0 for any that is free"
+        elif error.errno == errno.EACCES:
+            why = f"this user may not listen at port {port}: choose one from 1024 on with --port"
+        else:
+            why = f"cannot listen at {host!r}, port {port}: {os.strerror(error.errno or 0)}"
+        raise MtcnnError(why) from None
+    return listening
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine reaches it."""
+    return _address(listening).is_loopback
+
+
+def host_names(host: str, listening: socket.socket) -> tuple[str, ...]:
+    """What the Host header of a request may be; ("*",): anything.
+
+    A page of another site cannot send a request with these names: its own name that is made to lead here is none.
+    """
+    address = _address(listening)
+    if address.is_unspecified:  # all of the machine's addresses, whatever names they have
+        return ("*",)
+    names = [host, str(address)]
+    if address.is_loopback:
+        names += ["localhost", "127.0.0.1", "::1"]
+    else:
+        names += [socket.gethostname(), f"{socket.gethostname()}.local"]
+    return tuple(dict.fromkeys(name.lower() for name in names if name))
+
+
+def make_server(app: Any, limits: ServerLimits = ServerLimits()) -> uvicorn.Server:
+    """A server for ``run(sockets=[...])``."""
+
+    class Protocol(_LimitedProtocol):
+        pass
+
+    Protocol.limits = limits
+    return uvicorn.Server(
+        uvicorn.Config(app, http=Protocol, ws="none", lifespan="off", log_level="warning", server_header=False)
+    )
+
+
+class _LimitedProtocol(H11Protocol):
+    """A connection that is cut where its client takes too long to send a request, or to read the answer."""
+
+    limits: ServerLimits
+    _alarm: asyncio.TimerHandle | None = None
+    _waits_for = ""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            transport.close()
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        self._wait_for("")
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_for("")
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Set or clear the alarm, by what the client has still to do."""
+        if self.conn.their_state is h11.SEND_BODY:
+            self._wait_for("body")
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self._wait_for("")  # it has done its part
+        else:
+            self._wait_for("head")
+
+    def _wait_for(self, what: str) -> None:
+        if what == self._waits_for:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._waits_for = what
+        seconds = {"": 0.0, "head": self.limits.head_seconds, "body": self.limits.body_seconds}[what]
+        self._alarm = self.loop.call_later(seconds, self.transport.abort) if what else None
+
+
+def _address(listening: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
