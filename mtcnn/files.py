@@ -1,31 +1,138 @@
-"""Files written whole or not at all, and read only where they are files."""
+"""Files: written whole or not at all, by one process at a time, never over what a run reads or did not write; and read
+only where they are files.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import hashlib
+import logging
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mtcnn.errors import EngineError
+from mtcnn.errors import EngineError, MtcnnError
 
-__all__ = ["locked", "read_regular", "replacing"]
+__all__ = [
+    "Inputs",
+    "NoMoreOutputError",
+    "OutputError",
+    "check_output",
+    "is_special",
+    "lock",
+    "locked",
+    "output_error",
+    "read_regular",
+    "remove_leftovers",
+    "replacing",
+    "replacing_path",
+]
+
+log = logging.getLogger("mtcnn")
+
+_MARK = ".mtcnn-"  # in the names of temporary files
+_LONGEST = 200  # bytes of a name that a temporary file's name repeats: file systems allow 255
+_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE}
+_PATIENCE = 3600.0  # seconds to wait for another process that makes engines: TensorRT may take long
+_SAY_AGAIN = 60.0  # seconds
+
+
+class OutputError(MtcnnError):
+    """A file cannot be written, or must not be."""
+
+
+class NoMoreOutputError(OutputError):
+    """Nothing more can be written: the disk is full, or the folder is gone."""
+
+
+class Inputs:
+    """The files that a run reads, compared as files: a link or another spelling of the path is the same file.
+
+    Args:
+        list_paths: called once, when the first existing file is to be replaced.
+    """
+
+    def __init__(self, list_paths: Callable[[], Iterable[str | os.PathLike[str]]]) -> None:
+        self._list_paths = list_paths
+        self._files: set[tuple[int, int]] | None = None
+
+    def __contains__(self, path: Path) -> bool:
+        file = _identity(path)
+        if file is None:
+            return False
+        if self._files is None:
+            self._files = {found for one in self._list_paths() if (found := _identity(one)) is not None}
+        return file in self._files
+
+
+def check_output(path: Path, inputs: Inputs, *, overwrite: bool = False, resumable: bool = False) -> None:
+    """Refuse to write a path where something would be lost.
+
+    An empty file, or what is no regular file (/dev/stdout, a pipe), loses nothing.
+
+    Args:
+        inputs: what the run reads, which is never replaced.
+        overwrite: whether the user said that what is there may be replaced.
+        resumable: whether the command could go on with what is there: for the message.
+
+    Raises:
+        OutputError: something is there, which is an input or may not be replaced.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file")
+    if not path.exists() or is_special(path):
+        return
+    if path in inputs:
+        raise OutputError(f"{path} would be overwritten with what is made of it: choose another place")
+    if not overwrite and path.stat().st_size:
+        mend = "go on with --resume, " if resumable else ""
+        raise OutputError(f"{path} is there already: {mend}replace it with --overwrite, or choose another name")
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that is neither a regular file nor a folder, like a pipe or a terminal."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """What is said of a failed write."""
+    kind = NoMoreOutputError if error.errno in _NO_MORE else OutputError
+    return kind(f"cannot write {os.fspath(path)}: {error.strerror or error}")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` only once it is whole, so that no reader sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def replacing(path: Path, *, new: bool = False, tidy: bool = True) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` only once it is whole, so that no reader sees half of it.
+
+    Args:
+        path: where it is to appear; a link is followed.
+        new: raise FileExistsError rather than replace a file that has come there meanwhile.
+        tidy: remove temporary files that killed processes left of this path.
+    """
+    if is_special(path):
+        with path.open("wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(path))
+    if tidy:
+        remove_leftovers(path.parent, path.name)
+    handle, temporary = _make_temporary(path)
     try:
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o644)
+            os.fchmod(handle, _mode(path))
             yield file
-        os.replace(temporary, path)
+            file.flush()
+            _put(temporary, path, new)  # while it is locked: no other process takes it for left over
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -33,11 +140,62 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """The folder, made where it is missing, for one process at a time; others wait.
+def replacing_path(path: Path) -> Iterator[Path]:
+    """A path beside `path`, of the same ending, for writers that open files by name; what is there in the end replaces
+    `path`.
+    """
+    path = Path(os.path.realpath(path))
+    remove_leftovers(path.parent, path.name)
+    handle, temporary = _make_temporary(path, path.suffix)
+    try:
+        yield Path(temporary)
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path, name: str | None = None, *, below: bool = False) -> None:
+    """Remove temporary files of processes that are gone; those of living ones are locked.
+
+    Args:
+        name: of the file that they were to become; None for any.
+        below: in all folders below, too.
+    """
+    start = None if name is None else _temporary_start(name)
+    for where, folders, files in os.walk(folder):
+        if not below:
+            folders.clear()
+        for file in files:
+            if file.startswith(".") and _MARK in file and (start is None or file.startswith(start)):
+                _remove_unlocked(os.path.join(where, file))
+
+
+def lock(handle: int, path: Path) -> None:
+    """Keep other processes from writing a file until the handle is closed, or its process ends.
 
     Raises:
-        EngineError: it cannot be made or written.
+        OutputError: another process writes it.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(f"{path} is being written by {_holder(handle)}: wait until that has ended") from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
+    """The folder, made where it is missing, for one process at a time; others say whom they wait for, and wait.
+
+    Args:
+        patience: seconds to wait at most.
+
+    Raises:
+        EngineError: it cannot be made or written, or another process does not let go of it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +203,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise EngineError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _wait_for_lock(handle, folder, patience)
         yield
     finally:
         os.close(handle)  # which unlocks
@@ -71,3 +229,92 @@ def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes
     if most is not None and len(content) > most:
         raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB", os.fspath(path))
     return content
+
+
+def _wait_for_lock(handle: int, folder: Path, patience: float) -> None:
+    began = time.monotonic()
+    said = -_SAY_AGAIN
+    pause = 0.005
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = time.monotonic() - began
+        if waited >= patience:
+            raise EngineError(f"{folder} is locked by {_holder(handle)}, for {waited:.0f} seconds: end it, or wait")
+        if waited > 0.5 and waited - said >= _SAY_AGAIN:
+            log.warning("%s is locked by %s: waiting", folder, _holder(handle))
+            said = waited
+        time.sleep(min(pause, patience - waited))
+        pause = min(2 * pause, 0.25)
+
+
+def _holder(handle: int) -> str:
+    """Who holds the lock, as Linux tells it."""
+    inode = f":{os.fstat(handle).st_ino}"
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, _, _, process, file, *_ = line.split()
+            if kind == "FLOCK" and file.endswith(inode) and int(process) > 0:
+                return f"process {process}"
+    return "another process"
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _temporary_start(name: str) -> str:
+    data = os.fsencode(name)
+    return f".{name if len(data) <= _LONGEST else hashlib.sha256(data).hexdigest()}{_MARK}"
+
+
+def _make_temporary(path: Path, suffix: str = "") -> tuple[int, str]:
+    """A locked handle and the name of a new file beside `path`."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_temporary_start(path.name), suffix=suffix)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _identity(name) is not None:  # else another process took it for left over before it was locked
+            return handle, name
+        os.close(handle)
+
+
+def _remove_unlocked(path: str) -> None:
+    with contextlib.suppress(OSError):
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            return
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(handle)
+
+
+def _mode(path: Path) -> int:
+    """The permissions of what is there, else the usual ones."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0o644
+
+
+def _put(temporary: str, path: Path, new: bool) -> None:
+    if not new:
+        os.replace(temporary, path)
+        return
+    try:
+        os.link(temporary, path)  # unlike a rename, it fails where something is
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.replace(temporary, path)
+        return
+    os.unlink(temporary)

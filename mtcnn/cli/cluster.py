@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import counting
+from mtcnn.cli.keeping import refuse_missing
 from mtcnn.cli.run import CANCELLED
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -24,9 +25,10 @@ def run_on_cluster(
     output: str | os.PathLike[str],
     detector: DetectorOptions,
     resume: bool,
+    overwrite: bool,
     cluster: ClusterOptions,
-) -> tuple[Counter[str], int, int]:
-    """The counts of what was done, the number of pictures that were done before, the exit code.
+) -> tuple[Counter[str], Counter[str], int]:
+    """The counts of what was done and of what earlier runs did, the exit code.
 
     Args:
         settings: what results depend on, and "command".
@@ -40,20 +42,23 @@ def run_on_cluster(
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
-    from mtcnn.scale.run import connected, fit_pool, results, start_run
+    from mtcnn.scale.run import alone, connected, fit_pool, results, start_run
 
+    refuse_missing(list(map(str, sources)))
     counts: Counter[str] = Counter()
-    with connected(cluster.address):
+    with connected(cluster.address), alone(str(output)):
         pool = fit_pool(detector.device, cluster)
-        run = start_run(settings, list(map(str, sources)), str(output), cluster.part, resume)
+        run = start_run(
+            settings, list(map(str, sources)), str(output), cluster.part, resume=resume, overwrite=overwrite
+        )
         with counting("parts", total=len(run.remaining)) as bar:
             try:
                 for done in results(run, detector, pool):
                     counts += done
                     bar.advance()
             except KeyboardInterrupt:
-                return counts, run.before, CANCELLED
-    return counts, run.before, 0
+                return counts, Counter(done=run.before), CANCELLED
+    return counts, Counter(done=run.before), 0
 
 
 def refuse_uris(*places: Path | str | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from mtcnn.cli.options import (
     detector_options,
     embedder_options,
     jobs_option,
+    keeping_options,
     make_verifier,
 )
 from mtcnn.pipeline.options import DetectorOptions
@@ -31,12 +34,15 @@ __all__ = ["command"]
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help=".npz or .parquet")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
+@keeping_options(resumes=True)
 @embedder_options
 @jobs_option
 @detector_options
 def command(
     paths: tuple[str, ...],
     output: Path,
+    resume: bool,
+    overwrite: bool,
     as_json: bool,
     embedder: str,
     embedder_size: tuple[int, int] | None,
@@ -49,40 +55,88 @@ def command(
     A .npz file has the arrays files (n,), embeddings (n, d) float32 of length 1, boxes (n, 4) and scores (n,); a
     .parquet file (needs pyarrow) the same as columns file, embedding, box, score. Pictures without a face, and
     those that cannot be read, are counted and left out.
+
+    FILE appears once it is whole; until then FILE.partial has what is done, and --resume goes on with it, or adds new
+    pictures to a FILE that is whole. --overwrite makes FILE anew.
     """
-    from mtcnn.cli.console import count_ahead, counting
+    from mtcnn.cli.keeping import can_be_resumed, done_before, ended
     from mtcnn.cli.run import PARTLY
+
+    with can_be_resumed():
+        counts, before, code = _embed(paths, output, resume, overwrite, embedder, embedder_size, face, jobs, detector)
+    if as_json:
+        report = {"written": counts["embedded"] + before["embedded"]}
+        report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
+        echo_json(report)
+    text = f"{output}: vectors: {counts['embedded']}, no face: {counts['no face']}, unreadable: {counts['unreadable']}"
+    say(ended(code, text + done_before(before)))
+    if not counts.total() and not before.total() and not code:
+        raise click.ClickException(f"no pictures in {', '.join(paths)}")
+    return code or (PARTLY if counts["unreadable"] + before["unreadable"] else 0)
+
+
+def _embed(
+    paths: tuple[str, ...],
+    output: Path,
+    resume: bool,
+    overwrite: bool,
+    embedder: str,
+    embedder_size: tuple[int, int] | None,
+    face: str,
+    jobs: int,
+    detector: DetectorOptions,
+) -> tuple[Counter[str], Counter[str], int]:
+    """The number of pictures of each status, in this run and in those before; the exit code."""
+    from mtcnn.cli.console import count_ahead, counting
+    from mtcnn.cli.keeping import refuse_missing
+    from mtcnn.cli.run import CANCELLED
+    from mtcnn.files import Inputs
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.pictures import detect_pictures
-    from mtcnn.pipeline.vectors import open_vectors
+    from mtcnn.pipeline.vectors import Vectors
 
-    without = unreadable = written = 0
-    with detector.make(threads=1) as model, open_vectors(output) as vectors:
+    counts: Counter[str] = Counter()
+    code = 0
+    with ExitStack() as stack:
+        model = stack.enter_context(detector.make(threads=1))
         verifier = make_verifier(model, embedder, embedder_size, face)
+        refuse_missing(paths)
+        settings = {"embedder": _digest(embedder), "embedder_size": embedder_size and list(embedder_size), "face": face}
+        settings |= detector.settings()
+        inputs = Inputs(lambda: [embedder, *(found.path for found in find_pictures(paths))])
+        keeping = {"resume": resume, "overwrite": overwrite}
+        vectors = stack.enter_context(Vectors(output, inputs, settings, **keeping))
 
         def work(result: Detected[Found]) -> tuple[Detected[Found], EmbeddedFace | None]:
             if result.img is None:
                 return result, None
             return result, verifier.embed_detected([(result.img, result.dets, result.landmarks)])[0]
 
-        total = count_ahead(lambda: find_pictures(paths))
-        with (
-            counting("pictures", total=total) as bar,
-            closing(detect_pictures(model, find_pictures(paths), work, jobs)) as results,
-        ):
+        def new() -> Iterator[Found]:
+            return (one for one in find_pictures(paths) if not vectors.is_done(str(one.path)))
+
+        bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
+        results = stack.enter_context(closing(detect_pictures(model, new(), work, jobs)))
+        try:
             for result, one in results:
                 bar.advance()
                 if result.problem is not None:
-                    unreadable += 1
+                    status = "unreadable"
                     say(f"{result.found.path}: {result.problem}", fg="red")
-                elif one is None:
-                    without += 1
                 else:
-                    vectors.add(str(result.found.path), one)
-                    written += 1
-        if written + without + unreadable == 0:
-            raise click.ClickException(f"no pictures in {', '.join(paths)}")
-    if as_json:
-        echo_json({"written": written, "no face": without, "unreadable": unreadable})
-    say(f"{output}: vectors: {written}, no face: {without}, unreadable: {unreadable}")
-    return PARTLY if unreadable else 0
+                    status = "no face" if one is None else "embedded"
+                vectors.add(str(result.found.path), status, one)
+                counts[status] += 1
+            if counts or vectors.done:
+                vectors.finish()
+            else:
+                vectors.discard()
+        except KeyboardInterrupt:
+            code = CANCELLED
+    return counts, vectors.statuses, code
+
+
+def _digest(path: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.console import echo, echo_json
+from mtcnn.cli.options import keeping_options
 from mtcnn.cli.run import CANCELLED, fail
 from mtcnn.engines import NETWORKS, PRECISIONS, create_engines, current_engines, engines_folder
 from mtcnn.engines.settings import FLAVOURS, BuildSettings, parse_target
@@ -30,6 +31,7 @@ __all__ = ["command"]
 @click.option("--workspace", type=int, default=0, metavar="MIB", help="TensorRT: scratch memory at most")
 @click.option("--optimization-level", type=int, default=-1, metavar="0-5", help="TensorRT: 5 builds longest")
 @click.option("--timing-cache", type=click.Path(path_type=Path), metavar="FILE", help="TensorRT: kept measurements")
+@keeping_options(resumes=False)
 @click.option("--json", "as_json", is_flag=True, help="the engines' paths as JSON")
 @click.pass_context
 def command(
@@ -49,6 +51,7 @@ def command(
     workspace: int,
     optimization_level: int,
     timing_cache: Path | None,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, OpenVINO models elsewhere."""
@@ -83,6 +86,7 @@ def command(
                     flavour=flavour,
                     settings=settings,
                     port_layout=port_layout,
+                    overwrite=overwrite,
                 )
         except KeyboardInterrupt:
             fail(ctx.command_path, "cancelled; engines that were there are as they were")

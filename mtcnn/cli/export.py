@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS
+from mtcnn.cli.options import SETTINGS, keeping_options
 
 __all__ = ["command"]
 
@@ -29,6 +29,7 @@ __all__ = ["command"]
     help="to compare the models on",
     show_default="a face",
 )
+@keeping_options(resumes=False)
 @click.option("--json", "as_json", is_flag=True)
 def command(
     weights: tuple[Path, ...],
@@ -38,6 +39,7 @@ def command(
     opset: int,
     keep_keras: bool,
     pictures: tuple[Path, ...],
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Make ONNX models of the weights that MTCNN is published with.
@@ -52,10 +54,15 @@ def command(
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
     from mtcnn.export.weights import read_weights
+    from mtcnn.files import Inputs, check_output, output_error, replacing, replacing_path
     from mtcnn.pipeline.read import read_picture
-    from mtcnn.pipeline.write import keep
 
     networks = read_weights(weights)
+    endings = ("onnx", "keras") if keep_keras else ("onnx",)
+    inputs = Inputs(lambda: [*weights, *pictures, *(network.source for network in networks.values())])
+    for name in networks:
+        for ending in endings:
+            check_output(output / f"{name}.{ending}", inputs, overwrite=overwrite)
     imgs = [read_picture(path) for path in pictures or [FACE]]
     made = []
     with counting("networks", total=len(networks)) as bar:
@@ -69,17 +76,18 @@ def command(
                 )
             made.append((network, model, comparison))
             bar.advance()
-    endings = ("onnx", "keras") if keep_keras else ("onnx",)
-    for name in networks:
-        for ending in endings:
-            keep(output / f"{name}.{ending}", [Path(network.source) for network in networks.values()])
     rows: list[dict[str, Any]] = []
-    output.mkdir(parents=True, exist_ok=True)
     for network, model, comparison in made:
         paths = [output / f"{model.network}.{ending}" for ending in endings]
-        _write(paths[0], model.onnx)
-        if keep_keras:
-            model.keras.save(paths[1])
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            with replacing(paths[0]) as file:
+                file.write(model.onnx)
+            if keep_keras:
+                with replacing_path(paths[1]) as path:
+                    model.keras.save(path)
+        except OSError as error:
+            raise output_error(output, error) from error
         rows.append(
             {
                 "network": model.network,
@@ -101,13 +109,6 @@ def command(
     elif layout == "nchw":
         say(f"next: create_engines --models {output}")
     return 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    from mtcnn.files import replacing
-
-    with replacing(path) as file:
-        file.write(content)
 
 
 def _show(rows: list[dict[str, Any]], layout: str) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "detector_options",
     "embedder_options",
     "jobs_option",
+    "keeping_options",
     "make_verifier",
     "ray_options",
     "size",
@@ -81,6 +82,25 @@ def jobs_option(command: Command) -> Command:
     return click.option(
         "--jobs", type=click.IntRange(0, 1024), default=0, help="pictures worked on at once; 0: one group a core"
     )(command)
+
+
+def keeping_options(resumes: bool) -> Callable[[Command], Command]:
+    """--overwrite, and --resume where the command has it: what is to happen with results that are there."""
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def checked(overwrite: bool, **values: Any) -> Any:
+            if overwrite and values.get("resume"):
+                raise click.UsageError("--resume goes on with what is there, and --overwrite replaces it: say one")
+            return command(overwrite=overwrite, **values)
+
+        wrapped = cast(Command, checked)
+        wrapped = click.option("--overwrite", is_flag=True, help="replace results that are there")(wrapped)
+        if resumes:
+            wrapped = click.option("--resume", is_flag=True, help="go on where an earlier run ended")(wrapped)
+        return wrapped
+
+    return add
 
 
 class PathOrUri(click.Path):

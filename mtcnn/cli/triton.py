@@ -34,7 +34,13 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
     default=DEFAULT_MAX_WORK,
     help="billions of multiply-adds that a picture may cost",
 )
-@click.option("--force", is_flag=True, help="replace models there that were not written by this command, or changed")
+@click.option(
+    "--overwrite",
+    "--force",
+    "force",
+    is_flag=True,
+    help="replace models there that were not written by this command, or changed",
+)
 @click.option("--json", "as_json", is_flag=True)
 def command(
     folder: Path,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mtcnn.cli.console import echo, echo_json
-from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, make_verifier
+from mtcnn.cli.options import SETTINGS, detector_options, embedder_options, keeping_options, make_verifier
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
+    from mtcnn.files import Inputs
     from mtcnn.recognition.verify import EmbeddedFace
 
 __all__ = ["command"]
@@ -28,6 +29,7 @@ DIFFERENT = 4
 )
 @click.option("--draw", type=click.Path(path_type=Path), metavar="FILE", help="a picture of the two aligned faces")
 @click.option("--json", "as_json", is_flag=True)
+@keeping_options(resumes=False)
 @embedder_options
 @detector_options
 def command(
@@ -37,6 +39,7 @@ def command(
     threshold: float | None,
     draw: Path | None,
     as_json: bool,
+    overwrite: bool,
     embedder: str,
     embedder_size: tuple[int, int] | None,
     face: str,
@@ -47,14 +50,18 @@ def command(
     Exit codes: 0 one person, 4 two persons, 3 no face in one of them, 1 an error.
     """
     from mtcnn.cli.run import PARTLY
+    from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.read import read_picture
 
+    inputs = Inputs(lambda: (a, b, embedder))
+    if draw is not None:
+        check_output(draw, inputs, overwrite=overwrite)
     pictures = [read_picture(a), read_picture(b)]
     with detector.make() as model:
         verifier = make_verifier(model, embedder, embedder_size, face, metric, threshold)
         result = verifier.verify(*pictures)
     if draw is not None:
-        _draw(draw, result.faces, (a, b))
+        _draw(draw, result.faces, inputs, overwrite)
     without = [str(path) for path, one in zip((a, b), result.faces, strict=True) if one is None]
     if as_json:
         scores = [None if one is None else round(float(one.det[4]), 5) for one in result.faces]
@@ -70,7 +77,7 @@ def command(
     return 0 if result.same else DIFFERENT
 
 
-def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], sources: tuple[Path, Path]) -> None:
+def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], inputs: Inputs, overwrite: bool) -> None:
     import numpy as np
 
     from mtcnn.pipeline.write import write_picture
@@ -79,4 +86,6 @@ def _draw(path: Path, faces: tuple[EmbeddedFace | None, EmbeddedFace | None], so
     if not seen:
         raise click.ClickException(f"{path} is not written: there is no face in either picture")
     blank = np.zeros_like(seen[0])
-    write_picture(path, np.hstack([blank if face is None else face.crop for face in faces]), sources)
+    write_picture(
+        path, np.hstack([blank if face is None else face.crop for face in faces]), inputs, overwrite=overwrite
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import counting, echo_json, say
-from mtcnn.cli.options import SETTINGS, a_file, detector_options
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, keeping_options
 from mtcnn.pipeline.options import DetectorOptions
 
 __all__ = ["command"]
@@ -25,6 +25,7 @@ __all__ = ["command"]
 @click.option("--every", type=click.IntRange(1), default=1, help="detect in every N-th picture, keep faces between")
 @click.option("--most", type=click.IntRange(1), help="stop after so many pictures", show_default="all")
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
+@keeping_options(resumes=False)
 @detector_options
 def command(
     source: str,
@@ -34,18 +35,19 @@ def command(
     every: int,
     most: int | None,
     threads: int,
+    overwrite: bool,
     detector: DetectorOptions,
 ) -> int:
     """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
 
     Reading, detecting and writing overlap. The number on the picture is pictures a second. Where the source ends
-    before its time, what was written is kept and the exit code is 3. The window shows a film at its own pace; q,
-    Escape or its button closes it, and ends the work.
+    before its time, what was written is kept and the exit code is 3; so is a film that --overwrite was to replace.
+    The window shows a film at its own pace; q, Escape or its button closes it, and ends the work.
     """
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
+    from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.records import faces_as_json
     from mtcnn.pipeline.video import Film, FilmWriter, Window, run_through
-    from mtcnn.pipeline.write import keep
 
     if window is None:
         window = output is None and not as_json and Window.problem() is None
@@ -54,11 +56,12 @@ def command(
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
     if output is not None:
-        keep(output, [Path(source)])
+        check_output(output, Inputs(lambda: [source]), overwrite=overwrite)
     film = Film(source)
     sinks: list[Any] = []
-    if output is not None:
-        sinks.append(FilmWriter(output, film.fps, film.size))
+    writer = None if output is None else FilmWriter(output, film.fps, film.size)
+    if writer is not None:
+        sinks.append(writer)
     if window:
         sinks.append(Window(source, None if film.live else film.fps))
 
@@ -77,8 +80,12 @@ def command(
 
         ran = run_through(film, model, sinks, seen, every, most)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
-    if output is not None:
-        text += f", written: {output}"
+    if writer is not None:
+        if not (ran.cancelled or ran.problem):
+            writer.finish()
+        text += f", written: {writer.path}"
+        if writer.path != output:
+            text += f" ({output} is kept)"
     say(text)
     if ran.cancelled:
         fail("mtcnn video", "cancelled")

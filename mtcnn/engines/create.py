@@ -16,10 +16,19 @@ from mtcnn.engines.networks import ARCHITECTURES, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
 from mtcnn.engines.onnx_tensors import check_weights
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
-from mtcnn.engines.store import Description, engines_folder, models_folder, read_engine, read_model, write_engine
+from mtcnn.engines.store import (
+    Description,
+    description_path,
+    engines_folder,
+    is_described,
+    models_folder,
+    read_engine,
+    read_model,
+    write_engine,
+)
 from mtcnn.engines.tensorrt import Built, build_tensorrt, tensorrt_version
 from mtcnn.errors import EngineError, MtcnnError
-from mtcnn.files import locked
+from mtcnn.files import Inputs, OutputError, check_output, locked
 
 if TYPE_CHECKING:
     import pytrt
@@ -38,6 +47,7 @@ def create_engines(
     flavour: str = "auto",
     settings: BuildSettings | None = None,
     port_layout: bool = False,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Make the engines of P-Net, R-Net and O-Net.
 
@@ -52,11 +62,13 @@ def create_engines(
         port_layout: make them for code of the well-known TensorRT port: det1.engine, det2.engine and
             det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
 
+        overwrite: replace files of the engines' names in `output` that were not written by this function.
+
     Returns:
         The paths of the three engine files.
 
     Raises:
-        EngineError: a model is missing or refused, or the folder cannot be written.
+        EngineError: a model is missing or refused, or the folder cannot be written or has such files.
         DeviceError: the runtime, driver or GPU is missing.
     """
     if precision not in PRECISIONS:
@@ -73,7 +85,22 @@ def create_engines(
     folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu)
     source = checks.path(models, "models") if models is not None else models_folder()
     with locked(folder):
+        if output is not None:
+            _check_output(folder, source, port_layout, overwrite)
         return _create(folder, source, precision, progress, flavour, settings, port_layout)
+
+
+def _check_output(folder: Path, source: Path, port_layout: bool, overwrite: bool) -> None:
+    """Raise EngineError where engines would take the place of what is no engine of ours, or of a model."""
+    inputs = Inputs(lambda: [source / f"{network}.onnx" for network in NETWORKS])
+    for network in NETWORKS:
+        path = folder / f"{PORT_NAMES[network] if port_layout else network}.engine"
+        ours = is_described(path)
+        for written in (path, description_path(path)):
+            try:
+                check_output(written, inputs, overwrite=ours or overwrite)
+            except OutputError as error:
+                raise EngineError(str(error)) from error
 
 
 def _create(

@@ -21,9 +21,21 @@ from mtcnn.runtime import variables
 if TYPE_CHECKING:
     import pytrt
 
-__all__ = ["Description", "engines_folder", "load_engine", "models_folder", "read_engine", "read_model", "write_engine"]
+__all__ = [
+    "Description",
+    "description_path",
+    "engines_folder",
+    "is_described",
+    "load_engine",
+    "models_folder",
+    "read_engine",
+    "read_model",
+    "write_engine",
+]
 
 FORMAT = 2  # of the description; another one is rebuilt
+
+_MOST_DESCRIPTION = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -69,19 +81,29 @@ def _unlike_the_first(gpu: int) -> str:
 
 
 def write_engine(path: Path, engine: bytes, description: Description) -> Path:
-    """Write an engine and its description; each file appears once it is whole.
+    """Write an engine and its description; each file appears once it is whole, the description first: an engine without
+    one is not ours.
 
     Raises:
         EngineError: the folder cannot be written.
     """
     try:
+        with replacing(description_path(path)) as file:
+            file.write(json.dumps(asdict(description), indent=1).encode() + b"\n")
         with replacing(path) as file:
             file.write(engine)
-        with replacing(_description_path(path)) as file:
-            file.write(json.dumps(asdict(description), indent=1).encode() + b"\n")
     except OSError as error:
         raise EngineError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
     return path
+
+
+def is_described(path: Path) -> bool:
+    """Whether the description beside an engine is one of ours, of whatever version: the engine may be replaced."""
+    try:
+        fields = json.loads(read_regular(description_path(path), _MOST_DESCRIPTION))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and {"network", "model_sha256", "engine_sha256"} <= fields.keys()
 
 
 def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
@@ -93,7 +115,7 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
     """
     engine = checks.path(path, "path")
     data = _read(engine, "engine")
-    beside = _description_path(engine)
+    beside = description_path(engine)
     try:
         fields = json.loads(_read(beside, "description"))
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
@@ -151,7 +173,8 @@ def load_engine(
         raise EngineError(f"{path}: {error}") from error
 
 
-def _description_path(engine: Path) -> Path:
+def description_path(engine: Path) -> Path:
+    """The path of the JSON beside an engine."""
     return engine.with_name(engine.name + ".json")
 
 

@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mtcnn.errors import MtcnnError
+from mtcnn.files import Inputs, check_output
+from mtcnn.pipeline.journal import Journal, check_settings
 
-__all__ = ["Manifest", "check_settings"]
+__all__ = ["Manifest"]
 
 
 class Manifest:
     """OUT/manifest.jsonl, open for more lines.
 
+    Args:
+        folder: OUT; made where it is missing.
+        source: IN.
+        inputs: all that is read.
+        settings: what crops depend on.
+        resume: go on where it ends.
+        overwrite: begin anew.
+
     Attributes:
         done: the pictures that it has already.
-        crops: the crops of these.
+        crops: the crops of these, by their pictures.
+        statuses: how many of them have which status.
+        replaced: the crops of a manifest that is begun anew, by their pictures.
+
+    Raises:
+        OutputError: it is there and neither `resume` nor `overwrite` is set, or another process writes it.
+        MtcnnError: it is none, or was made with other settings or of other pictures.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], resume: bool) -> None:
-        self._path = folder / "manifest.jsonl"
+    def __init__(
+        self,
+        folder: Path,
+        source: Path,
+        inputs: Inputs,
+        settings: dict[str, Any],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         self.done: set[str] = set()
-        self.crops: set[str] = set()
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._path.exists():
-            if not resume:
-                raise MtcnnError(f"{self._path} is there: go on with --resume, or choose another folder")
-            self._read(settings)
-        self._file = self._path.open("a", encoding="utf-8")
-        if self._file.tell() == 0:
-            self._write({"settings": settings})
+        self.crops: dict[str, str] = {}
+        self.statuses: Counter[str] = Counter()
+        self.replaced: dict[str, str] = {}
+        header = {"settings": settings, "source": os.path.realpath(source)}
+        path = folder / "manifest.jsonl"
+        check_output(path, inputs, overwrite=resume or overwrite, resumable=True)
+        self._journal = Journal(path, "manifest of mtcnn align")
+        try:
+            if overwrite:
+                with contextlib.suppress(MtcnnError):  # another file, or damaged
+                    self._read()
+                self.replaced = self.crops
+                self.done, self.crops, self.statuses = set(), {}, Counter()
+                self._journal.begin(header)
+            elif (before := self._read()) is None:
+                self._journal.begin(header)
+            else:
+                self._check(before, header)
+        except BaseException:
+            self._journal.close()
+            raise
 
     def add(self, line: dict[str, Any]) -> None:
-        self._write(line)
+        self._journal.add(line)
+        if "crop" in line:
+            self.crops[line["file"]] = line["crop"]
 
     def __enter__(self) -> Manifest:
         return self
@@ -43,29 +82,23 @@ class Manifest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._journal.close()
 
-    def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+    def _read(self) -> dict[str, Any] | None:
+        """The first line; the others are noted."""
+        lines = self._journal.lines()
+        header = next(lines, None)
+        for line in lines:
+            self.done.add(line["file"])
+            self.statuses[line.get("status", "")] += 1
+            if isinstance(crop := line.get("crop"), str):
+                self.crops[line["file"]] = crop
+        return header
 
-    def _read(self, settings: dict[str, Any]) -> None:
-        data = self._path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        try:
-            lines = [json.loads(line) for line in whole.splitlines()]
-            before = lines[0]["settings"] if lines else settings
-            self.done = {line["file"] for line in lines[1:]}
-            self.crops = {line["crop"] for line in lines[1:] if "crop" in line}
-        except (ValueError, KeyError, TypeError):
-            raise MtcnnError(f"{self._path} is no manifest of mtcnn align: choose another folder") from None
-        check_settings(str(self._path), before, settings)
-        os.truncate(self._path, len(whole))
-
-
-def check_settings(where: str, before: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Refuse to go on with other settings than those that results were made with."""
-    if before != settings:
-        names = [name for name in {**settings, **before} if before.get(name) != settings.get(name)]
-        changed = ", ".join(f"--{name} was {before.get(name, 'not given')}" for name in names)
-        raise MtcnnError(f"{where} was made with other settings: {changed}")
+    def _check(self, before: dict[str, Any], header: dict[str, Any]) -> None:
+        check_settings(str(self._journal.path), before["settings"], header["settings"])
+        if before.get("source", header["source"]) != header["source"]:
+            raise MtcnnError(
+                f"{self._journal.path} was made of the pictures in {before['source']}, not of {header['source']}: "
+                "choose another folder, or --overwrite"
+            )

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Found
 from mtcnn.runtime.text import as_json, fit, printable
 
-__all__ = ["FORMATS", "csv_path", "faces_as_json", "names_done", "picture_as_json", "picture_as_text", "table_header"]
+__all__ = [
+    "FORMATS",
+    "Done",
+    "csv_path",
+    "faces_as_json",
+    "format_of",
+    "picture_as_json",
+    "picture_as_text",
+    "read_done",
+    "table_header",
+]
 
 FORMATS = ("table", "jsonl", "csv")
+ENDINGS = {".csv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 BOX = ("x1", "y1", "x2", "y2", "score")
 COLUMNS = (
     "file",
@@ -41,6 +53,18 @@ _FORMULA = (
     "\uff0d",
     "\uff20",
 )  # begins a formula
+
+
+def format_of(path: Path | None, wanted: str | None) -> str:
+    """The format of results: what is wanted, else what the file's ending says, else a table.
+
+    Raises:
+        ValueError: these contradict each other.
+    """
+    by_ending = None if path is None else ENDINGS.get(path.suffix.lower())
+    if wanted and by_ending and wanted != by_ending:
+        raise ValueError(f"output {path} is {by_ending} by its ending, and --format {wanted} contradicts that")
+    return wanted or by_ending or "table"
 
 
 def table_header(layout: str) -> str:
@@ -88,19 +112,36 @@ def csv_path(path: Path) -> str:
     return f"./{name}" if name.startswith(_FORMULA) else name
 
 
-def names_done(path: Path, layout: str) -> tuple[set[str], int]:
-    """The pictures in a file of results, and its length in bytes up to the end of the last whole one.
+@dataclass
+class Done:
+    """What a file of results holds.
+
+    Attributes:
+        names: the pictures that are whole.
+        unreadable: how many of them could not be read.
+        length: bytes up to the end of the last one.
+    """
+
+    names: set[str] = field(default_factory=set)
+    unreadable: int = 0
+    length: int = 0
+
+
+def read_done(path: Path, layout: str) -> Done:
+    """The pictures in a file of results; what a killed process left half at its end is not counted. A table
+    cannot be continued: it counts as empty.
 
     Raises:
         ValueError: it is no such file.
     """
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    text = text[: text.rfind("\n") + 1]
-    try:
-        names, whole = _csv_names(text) if layout == "csv" else _json_names(text)
-    except (ValueError, KeyError, TypeError, csv.Error):
-        raise ValueError(f"{path} holds no results of mtcnn detect as {layout}: choose another file") from None
-    return names, len(whole.encode("utf-8", "surrogateescape"))
+    with path.open("rb") as file:
+        try:
+            if layout == "table":
+                _check_start(file.readline(), table_header(layout).encode())
+                return Done()
+            return _csv_done(file) if layout == "csv" else _json_done(file)
+        except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
+            raise ValueError(f"{path} holds no results of mtcnn detect as {layout}: choose another file") from None
 
 
 def _as_csv(found: Detected[Found], to_terminal: bool) -> str:
@@ -136,29 +177,73 @@ def _as_table(found: Detected[Found]) -> str:
 
 
 def _csv_line(values: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    """RFC 4180 but for the line's end: csv.writer leaves a carriage return bare before Python 3.13."""
+    return ",".join(map(_csv_field, values)) + "\n"
 
 
-def _json_names(text: str) -> tuple[set[str], str]:
-    return {json.loads(line)["file"] for line in text.splitlines()}, text
+def _csv_field(value: Any) -> str:
+    text = "" if value is None else str(value)
+    if any(character in text for character in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
-def _csv_names(text: str) -> tuple[set[str], str]:
+def _json_done(file: BinaryIO) -> Done:
+    done = Done()
+    for line in file:
+        if not line.endswith(b"\n"):
+            if not done.length:
+                _check_start(line, b'{"file": "')
+            break
+        fields = json.loads(line)
+        done.names.add(fields["file"])
+        done.unreadable += "problem" in fields
+        done.length += len(line)
+    return done
+
+
+def _csv_done(file: BinaryIO) -> Done:
     """The faces of the last picture may not all be there: it is not counted."""
-    lines = [f"{line}\n" for line in text.split("\n")[:-1]]
-    if not lines:
-        return set(), ""
-    reader = csv.reader(lines)
-    rows, ends = [], []
-    for row in reader:  # of several lines, where a name has line breaks
-        rows.append(row)
-        ends.append(reader.line_num)
-    if len(rows) > 1 and len(rows[-1]) != len(COLUMNS):
-        del rows[-1]
-    if tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for line in file:
+            if line.endswith(b"\n"):
+                read += len(line)
+                yield line.decode("utf-8", "surrogateescape")
+            elif not read:
+                _check_start(line, table_header("csv").encode())
+
+    done, last, is_unreadable = Done(), None, False
+    rows = csv.reader(lines(), strict=True)
+    if (header := next(rows, None)) is None:
+        return done
+    if tuple(header) != COLUMNS:
         raise ValueError("other columns")
-    names = [str(Path(row[0])) for row in rows[1:]]  # without the "./" of csv_path
-    last = next((i for i, name in enumerate(names) if name == names[-1]), 0)
-    return set(names[:last]), "".join(lines[: ends[last]])
+    end = read
+    try:
+        for row in rows:  # of several lines, where a name has line breaks
+            if len(row) != len(COLUMNS):
+                raise ValueError("other columns")
+            # without the "./" of csv_path
+            if (name := str(Path(row[0]))) != last:
+                done.length = end
+                if last is not None:
+                    done.names.add(last)
+                    done.unreadable += is_unreadable
+                last = name
+            is_unreadable = bool(row[-1])
+            end = read
+    except csv.Error:
+        if file.read(1):  # the end of the file within quotes is an end like any other
+            raise
+    if last is None:
+        done.length = end
+    return done
+
+
+def _check_start(tail: bytes, start: bytes) -> None:
+    """Raise where a file of not even one whole line begins as none of ours."""
+    if tail[: len(start)] != start[: len(tail)]:
+        raise ValueError("another file")

@@ -1,98 +1,211 @@
-"""Files of face vectors: .npz, .parquet. They appear once they are whole."""
+"""Files of face vectors: .npz, .parquet. They appear once they are whole; until then, a journal grows beside them."""
 
 from __future__ import annotations
 
-import contextlib
+import base64
+import json
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from mtcnn.files import replacing
+from mtcnn.errors import MtcnnError
+from mtcnn.files import Inputs, check_output, replacing
+from mtcnn.pipeline.journal import Journal, check_settings
+from mtcnn.pipeline.line_file import partial_path
 
 if TYPE_CHECKING:
     from mtcnn.recognition.verify import EmbeddedFace
-from mtcnn.errors import MtcnnError
 
-__all__ = ["Vectors", "open_vectors"]
+__all__ = ["Vectors"]
 
 _ROWS = 4096  # of a Parquet row group
 
-
-class Vectors(Protocol):
-    def add(self, file: str, face: EmbeddedFace) -> None: ...
+Line = dict[str, Any]
 
 
-@contextlib.contextmanager
-def open_vectors(path: Path) -> Iterator[Vectors]:
-    """A file to add vectors to.
+class Vectors:
+    """A file of vectors that is being made. What is known of each picture goes to FILE.partial at once; `finish` makes
+    the file of it.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        inputs: what is read.
+        settings: what vectors depend on.
+        resume: go on with FILE.partial, else with what the file has.
+        overwrite: begin anew; the file that is there stays until the new one is whole.
+
+    Attributes:
+        done: the pictures that earlier runs did.
+        statuses: how many of them have which status.
 
     Raises:
-        MtcnnError: another ending, or pyarrow is missing.
+        ValueError: another ending.
+        OutputError: something is there, and neither `resume` nor `overwrite` is set; or it cannot be written.
+        MtcnnError: pyarrow is missing; what is there is no such file, or was made with other settings.
     """
-    if path.suffix not in (".npz", ".parquet"):
-        raise ValueError(f"output must end in .npz or .parquet, got {path}")
-    if not path.parent.is_dir():
-        raise MtcnnError(f"there is no folder {path.parent}")
-    with replacing(path) as file:
-        writer = _Npz() if path.suffix == ".npz" else _Parquet(file)
+
+    def __init__(
+        self, path: Path, inputs: Inputs, settings: dict[str, Any], *, resume: bool = False, overwrite: bool = False
+    ) -> None:
+        if path.suffix not in _FORMATS:
+            raise ValueError(f"output must end in .npz or .parquet, got {path}")
+        self._path, self._format = path, _FORMATS[path.suffix]()
+        self._header = {"settings": settings}
+        self.done: set[str] = set()
+        self.statuses: Counter[str] = Counter()
+        partial = partial_path(path)
+        for one in (path, partial):
+            check_output(one, inputs, overwrite=resume or overwrite, resumable=True)
+        self._journal = Journal(partial, "journal of mtcnn embed")
         try:
-            yield writer
+            before = self._read()
+            if overwrite or before is None:
+                self.done, self.statuses = set(), Counter()
+                self._journal.begin(self._header)
+                if resume and path.exists():
+                    self._take_up()
+            else:
+                check_settings(str(partial), before["settings"], settings)
         except BaseException:
-            writer.abandon()
+            self._journal.close()
             raise
-        writer.finish(file)
+
+    def is_done(self, file: str) -> bool:
+        return self._format.name(file) in self.done
+
+    def add(self, file: str, status: str, face: EmbeddedFace | None = None) -> None:
+        """Note what is known of a picture: "embedded" with its face, "no face" or "unreadable"."""
+        line: Line = {"file": file, "status": status}
+        if face is not None:
+            line |= _as_line(face.embedding, face.det)
+        self._journal.add(line)
+
+    def finish(self) -> None:
+        """Make the file."""
+        lines = self._journal.lines()
+        settings = next(lines)["settings"]
+        with replacing(self._path) as file:
+            self._format.write(file, (line for line in lines if line["status"] == "embedded"), settings)
+        self._journal.discard()
+
+    def discard(self) -> None:
+        """Remove the journal: there is nothing in it."""
+        self._journal.discard()
+
+    def __enter__(self) -> Vectors:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()
+
+    def _read(self) -> Line | None:
+        """The first line; the others are noted."""
+        lines = self._journal.lines()
+        header = next(lines, None)
+        for line in lines:
+            self.done.add(self._format.name(line["file"]))
+            self.statuses[line["status"]] += 1
+        return header
+
+    def _take_up(self) -> None:
+        """Begin with the vectors of a file that was finished: new pictures may have come."""
+        try:
+            settings, lines = self._format.read(self._path)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
+            raise MtcnnError(f"{self._path} holds no vectors of mtcnn embed: choose another file") from None
+        check_settings(str(self._path), settings, self._header["settings"])
+        for line in lines:
+            self._journal.add(line)
+            self.done.add(line["file"])
+            self.statuses["embedded"] += 1
 
 
 class _Npz:
-    def __init__(self) -> None:
-        self._files: list[str] = []
-        self._rows: list[Any] = []
-        self._dets: list[Any] = []
+    def name(self, file: str) -> str:
+        return file
 
-    def add(self, file: str, face: EmbeddedFace) -> None:
-        self._files.append(file)
-        self._rows.append(face.embedding)
-        self._dets.append(face.det)
+    def write(self, file: Any, lines: Iterator[Line], settings: Line) -> None:
+        files, rows, dets = [], [], []
+        for line in lines:
+            files.append(line["file"])
+            rows.append(_numbers(line["embedding"]))
+            dets.append(_numbers(line["det"]))
+        faces = np.array(dets, np.float32).reshape(-1, 5)
+        np.savez(
+            file,
+            files=np.array(files, str),
+            embeddings=np.array(rows, np.float32).reshape(len(rows), -1) if rows else np.empty((0, 0), "f4"),
+            boxes=faces[:, :4],
+            scores=faces[:, 4],
+            settings=np.array(json.dumps(settings)),
+        )
 
-    def abandon(self) -> None:
-        pass
-
-    def finish(self, file: Any) -> None:
-        dets = np.array(self._dets, np.float32).reshape(-1, 5)
-        rows = np.array(self._rows, np.float32).reshape(len(self._rows), -1) if self._rows else np.empty((0, 0), "f4")
-        np.savez(file, files=np.array(self._files, str), embeddings=rows, boxes=dets[:, :4], scores=dets[:, 4])
+    def read(self, path: Path) -> tuple[Line, list[Line]]:
+        with np.load(path) as data:
+            settings = json.loads(str(data["settings"]))
+            dets = np.column_stack([data["boxes"], data["scores"]])
+            rows = zip(data["files"].tolist(), data["embeddings"], dets, strict=True)
+            return settings, [{"file": file, "status": "embedded"} | _as_line(row, det) for file, row, det in rows]
 
 
 class _Parquet:
-    def __init__(self, file: Any) -> None:
+    def __init__(self) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
-            raise MtcnnError("writing Parquet needs pyarrow: pip install pyarrow") from None
+            raise MtcnnError("writing Parquet needs pyarrow: pip install 'trt-mtcnn[parquet]'") from None
         numbers = pa.list_(pa.float32())
-        self._pa = pa
-        schema = pa.schema(
+        self._pa, self._pq = pa, pq
+        self._schema = pa.schema(
             {"file": pa.string(), "embedding": numbers, "box": pa.list_(pa.float32(), 4), "score": pa.float32()}
         )
-        self._writer = pq.ParquetWriter(file, schema)
-        self._rows: list[dict[str, Any]] = []
 
-    def add(self, file: str, face: EmbeddedFace) -> None:
-        name = file.encode("utf-8", "backslashreplace").decode()  # Parquet's strings are UTF-8
-        self._rows.append({"file": name, "embedding": face.embedding, "box": face.det[:4], "score": float(face.det[4])})
-        if len(self._rows) == _ROWS:
-            self._write()
+    def name(self, file: str) -> str:
+        return file.encode("utf-8", "backslashreplace").decode()  # Parquet's strings are UTF-8
 
-    def abandon(self) -> None:
-        self._writer.close()  # while its file is open
+    def write(self, file: Any, lines: Iterator[Line], settings: Line) -> None:
+        schema = self._schema.with_metadata({"mtcnn": json.dumps(settings)})
+        with self._pq.ParquetWriter(file, schema) as writer:
+            for group in iter(lambda: [self._row(line) for line in islice(lines, _ROWS)], []):
+                writer.write_table(self._pa.Table.from_pylist(group, schema))
 
-    def finish(self, file: Any) -> None:
-        self._write()
-        self._writer.close()
+    def read(self, path: Path) -> tuple[Line, list[Line]]:
+        table = self._pq.read_table(path)
+        settings = json.loads((table.schema.metadata or {})[b"mtcnn"])
+        return settings, [
+            {"file": row["file"], "status": "embedded"}
+            | _as_line(np.array(row["embedding"], np.float32), np.array([*row["box"], row["score"]], np.float32))
+            for row in table.to_pylist()
+        ]
 
-    def _write(self) -> None:
-        self._writer.write_table(self._pa.Table.from_pylist(self._rows, self._writer.schema))
-        self._rows = []
+    def _row(self, line: Line) -> Line:
+        det = _numbers(line["det"])
+        return {
+            "file": self.name(line["file"]),
+            "embedding": _numbers(line["embedding"]),
+            "box": det[:4],
+            "score": float(det[4]),
+        }
+
+
+_FORMATS: dict[str, type[_Npz] | type[_Parquet]] = {".npz": _Npz, ".parquet": _Parquet}
+
+
+def _as_line(embedding: Any, det: Any) -> Line:
+    return {
+        name: base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+        for name, values in (("embedding", embedding), ("det", det))
+    }
+
+
+def _numbers(text: str) -> Any:
+    return np.frombuffer(base64.b64decode(text), "<f4")

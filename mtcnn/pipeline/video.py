@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.draw import draw_faces
 from mtcnn.errors import MtcnnError
+from mtcnn.files import output_error
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.threads import starting_threads
 
@@ -104,7 +106,10 @@ def _open(source: str) -> Any:
 
 
 class FilmWriter:
-    """A film with drawn faces.
+    """A film with drawn faces. One that replaces another grows beside it, as NAME.partial.mp4, until `finish`.
+
+    Attributes:
+        path: of the film that is written.
 
     Raises:
         MtcnnError: it cannot be written.
@@ -115,17 +120,28 @@ class FilmWriter:
         if path.suffix.lower() not in _CODECS:
             raise ValueError(f"output must end in {' or '.join(_CODECS)}, got {path}")
         codec = cv2.VideoWriter_fourcc(*_CODECS[path.suffix.lower()])
-        self._path, self._size, self._count = path, size, 0
-        self._writer = cv2.VideoWriter(str(path), codec, fps, (size[1], size[0]))
+        self._final, self._size, self._count = path, size, 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
+        self.path = next(name for name in _partials(path) if not os.path.lexists(name)) if path.is_file() else path
+        self._writer = cv2.VideoWriter(str(self.path), codec, fps, (size[1], size[0]))
         if not self._writer.isOpened():
             raise MtcnnError(f"cannot write {path}")
+
+    def finish(self) -> None:
+        """Put the film, which is closed and whole, in its place."""
+        if self.path != self._final:
+            os.replace(self.path, os.path.realpath(self._final))
+            self.path = self._final
 
     def write(self, img: Picture) -> bool:
         if img.shape[:2] != self._size:  # a stream may change its size
             img = np.asarray(opencv().resize(img, self._size[::-1]), np.uint8)
         # OpenCV does not say that a disk is full, and the film's index is written last
-        if shutil.disk_usage(self._path.parent).free < _LEAST_FREE:
-            raise MtcnnError(f"the disk is full: {self._path} ends after {self._count} pictures")
+        if shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
+            raise MtcnnError(f"the disk is full: {self.path} ends after {self._count} pictures")
         self._writer.write(img)
         self._count += 1
         return True
@@ -136,13 +152,18 @@ class FilmWriter:
         self._writer.release()
         if self._count == 0:
             return
-        film = cv2.VideoCapture(str(self._path))
+        film = cv2.VideoCapture(str(self.path))
         film.set(cv2.CAP_PROP_POS_FRAMES, self._count - 1)
         is_there, _ = film.read()
         end = film.get(cv2.CAP_PROP_POS_FRAMES)
         film.release()
         if not is_there or end < self._count - 2:  # where it cannot seek, it reads the first picture
-            raise MtcnnError(f"{self._path} is damaged: it could not be written to its end")
+            raise MtcnnError(f"{self.path} is damaged: it could not be written to its end")
+
+
+def _partials(path: Path) -> Iterator[Path]:
+    yield path.with_suffix(f".partial{path.suffix}")
+    yield from (path.with_suffix(f".partial-{n}{path.suffix}") for n in count(2))
 
 
 class Window:

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from mtcnn.errors import MtcnnError
+from mtcnn.files import Inputs, OutputError, check_output, output_error, replacing
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.opencv import opencv
 
-__all__ = ["encode_picture", "keep", "write_picture"]
+__all__ = ["encode_picture", "write_picture"]
 
 
-def write_picture(path: Path, img: Picture, sources: Sequence[Path] = ()) -> None:
+def write_picture(path: Path, img: Picture, inputs: Inputs, *, overwrite: bool = False) -> None:
     """A file in the format of its ending, its folders made where they are missing.
 
-    sources: what must not be overwritten.
-
     Raises:
-        MtcnnError: it cannot be written.
+        OutputError: it cannot be written, or must not be.
     """
-    keep(path, sources)
+    check_output(path, inputs, overwrite=overwrite)
     data = encode_picture(path, img)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with replacing(path) as file:
+            file.write(data)
     except OSError as error:
-        raise MtcnnError(f"cannot write {path}: {error.strerror or error}") from error
+        raise output_error(path, error) from error
 
 
 def encode_picture(path: Path, img: Picture) -> bytes:
     """What a file of that name holds.
 
     Raises:
-        MtcnnError: its ending is no picture's.
+        OutputError: its ending is no picture's.
     """
     cv2 = opencv()
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif") else []
+    ending = _ENDINGS.get(path.suffix.lower(), path.suffix)
     try:
-        whole, data = cv2.imencode(path.suffix, img, options)
+        whole, data = cv2.imencode(ending, img, options)
     except cv2.error:
-        raise MtcnnError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
+        raise OutputError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
     if not whole:
-        raise MtcnnError(f"cannot write {path}: OpenCV cannot encode it")
+        raise OutputError(f"cannot write {path}: OpenCV cannot encode it")
     return bytes(data)
 
 
-def keep(path: Path, sources: Sequence[Path]) -> None:
-    """Refuse to write what is read.
-
-    Raises:
-        MtcnnError: `path` is one of the sources.
-    """
-    for source in sources:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise MtcnnError(f"{path} would be overwritten with what is made of it: choose another place")
+_ENDINGS = {".jfif": ".jpg", ".jpe": ".jpg"}  # by which OpenCV knows the format

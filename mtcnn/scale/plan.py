@@ -18,7 +18,17 @@ import pyarrow.parquet as pq
 from mtcnn.errors import MtcnnError
 from mtcnn.scale.storage import Place
 
-__all__ = ["Plan", "Planned", "Stored", "make_plan", "part_name", "parts_done", "read_part", "read_plan"]
+__all__ = [
+    "Plan",
+    "Planned",
+    "Stored",
+    "make_plan",
+    "part_name",
+    "parts_done",
+    "read_part",
+    "read_plan",
+    "remove_plan",
+]
 
 PARTS_A_FILE = 100
 
@@ -124,6 +134,14 @@ def parts_done(output: Place) -> set[int]:
         elif (match := _PART.fullmatch(name)) and size:  # a power cut leaves empty files
             done.add(int(match[1]))
     return done
+
+
+def remove_plan(output: Place) -> None:
+    """Remove the parts that are there, then their plan: a run that is killed meanwhile can be resumed."""
+    parts = [name for name in output.files("") if _PART.fullmatch(name)]
+    lists = [f"{_FOLDER}/{name}" for name in output.files(_FOLDER) if name.endswith(".parquet")]
+    for name in (*parts, *lists, _SETTINGS):
+        output.remove(name)
 
 
 def _pictures_name(number: int) -> str:

@@ -11,18 +11,20 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mtcnn.errors import MtcnnError
-from mtcnn.pipeline.manifest import check_settings
+from mtcnn.files import lock, output_error
+from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.silence import silence
 from mtcnn.scale.options import ClusterOptions
-from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan
+from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan, remove_plan
 from mtcnn.scale.storage import Place, is_uri, open_place
 from mtcnn.scale.worker import Task, Worker
 
-__all__ = ["Pool", "Run", "connected", "fit_pool", "results", "start_run"]
+__all__ = ["Pool", "Run", "alone", "connected", "fit_pool", "results", "start_run"]
 
 # Ray keeps each waiting task in the driver: beyond this many, a task has several parts.
 MOST_TASKS = 2000
@@ -56,22 +58,40 @@ class Run:
         return self.plan.pictures - sum(map(self.plan.count, self.remaining))
 
 
-def start_run(settings: dict[str, Any], sources: Sequence[str], output: str, part_size: int, resume: bool) -> Run:
+def start_run(
+    settings: dict[str, Any],
+    sources: Sequence[str],
+    output: str,
+    part_size: int,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Run:
     """List the pictures, or take up the plan that is there.
 
+    Args:
+        resume: take it up; overwrite: remove it first, with its parts.
+
     Raises:
-        MtcnnError: there is a plan already and `resume` is not set, or it was made with other settings.
+        MtcnnError: there is a plan already and neither `resume` nor `overwrite` is set, or it was made with other
+            settings; or there is something else.
     """
     places = [open_place(source) for source in sources]
     there = open_place(output)
     plan = read_plan(there)
+    if plan is not None and overwrite:
+        remove_plan(there)
+        plan = None
     if plan is None:
         if there.files(""):
             raise MtcnnError(f"{there.name} has files already: choose another folder")
         plan = make_plan(there, settings, places, _pictures(places, settings["command"]), part_size)
     else:
         if not resume:
-            raise MtcnnError(f"{there.name} has results already: go on with --resume, or choose another folder")
+            raise MtcnnError(
+                f"{there.name} has results already: go on with --resume, replace them with --overwrite, "
+                "or choose another folder"
+            )
         check_settings(there.name, plan.settings, settings)
         if plan.sources != [place.lasting for place in places]:
             raise MtcnnError(f"{there.name} was made of other pictures: {', '.join(plan.sources)}")
@@ -80,6 +100,32 @@ def start_run(settings: dict[str, Any], sources: Sequence[str], output: str, par
     # actors are elsewhere: no path is relative there
     named = tuple(source if is_uri(source) else os.path.abspath(source) for source in sources)
     return Run(plan, remaining, settings, named, output if is_uri(output) else os.path.abspath(output))
+
+
+@contextlib.contextmanager
+def alone(output: str) -> Iterator[None]:
+    """Writing to a folder of this machine, for one run at a time.
+
+    Object stores know no locks: two runs there do the same work twice.
+
+    Raises:
+        OutputError: another run does.
+    """
+    there = open_place(output)
+    if there.filesystem is not None:
+        yield
+        return
+    folder = Path(there.path, "_plan")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    try:
+        lock(handle, Path(there.path))
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -256,7 +256,9 @@ def _check_model(model: Path) -> None:
         record = json.loads(read_regular(model / _RECORD))
         digests = {str(path): str(digest) for path, digest in record["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise MtcnnError(f"{model} was not written by mtcnn triton: choose another folder, or --force") from None
+        raise MtcnnError(
+            f"{model} was not written by mtcnn triton: choose another folder, or --overwrite or --force"
+        ) from None
     found = {
         str(path.relative_to(model)): path
         for path in model.rglob("*")
@@ -265,7 +267,9 @@ def _check_model(model: Path) -> None:
     found.pop(_RECORD, None)
     for name in sorted(found.keys() | digests.keys()):
         if name not in found or name not in digests or _digest_of_file(found[name]) != digests[name]:
-            raise MtcnnError(f"{model / name} is not as mtcnn triton wrote it: keep it elsewhere, then --force")
+            raise MtcnnError(
+                f"{model / name} is not as mtcnn triton wrote it: keep it elsewhere, then --overwrite or --force"
+            )
 
 
 def _replace(root: Path, models: Mapping[str, Files]) -> None:

@@ -243,8 +243,8 @@ class TestDetect:
         drawn = folder / "drawn"  # inside the folder that is read, and not read itself
         for _ in range(2):
             mtcnn("detect", folder, ASTRONAUT, ASTRONAUT, "--draw", drawn, "--json", code=3)
-        names = sorted(str(path.relative_to(drawn)) for path in drawn.rglob("*") if path.is_file())
-        assert names == ["ann/a.jpg", "ann/b.png", "astronaut-2.jpg", "astronaut.jpg", "bob/a.jpg", "bob/gray.png"]
+        names = sorted(str(path.relative_to(drawn)) for path in drawn.rglob("[!.]*") if path.is_file())
+        assert names == ["ann/a.jpg", "ann/b.png", "astronaut.jpg", "bob/a.jpg", "bob/gray.png"]
         before, after = cv2.imread(str(ASTRONAUT)), cv2.imread(str(drawn / "ann" / "b.png"))
         assert before is not None and after is not None and (before != after).any()
 

@@ -1,0 +1,134 @@
+"""Files of lines that grow while a run goes on, and that a later run can continue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from mtcnn.files import NoMoreOutputError, OutputError, is_special, lock, output_error
+
+__all__ = ["LineFile", "partial_path"]
+
+
+class LineFile:
+    """A file that whole lines are added to, by one process at a time.
+
+    Its folder is made where it is missing. A line that a killed process left half is cut off once `keep` says how
+    much is to stay.
+
+    Args:
+        path: of the file.
+        fresh: begin an empty file in the place of what is there.
+
+    Raises:
+        OutputError: it cannot be written, or another process writes it.
+    """
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        self._special = is_special(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = self._open()
+            self._length = 0 if self._special else os.fstat(self._handle).st_size
+        except OSError as error:
+            raise output_error(path, error) from error
+        if fresh:
+            self.keep(0)
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+        return self._length
+
+    def lines(self) -> Iterator[bytes]:
+        """The whole lines that are there, each with its end."""
+        if self._special:
+            return
+        with self.path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
+
+    def keep(self, length: int) -> None:
+        """Cut off what is beyond so many bytes."""
+        if self._special:
+            return
+        os.ftruncate(self._handle, length)
+        self._length = length
+
+    def add(self, lines: str) -> None:
+        """Add lines, with their ends: all of them, or none.
+
+        Raises:
+            NoMoreOutputError: they cannot be written.
+        """
+        data = lines.encode("utf-8", "surrogateescape")
+        rest = memoryview(data)
+        try:
+            self._check_there()
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if not self._special:
+                os.ftruncate(self._handle, self._length)
+            raise NoMoreOutputError(str(output_error(self.path, error))) from error
+        self._length += len(data)
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def discard(self) -> None:
+        """Remove the file, which is not worth keeping."""
+        if not self._special:
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def move(self, path: Path) -> None:
+        """Put the file in the place of another."""
+        try:
+            os.fsync(self._handle)
+            os.replace(self.path, os.path.realpath(path))
+        except OSError as error:
+            raise output_error(path, error) from error
+        self.path = path
+
+    def _open(self) -> int:
+        if self._special:
+            return os.open(self.path, os.O_WRONLY)
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                lock(handle, self.path)
+            except OutputError:
+                os.close(handle)
+                raise
+            if self._is_at_path(handle):  # else another process has put a new file there
+                return handle
+            os.close(handle)
+
+    def _is_at_path(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(handle))
+        except FileNotFoundError:
+            return False
+
+    def _check_there(self) -> None:
+        if not self._special and not self._is_at_path(self._handle):
+            raise NoMoreOutputError(f"{self.path} was removed or replaced while it was being written")
+
+
+def partial_path(path: Path) -> Path:
+    """Where results go that are to replace `path` once they are whole."""
+    return path.with_name(f"{path.name}.partial")

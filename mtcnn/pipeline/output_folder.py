@@ -1,0 +1,170 @@
+"""Folders of written pictures: each name belongs to one source for good, and nothing else there is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
+from pathlib import Path
+from types import TracebackType
+
+from mtcnn.errors import MtcnnError
+from mtcnn.files import (
+    Inputs,
+    NoMoreOutputError,
+    OutputError,
+    check_output,
+    output_error,
+    remove_leftovers,
+    replacing,
+)
+from mtcnn.pipeline.line_file import LineFile
+
+__all__ = ["OutputFolder"]
+
+_NAMES = ".mtcnn-names.jsonl"  # which source each file is made of; written before the file is
+
+
+class OutputFolder:
+    """A folder that one run at a time writes pictures to.
+
+    Args:
+        folder: made where it is missing.
+        inputs: what the run reads, which is never replaced.
+        overwrite: replace what is there, whoever wrote it. Else only what is known to be made of the same source is.
+
+    Raises:
+        OutputError: it cannot be written, or another process writes to it.
+    """
+
+    def __init__(self, folder: Path, inputs: Inputs, *, overwrite: bool = False) -> None:
+        self.folder = folder
+        self._inputs, self._overwrite = inputs, overwrite
+        self._record = LineFile(folder / _NAMES)
+        try:
+            self._names: dict[str, str] = {}  # by source
+            self._owners: dict[str, str] = {}  # by name
+            self._refused: dict[str, str] = {}  # why a name must not be written
+            self._replaced: set[str] = set()  # names of what is there and may go
+            self._root = os.path.realpath(folder)
+            self._there = os.stat(folder)
+            self.know(self._read())
+            remove_leftovers(folder, below=True)
+            self._last = "", ""  # a folder, and what it really is: pictures come folder by folder
+        except BaseException:
+            self._record.close()
+            raise
+
+    def know(self, files: Iterable[tuple[str, str]]) -> None:
+        """Of files there, the source and the name: they are ours."""
+        for source, name in files:
+            if not os.path.isabs(name) and ".." not in Path(name).parts:
+                self._names[source], self._owners[name] = name, source
+
+    def name_for(self, source: str, wanted: Path, *others: Path) -> str:
+        """The name of the file that is made of a source, below the folder: the one it had before, else `wanted`, or the
+        first of the others that no other source has, or one with a number. From one thread.
+        """
+        if (name := self._names.get(source)) is not None and Path(name).suffix == wanted.suffix:
+            if name not in self._refused and (path := self.folder / name).exists():
+                self._check(name, path, ours=True)
+            return name
+        name = next(str(path) for path in chain((wanted, *others), _numbered(wanted)) if str(path) not in self._owners)
+        if os.path.lexists(self.folder / name):
+            self._check(name, self.folder / name, ours=False)
+        self._names[source], self._owners[name] = name, source
+        if name not in self._refused:
+            self._record.add(json.dumps([name, source]) + "\n")
+        return name
+
+    def name_of(self, source: str) -> str:
+        """What `name_for` gave it. From any thread."""
+        return self._names[source]
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file whole. From any thread.
+
+        Raises:
+            OutputError: this one cannot be written, or must not be.
+            NoMoreOutputError: neither can others: the disk is full, or the folder is gone.
+        """
+        if name in self._refused:
+            raise OutputError(self._refused[name])
+        path = self.folder / name
+        try:
+            self._check_there()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, new=name not in self._replaced, tidy=False) as file:
+                file.write(data)
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of those that runs wrote here: no picture to be read again. From any thread."""
+        parent, name = os.path.split(path)
+        last = self._last
+        if last[0] != parent:
+            self._last = last = parent, os.path.realpath(parent)
+        real = last[1]
+        if real != self._root and not real.startswith(self._root.rstrip("/") + "/"):
+            return False
+        name = os.path.relpath(os.path.join(real, name), self._root)
+        return name in self._owners and name not in self._refused
+
+    def remove_all_but(self, names: Iterable[str]) -> None:
+        """Remove files that earlier runs wrote here, but for those names.
+
+        Raises:
+            OutputError: one cannot be removed.
+        """
+        gone = self._owners.keys() - set(names) - self._refused.keys()
+        for name in gone:
+            path = self.folder / name
+            try:
+                if path.exists() and path not in self._inputs:
+                    path.unlink()
+            except OSError as error:
+                raise output_error(path, error) from error
+
+    def close(self) -> None:
+        self._record.close()
+
+    def __enter__(self) -> OutputFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check(self, name: str, path: Path, *, ours: bool) -> None:
+        try:
+            check_output(path, self._inputs, overwrite=ours or self._overwrite)
+        except OutputError as error:
+            self._refused[name] = str(error)
+        else:
+            self._replaced.add(name)
+
+    def _check_there(self) -> None:
+        try:
+            there = os.stat(self.folder)
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(there, self._there):
+            raise NoMoreOutputError(f"the folder {self.folder} was removed or replaced while it was being written")
+
+    def _read(self) -> Iterator[tuple[str, str]]:
+        length = 0
+        for line in self._record.lines():
+            try:
+                name, source = json.loads(line)
+                yield str(source), str(name)
+            except (ValueError, TypeError):
+                raise MtcnnError(f"{self._record.path} is damaged: choose another folder") from None
+            length += len(line)
+        self._record.keep(length)
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in count(2))

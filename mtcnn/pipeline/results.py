@@ -1,0 +1,104 @@
+"""The file of results of `mtcnn detect`, or standard output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from mtcnn.files import Inputs, check_output, is_special
+from mtcnn.pipeline.line_file import LineFile, partial_path
+from mtcnn.pipeline.records import Done, read_done, table_header
+
+__all__ = ["Results"]
+
+
+class Results:
+    """Where results go as they are found.
+
+    A new file grows in its place. One that replaces another grows as FILE.partial and takes its place when all is done;
+    until then, `resume` goes on with that.
+
+    Args:
+        path: of the file, its folder made where it is missing; None: standard output.
+        layout: one of FORMATS.
+        inputs: what is read.
+        resume: go on where the file ends.
+        overwrite: begin anew.
+        silent: write nothing to standard output.
+
+    Attributes:
+        done: the pictures that are in the file already.
+
+    Raises:
+        OutputError: the file is there and neither `resume` nor `overwrite` is set; or it cannot be written.
+        ValueError: the file that is to be continued holds something else.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        layout: str,
+        inputs: Inputs,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        silent: bool = False,
+    ) -> None:
+        self._path, self._silent = path, silent
+        self._file: LineFile | None = None
+        self._is_new = path is not None and not path.exists()
+        self.done = Done()
+        if path is None:
+            self.add(table_header(layout))
+            return
+        partial = partial_path(path)
+        for one in (path, partial):
+            if not resume:
+                check_output(one, inputs, overwrite=overwrite, resumable=layout != "table")
+        target = path
+        if overwrite and partial.exists():
+            read_done(partial, layout)  # else it is not ours
+        if not is_special(path) and (partial.exists() or (overwrite and path.exists())):
+            target = partial
+        self._file = LineFile(target)
+        try:
+            if resume:
+                self.done = read_done(target, layout)
+            self._file.keep(self.done.length)
+            if not self.done.length:
+                self._file.add(table_header(layout))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def add(self, lines: str) -> None:
+        """The lines of a picture.
+
+        Raises:
+            NoMoreOutputError: they cannot be written.
+        """
+        if self._file:
+            self._file.add(lines)
+        elif not self._silent:
+            sys.stdout.write(lines)
+            sys.stdout.flush()
+
+    def finish(self) -> None:
+        """All is done: the file takes its place."""
+        if self._file and self._path and self._file.path != self._path:
+            self._file.move(self._path)
+
+    def discard(self) -> None:
+        """Leave no file where there was none: no picture was found."""
+        if self._file and self._is_new:
+            self._file.discard()
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()

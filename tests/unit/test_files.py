@@ -1,0 +1,207 @@
+"""What may be written, temporary files, locks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mtcnn.errors import EngineError
+from mtcnn.files import (
+    Inputs,
+    NoMoreOutputError,
+    OutputError,
+    check_output,
+    locked,
+    output_error,
+    remove_leftovers,
+    replacing,
+    replacing_path,
+)
+from mtcnn.pipeline.line_file import LineFile
+from tests.conftest import ROOT
+
+NOTHING = Inputs(list)
+
+
+def test_an_input_is_one_by_whatever_name(tmp_path: Path) -> None:
+    picture = tmp_path / "in" / "a.jpg"
+    picture.parent.mkdir()
+    picture.write_bytes(b"picture")
+    (tmp_path / "link").symlink_to(picture)
+    (tmp_path / "hard").hardlink_to(picture)
+    (tmp_path / "folder").symlink_to(picture.parent)
+    inputs = Inputs(lambda: [picture])
+    names = ("link", "hard", "folder/a.jpg", "in/../in/a.jpg", "in//a.jpg")
+    for path in (picture, *(Path(f"{tmp_path}/{name}") for name in names)):
+        with pytest.raises(OutputError, match="would be overwritten"):
+            check_output(path, inputs, overwrite=True)
+
+
+def test_inputs_are_listed_only_where_something_is_there(tmp_path: Path) -> None:
+    def fail() -> list[Path]:
+        raise AssertionError
+
+    check_output(tmp_path / "new", Inputs(fail))
+    os.mkfifo(tmp_path / "pipe")
+    check_output(tmp_path / "pipe", Inputs(fail))
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_what_is_there_is_refused(tmp_path: Path, resumable: bool) -> None:
+    there, empty = tmp_path / "there", tmp_path / "empty"
+    there.write_bytes(b"x")
+    empty.touch()
+    with pytest.raises(OutputError, match="is there already") as error:
+        check_output(there, NOTHING, resumable=resumable)
+    assert "--overwrite" in str(error.value) and ("--resume" in str(error.value)) == resumable
+    check_output(there, NOTHING, overwrite=True)
+    check_output(empty, NOTHING)
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(tmp_path, NOTHING, overwrite=True)
+
+
+def test_a_file_that_comes_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with pytest.raises(FileExistsError), replacing(path, new=True) as file:
+        file.write(b"ours")
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs" and os.listdir(tmp_path) == ["a.png"]
+    with replacing(tmp_path / "b.png", new=True) as file:
+        file.write(b"ours")
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+def test_a_link_and_permissions_stay(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"before")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    with replacing(link) as file:
+        file.write(b"after")
+    assert link.is_symlink() and real.read_bytes() == b"after" and real.stat().st_mode & 0o777 == 0o600
+    with replacing_path(link) as path:
+        path.write_bytes(b"again")
+    assert link.is_symlink() and real.read_bytes() == b"again" and real.stat().st_mode & 0o777 == 0o600
+
+
+def test_long_names(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250 + ".png")
+    with replacing(path) as file:
+        file.write(b"x")
+    assert path.read_bytes() == b"x"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mtcnn.files import replacing
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    path, precious = tmp_path / "x.npz", tmp_path / ".x.npz.original"
+    precious.write_bytes(b"theirs")
+    subprocess.run([sys.executable, "-c", KILLED, path], cwd=ROOT, check=False)
+    assert len(os.listdir(tmp_path)) == 2
+    with replacing(tmp_path / "y.npz") as other:  # of another file, and being written
+        other.write(b"y")
+        with replacing(path) as file:
+            file.write(b"whole")
+        remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".x.npz.original", "x.npz", "y.npz"]
+    assert path.read_bytes() == b"whole"
+
+
+def held(path: Path, code: str) -> subprocess.Popen[str]:
+    """A process that has locked something there."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code + "\nprint('held', flush=True); sys.stdin.read()", path],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+HOLDS_FOLDER = """
+import sys
+from pathlib import Path
+from mtcnn.files import locked
+lock = locked(Path(sys.argv[1])); lock.__enter__()
+"""
+HOLDS_FILE = """
+import sys
+from pathlib import Path
+from mtcnn.pipeline.line_file import LineFile
+file = LineFile(Path(sys.argv[1]))
+"""
+
+
+def test_who_holds_a_folder_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with held(tmp_path, HOLDS_FOLDER) as process:
+        with caplog.at_level(logging.WARNING, "mtcnn"), pytest.raises(EngineError) as error, locked(tmp_path, 0.7):
+            pass
+        assert f"is locked by process {process.pid}" in str(error.value)
+        assert f"is locked by process {process.pid}: waiting" in caplog.text
+        process.kill()
+        process.wait()
+        with locked(tmp_path, 5):  # a killed process holds nothing
+            pass
+
+
+def test_a_file_has_one_writer(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    with held(path, HOLDS_FILE) as process:
+        with pytest.raises(OutputError, match=f"being written by process {process.pid}"):
+            LineFile(path)
+        process.kill()
+        process.wait()
+    with LineFile(path) as file:
+        file.add("a\n")
+    assert path.read_text() == "a\n"
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.replace(path.with_suffix(".old"))])
+def test_lines_for_a_file_that_is_gone_are_an_error(tmp_path: Path, change: Callable[[Path], object]) -> None:
+    path = tmp_path / "lines"
+    with LineFile(path) as file:
+        file.add("a\n")
+        change(path)
+        with pytest.raises(NoMoreOutputError, match="was removed or replaced"):
+            file.add("b\n")
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal
+from pathlib import Path
+from mtcnn.pipeline.line_file import LineFile
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (25, 25))
+with LineFile(Path({str(tmp_path / "lines")!r})) as file:
+    try:
+        for _ in range(9):
+            file.add("0123456789\\n")
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"NoMoreOutputError cannot write {tmp_path}/lines: File too large\n"
+    assert (tmp_path / "lines").read_text() == 2 * "0123456789\n"
+
+
+def test_which_errors_end_a_run() -> None:
+    assert isinstance(output_error("x", OSError(28, "No space left on device")), NoMoreOutputError)
+    assert not isinstance(output_error("x", PermissionError(13, "Permission denied")), NoMoreOutputError)
