@@ -35,7 +35,8 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan fuzz soak deepface export triton triton-perf ray aarch64
-.PHONY: bench instructions accuracy gpu-check wheel models figures docs tensorrt-headers cuda tensorrt-rtx clean help
+.PHONY: bench instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
+.PHONY: tensorrt-rtx clean help
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -146,6 +147,9 @@ bench: $(DONE)/group-bench  ## time it beside other detectors: make bench [BENCH
 
 instructions: install  ## compare the instructions of a detection with the committed figures; needs valgrind
 	@$(PY) -m benchmarks.instructions.check $(INSTRUCTIONS)
+
+same-results: install  ## compare detections, bit for bit, with another build: make same-results BASE=revision or folder
+	@$(PY) tools/compare_results.py "$(BASE)"
 
 accuracy: $(DONE)/group-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
 	@$(PY) -m benchmarks.accuracy.compare $(ACCURACY)
