@@ -21,7 +21,8 @@ class Device {
   virtual int threads() const = 0;  // of the CPU that one call may use
   // `bytes`: an engine file. Throws EngineError where it does not fit this device.
   virtual std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) = 0;
-  virtual std::unique_ptr<Backend> backend() = 0;
+  // Throws EngineError where an engine is seen to be of another network.
+  virtual std::unique_ptr<Backend> backend(Engines engines) = 0;
   // Runs the engine on arrays in the host's memory.
   virtual std::unique_ptr<Context> host_context(Engine& engine) { return engine.context(); }
 };

@@ -1,9 +1,10 @@
 #include "engine.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "error.h"
-#include "types.h"
+#include "networks.h"
 
 namespace trtmtcnn {
 
@@ -14,6 +15,10 @@ std::string to_string(const Shape& shape) {
     text += shape[i] < 0 ? "any" : std::to_string(shape[i]);
   }
   return text + ")";
+}
+
+bool Engine::has_output(const std::string& name) const {
+  return std::any_of(outputs().begin(), outputs().end(), [&](const TensorInfo& o) { return o.name == name; });
 }
 
 int Engine::output_index(const std::string& name) const {
@@ -32,18 +37,6 @@ void Engine::check_input(const Shape& shape) const {
       throw std::invalid_argument("the network takes an input of shape " + to_string(input().shape) +
                                   ", any side from " + std::to_string(kCell) + " up, got " + to_string(shape));
   }
-}
-
-int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, const Shape& least) {
-  const int index = engine.output_index(name);
-  const Shape& shape = shapes[index];
-  if (shape[1] != least[1])
-    throw EngineError("the output \"" + std::string(name) + "\" has " + std::to_string(shape[1]) +
-                      " channels instead of " + std::to_string(least[1]));
-  if (shape[0] < least[0] || shape[2] < least[2] || shape[3] < least[3])
-    throw EngineError("the output \"" + std::string(name) + "\" is " + to_string(shape) + ", smaller than " +
-                      to_string(least) + ": the network is not what its name says");
-  return index;
 }
 
 }  // namespace trtmtcnn

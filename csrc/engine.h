@@ -11,6 +11,10 @@
 
 namespace trtmtcnn {
 
+namespace cpu {
+class PackedNet;
+}
+
 using Shape = std::array<int64_t, 4>;  // n, c, h, w; -1 is dynamic
 
 inline int64_t volume(const Shape& s) { return s[0] * s[1] * s[2] * s[3]; }
@@ -51,14 +55,15 @@ class Engine {
   }
   virtual std::unique_ptr<Context> context() = 0;
 
+  // The network for the CPU's own kernels; null where another runtime runs it.
+  virtual const cpu::PackedNet* native_net() const { return nullptr; }
+
+  bool has_output(const std::string& name) const;
   int output_index(const std::string& name) const;  // throws EngineError
   void check_input(const Shape& shape) const;       // throws std::invalid_argument
 };
 
 std::string to_string(const Shape& shape);
-
-// The index of an output that must have as many channels in `shapes` as `least`, and be no smaller; throws EngineError.
-int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const char* name, const Shape& least);
 
 // Batches are rounded up to one of a few sizes: runtimes prepare kernels for each size they meet.
 constexpr int batch_bucket(int n) { return n <= 4 ? n : (n + 7) / 8 * 8; }

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "networks.h"
 #include "types.h"
 
 namespace trtmtcnn {
@@ -15,8 +16,8 @@ struct Tile {
   int cell_x = 0, cell_y = 0;  // first cell within the level
   int cells_x = 0, cells_y = 0;
   int canvas_x = 0, canvas_y = 0;  // even, so that cells do not straddle tiles
-  int width() const { return grid_pixels(cells_x); }
-  int height() const { return grid_pixels(cells_y); }
+  constexpr int width() const { return grid_pixels(cells_x); }
+  constexpr int height() const { return grid_pixels(cells_y); }
 };
 
 struct Canvas {
@@ -24,7 +25,7 @@ struct Canvas {
   std::vector<Tile> tiles;
 };
 
-// What canvases a device likes.
+// The canvas sizes to choose from.
 struct PackLimits {
   std::vector<int> widths;
   int max_height;

@@ -23,6 +23,9 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
+// The size of a picture's next mip.
+constexpr Size half_of(Size s) { return {(s.height + 1) / 2, (s.width + 1) / 2}; }
+
 // One scale of one frame's image pyramid.
 struct Level {
   int frame = 0;
@@ -34,24 +37,12 @@ struct Level {
 // Pixels x1..x2, y1..y2 inclusive, in whole pixels of the frame.
 struct CropWindow {
   int x1, y1, x2, y2;
-  int width() const { return x2 - x1 + 1; }
-  int height() const { return y2 - y1 + 1; }
+  constexpr int width() const { return x2 - x1 + 1; }
+  constexpr int height() const { return y2 - y1 + 1; }
 };
 
 enum class Resize { kBilinear, kArea };
-enum class Overlap { kUnion, kMin };
-enum class Scope { kLevel, kFrame };  // within what boxes suppress each other
-
-inline constexpr int kCell = 12;                // P-Net's receptive field
-inline constexpr int kStride = 2;               // P-Net's stride
-inline constexpr int kPoints = 5;               // facial landmarks
-inline constexpr int kLandmarks = 2 * kPoints;  // x1..x5, y1..y5
-inline constexpr float kPixelMean = 127.5f;
-inline constexpr float kPixelScale = 0.0078125f;
-
-// Cells of a P-Net grid along an axis of n pixels.
-constexpr int grid_cells(int n) { return n < kCell ? 0 : (n - kCell) / kStride + 1; }
-// Pixels that n cells read.
-constexpr int grid_pixels(int cells) { return (cells - 1) * kStride + kCell; }
+enum class Overlap { kUnion, kMin };  // intersection over union, or over the smaller area
+enum class Scope { kLevel, kFrame };  // boxes suppress only boxes of the same level, or of the same frame
 
 }  // namespace trtmtcnn

@@ -54,11 +54,6 @@ def detect(
             resize=p.resize,
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
-            mirror=p.mirror,
-            mirror_first=p.mirror_first,
-            looks=p.second_pass_scales if p.second_pass else (),
-            average_scores=p.average_scores,
-            average_above=p.average_above,
         )
         observe("load", 0)
         found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
@@ -71,7 +66,15 @@ def detect(
         # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
         if found and p.networks > 2:
             work.begin_onet(stages, found)
-            found = stages.onet(p.thresholds[2], p.nms_thresholds[3])
+            found = stages.onet(
+                p.thresholds[2],
+                p.nms_thresholds[3],
+                flip=p.mirror,
+                flip_first=p.mirror_first,
+                tta_scales=p.second_pass_scales if p.second_pass else (),
+                average_scores=p.average_scores,
+                average_above=p.average_above,
+            )
             observe("onet", found)
         dets, landmarks, frame_of = stages.boxes()
     finally:

@@ -96,11 +96,20 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
         const vector[TensorInfo]& outputs()
 
 
+cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
+    cdef cppclass Boxes:
+        int count() except +raise_core_error
+        void read(float* dets, float* landmarks, int* frames) except +raise_core_error
+
+
 cdef extern from "backend.h" namespace "trtmtcnn" nogil:
     cdef cppclass Backend:
-        int count()
         void* stream()
-        void read(float* dets, float* landmarks, int* frames)
+
+    # std::array<std::shared_ptr<Engine>, 3>, indexed by hand
+    cdef cppclass Engines:
+        Engines()
+        shared_ptr[Engine_]& operator[](size_t)
 
 
 cdef extern from "device.h" namespace "trtmtcnn" nogil:
@@ -110,7 +119,7 @@ cdef extern from "device.h" namespace "trtmtcnn" nogil:
         int ordinal()
         int threads()
         shared_ptr[Engine_] load_engine(const_char_span, const string& precision) except +raise_core_error
-        unique_ptr[Backend] backend() except +raise_core_error
+        unique_ptr[Backend] backend(Engines) except +raise_core_error
         unique_ptr[Context] host_context(Engine_&) except +raise_core_error
 
 
@@ -130,21 +139,23 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         Resize resize
         cbool nms_on_windows
         cbool whole_pixels
-        cbool mirror
-        cbool mirror_first
-        vector[float] looks
+
+    cdef cppclass OnetOptions:
+        OnetOptions()
+        cbool flip
+        cbool flip_first
+        vector[float] tta_scales
         cbool average_scores
         float average_above
 
     cdef cppclass TrtMtcnn:
-        TrtMtcnn(unique_ptr[Backend], shared_ptr[Engine_], shared_ptr[Engine_],
-                 shared_ptr[Engine_]) except +raise_core_error
+        TrtMtcnn(unique_ptr[Backend]) except +raise_core_error
         void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
         void unload()
         int pnet(const vector[Level]&, float, float, float, int) except +raise_core_error
         int rnet(float, float, int) except +raise_core_error
-        int onet(float, float) except +raise_core_error
-        Backend& backend()
+        int onet(float, float, const OnetOptions&) except +raise_core_error
+        Boxes& boxes()
 
 
 cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:

@@ -80,11 +80,6 @@ class Stages:
         resize: _Resize | str = "area",
         nms_on_windows: bool = True,
         whole_pixels: bool = False,
-        mirror: bool = False,
-        mirror_first: bool = False,
-        looks: Sequence[float] = (),
-        average_scores: bool = False,
-        average_above: float = 1.0,
     ) -> None:
         """Takes the frames of a call, viewed until unload(); sizes: (height, width) each is worked on at."""
     def unload(self) -> None:
@@ -93,7 +88,17 @@ class Stages:
         """P-Net over the image pyramids; keep: boxes a frame, at most. Returns the number of boxes."""
     def rnet(self, threshold: float, nms_threshold: float, keep: int) -> int:
         """R-Net over the boxes. Returns the number left."""
-    def onet(self, threshold: float, nms_threshold: float) -> int:
+    def onet(
+        self,
+        threshold: float,
+        nms_threshold: float,
+        *,
+        flip: bool = False,
+        flip_first: bool = False,
+        tta_scales: Sequence[float] = (),
+        average_scores: bool = False,
+        average_above: float = 1.0,
+    ) -> int:
         """O-Net over the boxes, with landmarks. Returns the number of faces."""
     def boxes(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""

@@ -14,15 +14,17 @@ cdef class Stages:
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None):
         self.views = []
-        for engine in (pnet, rnet, onet):
+        cdef Engines engines
+        for i, engine in enumerate((pnet, rnet, onet)):
             (<Engine>engine).get()  # made
-        cdef unique_ptr[Backend] backend = device.get().backend()
+            engines[<size_t>i] = (<Engine>engine).engine
+        cdef unique_ptr[Backend] backend = device.get().backend(engines)
         if device.ordinal >= 0:
             self.gpu = _Gpu.__new__(_Gpu)
             self.gpu.ordinal = device.ordinal
             # The default stream, which is null, is 1 to DLPack.
             self.gpu.stream = <size_t>backend.get().stream() or 1
-        self.net.reset(new TrtMtcnn(move(backend), pnet.engine, rnet.engine, onet.engine))
+        self.net.reset(new TrtMtcnn(move(backend)))
 
     cdef int enter(self) except -1:
         if self.busy:
@@ -32,8 +34,7 @@ cdef class Stages:
         self.busy = True
         return 0
 
-    def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False,
-             bint mirror=False, bint mirror_first=False, looks=(), bint average_scores=False, average_above=1.0):
+    def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False):
         """Takes the frames of a call.
 
         images: BGR uint8 arrays (H, W, 3) with contiguous rows, viewed until unload(). On a GPU device also
@@ -48,14 +49,6 @@ cdef class Stages:
         options.resize = _resize_mode(resize)
         options.nms_on_windows = nms_on_windows
         options.whole_pixels = whole_pixels
-        options.mirror = mirror
-        options.mirror_first = mirror_first
-        for scale in _items(looks, "looks", "scales"):
-            options.looks.push_back(_real(scale, "looks"))
-            if not options.looks.back() > 0:
-                raise ValueError(f"looks must be positive scales, got {scale}")
-        options.average_scores = average_scores
-        options.average_above = _real(average_above, "average_above")
         views = [_View(img, self.gpu) for img in _items(images, "images", "pictures")]
         for view in views:
             frames.push_back(view.image)
@@ -129,14 +122,31 @@ cdef class Stages:
             self.busy = False
         return left
 
-    def onet(self, threshold, nms_threshold):
-        """O-Net over the boxes, with landmarks. Returns the number of faces."""
+    def onet(self, threshold, nms_threshold, *, bint flip=False, bint flip_first=False, tta_scales=(),
+             bint average_scores=False, average_above=1.0):
+        """O-Net over the boxes, with landmarks. Returns the number of faces.
+
+        flip: average the outputs for each crop and for its mirror image; in the first of two passes only with
+            flip_first.
+        tta_scales: a second pass over the faces found, in squares of each of these scales; boxes and landmarks become
+            the mean over both passes, and scores, too, with average_scores.
+        average_above: IoU above which the final suppression averages boxes with those they suppress; 1: never.
+        """
         cdef int left
+        cdef OnetOptions options
         cdef float t = _real(threshold, "threshold"), nms = _real(nms_threshold, "nms_threshold")
+        options.flip = flip
+        options.flip_first = flip_first
+        for scale in _items(tta_scales, "tta_scales", "scales"):
+            options.tta_scales.push_back(_real(scale, "tta_scales"))
+            if not options.tta_scales.back() > 0:
+                raise ValueError(f"tta_scales must be positive, got {scale}")
+        options.average_scores = average_scores
+        options.average_above = _real(average_above, "average_above")
         self.enter()
         try:
             with nogil:
-                left = self.net.get().onet(t, nms)
+                left = self.net.get().onet(t, nms, options)
         finally:
             self.busy = False
         return left
@@ -149,12 +159,12 @@ cdef class Stages:
         cdef int[::1] f
         self.enter()
         try:
-            n = self.net.get().backend().count()
+            n = self.net.get().boxes().count()
             d = dets = np.empty((n, 5), np.float32)
             m = landmarks = np.zeros((n, 10), np.float32)
             f = frames = np.empty(n, np.int32)
             if n:
-                self.net.get().backend().read(&d[0, 0], &m[0, 0], &f[0])
+                self.net.get().boxes().read(&d[0, 0], &m[0, 0], &f[0])
         finally:
             self.busy = False
         return dets, landmarks, frames

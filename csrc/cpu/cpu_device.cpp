@@ -27,6 +27,8 @@ std::shared_ptr<Engine> CpuDevice::load_engine(std::span<const char> bytes, cons
   return OpenVino::load(openvino_library_)->compile(bytes, {precision, threads()});
 }
 
-std::unique_ptr<Backend> CpuDevice::backend() { return std::make_unique<CpuBackend>(pool_); }
+std::unique_ptr<Backend> CpuDevice::backend(Engines engines) {
+  return std::make_unique<CpuBackend>(pool_, std::move(engines));
+}
 
 }  // namespace trtmtcnn::cpu

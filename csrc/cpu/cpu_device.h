@@ -19,7 +19,7 @@ class CpuDevice : public Device {
 
   std::string runtime() const override;
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
-  std::unique_ptr<Backend> backend() override;
+  std::unique_ptr<Backend> backend(Engines engines) override;
   int threads() const override { return pool_->threads(); }
   const std::shared_ptr<ThreadPool>& pool() const { return pool_; }
 

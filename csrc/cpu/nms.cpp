@@ -13,13 +13,6 @@ constexpr size_t kGridFrom = 128;
 // An overlap above t bounds how far two boxes' sides differ: by 1 / t. Below this t the bound is too loose to help.
 constexpr float kGridThreshold = 0.1f;
 
-bool ranks_before(const Box& a, const Box& b) {
-  if (a.frame != b.frame) return a.frame < b.frame;
-  if (a.score != b.score) return a.score > b.score;
-  if (a.level != b.level) return a.level < b.level;
-  return a.order < b.order;
-}
-
 int octave(float side) { return side > 0 ? std::clamp(std::ilogb(side), -126, 127) : -126; }
 
 // The others' overlap by union is 0 with any box, or NaN: they suppress nothing and nothing suppresses them.
@@ -41,14 +34,9 @@ uint64_t grid_key(int group, int octave, int64_t x, int64_t y) {
 
 }  // namespace
 
-bool Nms::suppresses(const Box& kept, const Box& candidate) const {
-  if (scope_ == Scope::kLevel && kept.level != candidate.level) return false;
-  return overlap(kept, candidate, overlap_) > threshold_;
-}
-
 int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   for (size_t k = frame_begin; k < kept_.size(); ++k)
-    if (suppresses(boxes[kept_[k]], boxes[candidate])) return kept_[k];
+    if (rule_.suppresses(boxes[kept_[k]], boxes[candidate])) return kept_[k];
   return -1;
 }
 
@@ -57,10 +45,10 @@ int Nms::suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t
 int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin) {
   const Box& b = boxes[candidate];
   const float w = b.width(), h = b.height();
-  const float reach = 1.001f / threshold_;  // a little more than 1 / t, for rounding
+  const float reach = 1.001f / rule_.threshold;  // a little more than 1 / t, for rounding
   const float cx = b.x1 + w * 0.5f, cy = b.y1 + h * 0.5f;
   const float ry = (h + h * reach) * 0.5f;
-  const int group = scope_ == Scope::kLevel ? b.level : 0;
+  const int group = rule_.scope == Scope::kLevel ? b.level : 0;
   int64_t worthwhile = static_cast<int64_t>(kept_.size() - frame_begin) / 2 + 16;  // cells; a scan costs less than more
   for (int o = octave(w / reach); o <= octave(w * reach); ++o) {
     const float cell = cell_size(o);
@@ -73,7 +61,7 @@ int Nms::suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t
       for (int64_t x = x_first; x <= x_last; ++x) {
         const uint64_t key = grid_key(group, o, x, y);
         for (int e = heads_[key & (heads_.size() - 1)]; e >= 0; e = entries_[e].next)
-          if (entries_[e].key == key && suppresses(boxes[entries_[e].box], b)) return entries_[e].box;
+          if (entries_[e].key == key && rule_.suppresses(boxes[entries_[e].box], b)) return entries_[e].box;
       }
     }
   }
@@ -84,25 +72,22 @@ void Nms::add_to_grid(const std::vector<Box>& boxes, int kept) {
   const Box& b = boxes[kept];
   const int o = octave(b.width());
   const float cell = cell_size(o);
-  const uint64_t key = grid_key(scope_ == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),
+  const uint64_t key = grid_key(rule_.scope == Scope::kLevel ? b.level : 0, o, cell_of(b.x1 + b.width() * 0.5f, cell),
                                 cell_of(b.y1 + b.height() * 0.5f, cell));
   int& head = heads_[key & (heads_.size() - 1)];
   entries_.push_back({key, kept, head});
   head = static_cast<int>(entries_.size()) - 1;
 }
 
-const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold, Overlap overlap, Scope scope,
-                                 int keep) {
-  threshold_ = threshold;
-  overlap_ = overlap;
-  scope_ = scope;
+const std::vector<int>& Nms::run(const std::vector<Box>& boxes, const SuppressionRule& rule, int keep) {
+  rule_ = rule;
   kept_.clear();
   suppressors_.assign(boxes.size(), -1);
   order_.resize(boxes.size());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(), [&](int a, int b) { return ranks_before(boxes[a], boxes[b]); });
 
-  const bool grid = overlap == Overlap::kUnion && threshold >= kGridThreshold && boxes.size() >= kGridFrom;
+  const bool grid = rule.kind == Overlap::kUnion && rule.threshold >= kGridThreshold && boxes.size() >= kGridFrom;
   size_t frame_begin = 0;  // within kept_
   int frame = -1;
   for (const int i : order_) {
@@ -115,7 +100,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, float threshold,
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
-    if (overlap == Overlap::kUnion && !has_finite_area(boxes[i])) {
+    if (rule.kind == Overlap::kUnion && !has_finite_area(boxes[i])) {
       kept_.push_back(i);
       continue;
     }

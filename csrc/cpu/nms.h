@@ -4,27 +4,25 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/boxes.h"
+#include "box.h"
 
 namespace trtmtcnn::cpu {
 
 class Nms {
  public:
-  // The indices kept, by frame and falling score; at most `keep` a frame. A box is suppressed when its
-  // overlap with a kept one of its scope is greater than `threshold`.
-  const std::vector<int>& run(const std::vector<Box>& boxes, float threshold, Overlap overlap, Scope scope, int keep);
+  // The indices kept, in the order of ranks_before(); at most `keep` a frame.
+  const std::vector<int>& run(const std::vector<Box>& boxes, const SuppressionRule& rule, int keep);
 
-  // Of the last run: those kept; all, by frame and falling score; and who suppressed a box, -1 for one kept.
+  // Of the last run: the indices kept; all indices in order; and the index of a box's suppressor, -1 for a kept one.
   const std::vector<int>& kept() const { return kept_; }
   const std::vector<int>& order() const { return order_; }
   int suppressor(int box) const { return suppressors_[box]; }
 
  private:
-  // These return who suppresses the candidate, or -1.
+  // Both return the index of a kept box that suppresses the candidate, or -1.
   int suppressor_by_scan(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
   int suppressor_by_grid(const std::vector<Box>& boxes, int candidate, size_t frame_begin);
   void add_to_grid(const std::vector<Box>& boxes, int kept);
-  bool suppresses(const Box& kept, const Box& candidate) const;
 
   struct Entry {
     uint64_t key;
@@ -32,9 +30,7 @@ class Nms {
     int next;
   };
 
-  float threshold_ = 0;
-  Overlap overlap_ = Overlap::kUnion;
-  Scope scope_ = Scope::kFrame;
+  SuppressionRule rule_;
   std::vector<int> order_, kept_, suppressors_;
   std::vector<int> heads_;  // hash buckets: first entry, or -1
   std::vector<Entry> entries_;

@@ -2,6 +2,7 @@
 
 #include "cpu/crop_resize.h"
 #include "cpu/frame.h"
+#include "cpu/kernels.h"
 #include "cpu/nms.h"
 #include "cpu/propose.h"
 
@@ -11,22 +12,18 @@ void resize(const Image& image, Size size, Resize mode, float* out) {
   ThreadPool pool(1);
   Scratch scratch;
   Frame frame;
-  const Size whole{image.height, image.width};
   Arena arena;
-  frame.load(image, whole, mode, pool, scratch, arena);
-  const Source source = Source::choose(frame, mode, whole.height, whole.width, size);
-  const double height = source.extent(whole.height), width = source.extent(whole.width);
-  scratch.vertical.set(mode, 0, height, size.height, height, source.image.height);
-  scratch.horizontal.set(mode, 0, width, size.width, width, source.image.width, kPixelScale);
-  const Columns columns{&scratch.horizontal, 0, size.width};
+  frame.load(image, {image.height, image.width}, mode, pool, scratch, arena);
+  const Image& source = set_axes(frame, frame.window(), size, mode, kPixelScale, scratch.axes);
+  const Columns columns{&scratch.axes.horizontal, 0, size.width};
   const ptrdiff_t plane = static_cast<ptrdiff_t>(size.height) * size.width;
   for (int y = 0; y < size.height; ++y, out += size.width)
-    resample_row(source.image, scratch.vertical, y, columns, -kPixelMean * kPixelScale, scratch, out, out + plane,
+    resample_row(source, scratch.axes.vertical, y, columns, -kPixelMean * kPixelScale, scratch, out, out + plane,
                  out + 2 * plane);
 }
 
 void halve(const Image& image, uint8_t* out) {
-  const int height = (image.height + 1) / 2, width = (image.width + 1) / 2;
+  const auto [height, width] = half_of({image.height, image.width});
   for (int y = 0; y < height; ++y, out += ptrdiff_t{3} * width) {
     const uint8_t* top = image.data + ptrdiff_t{2} * y * image.row_stride;
     kernels().halve_row(top, 2 * y + 1 < image.height ? top + image.row_stride : top, image.width, out);
@@ -54,7 +51,7 @@ std::vector<int> nms(std::span<const float> boxes, std::span<const float> scores
     set[i].level = groups.empty() ? 0 : groups[i];
     set[i].order = static_cast<int>(i);
   }
-  return Nms().run(set, threshold, overlap, groups.empty() ? Scope::kFrame : Scope::kLevel, keep);
+  return Nms().run(set, {threshold, overlap, groups.empty() ? Scope::kFrame : Scope::kLevel}, keep);
 }
 
 std::vector<float> propose(const float* prob, const float* regression, int height, int width, double scale_y,
@@ -63,7 +60,7 @@ std::vector<float> propose(const float* prob, const float* regression, int heigh
   const Tile tile{0, 0, 0, width, height, 0, 0};
   std::vector<int32_t> positions;
   std::vector<Box> boxes;
-  propose(Grid{prob, regression, height, width}, tile, level, threshold, positions, boxes);
+  propose(GridOutputs{prob, regression, height, width}, tile, level, threshold, positions, boxes);
   std::vector<float> rows;
   for (const Box& b : boxes)
     rows.insert(rows.end(),

@@ -4,23 +4,7 @@
 
 namespace trtmtcnn::cpu {
 
-Box cell_window(const Level& level, int level_index, int cell_x, int cell_y, float score,
-                const float (&regression)[4]) {
-  Box box;
-  box.x1 = static_cast<float>(kStride * cell_x / level.scale_x);
-  box.y1 = static_cast<float>(kStride * cell_y / level.scale_y);
-  box.x2 = static_cast<float>((kStride * cell_x + kCell - 1) / level.scale_x);
-  box.y2 = static_cast<float>((kStride * cell_y + kCell - 1) / level.scale_y);
-  box.score = score;
-  for (int k = 0; k < 4; ++k)
-    box.regression[k] = static_cast<float>(kCell * regression[k] / (k % 2 == 0 ? level.scale_x : level.scale_y));
-  box.frame = level.frame;
-  box.level = level_index;
-  box.order = cell_y * grid_cells(level.size.width) + cell_x;
-  return box;
-}
-
-void propose(const Grid& grid, const Tile& tile, const Level& level, float threshold, std::vector<int32_t>& positions,
+void propose(const GridOutputs& grid, const Tile& tile, const Level& level, float threshold, std::vector<int32_t>& positions,
              std::vector<Box>& boxes) {
   const int64_t plane = int64_t{grid.height} * grid.width;
   const float* face = grid.prob + plane;

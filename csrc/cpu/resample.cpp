@@ -3,53 +3,58 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/kernels.h"
+
 namespace trtmtcnn::cpu {
 
-void Axis::set(Resize mode, double start, double length, int n, double extent, int pixels, double gain) {
-  const double ratio = length / n;
-  const bool area = mode == Resize::kArea && ratio >= 1;
-  taps = area ? static_cast<int>(std::ceil(ratio)) + 1 : 2;
-  taps = std::min(taps, pixels);
+void Axis::set(const ResizedAxis& axis, int n, double gain) {
+  taps = std::min(axis.area ? static_cast<int>(std::ceil(axis.ratio)) + 1 : 2, axis.pixels);
   first.resize(n);
   weights.assign(static_cast<size_t>(n) * taps, 0.0f);
-
-  // Taps move inward at the picture's edges, so that all of them can be read.
-  const auto put = [&](int i, int pixel, double weight) {
-    if (pixel < 0 || pixel >= pixels || weight <= 0) return;
-    weights[static_cast<size_t>(i) * taps + (pixel - first[i])] += static_cast<float>(weight * gain);
-  };
-
   for (int i = 0; i < n; ++i) {
-    if (area) {
-      const double from = start + i * ratio, to = from + ratio;
-      // Clamped before the cast: a window may lie arbitrarily far outside.
-      const int begin = static_cast<int>(std::clamp(std::floor(from), 0.0, static_cast<double>(pixels)));
-      const int end = static_cast<int>(std::clamp(std::ceil(to), 0.0, static_cast<double>(pixels)));
-      first[i] = std::clamp(begin, 0, pixels - taps);
-      for (int j = begin; j < end; ++j) {
-        const double overlap = std::min({to, j + 1.0, extent}) - std::max(from, static_cast<double>(j));
-        if (j - first[i] < taps) put(i, j, overlap / ratio);
-      }
-    } else {
-      const double centre = std::clamp(start + (i + 0.5) * ratio - 0.5, start, start + length - 1);
-      const double below = std::floor(centre);
-      const double fraction = centre - below;
-      const int j = static_cast<int>(std::clamp(below, -2.0, pixels + 1.0));
-      first[i] = std::clamp(j, 0, pixels - taps);
-      put(i, j, 1 - fraction);
-      put(i, j + 1, fraction);
-    }
+    const TapSpan span = axis.span(i);
+    // Taps move inward at the picture's edges, so that all of them can be read.
+    first[i] = std::clamp(span.begin, 0, axis.pixels - taps);
+    float* const row = &weights[static_cast<size_t>(i) * taps];
+    const int end = std::min({span.end, axis.pixels, first[i] + taps});
+    for (int pixel = std::max(span.begin, 0); pixel < end; ++pixel)
+      row[pixel - first[i]] = static_cast<float>(span.weight<double>(pixel) * gain);
   }
 }
 
-int mip_level(double window_height, double window_width, int height, int width) {
-  int level = 0;
-  while (window_height >= 2.0 * height && window_width >= 2.0 * width) {
-    window_height /= 2;
-    window_width /= 2;
-    ++level;
-  }
-  return level;
+namespace {
+
+// The source rows that an output row blends, blended.
+const float* blend_rows(const Image& source, const Axis& vertical, int row, const Columns& columns, Scratch& scratch) {
+  const int low = columns.low();
+  const int n = 3 * (columns.high() - low);
+  scratch.rows.resize(vertical.taps);
+  scratch.row.resize(std::max(scratch.row.size(), static_cast<size_t>(n) + 1));  // one float more is read
+  for (int t = 0; t < vertical.taps; ++t)
+    scratch.rows[t] = source.data + (static_cast<ptrdiff_t>(vertical.first[row]) + t) * source.row_stride + 3 * low;
+  kernels().blend_rows(scratch.rows.data(), &vertical.weights[static_cast<size_t>(row) * vertical.taps], vertical.taps,
+                       n, scratch.row.data());
+  return scratch.row.data();
+}
+
+}  // namespace
+
+void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                  Scratch& scratch, float* red, float* green, float* blue) {
+  const float* blended = blend_rows(source, vertical, row, columns, scratch);
+  const Axis& axis = *columns.axis;
+  kernels().blend_columns(blended, columns.low(), &axis.first[columns.begin],
+                          &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset,
+                          red, green, blue);
+}
+
+void resample_pixels(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                     Scratch& scratch, float* out) {
+  const float* blended = blend_rows(source, vertical, row, columns, scratch);
+  const Axis& axis = *columns.axis;
+  kernels().blend_pixels(blended, columns.low(), &axis.first[columns.begin],
+                         &axis.weights[static_cast<size_t>(columns.begin) * axis.taps], axis.taps, columns.n, offset,
+                         out);
 }
 
 }  // namespace trtmtcnn::cpu

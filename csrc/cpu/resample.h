@@ -4,25 +4,46 @@
 #include <cstdint>
 #include <vector>
 
+#include "taps.h"
 #include "types.h"
 
 namespace trtmtcnn::cpu {
 
-// The weights along one axis. Output i blends pixels first[i] .. first[i] + taps - 1.
+// The weights along one axis. Output i blends source pixels first[i] .. first[i] + taps - 1.
 struct Axis {
   int taps = 0;
   std::vector<int32_t> first;
   std::vector<float> weights;  // n x taps
 
-  // `start`, `length`: the window in pixels of the source; it may reach outside.
-  // `extent`: the picture's length in the same pixels, fractional where a mip's last pixel is partial.
-  // kArea averages what each output pixel covers and interpolates where it covers less than one pixel;
-  // kBilinear interpolates between pixel centres. Pixels outside the picture count as 0.
-  // `gain` multiplies all weights.
-  void set(Resize mode, double start, double length, int n, double extent, int pixels, double gain = 1);
+  // Pixels outside the picture count as 0. `gain` multiplies all weights.
+  void set(const ResizedAxis& axis, int n, double gain);
 };
 
-// Halvings of a picture of which the window keeps at least the output's pixels.
-int mip_level(double window_height, double window_width, int height, int width);
+struct Axes {
+  Axis vertical, horizontal;
+};
+
+// Memory that the resamplers of one worker reuse.
+struct Scratch {
+  Axes axes;
+  std::vector<float> row, planes;
+  std::vector<const uint8_t*> rows;
+};
+
+// Columns [begin, begin + n) of a horizontal axis.
+struct Columns {
+  const Axis* axis;
+  int begin, n;
+  int low() const { return axis->first[begin]; }
+  int high() const { return axis->first[begin + n - 1] + axis->taps; }
+};
+
+// Resamples one output row into three float planes (R, G, B) of `columns.n` values; `offset` is added.
+void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                  Scratch& scratch, float* red, float* green, float* blue);
+
+// The same to RGB pixels: 3 * columns.n values; writes one float past the last.
+void resample_pixels(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
+                     Scratch& scratch, float* out);
 
 }  // namespace trtmtcnn::cpu

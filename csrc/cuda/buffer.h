@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace trtmtcnn::cuda {
 
@@ -46,5 +47,12 @@ class Buffer {
   T* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// Copies all items to the device.
+template <typename Runtime, typename T>
+void upload(Runtime& runtime, Buffer<Runtime, T>& to, const std::vector<T>& from) {
+  to.reserve(std::max<size_t>(from.size(), 1));
+  runtime.upload(to.data(), from.data(), from.size() * sizeof(T));
+}
 
 }  // namespace trtmtcnn::cuda

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "cuda/cuda_device.h"
-#include "cuda/cuda_runtime.h"
 #include "cuda/gpu_backend.h"
 #include "cuda/host_context.h"
+#include "cuda/stream_runtime.h"
 #include "error.h"
 #include "runtime/cores.h"
 #include "runtime/thread_pool.h"
@@ -45,10 +45,12 @@ class CudaDevice final : public Device {
     return tensorrt_->load_plan(bytes, ordinal_);
   }
 
-  std::unique_ptr<Backend> backend() override { return std::make_unique<GpuBackend<CudaRuntime>>(copiers_, ordinal_); }
+  std::unique_ptr<Backend> backend(Engines engines) override {
+    return std::make_unique<GpuBackend<StreamRuntime>>(std::move(engines), copiers_, ordinal_);
+  }
 
   std::unique_ptr<Context> host_context(Engine& engine) override {
-    return std::make_unique<HostContext<CudaRuntime>>(engine, ordinal_);
+    return std::make_unique<HostContext<StreamRuntime>>(engine, ordinal_);
   }
 
  private:

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/buffer.h"
+#include "cuda/network_runner.h"
 #include "engine.h"
 
 namespace trtmtcnn::cuda {
@@ -21,20 +21,10 @@ class HostContext final : public Context {
 
   void infer(const Shape& input_shape, const float* input, std::span<float* const> outputs) override {
     const std::vector<Shape>& shapes = output_shapes(input_shape);
-    const size_t n = static_cast<size_t>(volume(input_shape));
-    input_.reserve(n);
-    runtime_.upload(input_.data(), input, n * sizeof(float));
-    std::vector<float*> pointers;
-    for (size_t i = 0; i < shapes.size(); ++i) {
-      if (outputs_.size() <= i) outputs_.emplace_back(runtime_);
-      outputs_[i].reserve(static_cast<size_t>(volume(shapes[i])));
-      pointers.push_back(outputs_[i].data());
-    }
-    scratch_.reserve(context_->scratch_bytes(input_shape));
-    context_->use_scratch(scratch_.data(), scratch_.size());
-    context_->infer(input_shape, input_.data(), std::span<float* const>(pointers.data(), outputs.size()));
+    runtime_.upload(runner_.input(input_shape), input, static_cast<size_t>(volume(input_shape)) * sizeof(float));
+    runner_.run(*context_, input_shape);
     for (size_t i = 0; i < outputs.size(); ++i)
-      runtime_.download(outputs[i], pointers[i], static_cast<size_t>(volume(shapes[i])) * sizeof(float));
+      runtime_.download(outputs[i], runner_.outputs()[i], static_cast<size_t>(volume(shapes[i])) * sizeof(float));
     runtime_.synchronize();
   }
 
@@ -46,9 +36,7 @@ class HostContext final : public Context {
  private:
   Runtime runtime_;
   std::unique_ptr<Context> context_;
-  Buffer<Runtime, float> input_{runtime_};
-  Buffer<Runtime, char> scratch_{runtime_};
-  std::vector<Buffer<Runtime, float>> outputs_;
+  NetworkRunner<Runtime> runner_{runtime_};
 };
 
 }  // namespace trtmtcnn::cuda

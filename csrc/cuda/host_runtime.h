@@ -17,8 +17,8 @@ class HostRuntime {
 
   void use() {}
   size_t allocations() const { return allocations_; }
-  bool records() const { return false; }
-  Graph record(FunctionRef) { return {}; }
+  bool can_capture() const { return false; }
+  Graph capture(FunctionRef) { return {}; }
   void launch(const Graph&) {}
 
   void* allocate(size_t bytes) {

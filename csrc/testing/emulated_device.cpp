@@ -6,8 +6,8 @@
 
 namespace trtmtcnn::testing {
 
-std::unique_ptr<Backend> EmulatedDevice::backend() {
-  return std::make_unique<cuda::GpuBackend<cuda::HostRuntime>>(pool());
+std::unique_ptr<Backend> EmulatedDevice::backend(Engines engines) {
+  return std::make_unique<cuda::GpuBackend<cuda::HostRuntime>>(std::move(engines), pool());
 }
 
 std::unique_ptr<Context> EmulatedDevice::host_context(Engine& engine) {

@@ -10,7 +10,7 @@ class EmulatedDevice final : public cpu::CpuDevice {
  public:
   using CpuDevice::CpuDevice;
   int ordinal() const override { return 0; }
-  std::unique_ptr<Backend> backend() override;
+  std::unique_ptr<Backend> backend(Engines engines) override;
   std::unique_ptr<Context> host_context(Engine& engine) override;
 };
 

@@ -168,16 +168,19 @@ def stage(data: bytes) -> None:
         count = c.whole(0, 3)
         images = [c.picture() if c.yes() else c.image() for _ in range(count)]
         sizes = c.value(lambda: [(extent(), extent()) for _ in range(count)])
-        names = ("nms_on_windows", "whole_pixels", "mirror", "mirror_first", "average_scores")
-        flags = {name: c.yes() for name in names}
-        looks = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
-        stages().load(images, sizes, resize=c.value(lambda: "area"), average_above=unit(), looks=looks, **flags)
+        flags = {name: c.yes() for name in ("nms_on_windows", "whole_pixels")}
+        stages().load(images, sizes, resize=c.value(lambda: "area"), **flags)
+
+    def onet() -> None:
+        flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores")}
+        scales = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
+        stages().onet(unit(), unit(), tta_scales=scales, average_above=unit(), **flags)
 
     calls: list[Callable[[], Any]] = [
         load,
         lambda: stages().pnet(c.value(lambda: [level() for _ in range(c.whole(0, 4))]), unit(), unit(), unit(), keep()),
         lambda: stages().rnet(unit(), unit(), keep()),
-        lambda: stages().onet(unit(), unit()),
+        onet,
         lambda: stages().boxes(),
         lambda: stages().unload(),
     ]

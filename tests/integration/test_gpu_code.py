@@ -246,15 +246,15 @@ def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) ->
 
 
 def test_squares_without_a_pixel(engines: dict[str, Any], face: Image) -> None:
-    """A further look at a tenth of a box of a few pixels may have none: fewer crops than boxes."""
+    """A square a tenth as large as a box of a few pixels may have none: fewer crops than boxes."""
     sets = []
     for device in (pytrt.CpuDevice(openvino_library(), 1), testing.EmulatedGpu(openvino_library(), 1)):
         stages = pytrt.Stages(device, *(load_engine(engines[network], device, network) for network in NETWORKS))
         img = pictures.scaled(face, 60)
-        stages.load([img], [img.shape[:2]], whole_pixels=True, looks=[0.1, 1.0])
+        stages.load([img], [img.shape[:2]], whole_pixels=True)
         # As if these 60 pixels were a level of a picture that is shown four times as large.
         found = stages.pnet([(0, 60, 60, 4.0, 4.0)], 0.0, 1.0, 1.0, 40), stages.rnet(0.0, 1.0, 40)
-        found += (stages.onet(0.0, 1.0),)
+        found += (stages.onet(0.0, 1.0, tta_scales=[0.1, 1.0]),)
         sets.append((found, stages.boxes()))
         stages.unload()
     (found, boxes), (gpu_found, gpu_boxes) = sets

@@ -67,7 +67,7 @@ def test_numbers_that_no_int_holds(call: Callable[[int], object], name: str, num
     [
         (lambda x: pytrt.nms([[0, 0, 1, 1]], [1], x), "threshold"),
         (lambda x: pytrt.propose(np.ones((2, 1, 1)), np.ones((4, 1, 1)), x, 1, 0.5), "scale_y"),
-        (lambda x: STAGES.load([IMG], [(5, 5)], average_above=x), "average_above"),
+        (lambda x: STAGES.onet(0.5, 0.5, average_above=x), "average_above"),
         (lambda x: STAGES.pnet([], x, 0.5, 0.5, 10), "threshold"),
         (lambda x: STAGES.onet(0.5, x), "nms_threshold"),
     ],
@@ -276,7 +276,7 @@ TABLE = memoryview(np.full((3, 4), 20, np.uint8))
         (lambda table: testing.pack_levels([(12, 12)], table), "widths"),
         (lambda table: STAGES.load(table, [(5, 5)]), "images"),
         (lambda table: STAGES.load([IMG], table), "sizes"),
-        (lambda table: STAGES.load([IMG], [(5, 5)], looks=table), "looks"),
+        (lambda table: STAGES.onet(0.5, 0.5, tta_scales=table), "tta_scales"),
         (lambda table: STAGES.pnet(table, 0.5, 0.5, 0.5, 10), "levels"),
     ],
 )

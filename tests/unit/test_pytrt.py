@@ -504,16 +504,10 @@ class TestStages:
     def test_wrong_networks(self, engines: dict[str, Path]) -> None:
         device = cpu_device()
         pnet, rnet, onet = (load_engine(engines[net], device) for net in NETWORKS)
-        img = np.zeros((60, 60, 3), np.uint8)
-        stages = pytrt.Stages(device, onet, rnet, pnet)
-        stages.load([img], [(60, 60)])
         with pytest.raises(EngineError, match="the first engine is not a P-Net"):
-            stages.pnet([(0, 60, 60, 1.0, 1.0)], 0.6, 0.5, 0.7, 1000)
-        stages = pytrt.Stages(device, pnet, onet, rnet)
-        stages.load([img], [(60, 60)])
-        stages.pnet([(0, 60, 60, 1.0, 1.0)], 0.0, 0.5, 0.7, 1000)
+            pytrt.Stages(device, onet, rnet, pnet)
         with pytest.raises(EngineError, match="not in the order P-Net, R-Net, O-Net"):
-            stages.rnet(0.6, 0.7, 1000)
+            pytrt.Stages(device, pnet, onet, rnet)
         for wrong in ((None, rnet, onet), (pnet, rnet, "onet"), (pnet, rnet)):
             with pytest.raises(TypeError):
                 pytrt.Stages(device, *wrong)

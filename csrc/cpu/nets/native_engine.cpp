@@ -6,14 +6,10 @@
 
 #include "cpu/kernels.h"
 #include "cpu/nets/pnet_rows.h"
-#include "types.h"
+#include "networks.h"
 
 namespace trtmtcnn::cpu {
 namespace {
-
-constexpr int kCropBatch = 8;
-
-int side_of(Net net) { return net == Net::kRnet ? 24 : 48; }
 
 // (3, n) planes to (n, 3) pixels.
 void interleave(const float* planes, int64_t plane, int n, float* pixels) {
@@ -81,14 +77,14 @@ class NativeContext final : public Context {
 
   void crops(const Shape& shape, const float* input, std::span<float* const> outputs) {
     const PackedNet& net = engine_->net();
-    const int side = side_of(net.net());
+    const int side = facts(net.net()).side;
     const int64_t plane = int64_t{side} * side;
-    engine_->pool().parallel_for(static_cast<int>(shape[0]), kCropBatch, [&](int begin, int end, int w) {
+    engine_->pool().parallel_for(static_cast<int>(shape[0]), CropNet::kBatch, [&](int begin, int end, int w) {
       Worker& worker = workers_[w];
-      worker.crops.resize(3 * plane * kCropBatch + kRoom);
-      worker.heads.resize(std::max<size_t>(worker.heads.size(), kHeads * kCropBatch));
-      for (int first = begin; first < end; first += kCropBatch) {
-        const int n = std::min(kCropBatch, end - first);
+      worker.crops.resize(3 * plane * CropNet::kBatch + kRoom);
+      worker.heads.resize(std::max<size_t>(worker.heads.size(), kHeads * CropNet::kBatch));
+      for (int first = begin; first < end; first += CropNet::kBatch) {
+        const int n = std::min(CropNet::kBatch, end - first);
         for (int i = 0; i < n; ++i)
           interleave(input + (first + i) * 3 * plane, plane, static_cast<int>(plane), &worker.crops[i * 3 * plane]);
         worker.net.run(net, worker.crops.data(), n, worker.heads.data());
@@ -125,17 +121,17 @@ std::string NativeEngine::runtime() { return std::string("native kernels (") + k
 NativeEngine::NativeEngine(const Network& network, const NetKernels& kernels, std::shared_ptr<ThreadPool> pool)
     : net_(network, kernels), pool_(std::move(pool)) {
   const bool pnet = net_.net() == Net::kPnet;
-  const int64_t in = pnet ? -1 : side_of(net_.net()), out = pnet ? -1 : 1;
+  const int64_t in = pnet ? -1 : facts(net_.net()).side, out = pnet ? -1 : 1;
   input_ = {network.input, {-1, 3, in, in}};
-  outputs_ = {{"prob1", {-1, 2, out, out}}, {"boxes", {-1, 4, out, out}}};
-  if (net_.net() == Net::kOnet) outputs_.push_back({"landmarks", {-1, kLandmarks, out, out}});
+  for (const Output& o : {kProb, kRegression}) outputs_.push_back({o.name, {-1, o.channels, out, out}});
+  if (has_landmarks(net_.net())) outputs_.push_back({kLandmarkOutput.name, {-1, kLandmarks, out, out}});
 }
 
 std::unique_ptr<Context> NativeEngine::context() { return std::make_unique<NativeContext>(shared_from_this()); }
 
 void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
   const bool rnet = net.net() == Net::kRnet;
-  const size_t values = size_t{3} * n * side_of(net.net()) * side_of(net.net());
+  const size_t side = facts(net.net()).side, values = 3 * n * side * side;
   const auto& kernels = net.kernels();
   const size_t bytes = rnet ? rnet_scratch(n) : onet_scratch(n);
   if (scratch_.size() < bytes) scratch_.resize(bytes);

@@ -26,6 +26,7 @@ class NativeEngine final : public Engine, public std::enable_shared_from_this<Na
   const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<Context> context() override;
 
+  const PackedNet* native_net() const override { return &net_; }
   const PackedNet& net() const { return net_; }
   ThreadPool& pool() const { return *pool_; }
 
@@ -39,6 +40,9 @@ class NativeEngine final : public Engine, public std::enable_shared_from_this<Na
 // R-Net or O-Net for one thread at a time.
 class CropNet {
  public:
+  // Crops at a time: enough for the dense layers to use each weight often.
+  static constexpr int kBatch = 8;
+
   // crops: n of (side, side, 3) and kRoom more, which the caller keeps finite; out: (n, kHeads), the first two made
   // probabilities.
   void run(const PackedNet& net, const float* crops, int n, float* out);

@@ -7,7 +7,6 @@
 
 #include "cpu/nets/onnx.h"
 #include "error.h"
-#include "types.h"
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -19,16 +18,14 @@ struct Layer {
 
 struct Architecture {
   Net net;
-  int side;  // of the input; 0: any
   std::vector<Layer> layers;
-  bool landmarks;
 };
 
 const std::vector<Architecture>& architectures() {
   static const std::vector<Architecture> all{
-      {Net::kPnet, 0, {{3, 10, 3, 2}, {10, 16, 3, 0}, {16, 32, 3, 0}}, false},
-      {Net::kRnet, 24, {{3, 28, 3, 3}, {28, 48, 3, 3}, {48, 64, 2, 0}, {64, 128, 3, 0}}, false},
-      {Net::kOnet, 48, {{3, 32, 3, 3}, {32, 64, 3, 3}, {64, 64, 3, 2}, {64, 128, 2, 0}, {128, 256, 3, 0}}, true},
+      {Net::kPnet, {{3, 10, 3, 2}, {10, 16, 3, 0}, {16, 32, 3, 0}}},
+      {Net::kRnet, {{3, 28, 3, 3}, {28, 48, 3, 3}, {48, 64, 2, 0}, {64, 128, 3, 0}}},
+      {Net::kOnet, {{3, 32, 3, 3}, {32, 64, 3, 3}, {64, 64, 3, 2}, {64, 128, 2, 0}, {128, 256, 3, 0}}},
   };
   return all;
 }
@@ -161,11 +158,12 @@ std::optional<Network> match(const onnx::Graph& graph, const Architecture& archi
   const std::string top = chain.at();
   Conv& heads = network.heads;
   heads = {features, kHeads, 1, {}, {}, {}};
-  stack(chain.head({features, 2, 1, 0}, top), heads);
-  chain.softmax("prob1");
-  stack(chain.head({features, 4, 1, 0}, top, "boxes"), heads);
-  if (architecture.landmarks) stack(chain.head({features, kLandmarks, 1, 0}, top, "landmarks"), heads);
-  const size_t outputs = architecture.landmarks ? 3 : 2;
+  const bool landmarks = has_landmarks(architecture.net);
+  stack(chain.head({features, kProb.channels, 1, 0}, top), heads);
+  chain.softmax(kProb.name);
+  stack(chain.head({features, kRegression.channels, 1, 0}, top, kRegression.name), heads);
+  if (landmarks) stack(chain.head({features, kLandmarks, 1, 0}, top, kLandmarkOutput.name), heads);
+  const size_t outputs = landmarks ? 3 : 2;
   if (!chain.fits() || chain.used() != graph.nodes.size() || graph.outputs.size() != outputs) return std::nullopt;
   heads.weights.resize(static_cast<size_t>(kHeads) * features);
   heads.bias.resize(kHeads);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "networks.h"
+
 namespace trtmtcnn::cpu {
 
 struct Conv {
@@ -14,8 +16,6 @@ struct Conv {
   std::vector<float> bias;     // (out)
   std::vector<float> slope;    // (out), of the PReLU that follows; empty: none does
 };
-
-enum class Net { kPnet, kRnet, kOnet };
 
 struct Network {
   Net net;

@@ -1,10 +1,9 @@
 // Frames on the device, and their mips.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 
-#include "cuda/launch.h"
+#include "host_device.h"
 #include "types.h"
 
 namespace trtmtcnn::cuda {
@@ -21,6 +20,8 @@ inline constexpr int kMostMips = 20;
 struct DeviceFrame {
   DeviceImage mips[kMostMips];
   int mip_count;
+
+  TRTMTCNN_HD CropWindow window() const { return {0, 0, mips[0].width - 1, mips[0].height - 1}; }
 };
 
 // One pixel of the last of up to three successive mips, and those of the mips before that it is made of: a launch makes
@@ -58,7 +59,7 @@ struct Halve {
       const Mip& mip = mips[halvings - 1];
       const int height = halvings == 1 ? source.height : mips[halvings == 1 ? 0 : halvings - 2].height;
       const int width = halvings == 1 ? source.width : mips[halvings == 1 ? 0 : halvings - 2].width;
-      const int y1 = least(2 * y + 1, height - 1), x1 = least(2 * x + 1, width - 1);
+      const int y1 = min(2 * y + 1, height - 1), x1 = min(2 * x + 1, width - 1);
       uint8_t block[4][3];
       make<halvings - 1>(2 * y, 2 * x, block[0]);
       make<halvings - 1>(2 * y, x1, block[1]);
@@ -70,7 +71,5 @@ struct Halve {
     }
   }
 };
-
-TRTMTCNN_HD float normalised(float level) { return (level - kPixelMean) * kPixelScale; }
 
 }  // namespace trtmtcnn::cuda

@@ -1,15 +1,11 @@
-// Kernels are functors called once for each index. nvcc compiles them for the GPU; the plain compiler
-// compiles the same source for the CPU, where a loop takes the place of the launch, so that every kernel
-// is tested on machines without a GPU, too.
+// What kernels call beside arithmetic. Kernels are functors called once for each index: nvcc compiles them for the GPU;
+// the plain compiler compiles the same source for the CPU, where a loop takes the place of the launch, so that every
+// kernel is tested on machines without a GPU, too.
 #pragma once
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define TRTMTCNN_HD __host__ __device__ inline
-#else
-#define TRTMTCNN_HD inline
-#endif
+#include "host_device.h"
 
 namespace trtmtcnn::cuda {
 
@@ -64,21 +60,6 @@ TRTMTCNN_HD int popcount(uint32_t bits) {
 #else
   return __builtin_popcount(bits);
 #endif
-}
-
-template <typename T>
-TRTMTCNN_HD T least(T a, T b) {
-  return b < a ? b : a;
-}
-
-template <typename T>
-TRTMTCNN_HD T most(T a, T b) {
-  return a < b ? b : a;
-}
-
-template <typename T>
-TRTMTCNN_HD T clamped(T v, T low, T high) {
-  return v < low ? low : (high < v ? high : v);
 }
 
 // The last entry of ascending starts[0 .. n) that is not above i.

@@ -24,21 +24,21 @@ __global__ void run_kernel(int n, Kernel kernel) {
   if (i < n) kernel(i);
 }
 
-class CudaRuntime {
+class StreamRuntime {
  public:
-  explicit CudaRuntime(int device) : device_(device) {
+  explicit StreamRuntime(int device) : device_(device) {
     use();
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
     check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "make an event");
   }
-  ~CudaRuntime() {
+  ~StreamRuntime() {
     cudaSetDevice(device_);
     cudaStreamSynchronize(stream_);
     cudaEventDestroy(event_);
     cudaStreamDestroy(stream_);
   }
-  CudaRuntime(const CudaRuntime&) = delete;
-  CudaRuntime& operator=(const CudaRuntime&) = delete;
+  StreamRuntime(const StreamRuntime&) = delete;
+  StreamRuntime& operator=(const StreamRuntime&) = delete;
 
   // What a stream was given, to be given to it again at once.
   class Graph {
@@ -60,13 +60,13 @@ class CudaRuntime {
     cudaGraphExec_t graph_ = nullptr;
   };
 
-  bool records() const {
+  bool can_capture() const {
     static const bool wanted = environment::cuda_graphs();
     return wanted;
   }
 
-  Graph record(FunctionRef work) {
-    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "start recording");
+  Graph capture(FunctionRef work) {
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "start capturing");
     cudaGraph_t graph = nullptr;
     try {
       work();
@@ -76,15 +76,15 @@ class CudaRuntime {
       static_cast<void>(cudaGetLastError());
       throw;
     }
-    check(cudaStreamEndCapture(stream_, &graph), "record its work");
+    check(cudaStreamEndCapture(stream_, &graph), "capture its work");
     cudaGraphExec_t executable = nullptr;
     const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
     cudaGraphDestroy(graph);
-    check(status, "prepare recorded work");
+    check(status, "prepare captured work");
     return Graph(executable);
   }
 
-  void launch(const Graph& graph) { check(cudaGraphLaunch(graph.get(), stream_), "start recorded work"); }
+  void launch(const Graph& graph) { check(cudaGraphLaunch(graph.get(), stream_), "start captured work"); }
 
   // Any thread may call next: each has its own current device.
   void use() { check(cudaSetDevice(device_), "use the GPU"); }

@@ -1,0 +1,41 @@
+// The boxes that a call carries from stage to stage, in the device's memory.
+#pragma once
+
+#include <span>
+
+#include "box.h"
+
+namespace trtmtcnn {
+
+class Boxes {
+ public:
+  virtual ~Boxes() = default;
+
+  // Greedy non-maximum suppression; leaves at most `keep` boxes a frame, in the order of ranks_before().
+  virtual void nms(const SuppressionRule& rule, int keep) = 0;
+  // The same by Overlap::kMin in a frame. Each survivor becomes the mean, weighted by score, of itself and of those it
+  // suppressed with an intersection over union above `average_above`.
+  virtual void nms_average(float threshold, float average_above) = 0;
+  // Adds the pending regression; drops boxes left without width or height.
+  virtual void regress() = 0;
+  // Makes each box square, see make_square(), and drops those left without a pixel. A box's order becomes its index in
+  // the set before.
+  virtual void square(bool truncating) = 0;
+  // Truncates boxes and landmarks to whole pixels and clips them to the frame.
+  virtual void truncate_and_clip() = 0;
+
+  // Saves the set and replaces each box by one square for each scale.
+  virtual void save_and_square(bool truncating, std::span<const float> scales) = 0;
+  // Brings the saved set back. Each box and its landmarks become the mean of themselves and of those of its squares
+  // that are still in the set; scores too, where `scores` is set.
+  virtual void average_with_saved(bool scores) = 0;
+  // Drops boxes with lower scores; leaves the set in the order of ranks_before().
+  virtual void drop_below(float score) = 0;
+
+  virtual int count() = 0;
+  // Copies the set out in its order: dets[i] = x1, y1, x2, y2, score; landmarks (may be null) x1..x5, y1..y5;
+  // frames[i] the index of its frame.
+  virtual void read(float* dets, float* landmarks, int* frames) = 0;
+};
+
+}  // namespace trtmtcnn

@@ -1,0 +1,103 @@
+#include "cpu/engine_stages.h"
+
+#include <algorithm>
+
+#include "cpu/crop_resize.h"
+#include "cpu/propose.h"
+#include "outputs.h"
+
+namespace trtmtcnn::cpu {
+namespace {
+
+void reserve_floats(std::vector<float>& buffer, int64_t n) {
+  if (static_cast<int64_t>(buffer.size()) < n) buffer.resize(static_cast<size_t>(n));
+}
+
+}  // namespace
+
+float* EngineRunner::input(const Shape& shape) {
+  reserve_floats(input_, volume(shape));
+  return input_.data();
+}
+
+void EngineRunner::run(const Shape& shape) {
+  shapes_ = &context_->output_shapes(shape);
+  if (outputs_.size() < shapes_->size()) outputs_.resize(shapes_->size());
+  pointers_.clear();
+  for (size_t i = 0; i < shapes_->size(); ++i) {
+    reserve_floats(outputs_[i], volume((*shapes_)[i]));
+    pointers_.push_back(outputs_[i].data());
+  }
+  context_->infer(shape, input_.data(), pointers_);
+}
+
+CanvasPnet::CanvasPnet(std::shared_ptr<Engine> engine)
+    : runner_(std::move(engine)), plan_(kCpuCanvasWidths, kCpuCanvasHeight, runner_.engine()) {}
+
+void CanvasPnet::propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) {
+  for (const Canvas& canvas : plan_.canvases(pyramid.levels())) {
+    draw(frames, pyramid, canvas);
+    runner_.run({1, 3, canvas.size.height, canvas.size.width});
+    const GridOutputs grid = grid_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), canvas.size);
+    for (const Tile& tile : canvas.tiles)
+      cpu::propose(grid, tile, pyramid.levels()[tile.level], threshold, positions_, boxes);
+  }
+}
+
+void CanvasPnet::draw(FrameStore& frames, const Pyramid& pyramid, const Canvas& canvas) {
+  const int64_t plane = int64_t{canvas.size.height} * canvas.size.width;
+  float* const input = runner_.input({1, 3, canvas.size.height, canvas.size.width});
+  int rows = 0;
+  for (const Tile& tile : canvas.tiles) rows += tile.height();
+
+  frames.pool().parallel_for(rows, 16, [&](int begin, int end, int worker) {
+    int first_row = 0;  // of the tile, counting the rows of all tiles
+    for (const Tile& tile : canvas.tiles) {
+      const int last_row = first_row + tile.height();
+      const int from = std::max(begin, first_row), to = std::min(end, last_row);
+      if (from < to) {
+        const Image& source = pyramid.source(tile.level, frames);
+        const Axes& axes = pyramid.axes(tile.level);
+        const Columns columns{&axes.horizontal, kStride * tile.cell_x, tile.width()};
+        for (int r = from; r < to; ++r) {
+          const int y = r - first_row;
+          float* red = input + int64_t{tile.canvas_y + y} * canvas.size.width + tile.canvas_x;
+          resample_row(source, axes.vertical, kStride * tile.cell_y + y, columns, -kPixelMean * kPixelScale,
+                       frames.scratch(worker), red, red + plane, red + 2 * plane);
+        }
+      }
+      first_row = last_row;
+    }
+  });
+}
+
+void BatchedCrops::refine(FrameStore& frames, const Refinement& refinement, BoxSet& boxes) {
+  const int side = facts(net_).side, most = facts(net_).cpu_batch;
+  float* const input = runner_.input({most, 3, side, side});
+  boxes.begin_accepting();
+  for_each_crop_batch(boxes.count(), refinement.flip, most, [&](int begin, int n, int batch) {
+    crop(frames, boxes.boxes().data() + begin, n, refinement.flip, input);
+    runner_.run({batch, 3, side, side});  // images beyond the last crop are leftovers of an earlier batch
+    boxes.accept(head_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), batch, refinement.flip ? n : 0),
+                 begin, n, refinement.threshold, refinement.inclusive_landmarks);
+  });
+  boxes.end_accepting();
+}
+
+// Writes the crops of n boxes and, where `flip` is set, their mirror images after all of them.
+void BatchedCrops::crop(FrameStore& frames, const Box* boxes, int n, bool flip, float* out) {
+  const int side = facts(net_).side;
+  const int64_t plane = int64_t{side} * side;
+  frames.pool().parallel_for(n, 4, [&](int first, int last, int worker) {
+    for (int i = first; i < last; ++i) {
+      float* crop = out + 3 * plane * i;
+      crop_resize(frames[boxes[i].frame], crop_window(boxes[i]), side, frames.mode(), frames.scratch(worker), crop);
+      if (!flip) continue;
+      float* flipped = crop + 3 * plane * n;
+      for (int row = 0; row < 3 * side; ++row)
+        std::reverse_copy(crop + row * side, crop + (row + 1) * side, flipped + row * side);
+    }
+  });
+}
+
+}  // namespace trtmtcnn::cpu

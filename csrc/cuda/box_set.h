@@ -1,0 +1,221 @@
+// The set of boxes on the device. Operations are enqueued for as many boxes as there may be; the host waits only in
+// count() and read().
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "boxes.h"
+#include "cuda/buffer.h"
+#include "cuda/kernels/box_set.h"
+#include "cuda/kernels/nms.h"
+
+namespace trtmtcnn::cuda {
+
+template <typename Runtime>
+class BoxSet final : public Boxes {
+ public:
+  explicit BoxSet(Runtime& runtime) : runtime_(runtime) {
+    counters_.reserve(kCounters);
+    host_counters_.reserve(kCounters);
+    host_boxes_.reserve(kFirstFaces);
+    reserve(kFirstCapacity);
+  }
+
+  // Frames' sizes, on the device.
+  void set_frames(const Size* sizes) { frame_sizes_ = sizes; }
+
+  void clear() {
+    current_ = 0;
+    bound_ = 0;
+    runtime_.zero(counters_.data(), kCounters * sizeof(int));
+    counted_ = false;
+  }
+
+  // The set, for kernels, which may change it.
+  DeviceBoxes current() {
+    counted_ = false;
+    return {sets_[current_].data(), counter(current_counter()), capacity_};
+  }
+
+  // No more boxes than this are in the set.
+  int bound() const { return bound_; }
+
+  // To be called after a kernel that may have added `most` boxes.
+  void added_at_most(int most) {
+    bound_ = static_cast<int>(std::min<int64_t>(capacity_, int64_t{bound_} + most));
+    runtime_.for_each(1, KeepLargerCount{current().count, counter(kProposed)});
+  }
+
+  // After count(): where more boxes were added than there was room for, makes room and returns true. The boxes must
+  // then be proposed again.
+  bool make_room() {
+    if (proposed_ <= capacity_) return false;
+    reserve(proposed_);
+    return true;
+  }
+
+  // Returns the boxes as they are; current() is then another set, empty, to put some of them into.
+  DeviceBoxes begin_accepting() {
+    const DeviceBoxes from = current();
+    current_ = 1 - current_;
+    runtime_.zero(current().count, sizeof(int));
+    return from;
+  }
+
+  // What the host knows of the set. Work that is captured and replayed leaves it as it was after the capture.
+  struct HostState {
+    int bound, current;
+  };
+  HostState host_state() const { return {bound_, current_}; }
+  void set_host_state(HostState state) {
+    bound_ = state.bound;
+    current_ = state.current;
+  }
+
+  void nms(const SuppressionRule& rule, int keep) override {
+    if (bound_ == 0) return;
+    const uint32_t* kept = rank_and_suppress(rule);
+    if (keep < std::numeric_limits<int>::max()) {
+      uint32_t* capped = bits() + words();
+      runtime_.for_each(bound_, Cap{ranked().data, ranked().count, kept, keep, capped});
+      kept = capped;
+    }
+    runtime_.for_each(bound_, Compact{ranked(), kept, current()});
+  }
+
+  void nms_average(float threshold, float average_above) override {
+    if (bound_ == 0) return;
+    const uint32_t* kept = rank_and_suppress({threshold, Overlap::kMin, Scope::kFrame});
+    saved_.reserve(capacity_);
+    runtime_.for_each(bound_, AverageKept{ranked().data, ranked().count, status(), average_above, saved_.data()});
+    runtime_.for_each(bound_, Compact{{saved_.data(), ranked().count, capacity_}, kept, current()});
+  }
+
+  void regress() override {
+    filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
+  }
+
+  void square(bool truncating) override {
+    runtime_.use();
+    runtime_.for_each(bound_, Square{current(), truncating, nullptr, 1});
+  }
+
+  void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), frame_sizes_}); }
+
+  void save_and_square(bool truncating, std::span<const float> scales) override {
+    runtime_.use();
+    saved_.reserve(capacity_);
+    saved_bound_ = bound_;
+    runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(counter(kSaved), current().count, sizeof(int));
+    squares_ = static_cast<int>(scales.size());
+    if (const int n = saved_bound_ * squares_; n > capacity_) reserve(n);
+    upload(runtime_, scales_, std::vector<float>(scales.begin(), scales.end()));
+    bound_ = saved_bound_ * squares_;
+    runtime_.for_each(bound_, CopyForSquares{saved_.data(), counter(kSaved), squares_, current()});
+    runtime_.for_each(bound_, Square{current(), truncating, scales_.data(), squares_});
+  }
+
+  void average_with_saved(bool scores) override {
+    runtime_.zero(status(), static_cast<size_t>(saved_bound_) * squares_ * sizeof(int));
+    runtime_.for_each(bound_, IndexByOrder{current(), status()});
+    runtime_.for_each(saved_bound_,
+                      AverageIntoSaved{current().data, status(), squares_, scores, saved_.data(), counter(kSaved)});
+    bound_ = saved_bound_;
+    runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(current().count, counter(kSaved), sizeof(int));
+  }
+
+  void drop_below(float score) override {
+    filter([&](uint32_t* bits) { runtime_.for_each(bound_, ReachesScore{current(), score, bits}); });
+  }
+
+  int count() override {
+    if (counted_) return bound_;
+    runtime_.use();
+    runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
+    runtime_.synchronize();
+    proposed_ = host_counters_.data()[kProposed];
+    bound_ = std::min(host_counters_.data()[current_counter()], capacity_);
+    counted_ = true;
+    return bound_;
+  }
+
+  void read(float* dets, float* landmarks, int* frames) override {
+    runtime_.use();
+    const int n = count();
+    host_boxes_.reserve(n);
+    DeviceBox* boxes = host_boxes_.data();
+    runtime_.download(boxes, sets_[current_].data(), n * sizeof(DeviceBox));
+    runtime_.synchronize();
+    std::sort(boxes, boxes + n, ranks_before);
+    for (int i = 0; i < n; ++i) {
+      boxes[i].write(dets + 5 * i);
+      if (landmarks) std::copy(boxes[i].landmarks, boxes[i].landmarks + kLandmarks, landmarks + kLandmarks * i);
+      frames[i] = boxes[i].frame;
+    }
+  }
+
+ private:
+  enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
+  static constexpr int kFirstCapacity = 8192;
+  static constexpr int kFirstFaces = 1024;
+
+  int* counter(Counter which) { return counters_.data() + which; }
+  Counter current_counter() const { return current_ == 0 ? kCountA : kCountB; }
+
+  // All boxes by rank, in the other set.
+  DeviceBoxes ranked() { return {sets_[1 - current_].data(), counter(kRanked), capacity_}; }
+
+  uint32_t* bits() { return marks_.data(); }
+  int* ticket() { return reinterpret_cast<int*>(marks_.data() + 2 * words()); }
+  int* status() { return ticket() + 1; }
+  size_t words() const { return static_cast<size_t>(capacity_) / 32 + 1; }
+
+  void reserve(int n) {
+    for (auto& set : sets_) set.reserve(n);
+    capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
+    marks_.reserve(2 * words() + 1 + capacity_);
+  }
+
+  // Fills ranked() and returns a bit for each of them, set for those kept.
+  const uint32_t* rank_and_suppress(const SuppressionRule& rule) {
+    runtime_.zero(marks_.data(), (2 * words() + 1 + static_cast<size_t>(bound_)) * sizeof(uint32_t));
+    runtime_.for_each(bound_, Rank{current(), ranked().data, ranked().count});
+    runtime_.for_each(bound_, Suppress{ranked().data, ranked().count, rule, ticket(), status(), bits()});
+    return bits();
+  }
+
+  // Keeps the boxes that `mark` sets a bit for.
+  template <typename Mark>
+  void filter(Mark mark) {
+    if (bound_ == 0) return;
+    runtime_.zero(bits(), words() * sizeof(uint32_t));
+    mark(bits());
+    const DeviceBoxes from = current();
+    current_ = 1 - current_;
+    runtime_.for_each(bound_, Compact{from, bits(), current()});
+  }
+
+  Runtime& runtime_;
+  Buffer<Runtime, DeviceBox> sets_[2] = {Buffer<Runtime, DeviceBox>(runtime_), Buffer<Runtime, DeviceBox>(runtime_)};
+  Buffer<Runtime, DeviceBox> saved_{runtime_};
+  int current_ = 0;
+  int capacity_ = 0;
+  int bound_ = 0;
+  bool counted_ = false;  // bound_ is the number of boxes
+  int saved_bound_ = 0;
+  int squares_ = 0;  // of each saved box
+  Buffer<Runtime, float> scales_{runtime_};
+  const Size* frame_sizes_ = nullptr;
+  int proposed_ = 0;  // boxes that P-Net proposed, with room or without
+  Buffer<Runtime, int> counters_{runtime_};
+  Buffer<Runtime, uint32_t> marks_{runtime_};  // two bits a box, words() each; a ticket; a status a box
+  Buffer<Runtime, int, true> host_counters_{runtime_};
+  Buffer<Runtime, DeviceBox, true> host_boxes_{runtime_};
+};
+
+}  // namespace trtmtcnn::cuda

@@ -1,0 +1,190 @@
+// Operations on the set of boxes. Their number is on the device: kernels are launched for as many as there may be, and
+// each finds out whether it has one.
+#pragma once
+
+#include "box.h"
+#include "cuda/device_functions.h"
+#include "head_outputs.h"
+
+namespace trtmtcnn::cuda {
+
+struct DeviceBox : Box {
+  float landmarks[kLandmarks] = {};
+};
+
+struct DeviceBoxes {
+  DeviceBox* data;
+  int* count;  // may exceed capacity: then boxes were lost
+  int capacity;
+
+  TRTMTCNN_HD int size() const { return min(*count, capacity); }
+};
+
+// One bit a box.
+TRTMTCNN_HD void set_bit(uint32_t* bits, int i) { atomic_or(bits + i / 32, 1u << (i % 32)); }
+TRTMTCNN_HD bool bit(const uint32_t* bits, int i) { return (bits[i / 32] >> (i % 32)) & 1u; }
+
+// Bits set before bit i.
+TRTMTCNN_HD int bits_before(const uint32_t* bits, int i) {
+  int n = 0;
+  for (int w = 0; w < i / 32; ++w) n += popcount(bits[w]);
+  return n + popcount(bits[i / 32] & ((1u << (i % 32)) - 1));
+}
+
+// Keeps the larger of *to and the count, lost boxes included.
+struct KeepLargerCount {
+  const int* from;
+  int* to;
+  TRTMTCNN_HD void operator()(int) const { *to = max(*to, *from); }
+};
+
+// Moves the boxes whose bit is set together, in order.
+struct Compact {
+  DeviceBoxes from;
+  const uint32_t* bits;
+  DeviceBoxes to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int n = from.size();
+    if (i == 0 && n == 0) *to.count = 0;
+    if (i >= n) return;
+    const int place = bits_before(bits, i);
+    if (bit(bits, i)) to.data[place] = from.data[i];
+    if (i == n - 1) *to.count = place + (bit(bits, i) ? 1 : 0);
+  }
+};
+
+// Adds the pending regression and marks the boxes that keep an area.
+struct Regress {
+  DeviceBoxes boxes;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    regress(boxes.data[i]);
+    if (has_area(boxes.data[i])) set_bit(bits, i);
+  }
+};
+
+// Marks the boxes that reach a score.
+struct ReachesScore {
+  DeviceBoxes boxes;
+  float score;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size() && boxes.data[i].score >= score) set_bit(bits, i);
+  }
+};
+
+// Makes the boxes square and numbers them. Those left without a pixel stay; crops and Accept leave them out.
+struct Square {
+  DeviceBoxes boxes;
+  bool truncating;
+  const float* scales;  // box i gets scale i modulo their number; null: all 1
+  int scale_count;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    boxes.data[i].order = i;
+    make_square(boxes.data[i], truncating, scales ? scales[i % scale_count] : 1);
+  }
+};
+
+struct TruncateAndClip {
+  DeviceBoxes boxes;
+  const Size* frames;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& b = boxes.data[i];
+    truncate_and_clip(b, frames[b.frame]);
+    truncate_and_clip(b.landmarks, frames[b.frame]);
+  }
+};
+
+// Adds box begin + i to the next set where the network gives it a score of at least the threshold.
+struct Accept {
+  DeviceBoxes from;
+  int begin;
+  HeadOutputs outputs;
+  float threshold;
+  bool inclusive_landmarks;
+  DeviceBoxes to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (begin + i >= from.size()) return;
+    if (!(outputs.score(i) >= threshold)) return;
+    DeviceBox box = from.data[begin + i];
+    if (!has_pixel(box)) return;
+    outputs.apply(i, box);
+    if (outputs.landmarks) outputs.write_landmarks(i, box, inclusive_landmarks, box.landmarks);
+    to.data[atomic_add(to.count, 1)] = box;  // never more than there were
+  }
+};
+
+// The sides and landmarks of a sum, made those of a mean.
+TRTMTCNN_HD void multiply(DeviceBox& sum, float by) {
+  sum.x1 *= by;
+  sum.y1 *= by;
+  sum.x2 *= by;
+  sum.y2 *= by;
+  for (float& p : sum.landmarks) p *= by;
+}
+
+TRTMTCNN_HD void add(DeviceBox& sum, const DeviceBox& b, float weight) {
+  add_sides(sum, b, weight);
+  add_landmarks(sum.landmarks, b.landmarks, weight);
+}
+
+// Writes each saved box once for each of its squares.
+struct CopyForSquares {
+  const DeviceBox* saved;
+  const int* count;
+  int squares;
+  DeviceBoxes to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    const int n = *count * squares;
+    if (i == 0) *to.count = n;
+    if (i < n) to.data[i] = saved[i / squares];
+  }
+};
+
+// Writes 1 + the index of the box of each order; 0 at first, and for orders that are gone.
+struct IndexByOrder {
+  DeviceBoxes boxes;
+  int* indices;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size()) indices[boxes.data[i].order] = i + 1;
+  }
+};
+
+// Makes each saved box the mean of itself and of those of its squares that are left.
+struct AverageIntoSaved {
+  const DeviceBox* boxes;
+  const int* indices;  // of IndexByOrder
+  int squares;
+  bool scores;  // else they stay
+  DeviceBox* saved;
+  const int* count;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= *count) return;
+    DeviceBox mean = saved[i];
+    float summed = 1, score = mean.score;
+    for (int s = 0; s < squares; ++s) {
+      const int index = indices[i * squares + s];
+      if (index == 0) continue;
+      add(mean, boxes[index - 1], 1);
+      score += boxes[index - 1].score;
+      ++summed;
+    }
+    multiply(mean, 1 / summed);
+    if (scores) mean.score = score / summed;
+    saved[i] = mean;
+  }
+};
+
+}  // namespace trtmtcnn::cuda

@@ -1,0 +1,70 @@
+// What the networks' heads give, in the device's memory.
+#pragma once
+
+#include "box.h"
+#include "host_device.h"
+#include "networks.h"
+#include "types.h"
+
+namespace trtmtcnn {
+
+// P-Net's outputs for one canvas.
+struct GridOutputs {
+  const float* prob;        // (2, height, width): not face, face
+  const float* regression;  // (4, height, width): dx1, dy1, dx2, dy2 in sides of the cell
+  int height, width;
+};
+
+// R-Net's or O-Net's outputs for a batch of crops, each averaged with that of its mirror image where there is one.
+struct HeadOutputs {
+  const float* prob;        // (n, 2): not face, face
+  const float* regression;  // (n, 4): dx1, dy1, dx2, dy2 in sides of the box
+  const float* landmarks;   // (n, 10): x1..x5, y1..y5 in sides of the box; may be null
+  int flipped;              // crop i's mirror image is crop flipped + i; 0: there are none
+
+  TRTMTCNN_HD float score(int i) const {
+    const float p = prob[2 * i + 1];
+    return flipped ? (p + prob[2 * (flipped + i) + 1]) * 0.5f : p;
+  }
+
+  // The left side of a mirror image is the right side of the crop, and moves the other way.
+  TRTMTCNN_HD float side_regression(int i, int k) const {
+    const float r = regression[4 * i + k];
+    if (!flipped) return r;
+    const float* m = regression + 4 * (flipped + i);
+    return k % 2 == 0 ? (r - m[2 - k]) * 0.5f : (r + m[k]) * 0.5f;
+  }
+
+  TRTMTCNN_HD float landmark_x(int i, int k) const {
+    const float x = landmarks[kLandmarks * i + k];
+    return flipped ? (x + 1 - landmarks[kLandmarks * (flipped + i) + opposite(k)]) * 0.5f : x;
+  }
+
+  TRTMTCNN_HD float landmark_y(int i, int k) const {
+    const float y = landmarks[kLandmarks * i + kPoints + k];
+    return flipped ? (y + landmarks[kLandmarks * (flipped + i) + kPoints + opposite(k)]) * 0.5f : y;
+  }
+
+  // Left and right change places: eyes 0 and 1, mouth corners 3 and 4; the nose stays.
+  TRTMTCNN_HD static int opposite(int k) { return k == 2 ? 2 : (k < 2 ? 1 - k : 7 - k); }
+
+  // Gives crop i's square its score and its regression in pixels.
+  TRTMTCNN_HD void apply(int i, Box& box) const {
+    box.score = score(i);
+    for (int k = 0; k < 4; ++k)
+      box.regression[k] = side_regression(i, k) * (k % 2 == 0 ? box.width() : box.height());
+    box.level = 0;
+  }
+
+  // Writes crop i's landmarks in pixels, x1..x5, y1..y5. inclusive: they span the square's inclusive side, x2 - x1 + 1
+  // pixels, rather than x2 - x1.
+  TRTMTCNN_HD void write_landmarks(int i, const Box& square, bool inclusive, float* out) const {
+    const float inset = inclusive ? 0 : 1;
+    for (int k = 0; k < kPoints; ++k) {
+      out[k] = square.x1 + (square.width() - inset) * landmark_x(i, k);
+      out[k + kPoints] = square.y1 + (square.height() - inset) * landmark_y(i, k);
+    }
+  }
+};
+
+}  // namespace trtmtcnn
