@@ -33,6 +33,8 @@ def main() -> int:
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="default %(default)s")
     options = parser.parse_args()
 
+    if options.output.exists() and options.output.samefile(options.photo):
+        sys.exit(f"{options.output} would be overwritten with what is made of it: choose another --output")
     read = cv2.imread(str(options.photo))
     if read is None:
         sys.exit(f"{options.photo} is no picture that OpenCV can read")

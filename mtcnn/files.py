@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import stat
 import tempfile
 import time
@@ -37,6 +38,7 @@ __all__ = [
 log = logging.getLogger("mtcnn")
 
 _MARK = ".mtcnn-"  # in the names of temporary files
+_TEMPORARY = re.compile(rf"{re.escape(_MARK)}\w{{8}}(\.\w+)?$")  # as tempfile ends them, and a file's ending
 _LONGEST = 200  # bytes of a name that a temporary file's name repeats: file systems allow 255
 _NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE}
 _PATIENCE = 3600.0  # seconds to wait for another process that makes engines: TensorRT may take long
@@ -159,20 +161,17 @@ def replacing_path(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path, name: str | None = None, *, below: bool = False) -> None:
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
     """Remove temporary files of processes that are gone; those of living ones are locked.
 
     Args:
         name: of the file that they were to become; None for any.
-        below: in all folders below, too.
     """
-    start = None if name is None else _temporary_start(name)
-    for where, folders, files in os.walk(folder):
-        if not below:
-            folders.clear()
-        for file in files:
-            if file.startswith(".") and _MARK in file and (start is None or file.startswith(start)):
-                _remove_unlocked(os.path.join(where, file))
+    start = "." if name is None else _temporary_start(name)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(start) and _TEMPORARY.search(entry.name):
+                _remove_unlocked(entry.path)
 
 
 def lock(handle: int, path: Path) -> None:

@@ -81,7 +81,8 @@ def command(
         ran = run_through(film, model, sinks, seen, every, most)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
     if writer is not None:
-        if not (ran.cancelled or ran.problem):
+        # a camera or stream has no other end
+        if ran.pictures and (film.live or not (ran.cancelled or ran.problem)):
             writer.finish()
         text += f", written: {writer.path}"
         if writer.path != output:

@@ -98,9 +98,14 @@ def _check_output(folder: Path, source: Path, port_layout: bool, overwrite: bool
         ours = is_described(path)
         for written in (path, description_path(path)):
             try:
-                check_output(written, inputs, overwrite=ours or overwrite)
+                check_output(written, inputs, overwrite=True)
             except OutputError as error:
                 raise EngineError(str(error)) from error
+            if not (ours or overwrite) and written.exists() and written.stat().st_size:
+                raise EngineError(
+                    f"{written} was not written by create_engines: choose another folder, or replace it with "
+                    "--overwrite (overwrite=True)"
+                )
 
 
 def _create(

@@ -20,14 +20,15 @@ class LineFile:
 
     Args:
         path: of the file.
-        fresh: begin an empty file in the place of what is there.
+        of: what it is the record of, for messages; default itself.
 
     Raises:
         OutputError: it cannot be written, or another process writes it.
     """
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path, of: Path | None = None) -> None:
         self.path = path
+        self._of = of or path
         self._special = is_special(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,8 +36,6 @@ class LineFile:
             self._length = 0 if self._special else os.fstat(self._handle).st_size
         except OSError as error:
             raise output_error(path, error) from error
-        if fresh:
-            self.keep(0)
 
     @property
     def length(self) -> int:
@@ -84,8 +83,8 @@ class LineFile:
 
     def discard(self) -> None:
         """Remove the file, which is not worth keeping."""
-        if not self._special:
-            self.path.unlink(missing_ok=True)
+        if not self._special and self._is_at_path(self._handle):
+            self.path.unlink()
 
     def __enter__(self) -> LineFile:
         return self
@@ -110,7 +109,7 @@ class LineFile:
         while True:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                lock(handle, self.path)
+                lock(handle, self._of)
             except OutputError:
                 os.close(handle)
                 raise

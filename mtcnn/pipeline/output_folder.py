@@ -41,16 +41,18 @@ class OutputFolder:
     def __init__(self, folder: Path, inputs: Inputs, *, overwrite: bool = False) -> None:
         self.folder = folder
         self._inputs, self._overwrite = inputs, overwrite
-        self._record = LineFile(folder / _NAMES)
+        self._record = LineFile(folder / _NAMES, folder)
         try:
             self._names: dict[str, str] = {}  # by source
             self._owners: dict[str, str] = {}  # by name
             self._refused: dict[str, str] = {}  # why a name must not be written
             self._replaced: set[str] = set()  # names of what is there and may go
+            self._failed: set[str] = set()  # names that could not be written
             self._root = os.path.realpath(folder)
             self._there = os.stat(folder)
             self.know(self._read())
-            remove_leftovers(folder, below=True)
+            for where in {Path(name).parent for name in self._owners}:
+                remove_leftovers(folder / where)
             self._last = "", ""  # a folder, and what it really is: pictures come folder by folder
         except BaseException:
             self._record.close()
@@ -98,6 +100,7 @@ class OutputFolder:
             with replacing(path, new=name not in self._replaced, tidy=False) as file:
                 file.write(data)
         except OSError as error:
+            self._failed.add(name)
             raise output_error(path, error) from error
 
     def holds(self, path: Path) -> bool:
@@ -112,22 +115,25 @@ class OutputFolder:
         name = os.path.relpath(os.path.join(real, name), self._root)
         return name in self._owners and name not in self._refused
 
-    def remove_all_but(self, names: Iterable[str]) -> None:
-        """Remove files that earlier runs wrote here, but for those names.
+    def remove_all_but(self, names: Iterable[str]) -> list[str]:
+        """Remove files that earlier runs wrote here, but for those names and those that could not be replaced.
 
-        Raises:
-            OutputError: one cannot be removed.
+        Returns:
+            What is wrong with those that could not be removed.
         """
-        gone = self._owners.keys() - set(names) - self._refused.keys()
-        for name in gone:
+        problems = []
+        for name in sorted(self._owners.keys() - set(names) - self._refused.keys() - self._failed):
             path = self.folder / name
             try:
                 if path.exists() and path not in self._inputs:
                     path.unlink()
             except OSError as error:
-                raise output_error(path, error) from error
+                problems.append(f"cannot remove {path}: {error.strerror or error}")
+        return problems
 
     def close(self) -> None:
+        if not self._record.length:
+            self._record.discard()
         self._record.close()
 
     def __enter__(self) -> OutputFolder:

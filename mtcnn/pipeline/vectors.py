@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from mtcnn.errors import MtcnnError
-from mtcnn.files import Inputs, check_output, replacing
+from mtcnn.files import Inputs, check_output, output_error, remove_leftovers, replacing
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
 
@@ -63,6 +63,7 @@ class Vectors:
         for one in (path, partial):
             check_output(one, inputs, overwrite=resume or overwrite, resumable=True)
         self._journal = Journal(partial, "journal of mtcnn embed")
+        remove_leftovers(path.parent, path.name)
         try:
             before = self._read()
             if overwrite or before is None:
@@ -87,11 +88,18 @@ class Vectors:
         self._journal.add(line)
 
     def finish(self) -> None:
-        """Make the file."""
+        """Make the file.
+
+        Raises:
+            OutputError: it cannot be written; `resume` tries again.
+        """
         lines = self._journal.lines()
         settings = next(lines)["settings"]
-        with replacing(self._path) as file:
-            self._format.write(file, (line for line in lines if line["status"] == "embedded"), settings)
+        try:
+            with replacing(self._path) as file:
+                self._format.write(file, (line for line in lines if line["status"] == "embedded"), settings)
+        except OSError as error:
+            raise output_error(self._path, error) from error
         self._journal.discard()
 
     def discard(self) -> None:

@@ -223,13 +223,13 @@ class TestWhatIsThere:
             (tmp_path / name).write_bytes(b"{}")
             if name == "onet.engine":
                 (tmp_path / "onet.engine.json").unlink()
-            with pytest.raises(EngineError, match="is there already"):
+            with pytest.raises(EngineError, match="was not written by create_engines"):
                 create_engines(tmp_path, flavour="cpu")
             assert "--overwrite" in run(*engines, code=1) and (tmp_path / name).read_bytes() == b"{}"
             run(*engines, "--overwrite")
         (tmp_path / "det2.engine").write_bytes(b"of the port")
         pytest.importorskip("onnx")
-        assert "det2.engine is there already" in run(*engines, "--port-layout", code=1)
+        assert "det2.engine was not written by create_engines" in run(*engines, "--port-layout", code=1)
         assert (tmp_path / "det2.engine").read_bytes() == b"of the port" and not (tmp_path / "det1.engine").exists()
 
     def test_missing_paths_have_one_code(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -20,7 +22,7 @@ from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale import storage
 from mtcnn.scale.plan import part_name, parts_done, read_part, read_plan
-from mtcnn.scale.run import start_run
+from mtcnn.scale.run import alone, start_run
 from mtcnn.scale.storage import Place, StorageError, open_place
 from mtcnn.scale.worker import Task, Worker
 from tests.conftest import ROOT
@@ -142,6 +144,26 @@ class TestPlan:
         (tmp_path / "thesis" / "thesis.txt").touch()
         with pytest.raises(MtcnnError, match="has files already"):
             start_run(DETECT, [str(folder)], str(tmp_path / "thesis"), 4, resume=False)
+
+    def test_overwrite_begins_anew_and_touches_nothing_else(self, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        do_all(DETECT, [str(folder)], str(out))
+        (out / part_name(9)).write_bytes(b"")  # after a power cut
+        run = start_run(DETECT | {"minsize": 20}, [str(folder)], str(out), 5, overwrite=True)
+        assert run.before == 0 and run.plan.part_size == 5 and not list(out.glob("part-*"))
+        (out / "_plan" / "plan.json").unlink()
+        (out / "thesis.txt").touch()
+        with pytest.raises(MtcnnError, match="has files already"):
+            start_run(DETECT, [str(folder)], str(out), 5, overwrite=True)
+
+    def test_one_run_at_a_time(self, tmp_path: Path) -> None:
+        with alone(str(tmp_path)):
+            with pytest.raises(MtcnnError, match=f"being written by process {os.getpid()}"), alone(str(tmp_path)):
+                pass
+            with alone("memory://elsewhere") if importlib.util.find_spec("fsspec") else contextlib.nullcontext():
+                pass
+        with alone(str(tmp_path)):
+            pass
 
     def test_a_part_that_is_there_is_not_done_again(self, folder: Path, tmp_path: Path) -> None:
         done = do_all(DETECT, [str(folder)], str(tmp_path / "out"))
