@@ -8,6 +8,16 @@
 
 namespace trtmtcnn {
 
+// Whether a network's output can be one: NaN, infinity and a million sides of a box come of weights that overflow.
+TRTMTCNN_HD bool is_plausible(float v) { return v >= -1e6f && v <= 1e6f; }
+
+// Whether the score reaches the threshold, and it and the regression can be a network's.
+TRTMTCNN_HD bool is_face(float score, float threshold, const float (&regression)[4]) {
+  bool plausible = score >= threshold && is_plausible(score);
+  for (const float r : regression) plausible = plausible && is_plausible(r);
+  return plausible;
+}
+
 // P-Net's outputs for one canvas.
 struct GridOutputs {
   const float* prob;        // (2, height, width): not face, face
@@ -48,11 +58,20 @@ struct HeadOutputs {
   // Left and right change places: eyes 0 and 1, mouth corners 3 and 4; the nose stays.
   TRTMTCNN_HD static int opposite(int k) { return k == 2 ? 2 : (k < 2 ? 1 - k : 7 - k); }
 
+  // Whether crop i is a face: its score reaches the threshold, and all of its outputs can be a network's.
+  TRTMTCNN_HD bool accepts(int i, float threshold) const {
+    float regression_of_crop[4];
+    for (int k = 0; k < 4; ++k) regression_of_crop[k] = side_regression(i, k);
+    bool accepted = is_face(score(i), threshold, regression_of_crop);
+    for (int k = 0; landmarks && k < kPoints; ++k)
+      accepted = accepted && is_plausible(landmark_x(i, k)) && is_plausible(landmark_y(i, k));
+    return accepted;
+  }
+
   // Gives crop i's square its score and its regression in pixels.
   TRTMTCNN_HD void apply(int i, Box& box) const {
     box.score = score(i);
-    for (int k = 0; k < 4; ++k)
-      box.regression[k] = side_regression(i, k) * (k % 2 == 0 ? box.width() : box.height());
+    for (int k = 0; k < 4; ++k) box.regression[k] = side_regression(i, k) * (k % 2 == 0 ? box.width() : box.height());
     box.level = 0;
   }
 

@@ -154,7 +154,7 @@ void BoxSet::begin_accepting() {
 
 void BoxSet::accept(const HeadOutputs& outputs, int begin, int n, float threshold, bool inclusive_landmarks) {
   for (int i = 0; i < n; ++i) {
-    if (!(outputs.score(i) >= threshold)) continue;
+    if (!outputs.accepts(i, threshold)) continue;
     Box box = boxes_[begin + i];
     outputs.apply(i, box);
     if (outputs.landmarks) outputs.write_landmarks(i, box, inclusive_landmarks, next_landmarks_.emplace_back().data());

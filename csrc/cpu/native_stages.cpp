@@ -8,6 +8,7 @@
 #include "cpu/crop_resize.h"
 #include "cpu/kernels.h"
 #include "error.h"
+#include "head_outputs.h"
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -93,8 +94,8 @@ void NativePnet::propose(FrameStore& frames, const Pyramid& pyramid, float thres
       float heads[kHeads];
       net_.kernels().pnet_heads(net_.heads(), features + ptrdiff_t{32} * x, 1, heads);
       const float score = face_probability(heads[0], heads[1]);
-      if (!(score >= threshold)) continue;
       const float regression[4] = {heads[2], heads[3], heads[4], heads[5]};
+      if (!is_face(score, threshold, regression)) continue;
       band.boxes.push_back(cell_window(level, band.level, x, y, score, regression));
     }
   };

@@ -1,11 +1,12 @@
 #include "cpu/propose.h"
 
 #include "cpu/kernels.h"
+#include "head_outputs.h"
 
 namespace trtmtcnn::cpu {
 
-void propose(const GridOutputs& grid, const Tile& tile, const Level& level, float threshold, std::vector<int32_t>& positions,
-             std::vector<Box>& boxes) {
+void propose(const GridOutputs& grid, const Tile& tile, const Level& level, float threshold,
+             std::vector<int32_t>& positions, std::vector<Box>& boxes) {
   const int64_t plane = int64_t{grid.height} * grid.width;
   const float* face = grid.prob + plane;
   positions.resize(tile.cells_x);
@@ -17,6 +18,7 @@ void propose(const GridOutputs& grid, const Tile& tile, const Level& level, floa
       const int cell_x = tile.cell_x + positions[h], cell_y = tile.cell_y + r;
       const float moves[4] = {grid.regression[at], grid.regression[plane + at], grid.regression[2 * plane + at],
                               grid.regression[3 * plane + at]};
+      if (!is_face(face[at], threshold, moves)) continue;
       boxes.push_back(cell_window(level, tile.level, cell_x, cell_y, face[at], moves));
     }
   }

@@ -114,7 +114,7 @@ struct Accept {
 
   TRTMTCNN_HD void operator()(int i) const {
     if (begin + i >= from.size()) return;
-    if (!(outputs.score(i) >= threshold)) return;
+    if (!outputs.accepts(i, threshold)) return;
     DeviceBox box = from.data[begin + i];
     if (!has_pixel(box)) return;
     outputs.apply(i, box);

@@ -22,14 +22,14 @@ struct Propose {
     const Tile& tile = tiles[t];
     const int r = (i - starts[t]) / tile.cells_x, c = (i - starts[t]) % tile.cells_x;
     const ptrdiff_t plane = static_cast<ptrdiff_t>(grid.height) * grid.width;
-    const ptrdiff_t at =
-        static_cast<ptrdiff_t>(tile.canvas_y / kStride + r) * grid.width + tile.canvas_x / kStride + c;
+    const ptrdiff_t at = static_cast<ptrdiff_t>(tile.canvas_y / kStride + r) * grid.width + tile.canvas_x / kStride + c;
     const float score = grid.prob[plane + at];
     if (!(score >= threshold)) return;
-    const int slot = atomic_add(boxes.count, 1);
-    if (slot >= boxes.capacity) return;  // seen by the host, which then makes room and starts again
     float regression[4];
     for (int k = 0; k < 4; ++k) regression[k] = grid.regression[k * plane + at];
+    if (!is_face(score, threshold, regression)) return;
+    const int slot = atomic_add(boxes.count, 1);
+    if (slot >= boxes.capacity) return;  // seen by the host, which then makes room and starts again
     DeviceBox box{};
     static_cast<Box&>(box) =
         cell_window(levels[tile.level], tile.level, tile.cell_x + c, tile.cell_y + r, score, regression);
