@@ -69,7 +69,7 @@ def command(
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended, refuse_missing
     from mtcnn.cli.run import PARTLY
 
-    if os.path.realpath(output) == os.path.realpath(source):
+    if os.path.exists(source) and os.path.exists(output) and os.path.samefile(source, output):
         raise click.UsageError("OUT must be another folder than IN")
     settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
     settings |= detector.settings()
@@ -152,7 +152,11 @@ def _align(
                     problems.add(problem)
                 counts[line["status"] if problem is None else "not written"] += 1
                 bar.advance()
-            folder.remove_all_but(manifest.crops.values())
+            if counts or manifest.done:
+                manifest.finish()
+                for problem in folder.remove_all_but(manifest.crops.values()):
+                    problems.add(problem)
+                    counts["not written"] += 1
         except KeyboardInterrupt:
             code = CANCELLED
     return counts, manifest.statuses, code

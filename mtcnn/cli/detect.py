@@ -173,10 +173,7 @@ def _detect(
                 counts["not drawn"] += undrawn is not None
                 counts["drawn"] += draw is not None and undrawn is None and not problem
                 bar.advance()
-            if counts["pictures"] or results.done.names:
-                results.finish()
-            else:
-                results.discard()
+            results.finish()
         except KeyboardInterrupt:
             code = CANCELLED
     before = Counter(done=len(results.done.names) - results.done.unreadable, unreadable=results.done.unreadable)

@@ -129,8 +129,6 @@ def _embed(
                 counts[status] += 1
             if counts or vectors.done:
                 vectors.finish()
-            else:
-                vectors.discard()
         except KeyboardInterrupt:
             code = CANCELLED
     return counts, vectors.statuses, code

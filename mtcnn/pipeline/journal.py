@@ -32,6 +32,8 @@ class Journal:
         self.path = path
         self._what = what
         self._file = LineFile(path)
+        self._count = 0  # lines, but for the settings
+        self._is_ours = False  # as far as is known
 
     def lines(self) -> Iterator[Line]:
         """What is there, the settings first. At the end, what a killed process left of a line is cut off.
@@ -45,6 +47,7 @@ class Journal:
                 fields = json.loads(line)
                 if not isinstance(fields["file" if length else "settings"], str if length else dict):
                     raise TypeError
+                self._count += length > 0
                 length += len(line)
                 yield fields
             if not length and self._file.length:  # not one whole line
@@ -53,17 +56,32 @@ class Journal:
                     if not ours.startswith(file.read(len(ours))):
                         raise ValueError
         self._file.keep(length)
+        self._is_ours = True
 
     def begin(self, header: Line) -> None:
         """Empty it, and write the first line."""
         self._file.keep(0)
-        self.add(header)
+        self._write(header)
+        self._count, self._is_ours = 0, True
 
     def add(self, line: Line) -> None:
-        self._file.add(json.dumps(line) + "\n")
+        """A line for a picture.
+
+        Raises:
+            NoMoreOutputError: it cannot be written.
+        """
+        self._write(line)
+        self._count += 1
 
     def close(self) -> None:
+        if self._is_ours and not self._count:  # nothing was done: the next run begins as this one did
+            self._file.discard()
         self._file.close()
+
+    def move(self, path: Path) -> None:
+        """Put it in the place of another file."""
+        self._file.move(path)
+        self.path = path
 
     def discard(self) -> None:
         """Remove it."""
@@ -76,6 +94,9 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _write(self, line: Line) -> None:
+        self._file.add(json.dumps(line) + "\n")
 
     @contextmanager
     def _ours(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -12,12 +12,15 @@ from typing import Any
 from mtcnn.errors import MtcnnError
 from mtcnn.files import Inputs, check_output
 from mtcnn.pipeline.journal import Journal, check_settings
+from mtcnn.pipeline.line_file import partial_path
 
 __all__ = ["Manifest"]
 
+_WHAT = "manifest of mtcnn align"
+
 
 class Manifest:
-    """OUT/manifest.jsonl, open for more lines.
+    """OUT/manifest.jsonl, open for more lines. One that replaces another is manifest.jsonl.partial until `finish`.
 
     Args:
         folder: OUT; made where it is missing.
@@ -53,17 +56,20 @@ class Manifest:
         self.statuses: Counter[str] = Counter()
         self.replaced: dict[str, str] = {}
         header = {"settings": settings, "source": os.path.realpath(source)}
-        path = folder / "manifest.jsonl"
-        check_output(path, inputs, overwrite=resume or overwrite, resumable=True)
-        self._journal = Journal(path, "manifest of mtcnn align")
+        self._path = folder / "manifest.jsonl"
+        partial = partial_path(self._path)
+        for path in (self._path, partial):
+            check_output(path, inputs, overwrite=resume or overwrite, resumable=True)
+        if partial.exists() or (overwrite and self._path.exists()):
+            self._journal = Journal(partial, _WHAT)
+            self.replaced = _crops_in(self._path)
+        else:
+            self._journal = Journal(self._path, _WHAT)
         try:
-            if overwrite:
-                with contextlib.suppress(MtcnnError):  # another file, or damaged
-                    self._read()
-                self.replaced = self.crops
+            before = self._read()
+            if overwrite or before is None:
+                self.replaced |= self.crops
                 self.done, self.crops, self.statuses = set(), {}, Counter()
-                self._journal.begin(header)
-            elif (before := self._read()) is None:
                 self._journal.begin(header)
             else:
                 self._check(before, header)
@@ -75,6 +81,11 @@ class Manifest:
         self._journal.add(line)
         if "crop" in line:
             self.crops[line["file"]] = line["crop"]
+
+    def finish(self) -> None:
+        """All is done: the manifest takes its place."""
+        if self._journal.path != self._path:
+            self._journal.move(self._path)
 
     def __enter__(self) -> Manifest:
         return self
@@ -102,3 +113,13 @@ class Manifest:
                 f"{self._journal.path} was made of the pictures in {before['source']}, not of {header['source']}: "
                 "choose another folder, or --overwrite"
             )
+
+
+def _crops_in(path: Path) -> dict[str, str]:
+    """The crops of a manifest, by their pictures; none where it is damaged, or another file."""
+    try:
+        with path.open("rb") as file:
+            lines = [json.loads(line) for line in file]
+        return {line["file"]: line["crop"] for line in lines[1:] if isinstance(line.get("crop"), str)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}

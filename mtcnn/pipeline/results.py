@@ -47,7 +47,8 @@ class Results:
     ) -> None:
         self._path, self._silent = path, silent
         self._file: LineFile | None = None
-        self._is_new = path is not None and not path.exists()
+        self._is_new = False
+        self._count = 0  # pictures
         self.done = Done()
         if path is None:
             self.add(table_header(layout))
@@ -61,6 +62,7 @@ class Results:
             read_done(partial, layout)  # else it is not ours
         if not is_special(path) and (partial.exists() or (overwrite and path.exists())):
             target = partial
+        self._is_new = not target.exists()
         self._file = LineFile(target)
         try:
             if resume:
@@ -78,6 +80,7 @@ class Results:
         Raises:
             NoMoreOutputError: they cannot be written.
         """
+        self._count += 1
         if self._file:
             self._file.add(lines)
         elif not self._silent:
@@ -85,14 +88,9 @@ class Results:
             sys.stdout.flush()
 
     def finish(self) -> None:
-        """All is done: the file takes its place."""
-        if self._file and self._path and self._file.path != self._path:
+        """All is done: the file takes its place. Where nothing was done, what is there stays."""
+        if self._file and self._path and self._file.path != self._path and (self._count or self.done.names):
             self._file.move(self._path)
-
-    def discard(self) -> None:
-        """Leave no file where there was none: no picture was found."""
-        if self._file and self._is_new:
-            self._file.discard()
 
     def __enter__(self) -> Results:
         return self
@@ -101,4 +99,6 @@ class Results:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file:
+            if self._is_new and not (self._count or self.done.names):
+                self._file.discard()
             self._file.close()

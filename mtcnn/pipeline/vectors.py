@@ -102,10 +102,6 @@ class Vectors:
             raise output_error(self._path, error) from error
         self._journal.discard()
 
-    def discard(self) -> None:
-        """Remove the journal: there is nothing in it."""
-        self._journal.discard()
-
     def __enter__(self) -> Vectors:
         return self
 

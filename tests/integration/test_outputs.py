@@ -332,6 +332,31 @@ class TestAlign:
         run("align", root / "in", root / "out", "--format", "jpg", "--overwrite")
         assert below(root / "out").keys() == {"a.jpg", "manifest.jsonl", "notes.png"}
 
+    def test_an_interrupted_overwrite_is_resumed(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("in/a.jpg", "in/b.jpg")
+        out, manifest = root / "out", root / "out" / "manifest.jsonl"
+        run("align", root / "in", out)
+        before = manifest.read_bytes()
+        make("in/empty/none.txt")
+        assert "no pictures" in run("align", root / "in" / "empty", out, "--overwrite", code=1)
+        assert manifest.read_bytes() == before and below(out).keys() == {"a.png", "b.png", "manifest.jsonl"}
+        run("align", root / "in", root / "other", "--format", "jpg")
+        whole = (root / "other" / "manifest.jsonl").read_bytes()
+        (out / "manifest.jsonl.partial").write_bytes(whole[: whole.index(b"b.jpg")])
+        assert "other settings" in run("align", root / "in", out, "--resume", code=1)
+        assert "done before: 1" in run("align", root / "in", out, "--resume", "--format", "jpg")
+        assert manifest.read_bytes() == whole and below(out).keys() == {"b.jpg", "manifest.jsonl"}
+
+    def test_a_run_that_did_nothing_leaves_nothing(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:
+        root, model = make("in/none.txt", "a.jpg"), make_embedder(tmp_path / "m.onnx")
+        for arguments in (
+            ("align", root / "in", root / "out"),
+            ("detect", root / "in", "--output", root / "r.csv"),
+            ("embed", root / "in", "--embedder", model, "--output", root / "v.npz"),
+        ):
+            assert "no pictures" in run(*arguments, code=1)
+        assert {path.name for path in root.rglob("*")} == {"in", "none.txt", "a.jpg", "m.onnx", "out"}
+
     def test_other_pictures_are_refused(self, make: Callable[..., Path], run: Run) -> None:
         root = make("in/a.jpg", "other/a.jpg")
         run("align", root / "in", root / "out")
