@@ -198,9 +198,11 @@ class _Work:
 
     def named(self, pictures: Iterator[Found]) -> Iterator[Found]:
         """The pictures; each one's drawing has a name then."""
+        from mtcnn.pipeline.write import drawing_name
+
         for found in pictures:
             if self._drawings:
-                self._drawings.name_for(os.path.abspath(found.path), found.name)
+                self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
 
     def __call__(self, result: Detected[Found]) -> tuple[str, int, bool, str | None]:

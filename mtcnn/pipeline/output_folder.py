@@ -99,6 +99,7 @@ class OutputFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path, new=name not in self._replaced, tidy=False) as file:
                 file.write(data)
+            self._replaced.add(name)
         except OSError as error:
             self._failed.add(name)
             raise output_error(path, error) from error

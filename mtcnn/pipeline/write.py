@@ -8,7 +8,17 @@ from mtcnn.files import Inputs, OutputError, check_output, output_error, replaci
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.opencv import opencv
 
-__all__ = ["encode_picture", "write_picture"]
+__all__ = ["drawing_name", "encode_picture", "write_picture"]
+
+# Endings that OpenCV writes by another name only.
+_AS = {
+    **dict.fromkeys((".jfi", ".jfif", ".jif", ".jpe", ".mpo", ".pjp", ".pjpeg"), ".jpg"),
+    **dict.fromkeys((".j2c", ".j2k", ".jpf", ".jpx"), ".jp2"),
+    ".dib": ".bmp",
+    ".pnm": ".ppm",
+    ".sr": ".ras",
+}
+_ONLY_READ = {".apng", ".gif", ".hdr", ".heic", ".heif", ".hif", ".pam", ".pbm", ".pgm", ".pic"}
 
 
 def write_picture(path: Path, img: Picture, inputs: Inputs, *, overwrite: bool = False) -> None:
@@ -34,8 +44,8 @@ def encode_picture(path: Path, img: Picture) -> bytes:
         OutputError: its ending is no picture's.
     """
     cv2 = opencv()
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if path.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif") else []
-    ending = _ENDINGS.get(path.suffix.lower(), path.suffix)
+    ending = _AS.get(path.suffix.lower(), path.suffix)
+    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if ending.lower() in (".jpg", ".jpeg") else []
     try:
         whole, data = cv2.imencode(ending, img, options)
     except cv2.error:
@@ -45,4 +55,6 @@ def encode_picture(path: Path, img: Picture) -> bytes:
     return bytes(data)
 
 
-_ENDINGS = {".jfif": ".jpg", ".jpe": ".jpg"}  # by which OpenCV knows the format
+def drawing_name(name: Path) -> Path:
+    """The name of a picture's drawing: its own, and .png after it where its format is only read, or has no colours."""
+    return name.with_name(f"{name.name}.png") if name.suffix.lower() in _ONLY_READ else name

@@ -263,10 +263,13 @@ class TestOneOutput:
         assert [line["file"] for line in lines(output.read_text())] == list(map(str, pictures))
         run("detect", *pictures, "--output", output, "--draw", root / "drawn", "--resume")
 
-    def test_jfif(self, make: Callable[..., Path], run: Run) -> None:
-        root = make("a.jfif", "b.jpe")
-        run("detect", root / "a.jfif", root / "b.jpe", "--draw", root / "drawn")
-        assert all(data[:2] == b"\xff\xd8" for data in below(root / "drawn").values())
+    def test_formats_by_other_names_and_those_that_are_only_read(self, make: Callable[..., Path], run: Run) -> None:
+        names = ["a.jfif", "b.jpe", "c.mpo", "d.heic", "e.pgm", "F.GIF"]
+        root = make(*(f"in/{name}" for name in names))  # JPEG by whatever name
+        run("detect", *(root / "in" / name for name in names), "--draw", root / "drawn")
+        drawn = below(root / "drawn")
+        assert sorted(drawn) == ["F.GIF.png", "a.jfif", "b.jpe", "c.mpo", "d.heic.png", "e.pgm.png"]
+        assert all(data[:2] == (b"\x89P" if name.endswith("png") else b"\xff\xd8") for name, data in drawn.items())
 
     def test_a_closed_folder(self, make: Callable[..., Path]) -> None:
         root = make("in/a/a.jpg", "in/b/b.jpg")
