@@ -2,7 +2,7 @@
 
 import sys
 
-from mtcnn.cli.main import main
+from pytrt.commands import mtcnn
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(mtcnn())

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 __all__ = ["require_own_mtcnn"]
 
 _MARK = b"TrtMtcnn"  # in our mtcnn/__init__.py and not in theirs
+_COMMANDS = ("mtcnn", "create_engines")
 
 
 def require_own_mtcnn() -> None:
     """Raise ImportError, with the mend, where `import mtcnn` gives something else, or files of it are gone.
 
     pip notices neither: the package that is installed later overwrites the files that both have, and
-    uninstalling one takes them from the other.
+    uninstalling one takes them from the other. Our commands, which come here first, end with the message alone.
     """
+    if problem := _problem():
+        command = Path(sys.argv[0]).name if getattr(sys, "argv", None) else ""
+        if command in _COMMANDS:
+            sys.exit(f"{command}: {problem}")
+        raise ImportError(problem, name="mtcnn")
+
+
+def _problem() -> str | None:
     try:
         spec = importlib.util.find_spec("mtcnn")
     except ValueError:  # it has no __spec__: a test's or a freezer's own
-        return
+        return None
     if spec is None or spec.origin is None:
-        raise ImportError(
+        return (
             "files of trt-mtcnn's package mtcnn are gone, as after uninstalling the other package of that name: "
-            "pip install --force-reinstall --no-deps trt-mtcnn",
-            name="mtcnn",
+            "pip install --force-reinstall --no-deps trt-mtcnn"
         )
     try:
         own = _MARK in Path(spec.origin).read_bytes()
     except OSError:  # in a zip or frozen: where nothing is installed over it
-        return
-    if not own:
-        raise ImportError(
-            f"import mtcnn gives {_whose()} ({spec.origin}), which hides trt-mtcnn's package of the same name; "
-            "keep one: pip uninstall mtcnn, then pip install --force-reinstall --no-deps trt-mtcnn",
-            name="mtcnn",
-        )
+        return None
+    if own:
+        return None
+    return (
+        f"import mtcnn gives {_whose()} ({spec.origin}), which hides trt-mtcnn's package of the same name; "
+        "keep one: pip uninstall mtcnn, then pip install --force-reinstall --no-deps trt-mtcnn"
+    )
 
 
 def _whose() -> str:

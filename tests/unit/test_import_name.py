@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,88 @@ def test_our_own_is_taken(tmp_path: Path) -> None:
     done = run(tmp_path, "import pytrt, mtcnn; print(mtcnn.__file__)")
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).parent == tmp_path / "mtcnn"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder of packages as an installation makes it: another one can write over its `mtcnn`."""
+    (tmp_path / "pytrt").symlink_to(ROOT / "pytrt")
+    shutil.copytree(ROOT / "mtcnn", tmp_path / "mtcnn", ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
+    return tmp_path
+
+
+def install_the_other(folder: Path, needs: str) -> list[Path]:
+    """Their files, over ours, as `pip install mtcnn` lays them."""
+    files = {
+        "__init__.py": "from mtcnn.mtcnn import MTCNN\n",
+        "mtcnn.py": f"import {needs}\nfrom mtcnn.stages import Theirs\nclass MTCNN: theirs = Theirs, __file__\n",
+        "stages/__init__.py": "Theirs = 1\n",
+    }
+    for name, text in files.items():
+        (folder / "mtcnn" / name).write_text(text)
+    return [folder / "mtcnn" / name for name in files]
+
+
+HOW = "pip install --force-reinstall --no-deps trt-mtcnn"
+OURS = (
+    "from mtcnn import TrtMtcnn",
+    "from mtcnn import FaceAligner, TrtMtcnn",
+    "import runpy; runpy.run_module('mtcnn', run_name='__main__', alter_sys=True)",
+)
+
+
+@pytest.mark.parametrize("needs", ["tensorflow_that_is_missing", "json"])
+@pytest.mark.parametrize("code", OURS)
+def test_installed_over_ours(installed: Path, code: str, needs: str) -> None:
+    install_the_other(installed, needs)
+    done = run(installed, code)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ") and "import mtcnn gives " in last and HOW in last, done.stderr
+    assert "tensorflow" not in done.stderr
+
+
+def test_what_is_theirs_works_where_it_can(installed: Path) -> None:
+    install_the_other(installed, "json")
+    done = run(installed, "import mtcnn; from mtcnn import MTCNN; print(*MTCNN.theirs, mtcnn.mtcnn.MTCNN is MTCNN)")
+    assert done.stdout.split() == ["1", str(installed / "mtcnn" / "mtcnn.py"), "True"], done.stderr
+
+
+@pytest.mark.parametrize("code", [*OURS, "from mtcnn import MTCNN", "from mtcnn.detector import TrtMtcnn"])
+def test_removed_after_it_was_installed_over_ours(installed: Path, code: str) -> None:
+    for path in install_the_other(installed, "json"):
+        path.unlink()
+    done = run(installed, code)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: files of trt-mtcnn's package mtcnn are gone") and HOW in last, done.stderr
+
+
+@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("name", ["create_engines", "mtcnn"])
+def test_the_commands_say_it_in_one_line(installed: Path, name: str, removed: bool) -> None:
+    for path in install_the_other(installed, "json"):
+        if removed:
+            path.unlink()
+    script = installed / "bin" / name
+    script.parent.mkdir()
+    script.write_text(f"import sys\nfrom pytrt.commands import {name}\nsys.exit({name}())\n")
+    done = subprocess.run(
+        [sys.executable, str(script), "--version"],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{name}: ") and line.endswith(HOW)
+
+
+def test_a_class_is_no_module() -> None:
+    done = run(ROOT, "import mtcnn.TrtMtcnn")
+    assert "ImportError: TrtMtcnn is a class: from mtcnn import TrtMtcnn" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["create_engines", "mtcnn"])
