@@ -5,10 +5,12 @@ sanitizers (see `make asan`, `make fuzz`).
 """
 
 import hashlib
+import itertools
 import json
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -106,30 +108,40 @@ class BuildExtension(build_ext):
             for source in TENSORRT_SOURCES
         ]
 
-        def compile_one(job: tuple[str, Path, list[str]]) -> str:
+        made = [compiler.object_filenames([source], output_dir=str(folder))[0] for source, folder, _ in jobs]
+        made += [str(objects / f"{source}.o") for source in CUDA_SOURCES]
+        compiled = [job[0] for job in jobs] + CUDA_SOURCES
+        old = [self.force or newer_group([s, *ext.depends], m) for s, m in zip(compiled, made, strict=True)]
+        total, finished = sum(old), itertools.count(1)
+
+        def compile_one(job: tuple[str, Path, list[str]]) -> None:
             source, folder, flags = job
-            (made,) = compiler.object_filenames([source], output_dir=str(folder))
-            if self.force or newer_group([source, *ext.depends], made):
-                compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
-            return made
+            compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
+            tell(source, folder.name if folder != objects else "")
+
+        def tell(source: str, variant: str) -> None:
+            print(f"   {next(finished)} of {total}: {source} {variant}".rstrip(), file=sys.stderr, flush=True)
 
         write_compile_commands(compiler.compiler_so_cxx, ext, jobs)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            kernels = [pool.submit(self.compile_cuda, source, objects, ext) for source in CUDA_SOURCES]
-            made = [*pool.map(compile_one, jobs), *(kernel.result() for kernel in kernels)]
+            kernels = [
+                pool.submit(self.compile_cuda, s, objects, ext, tell) for s in CUDA_SOURCES if old[compiled.index(s)]
+            ]
+            list(pool.map(compile_one, itertools.compress(jobs, old)))
+            for kernel in kernels:
+                kernel.result()
         path = self.get_ext_fullpath(ext.name)
         libraries = ["dl", "pthread", "rt"]
         made += [str(CUDA.library / "libcudart_static.a")] if CUDA else []
         compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=LINK_FLAGS, target_lang="c++")
 
-    def compile_cuda(self, source: str, objects: Path, ext: Extension) -> str:
+    def compile_cuda(self, source: str, objects: Path, ext: Extension, tell: Callable[[str, str], None]) -> None:
         assert CUDA
         made = objects / f"{source}.o"
-        if self.force or newer_group([source, *ext.depends], str(made)):
-            made.parent.mkdir(parents=True, exist_ok=True)
-            macros = [f"-D{name}={value}" for name, value in ext.define_macros]
-            self.spawn([str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)])
-        return str(made)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        macros = [f"-D{name}={value}" for name, value in ext.define_macros]
+        self.spawn([str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)])
+        tell(source, "")
 
 
 def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple[str, Path, list[str]]]) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import statistics
 import sys
 import time
@@ -18,6 +17,7 @@ from rich.table import Table
 
 from mtcnn import MtcnnError, TrtMtcnn, draw_faces
 from mtcnn.params import DEFAULT_PRESET, PRESETS
+from mtcnn.runtime.text import printable
 
 WARM_CALLS = 30
 POINTS = ("left eye", "right eye", "nose", "mouth left", "mouth right")
@@ -37,7 +37,7 @@ def main() -> int:
         sys.exit(f"{options.output} would be overwritten with what is made of it: choose another --output")
     read = cv2.imread(str(options.photo))
     if read is None:
-        sys.exit(f"{options.photo} is no picture that OpenCV can read")
+        sys.exit(printable(f"{options.photo} is no picture that OpenCV can read"))
     img = np.asarray(read, np.uint8)
     try:
         detector = TrtMtcnn(preset=options.preset)
@@ -45,19 +45,22 @@ def main() -> int:
         dets, landmarks = detector.detect(img, options.minsize)
         first = 1000 * (time.perf_counter() - began)
     except (MtcnnError, ValueError) as error:
-        sys.exit(str(error))
+        sys.exit(printable(str(error)))
     warm = median_ms(detector, img, options.minsize)
 
     console = Console()
     console.print(table(dets, landmarks))
     height, width = img.shape[:2]
     faces = "1 face" if len(dets) == 1 else f"{len(dets)} faces"
-    say = functools.partial(console.print, highlight=False, soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+
     say(f"{faces} in {options.photo} ({width}x{height}), preset {options.preset}, minsize {options.minsize:g}")
     say(f"ran on the {'GPU' if detector.device.on_gpu else 'CPU'}: {detector.runtime.partition('-')[0]}")
     say(f"first call {first:.1f} ms, then {warm:.1f} ms (median of {WARM_CALLS})")
     if not cv2.imwrite(str(options.output), draw_faces(img, dets, landmarks)):
-        sys.exit(f"cannot write {options.output}")
+        sys.exit(printable(f"cannot write {options.output}"))
     say(f"drawn: {options.output}")
     return 0
 

@@ -121,7 +121,7 @@ class Params:
 
 
 PRESETS: Mapping[Preset, Params] = {
-    # The arithmetic of the well-known TensorRT port, for parity.
+    # The arithmetic of tensorrt_demos (github.com/jkjung-avt/tensorrt_demos), for parity.
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),
         max_size=(720, 1280),

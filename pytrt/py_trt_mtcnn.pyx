@@ -3,8 +3,8 @@ class PyTrtMtcnn:
 
     It wraps one Engine. The C++ class TrtMtcnn, all three networks, is behind Stages.
 
-    engine_path: what create_engines wrote. input_dims, output_dims: (c, h, w) each, as the code of the
-    well-known TensorRT port passes them; they may be left out, else they are checked against the engine.
+    engine_path: what create_engines wrote. input_dims, output_dims: (c, h, w) each, as the code of
+    tensorrt_demos passes them; they may be left out, else they are checked against the engine.
     """
 
     def __init__(self, engine_path, input_dims=None, *output_dims):

@@ -1,4 +1,4 @@
-// The CPU engine: a network in ONNX, run by OpenVINO.
+// An engine of a network of any architecture on the CPU: ONNX, run by OpenVINO.
 #pragma once
 
 #include <memory>

@@ -22,6 +22,7 @@ __all__ = ["command"]
     "--embedder", metavar="MODEL.onnx", shell_complete=a_file, help="face recognition network, to compare two pictures"
 )
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
+@click.option("--embedder-output", metavar="NAME", help="where the model has several")
 @click.option(
     "--threshold", type=click.FloatRange(0, 2), help="greatest distance of one person; default 1.19, see verify"
 )
@@ -32,6 +33,7 @@ def command(
     port: int,
     embedder: str | None,
     embedder_size: tuple[int, int] | None,
+    embedder_output: str | None,
     threshold: float | None,
     most_megabytes: float,
     detector: DetectorOptions,
@@ -53,7 +55,8 @@ def command(
     with listen(host, port) as listening, detector.make(max_work=DEFAULT_MAX_WORK) as model:
         verifier = None
         if embedder:
-            verifier = make_verifier(model, embedder, embedder_size, FACE_CHOICES[0], threshold=threshold)
+            network = embedder, embedder_size, embedder_output
+            verifier = make_verifier(model, *network, FACE_CHOICES[0], threshold=threshold)
         names = host_names(host, listening)
         app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=names)
         server = make_server(app)

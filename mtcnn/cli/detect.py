@@ -161,7 +161,8 @@ def _detect(
         results = stack.enter_context(Results(output, layout, inputs, **keeping, silent=not shown))
         on_screen = output is None and sys.stdout.isatty()
         work = _Work(layout, central, folder, to_terminal=on_screen)
-        bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))
+        total = None if "-" in paths else count_ahead(new)  # names on standard input can be read once
+        bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=total))
         problems = Problems()
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new()), work, jobs)))
         try:

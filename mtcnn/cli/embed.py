@@ -46,6 +46,7 @@ def command(
     as_json: bool,
     embedder: str,
     embedder_size: tuple[int, int] | None,
+    embedder_output: str | None,
     face: str,
     jobs: int,
     detector: DetectorOptions,
@@ -62,8 +63,9 @@ def command(
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended
     from mtcnn.cli.run import PARTLY
 
+    network = embedder, embedder_size, embedder_output
     with can_be_resumed():
-        counts, before, code = _embed(paths, output, resume, overwrite, embedder, embedder_size, face, jobs, detector)
+        counts, before, code = _embed(paths, output, resume, overwrite, network, face, jobs, detector)
     if as_json:
         report = {"written": counts["embedded"] + before["embedded"]}
         report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
@@ -80,8 +82,7 @@ def _embed(
     output: Path,
     resume: bool,
     overwrite: bool,
-    embedder: str,
-    embedder_size: tuple[int, int] | None,
+    network: tuple[str, tuple[int, int] | None, str | None],
     face: str,
     jobs: int,
     detector: DetectorOptions,
@@ -99,11 +100,13 @@ def _embed(
     code = 0
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
-        verifier = make_verifier(model, embedder, embedder_size, face)
+        verifier = make_verifier(model, *network, face)
         refuse_missing(paths)
-        settings = {"embedder": _digest(embedder), "embedder_size": embedder_size and list(embedder_size), "face": face}
+        model_file, size, layer = network
+        settings = {"embedder": _digest(model_file), "embedder_size": size and list(size), "face": face}
+        settings |= {"embedder_output": layer} if layer else {}
         settings |= detector.settings()
-        inputs = Inputs(lambda: [embedder, *(found.path for found in find_pictures(paths))])
+        inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(paths))])
         keeping = {"resume": resume, "overwrite": overwrite}
         vectors = stack.enter_context(Vectors(output, inputs, settings, **keeping))
 
@@ -115,7 +118,8 @@ def _embed(
         def new() -> Iterator[Found]:
             return (one for one in find_pictures(paths) if not vectors.is_done(str(one.path)))
 
-        bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
+        total = None if "-" in paths else count_ahead(new)
+        bar = stack.enter_context(counting("pictures", total=total))
         results = stack.enter_context(closing(detect_pictures(model, new(), work, jobs)))
         try:
             for result, one in results:

@@ -20,7 +20,11 @@ __all__ = ["command"]
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="ONNX models instead of the package's")
 @click.option("--flavour", type=click.Choice(["auto", *FLAVOURS]), default="auto", help="what they are to run on")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", help="arithmetic (default fp32)")
-@click.option("--port-layout", is_flag=True, help="det1, det2, det3.engine for code of the TensorRT port")
+@click.option(
+    "--port-layout",
+    is_flag=True,
+    help="det1, det2, det3.engine for code of tensorrt_demos; needs onnx: pip install onnx",
+)
 @click.option("--no-build", is_flag=True, help="only tell whether the engines there can be used")
 @click.option("--target", metavar="sm_86,...", help="GPUs to build for, with tensorrt-rtx; needs no GPU")
 @click.option("--gpu", type=int, default=0, metavar="N", help="GPU to build on, and for (default 0, the first)")
@@ -54,7 +58,7 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, OpenVINO models elsewhere."""
+    """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, else models for the CPU."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -135,26 +136,38 @@ def ray_options(command: Command) -> Command:
 
 
 def embedder_options(command: Command) -> Command:
-    """--embedder, --embedder-size, --face: what make_verifier() takes."""
+    """--embedder, --embedder-size, --embedder-output, --face: what make_verifier() takes."""
     for option in (
         click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="of several"),
+        click.option("--embedder-output", metavar="NAME", help="where the model has several"),
         click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size"),
         click.option(
             "--embedder",
-            required=True,
+            callback=_need_embedder,
             metavar="MODEL.onnx",
             shell_complete=a_file,
-            help="face recognition network, from 112x112 crops",
+            help="face recognition network, from 112x112 crops  [required]",
         ),
     ):
         command = option(command)
     return command
 
 
+def _need_embedder(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None and not ctx.resilient_parsing:
+        from mtcnn.recognition.embedder import EMBEDDER_HINT
+
+        raise click.UsageError(
+            f"{ctx.command.name} needs --embedder MODEL.onnx, a face recognition network; {EMBEDDER_HINT}"
+        )
+    return value
+
+
 def make_verifier(
     detector: TrtMtcnn,
     embedder: str,
     embedder_size: tuple[int, int] | None,
+    embedder_output: str | None,
     face: str,
     metric: str = "euclidean",
     threshold: float | None = None,
@@ -162,7 +175,10 @@ def make_verifier(
     from mtcnn.recognition.embedder import FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier
 
-    network = FaceEmbedder(embedder, detector.device, size=embedder_size)
+    try:
+        network = FaceEmbedder(embedder, detector.device, size=embedder_size, output=embedder_output)
+    except ValueError as error:  # commands have a --size and an --output of their own
+        raise ValueError(re.sub(r"\b(size|output)(=| is| must)", r"embedder_\1\2", str(error))) from None
     return FaceVerifier(network, detector, metric, threshold, face=face)
 
 

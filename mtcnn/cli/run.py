@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import signal
@@ -28,6 +29,7 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
+    logging.lastResort = _Log(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -54,7 +56,22 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     except (TypeError, ValueError) as error:
         fail(name, in_options(str(error), _running(command, arguments)))
         return 2
+    except Exception:
+        import traceback
+
+        for line in traceback.format_exc().splitlines():
+            say(line)
+        fail(name, "that is a fault of the program itself: please report it with the lines above")
+        return FAILED
     return code if isinstance(code, int) else 0
+
+
+class _Log(logging.Handler):
+    """Shows records that nobody else does, as harmless as other messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            say(line)
 
 
 def _interrupt(number: int, frame: object) -> None:

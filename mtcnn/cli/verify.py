@@ -42,6 +42,7 @@ def command(
     overwrite: bool,
     embedder: str,
     embedder_size: tuple[int, int] | None,
+    embedder_output: str | None,
     face: str,
     detector: DetectorOptions,
 ) -> int:
@@ -58,7 +59,7 @@ def command(
         check_output(draw, inputs, overwrite=overwrite)
     pictures = [read_picture(a), read_picture(b)]
     with detector.make() as model:
-        verifier = make_verifier(model, embedder, embedder_size, face, metric, threshold)
+        verifier = make_verifier(model, embedder, embedder_size, embedder_output, face, metric, threshold)
         result = verifier.verify(*pictures)
     if draw is not None:
         _draw(draw, result.faces, inputs, overwrite)

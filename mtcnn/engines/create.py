@@ -59,7 +59,7 @@ def create_engines(
         progress: called with what is being done, the steps of it that are done, and those due.
         flavour: "cpu", "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
         settings: how TensorRT builds.
-        port_layout: make them for code of the well-known TensorRT port: det1.engine, det2.engine and
+        port_layout: make them for code of tensorrt_demos: det1.engine, det2.engine and
             det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
 
         overwrite: replace files of the engines' names in `output` that were not written by this function.

@@ -13,7 +13,7 @@ from mtcnn.runtime import variables
 if TYPE_CHECKING:
     import pytrt
 
-__all__ = ["cpu_device", "cuda_device", "device_of_flavour", "gpu_flavour", "machine_flavour"]
+__all__ = ["cpu_device", "cuda_device", "device_of_flavour", "gpu_flavour", "machine_flavour", "named_device"]
 
 
 @lru_cache(maxsize=8)
@@ -41,6 +41,17 @@ def cuda_device(flavour: str, ordinal: int = 0) -> pytrt.CudaDevice:
 
     libraries = tensorrt_libraries(flavour)
     return pytrt.CudaDevice(libraries.runtime, libraries.parser, ordinal)
+
+
+def named_device(name: str) -> pytrt.Device:
+    """The device of "cpu", "cuda", "cuda:N", or "auto": a GPU where one can be used, else the CPU.
+
+    Raises:
+        DeviceError: as `gpu_flavour` and `cuda_device`.
+    """
+    if name.startswith("cuda"):
+        return cuda_device(gpu_flavour(), int(name.partition(":")[2] or 0))
+    return cpu_device() if name == "cpu" else device_of_flavour(machine_flavour())
 
 
 def device_of_flavour(flavour: str) -> pytrt.Device:

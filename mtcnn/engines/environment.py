@@ -20,7 +20,7 @@ __all__ = ["collect_environment"]
 # Package: what it is needed for.
 _PACKAGES = {
     "opencv-python-headless": "reading and writing pictures",
-    "onnx": "engines in float16, and the TensorRT port's layout",
+    "onnx": "engines in float16, and the layout of tensorrt_demos",
     "pyarrow": "mtcnn embed --output FILE.parquet",
     "tensorflow": "mtcnn export",
     "tf2onnx": "mtcnn export",

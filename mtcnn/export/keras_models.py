@@ -24,10 +24,11 @@ def keras() -> Any:
         MtcnnError: it is not installed, or Keras is set to run on something else.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # TensorFlow's libraries write while they load, whatever the log level.
+    if (wanted := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorflow":
+        raise MtcnnError(f"Keras is to run on {wanted} here: unset KERAS_BACKEND")
+    # TensorFlow's libraries write while they load and look for GPUs, whatever the log level.
     with silence() if "tensorflow" not in sys.modules else contextlib.nullcontext():
-        import_optional("tensorflow")
+        import_optional("tensorflow").config.list_logical_devices()
         module = import_optional("keras")
     if module.backend.backend() != "tensorflow":
         raise MtcnnError(f"Keras runs on {module.backend.backend()} here: unset KERAS_BACKEND")

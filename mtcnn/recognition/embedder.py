@@ -13,12 +13,18 @@ import numpy.typing as npt
 import pytrt
 from mtcnn import checks
 from mtcnn.align import height_width
-from mtcnn.engines.devices import cpu_device
+from mtcnn.engines.devices import named_device
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
 from mtcnn.recognition.embedder_plan import embedder_plan
 
-__all__ = ["FaceEmbedder"]
+__all__ = ["EMBEDDER_HINT", "FaceEmbedder"]
+
+# Its own threshold in OpenCV: a cosine of 0.363.
+EMBEDDER_HINT = (
+    "none comes with this package; OpenCV's SFace (Apache-2.0, threshold 1.128) is one: curl -LO "
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_recognition_sface/face_recognition_sface_2021dec.onnx"
+)
 
 Array = npt.NDArray[np.float32]
 
@@ -42,7 +48,8 @@ class FaceEmbedder:
 
     Args:
         model: path of the ONNX file; one float32 input (n, 3, h, w) or (n, h, w, 3), output (n, d).
-        device: what a detector runs on, ``detector.device``; default the CPU.
+        device: what a detector runs on, ``detector.device``; or as TrtMtcnn takes it, "cpu", "cuda:0"; default the
+            CPU.
         size: (height, width) of the crops it takes.
         colours: "rgb" or "bgr".
         mean, scale: the network gets (level - mean) * scale.
@@ -59,7 +66,7 @@ class FaceEmbedder:
     def __init__(
         self,
         model: str | os.PathLike[str],
-        device: pytrt.Device | None = None,
+        device: pytrt.Device | str | None = None,
         *,
         size: tuple[int, int] | None = None,
         colours: str | None = None,
@@ -73,7 +80,8 @@ class FaceEmbedder:
         try:
             data = read_regular(self._path)
         except OSError as error:
-            raise EngineError(f"cannot read the embedder {self._path}: {error.strerror or error}") from error
+            hint = f"; {EMBEDDER_HINT}" if isinstance(error, FileNotFoundError) else ""
+            raise EngineError(f"cannot read the embedder {self._path}: {error.strerror or error}{hint}") from error
         said = _read_model(self._path)
         self._channels_last = _channels_last(said.shape, self._path)
         self._size = _input_size(said.shape, self._channels_last, size)
@@ -85,7 +93,8 @@ class FaceEmbedder:
         self._fixed_batch = said.shape[0]
         if self._fixed_batch > 0:
             self._batch = self._fixed_batch
-        device = device or cpu_device()
+        if not isinstance(device, pytrt.Device):
+            device = named_device("cpu" if device is None else checks.device(device, "device"))
         if device.on_gpu:
             data = embedder_plan(
                 data, self._shape(self._fixed_batch if self._fixed_batch > 0 else 1), self._batch, device.ordinal
@@ -116,6 +125,8 @@ class FaceEmbedder:
             ValueError: crops of another shape or dtype.
             EngineError: the network gives zeros, NaN or infinity.
         """
+        if isinstance(crops, (list, tuple)) and not crops:
+            crops = np.empty((0, *self._size, 3), np.uint8)
         if not isinstance(crops, np.ndarray) or crops.dtype != np.uint8 or crops.shape[1:] != (*self._size, 3):
             got = f"{crops.dtype} {crops.shape}" if isinstance(crops, np.ndarray) else type(crops).__name__
             raise ValueError(f"crops must be uint8 (n, {self._size[0]}, {self._size[1]}, 3), got {got}")
@@ -238,7 +249,9 @@ def _output(outputs: list[tuple[str, tuple[int, int, int, int]]], asked: str | N
     shapes = dict(outputs)
     if asked is None:
         if len(shapes) != 1:
-            raise ValueError(f"{path} has several outputs: say which with output=, of {', '.join(shapes)}")
+            raise ValueError(
+                f'{path} has several outputs: say which, as in output="{outputs[0][0]}", of {", ".join(shapes)}'
+            )
         asked = outputs[0][0]
     if asked not in shapes:
         raise ValueError(f"{path} has no output {asked!r}, but {', '.join(shapes)}")

@@ -125,6 +125,41 @@ for arguments in json.load(sys.stdin):
             if path.name not in ("console.py", "completion.py", "main.py"):
                 assert not calls & {"click.echo", "click.secho", "click.style", "print"}, path
 
+    def test_log_records_and_faults_of_our_own(self) -> None:
+        code = """
+import logging, sys, click
+from mtcnn.cli.run import run
+@click.command()
+def command():
+    logging.getLogger("somebody").warning("warned \\x1b[2J")
+    raise RuntimeError("boom \\x9b31m")
+sys.exit(run(command, [], "mtcnn"))
+"""
+        done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
+        assert (
+            done.returncode == 1 and r"warned \x1b[2J" in done.stderr and r"RuntimeError: boom \x9b31m" in done.stderr
+        )
+        assert_harmless(done.stderr)
+
+    def test_the_example(self, hostile: Path, tmp_path: Path) -> None:
+        marked = tmp_path / "[bold]face[].jpg"
+        shutil.copy(ASTRONAUT, marked)
+        for photo, code in ((marked, 0), (hostile / f"face{HOSTILE}.jpg", 0), (hostile / f"broken{HOSTILE}.jpg", 1)):
+            done = subprocess.run(
+                [
+                    sys.executable,
+                    ROOT / "examples" / "detect_photo.py",
+                    photo,
+                    "--output",
+                    tmp_path / f"d{HOSTILE}.jpg",
+                ],
+                env=environment(),
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == code and "Traceback" not in done.stderr
+            assert_harmless(done.stdout + done.stderr)
+
     def test_csv_on_a_terminal(self, hostile: Path) -> None:
         code, sent = on_a_terminal("detect", hostile, "--format", "csv")
         assert code == 3
@@ -208,6 +243,21 @@ class TestProgress:
 
 class TestOwnNames:
     @pytest.mark.parametrize(
+        "arguments", [["verify", "a.jpg", "b.jpg"], ["embed", "a.jpg", "--output", "v.npz"], ["embed", "--help"]]
+    )
+    def test_without_an_embedder(self, arguments: list[str], tmp_path: Path) -> None:
+        """Where to get one, in a command."""
+        done = mtcnn(*arguments, cwd=tmp_path, code=None)
+        if "--help" in arguments:
+            assert "[required]" in done.stdout
+            return
+        assert done.returncode == 2 and f"{arguments[0]} needs --embedder MODEL.onnx" in done.stderr
+        (address,) = re.findall(r"curl -LO (https://github.com/opencv/opencv_zoo/\S+\.onnx)", done.stderr)
+        assert address in (ROOT / "docs" / "verification.md").read_text()
+        done = mtcnn(*arguments, "--embedder", address.rpartition("/")[2], cwd=tmp_path, code=1)
+        assert "a.jpg" in done.stderr or address in done.stderr
+
+    @pytest.mark.parametrize(
         ("arguments", "said"),
         [
             (["detect", "x.jpg", "--minsize", "3"], "mtcnn: --minsize must be 12"),
@@ -221,6 +271,15 @@ class TestOwnNames:
     )
     def test_options_not_keywords(self, arguments: list[str], said: str, tmp_path: Path) -> None:
         assert said in mtcnn(*arguments, cwd=tmp_path, code=None).stderr
+
+    def test_of_the_embedder(self, tmp_path: Path) -> None:
+        model = make_embedder(tmp_path / "m.onnx", extra_output=True)
+        for arguments in (("verify", ASTRONAUT, ASTRONAUT), ("embed", ASTRONAUT, "--output", tmp_path / "v.npz")):
+            said = mtcnn(*arguments, "--embedder", model, code=2).stderr
+            assert "several outputs: say which, as in --embedder-output flat, of flat, other" in said
+            said = mtcnn(*arguments, "--embedder", model, "--embedder-size", "12x12", code=2).stderr
+            assert "--embedder-size is (12, 12), but the embedder takes" in said
+            mtcnn(*arguments, "--embedder", model, "--embedder-output", "flat")
 
     def test_devices(self) -> None:
         done = mtcnn("detect", ASTRONAUT, "--device", "cuda:7", code=None)

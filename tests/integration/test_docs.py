@@ -27,7 +27,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the documents speak of."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     make_embedder(tmp_path / "model.onnx")
-    (tmp_path / "net.onnx").symlink_to("model.onnx")
+    for name in ("net.onnx", "face_recognition_sface_2021dec.onnx"):
+        (tmp_path / name).symlink_to("model.onnx")
     photo = ROOT / "docs" / "images" / "astronaut.jpg"
     people = [f"{folder}/{name}/1.jpg" for folder in ("people", "holiday") for name in ("ann", "bob")]
     for name in ("a.jpg", "b.jpg", "photo.jpg", "me.jpg", *people):
@@ -51,8 +52,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_examples_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
     """The Python examples of a document, one after the other, as a reader would type them."""
     names: dict[str, object] = {}
-    if document == "README.md":  # its second example speaks of any two pictures
-        names["img"] = names["other"] = cv2.imread("docs/images/astronaut.jpg")
     blocks = python_blocks(document)
     assert blocks
     for block in blocks:
@@ -71,6 +70,30 @@ def test_the_blurred_picture_has_no_face(workplace: Path, detector: TrtMtcnn) ->
 # A camera and a server go on for ever, others need Ray or TensorFlow: what is typed for them is read, and tried in
 # other tests.
 ELSEWHERE = ("mtcnn demo", "mtcnn export", "mtcnn video 0", "mtcnn video rtsp:")
+
+
+def test_readme_is_pasted_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engines: dict[str, Path]) -> None:
+    """What begins with sh needs nothing but the checkout; the environment is activated before it is used."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    made = active = False
+    for line in lines:
+        if line.startswith("make"):
+            assert set(line.split()[1:]) <= targets
+            made = True
+        elif line == ". .venv/bin/activate":
+            active = made
+        elif line.startswith("mtcnn "):
+            assert active, line
+            code = f"import sys; sys.argv = {shlex.split(line)!r}; from pytrt.commands import mtcnn; sys.exit(mtcnn())"
+            ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
+            assert ran.returncode == 0, line
+        else:
+            assert active and line in ("pip install '.[images]'", "create_engines"), line
+    assert active
 
 
 def shell_lines(document: str) -> list[str]:

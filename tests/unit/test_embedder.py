@@ -82,9 +82,36 @@ def test_no_crops(tmp_path: Path) -> None:
     assert embed(make_embedder(tmp_path / "m.onnx"), CROPS[:0]).shape[0] == 0
 
 
+def test_a_list_without_crops(tmp_path: Path) -> None:
+    assert embed(make_embedder(tmp_path / "m.onnx"), []).shape == (0, LENGTH)  # type: ignore[arg-type]
+
+
+class Device:
+    """As torch.device("cpu") is shown."""
+
+    def __str__(self) -> str:
+        return "cpu"
+
+
+@pytest.mark.parametrize("device", ["cpu", Device(), None])
+def test_devices_by_their_names(tmp_path: Path, device: object) -> None:
+    found = embed(make_embedder(tmp_path / "m.onnx"), device=device)
+    np.testing.assert_allclose(found, expected(CROPS), atol=1e-5)
+
+
+def test_what_is_no_device(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='device must be "auto", "cpu", "cuda" or "cuda:N", got \'tpu\''):
+        embed(make_embedder(tmp_path / "m.onnx"), device="tpu")
+
+
+def test_a_missing_model_is_told_where_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="No such file or directory; none comes with this package.*curl -LO https://"):
+        embed(tmp_path / "gone.onnx")
+
+
 def test_several_outputs_need_a_name(tmp_path: Path) -> None:
     path = make_embedder(tmp_path / "m.onnx", extra_output=True)
-    with pytest.raises(ValueError, match="several outputs.*flat, other"):
+    with pytest.raises(ValueError, match='several outputs.*output="flat", of flat, other'):
         FaceEmbedder(path)
     with pytest.raises(ValueError, match="no output 'nonsense'"):
         FaceEmbedder(path, output="nonsense")

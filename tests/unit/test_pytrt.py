@@ -308,7 +308,7 @@ class TestPyTrtMtcnn:
             np.testing.assert_array_equal(array, expected[name])
 
     def test_missing_engine(self, tmp_path: Path) -> None:
-        # The well-known port aborts the process here.
+        # tensorrt_demos aborts the process here.
         with pytest.raises(EngineError, match="there is no engine .*run create_engines"):
             pytrt.PyTrtMtcnn(tmp_path / "pnet.engine")
 

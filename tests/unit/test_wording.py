@@ -22,10 +22,15 @@ def command(name: str) -> click.Command:
         ("detect", "thresholds[0] must be 0 to 1, got 2", "--thresholds[0] must be 0 to 1, got 2"),
         ("embed", "output must end in .npz or .parquet, got x", "--output must end in .npz or .parquet, got x"),
         ("align", "size must be at least 1x1 pixels", "--size must be at least 1x1 pixels"),
-        ("verify", "size is (9, 9), but the embedder takes (112, 112)", "--embedder-size is"),
+        ("verify", "embedder_size is (9, 9), but the embedder takes (112, 112)", "--embedder-size is"),
+        (
+            "embed",
+            'say which, as in embedder_output="flat", of flat, other',
+            "as in --embedder-output flat, of flat, other",
+        ),
         (
             "verify",
-            "the embedder takes any size: say which it was trained on, as in size=(112, 112)",
+            "the embedder takes any size: say which it was trained on, as in embedder_size=(112, 112)",
             "as in --embedder-size 112x112",
         ),
         ("engines", "precision 'bf16' is for CPUs: TensorRT", "--precision 'bf16' is for CPUs"),
