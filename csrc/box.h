@@ -42,13 +42,13 @@ TRTMTCNN_HD float overlap(const Box& a, const Box& b, Overlap kind) {
   if (w <= 0 || h <= 0) return -1;
   const float common = w * h;
   const float area_a = a.width() * a.height(), area_b = b.width() * b.height();
-  return common / (kind == Overlap::kMin ? min(area_a, area_b) : area_a + area_b - common);
+  return common / (kind == Overlap::kIoMin ? min(area_a, area_b) : area_a + area_b - common);
 }
 
 // When a kept box suppresses a candidate of the same frame.
 struct SuppressionRule {
   float threshold = 0;
-  Overlap kind = Overlap::kUnion;
+  Overlap kind = Overlap::kIoU;
   Scope scope = Scope::kFrame;
 
   TRTMTCNN_HD bool suppresses(const Box& kept, const Box& candidate) const {

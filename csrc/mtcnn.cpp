@@ -36,8 +36,8 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
   check_pixels(levels);
   const auto suppress = [&] {
     if (!options_.nms_on_windows) boxes_.regress();
-    boxes_.nms({nms_level, Overlap::kUnion, Scope::kLevel}, kAll);
-    boxes_.nms({nms_frame, Overlap::kUnion, Scope::kFrame}, keep);
+    boxes_.nms({nms_level, Overlap::kIoU, Scope::kLevel}, kAll);
+    boxes_.nms({nms_frame, Overlap::kIoU, Scope::kFrame}, keep);
     if (options_.nms_on_windows) boxes_.regress();
     if (options_.whole_pixels) boxes_.truncate_and_clip();
   };
@@ -50,7 +50,7 @@ int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
   boxes_.square(options_.whole_pixels);
   backend_->refine(Net::kRnet, {threshold, !options_.whole_pixels, false});
   if (!options_.nms_on_windows) boxes_.regress();
-  boxes_.nms({nms_threshold, Overlap::kUnion, Scope::kFrame}, keep);
+  boxes_.nms({nms_threshold, Overlap::kIoU, Scope::kFrame}, keep);
   if (options_.nms_on_windows) boxes_.regress();
   if (options_.whole_pixels) boxes_.truncate_and_clip();
   return boxes_.count();
@@ -68,7 +68,7 @@ int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& opti
   if (options.average_above < 1)
     boxes_.nms_average(nms_threshold, options.average_above);
   else
-    boxes_.nms({nms_threshold, Overlap::kMin, Scope::kFrame}, kAll);
+    boxes_.nms({nms_threshold, Overlap::kIoMin, Scope::kFrame}, kAll);
   if (second_pass && boxes_.count() > 0) {
     boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
     refine(-std::numeric_limits<float>::infinity(), options.flip);

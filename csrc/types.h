@@ -42,7 +42,7 @@ struct CropWindow {
 };
 
 enum class Resize { kBilinear, kArea };
-enum class Overlap { kUnion, kMin };  // intersection over union, or over the smaller area
+enum class Overlap { kIoU, kIoMin };  // intersection over union, or over the smaller area
 enum class Scope { kLevel, kFrame };  // boxes suppress only boxes of the same level, or of the same frame
 
 }  // namespace trtmtcnn

@@ -46,8 +46,8 @@ cdef extern from "types.h" namespace "trtmtcnn" nogil:
         kArea
 
     cdef enum class Overlap:
-        kUnion
-        kMin
+        kIoU
+        kIoMin
 
     cdef enum class Scope:
         kLevel

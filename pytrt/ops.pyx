@@ -89,7 +89,7 @@ def nms(boxes, scores, threshold, overlap="union", groups=None, keep=0x7FFFFFFF)
         g = groups
     cdef const int* group_data = &g[0] if g is not None else NULL
     cdef size_t group_count = n if g is not None else 0
-    cdef Overlap o = Overlap.kUnion if overlap == "union" else Overlap.kMin
+    cdef Overlap o = Overlap.kIoU if overlap == "union" else Overlap.kIoMin
     cdef vector[int] kept
     with nogil:
         kept = cpu_nms(const_float_span(&b[0, 0], 4 * n), const_float_span(&s[0], n),

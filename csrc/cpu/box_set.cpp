@@ -54,7 +54,7 @@ void BoxSet::nms(const SuppressionRule& rule, int keep) {
 }
 
 void BoxSet::nms_average(float threshold, float average_above) {
-  nms_.run(boxes_, {threshold, Overlap::kMin, Scope::kFrame}, std::numeric_limits<int>::max());
+  nms_.run(boxes_, {threshold, Overlap::kIoMin, Scope::kFrame}, std::numeric_limits<int>::max());
   next_boxes_.clear();
   next_landmarks_.clear();
   totals_.clear();
@@ -70,7 +70,7 @@ void BoxSet::nms_average(float threshold, float average_above) {
       next_boxes_.push_back(b);
       next_boxes_.back().x1 = next_boxes_.back().y1 = next_boxes_.back().x2 = next_boxes_.back().y2 = 0;
       if (!landmarks_.empty()) next_landmarks_.emplace_back();
-    } else if (overlap(boxes_[kept], b, Overlap::kUnion) <= average_above) {
+    } else if (overlap(boxes_[kept], b, Overlap::kIoU) <= average_above) {
       continue;
     }
     const int m = means_[kept];
@@ -143,7 +143,7 @@ void BoxSet::average_with_saved(bool scores) {
 
 void BoxSet::drop_below(float score) {
   // No overlap is above infinity: this only orders the boxes.
-  nms({std::numeric_limits<float>::infinity(), Overlap::kUnion, Scope::kFrame}, count());
+  nms({std::numeric_limits<float>::infinity(), Overlap::kIoU, Scope::kFrame}, count());
   keep_where([&](const Box& box) { return box.score >= score; });
 }
 

@@ -87,7 +87,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, const Suppressio
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(), [&](int a, int b) { return ranks_before(boxes[a], boxes[b]); });
 
-  const bool grid = rule.kind == Overlap::kUnion && rule.threshold >= kGridThreshold && boxes.size() >= kGridFrom;
+  const bool grid = rule.kind == Overlap::kIoU && rule.threshold >= kGridThreshold && boxes.size() >= kGridFrom;
   size_t frame_begin = 0;  // within kept_
   int frame = -1;
   for (const int i : order_) {
@@ -100,7 +100,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, const Suppressio
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
-    if (rule.kind == Overlap::kUnion && !has_finite_area(boxes[i])) {
+    if (rule.kind == Overlap::kIoU && !has_finite_area(boxes[i])) {
       kept_.push_back(i);
       continue;
     }

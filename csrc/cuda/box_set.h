@@ -88,7 +88,7 @@ class BoxSet final : public Boxes {
 
   void nms_average(float threshold, float average_above) override {
     if (bound_ == 0) return;
-    const uint32_t* kept = rank_and_suppress({threshold, Overlap::kMin, Scope::kFrame});
+    const uint32_t* kept = rank_and_suppress({threshold, Overlap::kIoMin, Scope::kFrame});
     saved_.reserve(capacity_);
     runtime_.for_each(bound_, AverageKept{ranked().data, ranked().count, status(), average_above, saved_.data()});
     runtime_.for_each(bound_, Compact{{saved_.data(), ranked().count, capacity_}, kept, current()});

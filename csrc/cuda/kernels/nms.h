@@ -98,7 +98,7 @@ struct AverageKept {
       float total = kept.score;
       multiply(mean, kept.score);
       for (int j = i + 1; j < n; ++j) {
-        if (status[j] != kSuppressedBy + i || !(overlap(kept, ranked[j], Overlap::kUnion) > above)) continue;
+        if (status[j] != kSuppressedBy + i || !(overlap(kept, ranked[j], Overlap::kIoU) > above)) continue;
         add(mean, ranked[j], ranked[j].score);
         total += ranked[j].score;
       }
