@@ -13,8 +13,8 @@ class Boxes {
 
   // Greedy non-maximum suppression; leaves at most `keep` boxes a frame, in the order of ranks_before().
   virtual void nms(const SuppressionRule& rule, int keep) = 0;
-  // The same by Overlap::kIoMin in a frame. Each survivor becomes the mean, weighted by score, of itself and of those it
-  // suppressed with an intersection over union above `average_above`.
+  // The same by Overlap::kIoMin in a frame. Each survivor becomes the mean, weighted by score, of itself and of those
+  // it suppressed with an intersection over union above `average_above`.
   virtual void nms_average(float threshold, float average_above) = 0;
   // Adds the pending regression; drops boxes left without width or height.
   virtual void regress() = 0;

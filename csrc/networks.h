@@ -1,4 +1,4 @@
-// What is known of the three networks; pytrt.NETWORKS shows it to Python.
+// What is known of the three networks. mtcnn/engines/networks.py is Python's table; a test compares them.
 #pragma once
 
 namespace trtmtcnn {
@@ -30,7 +30,7 @@ struct Output {
   int channels;
 };
 
-inline constexpr Output kProb{"prob1", 2};       // not face, face
+inline constexpr Output kProb{"prob1", 2};        // not face, face
 inline constexpr Output kRegression{"boxes", 4};  // dx1, dy1, dx2, dy2
 inline constexpr Output kLandmarkOutput{"landmarks", kLandmarks};
 

@@ -9,7 +9,8 @@ namespace trtmtcnn {
 namespace {
 
 // The index of an output that must have the channels it should and be no smaller than `least`.
-int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const Output& output, int64_t n, Size least) {
+int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const Output& output, int64_t n,
+                   Size least) {
   const int index = engine.output_index(output.name);
   const Shape& shape = shapes[index];
   if (shape[1] != output.channels)
@@ -26,8 +27,7 @@ int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const
 
 GridOutputs grid_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
                          Size canvas) {
-  const int prob =
-      checked_output(engine, shapes, kProb, 1, {grid_cells(canvas.height), grid_cells(canvas.width)});
+  const int prob = checked_output(engine, shapes, kProb, 1, {grid_cells(canvas.height), grid_cells(canvas.width)});
   const Size grid{static_cast<int>(shapes[prob][2]), static_cast<int>(shapes[prob][3])};
   const int regression = checked_output(engine, shapes, kRegression, 1, grid);
   return {outputs[prob], outputs[regression], grid.height, grid.width};
@@ -38,8 +38,8 @@ HeadOutputs head_outputs(const Engine& engine, const std::vector<Shape>& shapes,
   const auto output = [&](const Output& o) -> const float* {
     return outputs[checked_output(engine, shapes, o, batch, {1, 1})];
   };
-  return {output(kProb), output(kRegression), engine.has_output(kLandmarkOutput.name) ? output(kLandmarkOutput) : nullptr,
-          flipped};
+  return {output(kProb), output(kRegression),
+          engine.has_output(kLandmarkOutput.name) ? output(kLandmarkOutput) : nullptr, flipped};
 }
 
 }  // namespace trtmtcnn

@@ -10,7 +10,8 @@
 
 namespace trtmtcnn {
 
-// `shapes`, `outputs`: in the order of engine.outputs(). Both throw EngineError where an output is missing or too small.
+// `shapes`, `outputs`: in the order of engine.outputs(). Both throw EngineError where an output is missing or too
+// small.
 GridOutputs grid_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
                          Size canvas);
 // Of a batch whose crop i has its mirror image at flipped + i; 0: there are none.

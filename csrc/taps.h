@@ -26,9 +26,9 @@ TRTMTCNN_HD double mip_scale(int level) { return 1.0 / static_cast<double>(1u <<
 struct TapSpan {
   int begin, end;
   bool area;
-  double from, to;          // what the output pixel covers
-  double ratio, extent;     // as in ResizedAxis
-  double fraction;          // where nothing is averaged: how far it lies from `begin` towards the next pixel
+  double from, to;       // what the output pixel covers
+  double ratio, extent;  // as in ResizedAxis
+  double fraction;       // where nothing is averaged: how far it lies from `begin` towards the next pixel
 
   // Real: the precision in which the weight is wanted.
   template <typename Real>

@@ -54,6 +54,34 @@ cdef extern from "types.h" namespace "trtmtcnn" nogil:
         kFrame
 
 
+cdef extern from "networks.h" namespace "trtmtcnn" nogil:
+    cdef enum class Net:
+        pass
+
+    cdef struct NetworkFacts:
+        const char* name
+        int side
+        int cpu_batch
+        int gpu_batch
+
+    cdef struct Output:
+        const char* name
+        int channels
+
+    const NetworkFacts& facts(Net)
+    cbool net_has_landmarks "trtmtcnn::has_landmarks"(Net)
+    const int NETWORK_COUNT "trtmtcnn::kNetworks"
+    const int CELL_PIXELS "trtmtcnn::kCell"
+    const int STRIDE_PIXELS "trtmtcnn::kStride"
+    const Output PROB_OUTPUT "trtmtcnn::kProb"
+    const Output REGRESSION_OUTPUT "trtmtcnn::kRegression"
+    const Output LANDMARK_OUTPUT "trtmtcnn::kLandmarkOutput"
+    const int* CPU_CANVAS_WIDTHS "trtmtcnn::kCpuCanvasWidths"
+    const int* GPU_CANVAS_WIDTHS "trtmtcnn::kGpuCanvasWidths"
+    const int CPU_CANVAS_HEIGHT "trtmtcnn::kCpuCanvasHeight"
+    const int GPU_CANVAS_HEIGHT "trtmtcnn::kGpuCanvasHeight"
+
+
 cdef extern from "pack.h" namespace "trtmtcnn" nogil:
     cdef cppclass Tile:
         int level

@@ -204,6 +204,8 @@ def from_dlpack(img: Any) -> npt.NDArray[Any]:
     Raises TypeError for a dtype that NumPy lacks, ValueError for a description of no memory.
     """
 
+def networks() -> dict[str, Any]:
+    """What the C++ core knows of the networks."""
 def pack_levels(
     levels: Iterable[tuple[int, int]], widths: Iterable[int] = (128, 256, 384, 512), max_height: int = 512
 ) -> list[tuple[int, int, list[_Tile]]]:

@@ -57,12 +57,12 @@ const Image& set_axes(const Frame& frame, const CropWindow& window, Size out, Re
   const double scale = mip_scale(level);
   const Image& source = frame.mip(level);
   const bool area = mode == Resize::kArea;
-  axes.vertical.set({area, window.y1 * scale, window.height() * scale, out.height, frame.size().height * scale,
-                     source.height},
-                    out.height, 1);
-  axes.horizontal.set({area, window.x1 * scale, window.width() * scale, out.width, frame.size().width * scale,
-                       source.width},
-                      out.width, gain);
+  axes.vertical.set(
+      {area, window.y1 * scale, window.height() * scale, out.height, frame.size().height * scale, source.height},
+      out.height, 1);
+  axes.horizontal.set(
+      {area, window.x1 * scale, window.width() * scale, out.width, frame.size().width * scale, source.width}, out.width,
+      gain);
   return source;
 }
 

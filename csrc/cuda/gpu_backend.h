@@ -81,14 +81,13 @@ class GpuBackend final : public Backend {
     // The squares without a pixel take part: there are hardly any.
     for_each_crop_batch(boxes_.bound(), refinement.flip, most, [&](int begin, int crops, int batch) {
       const int flipped = refinement.flip ? crops : 0;
-      runtime_.for_each(2 * side * crops,
-                        CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
+      runtime_.for_each(2 * side * crops, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(crops * side * side,
                         CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, input});
       runner_.run(*contexts_[static_cast<int>(net)], {batch, 3, side, side});
       const HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
-      runtime_.for_each(crops, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks,
-                                      boxes_.current()});
+      runtime_.for_each(
+          crops, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
     });
   }
 

@@ -19,8 +19,7 @@ namespace trtmtcnn::cuda {
 template <typename Runtime>
 class Pyramid {
  public:
-  Pyramid(Runtime& runtime, const Engine& pnet)
-      : runtime_(runtime), plan_(kGpuCanvasWidths, kGpuCanvasHeight, pnet) {}
+  Pyramid(Runtime& runtime, const Engine& pnet) : runtime_(runtime), plan_(kGpuCanvasWidths, kGpuCanvasHeight, pnet) {}
 
   // Returns whether anything is other than in the call before.
   bool set(std::span<const Level> levels, const FrameStore<Runtime>& frames) {
@@ -46,9 +45,9 @@ class Pyramid {
   // Draws canvas c's tiles from the frames: (3, height, width).
   void draw(size_t c, const FrameStore<Runtime>& frames, float* out) {
     const CanvasMemory& memory = canvas_memory(c);
-    runtime_.for_each(memory.pixels, DrawTiles{frames.frames(), levels_.data(), taps_.data(), tap_starts_.data(),
-                                               memory.tiles.data(), memory.pixel_starts.data(), memory.tile_count, out,
-                                               canvases()[c].size});
+    runtime_.for_each(memory.pixels,
+                      DrawTiles{frames.frames(), levels_.data(), taps_.data(), tap_starts_.data(), memory.tiles.data(),
+                                memory.pixel_starts.data(), memory.tile_count, out, canvases()[c].size});
   }
 
   int cells(size_t c) { return canvas_memory(c).cells; }

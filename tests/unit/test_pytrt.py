@@ -17,7 +17,9 @@ from mtcnn import ClosedError, DeviceError, EngineError
 from mtcnn.engines import NETWORKS, load_engine, models_folder
 from mtcnn.engines.devices import cpu_device
 from mtcnn.engines.libraries import openvino_library
+from pytrt import testing
 from tests.reference import cascade
+from tests.reference.params import PRESETS
 from tests.reference.resize import Mips
 
 Array = NDArray[np.float32]
@@ -352,15 +354,38 @@ def stages(engines: dict[str, Path]) -> pytrt.Stages:
 class TestStages:
     LEVELS = ((0, 130, 130, 130 / 512, 130 / 512), (0, 92, 92, 92 / 512, 92 / 512), (0, 66, 66, 66 / 512, 66 / 512))
 
-    def test_step_by_step_as_the_reference(self, stages: pytrt.Stages, astronaut: NDArray[np.uint8]) -> None:
-        trace = cascade.trace(astronaut, 40, "fast")
+    @pytest.mark.parametrize("preset", PRESETS)
+    @pytest.mark.parametrize("device", [pytrt.CpuDevice, testing.EmulatedGpu])
+    def test_step_by_step_as_the_reference(
+        self, device: Callable[[str], pytrt.Device], preset: str, engines: dict[str, Path], astronaut: NDArray[np.uint8]
+    ) -> None:
+        """The code of both devices, whose arithmetic on boxes and pixels is the same."""
+        p = PRESETS[preset]
+        trace = cascade.trace(astronaut, 40, preset)
+        on = device("")
+        stages = pytrt.Stages(on, *(on.load_engine(engines[net].read_bytes()) for net in NETWORKS))
         levels = [(0, v.height, v.width, v.scale_y, v.scale_x) for v in trace.pnet.levels]
-        stages.load([astronaut], [astronaut.shape[:2]])
-        assert stages.pnet(levels, 0.6, 0.5, 0.7, 10_000) == len(trace.pnet.boxes)
+        stages.load(
+            [astronaut],
+            [astronaut.shape[:2]],
+            resize=p.resize,
+            nms_on_windows=p.nms_boxes == "window",
+            whole_pixels=p.whole_pixels,
+        )
+        assert stages.pnet(levels, p.thresholds[0], *p.nms_thresholds[:2], p.max_rnet) == len(trace.pnet.boxes)
         self.check(stages, trace.pnet.boxes, trace.pnet.scores)
-        assert stages.rnet(0.7, 0.7, 10_000) == len(trace.rnet.boxes)
+        assert stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet) == len(trace.rnet.boxes)
         self.check(stages, trace.rnet.boxes, trace.rnet.scores)
-        assert stages.onet(0.7, 0.7) == len(trace.onet.dets) == 1
+        faces = stages.onet(
+            p.thresholds[2],
+            p.nms_thresholds[3],
+            flip=p.mirror,
+            flip_first=p.mirror_first,
+            tta_scales=p.second_pass_scales if p.second_pass else (),
+            average_scores=p.average_scores,
+            average_above=p.average_above,
+        )
+        assert faces == len(trace.onet.dets) == 1
         self.check(stages, trace.onet.dets[:, :4], trace.onet.dets[:, 4])
         np.testing.assert_allclose(stages.boxes()[1], trace.onet.landmarks, atol=1e-3)
         stages.unload()
