@@ -206,6 +206,7 @@ def from_dlpack(img: Any) -> npt.NDArray[Any]:
 
 def networks() -> dict[str, Any]:
     """What the C++ core knows of the networks."""
+
 def pack_levels(
     levels: Iterable[tuple[int, int]], widths: Iterable[int] = (128, 256, 384, 512), max_height: int = 512
 ) -> list[tuple[int, int, list[_Tile]]]:
