@@ -35,6 +35,9 @@ def in_options(message: str, command: click.Command) -> str:
 
 def _option(command: click.Command, name: str) -> click.Parameter | None:
     """What sets the argument: an option of its name, else the one whose name ends with it (--embedder-size)."""
+    names = {parameter.name for parameter in command.params}
+    if name not in names and name.removesuffix("s") in names:  # several, where the option is given once for each
+        name = name.removesuffix("s")
     flag = f"--{name.replace('_', '-')}"
     named = [p for p in command.params if flag in p.opts or (isinstance(p, click.Argument) and p.name == name)]
     ending = [p for p in command.params if any(opt.startswith("--") and opt.endswith(f"-{flag[2:]}") for opt in p.opts)]

@@ -81,7 +81,9 @@ def create_engines(
     if precision == "bf16" and flavour != CPU:
         raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
     if settings.targets and flavour != "tensorrt-rtx":
-        raise ValueError("targets need flavour tensorrt-rtx: TensorRT builds only for the GPU that it runs on")
+        raise ValueError(
+            'targets must come with flavour="tensorrt-rtx": TensorRT builds only for the GPU that it runs on'
+        )
     folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu)
     source = checks.path(models, "models") if models is not None else models_folder()
     with locked(folder):

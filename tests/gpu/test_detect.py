@@ -12,7 +12,6 @@ import numpy as np
 from tests.gpu import frames
 from tests.gpu.machine import (
     BOUNDS,
-    CARRIED,
     DATA,
     EMULATED,
     QUICK,
@@ -32,7 +31,6 @@ from tests.gpu.machine import (
     make_detector,
     needed,
     photos,
-    what_to_compare_with,
     wider,
 )
 from tests.support.dlpack_array import FLOAT, Lender
@@ -88,9 +86,6 @@ class TestExpected(GpuTest):
         record.say("expected.json")
 
 
-@unittest.skipUnless(
-    CARRIED or what_to_compare_with(), "neither OpenVINO nor ONNX Runtime is installed, nor TRT_MTCNN_GPU_EXPECTED set"
-)
 class TestLabelledPictures(GpuTest):
     @unittest.skipUnless(PHOTOS, f"no photos in {DATA}: set TRT_MTCNN_DATA to the folder of labelled data")
     @each_variant
@@ -116,7 +111,6 @@ class TestLabelledPictures(GpuTest):
         record.say(title)
 
 
-@unittest.skipUnless(what_to_compare_with(), "neither OpenVINO nor ONNX Runtime is installed to compare with")
 class TestBesideCpu(GpuTest):
     def check(self, variant: Variant, img: frames.Image, minsize: float, preset: str, **params: Any) -> int:
         found = detector(variant).detect(img, minsize, preset=preset, **params)

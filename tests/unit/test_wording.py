@@ -33,6 +33,7 @@ def command(name: str) -> click.Command:
             "the embedder takes any size: say which it was trained on, as in embedder_size=(112, 112)",
             "as in --embedder-size 112x112",
         ),
+        ("engines", 'targets must come with flavour="tensorrt-rtx"', "--target must come with --flavour tensorrt-rtx"),
         ("engines", "precision 'bf16' is for CPUs: TensorRT", "--precision 'bf16' is for CPUs"),
         (
             "detect",

@@ -16,7 +16,7 @@ from mtcnn.compat.facenet.selection import METHODS, by_area, choose
 from mtcnn.compat.facenet.tensors import Module, fixed_image_standardization, import_torch
 from mtcnn.compat.pictures import bgr_from_rgb, is_tensor, numpy_from_tensor
 from mtcnn.detector import TrtMtcnn
-from mtcnn.params import DEFAULT_PRESET
+from mtcnn.params import DEFAULT_PRESET, Preset
 
 __all__ = ["MTCNN"]
 
@@ -70,7 +70,7 @@ class MTCNN(Module):
         keep_all: bool = False,
         device: Any = None,
         *,
-        preset: str = DEFAULT_PRESET,
+        preset: Preset = DEFAULT_PRESET,
     ) -> None:
         super().__init__()
         self.image_size = image_size

@@ -163,6 +163,6 @@ class TestSettings:
             create_engines(tmp_path / "a", precision="int8", flavour=RTX)
         with pytest.raises(ValueError, match="'bf16' is for CPUs"):
             create_engines(tmp_path / "a", precision="bf16", flavour=RTX)
-        with pytest.raises(ValueError, match="targets need flavour tensorrt-rtx"):
+        with pytest.raises(ValueError, match='targets must come with flavour="tensorrt-rtx"'):
             create_engines(tmp_path / "a", flavour="cpu", settings=BuildSettings(targets=(86,)))
         assert not (tmp_path / "a").exists()
