@@ -42,7 +42,7 @@ def run_on_cluster(
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
-    from mtcnn.scale.run import alone, connected, fit_pool, results, start_run
+    from mtcnn.scale.run import alone, connected, count_before, fit_pool, results, start_run
 
     refuse_missing(list(map(str, sources)))
     counts: Counter[str] = Counter()
@@ -51,14 +51,17 @@ def run_on_cluster(
         run = start_run(
             settings, list(map(str, sources)), str(output), cluster.part, resume=resume, overwrite=overwrite
         )
+        before = count_before(run)
+        if "pictures" in before:  # else the counts leave out one another already
+            before = Counter(done=before["pictures"] - before["unreadable"], unreadable=before["unreadable"])
         with counting("parts", total=len(run.remaining)) as bar:
             try:
                 for done in results(run, detector, pool):
                     counts += done
                     bar.advance()
             except KeyboardInterrupt:
-                return counts, Counter(done=run.before), CANCELLED
-    return counts, Counter(done=run.before), 0
+                return counts, before, CANCELLED
+    return counts, before, 0
 
 
 def refuse_uris(*places: Path | str | None) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -19,18 +20,21 @@ from mtcnn.errors import MtcnnError
 from mtcnn.scale.storage import Place
 
 __all__ = [
+    "COUNTS",
     "Plan",
     "Planned",
     "Stored",
     "make_plan",
     "part_name",
     "parts_done",
+    "read_counts",
     "read_part",
     "read_plan",
     "remove_plan",
 ]
 
 PARTS_A_FILE = 100
+COUNTS = b"mtcnn"  # in the metadata of a part
 
 _FOLDER = "_plan"  # readers of Parquet folders leave out what begins with _ or .
 _SETTINGS = f"{_FOLDER}/plan.json"
@@ -134,6 +138,15 @@ def parts_done(output: Place) -> set[int]:
         elif (match := _PART.fullmatch(name)) and size:  # a power cut leaves empty files
             done.add(int(match[1]))
     return done
+
+
+def read_counts(output: Place, part: int) -> Counter[str] | None:
+    """What was counted in a part; None where it is not there, or not whole."""
+    try:
+        with output.open(part_name(part)) as file:
+            return Counter(json.loads(pq.read_schema(file).metadata[COUNTS]))
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def remove_plan(output: Place) -> None:

@@ -10,7 +10,9 @@ import socket
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,15 @@ from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.silence import silence
 from mtcnn.scale.options import ClusterOptions
-from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_plan, remove_plan
+from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_counts, read_plan, remove_plan
 from mtcnn.scale.storage import Place, is_uri, open_place
 from mtcnn.scale.worker import Task, Worker
 
-__all__ = ["Pool", "Run", "alone", "connected", "fit_pool", "results", "start_run"]
+__all__ = ["Pool", "Run", "alone", "connected", "count_before", "fit_pool", "results", "start_run"]
 
 # Ray keeps each waiting task in the driver: beyond this many, a task has several parts.
 MOST_TASKS = 2000
+_REQUESTS = 16  # at the same time
 RETRIES = 10  # of a task whose actor or machine dies; an actor that cannot be reached counts each time it is tried
 LOCAL_STORE = 100 << 20  # bytes of Ray's shared memory on this machine: only numbers of parts go through it
 
@@ -155,6 +158,19 @@ def connected(address: str) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def count_before(run: Run) -> Counter[str]:
+    """What was counted in the parts that are there, as their metadata tell; of very many, only the number of pictures."""
+    done = sorted(set(range(run.plan.parts)) - set(run.remaining))
+    if len(done) > MOST_TASKS:  # a request each
+        return Counter(pictures=run.before)
+    output = open_place(run.output)
+    counts: Counter[str] = Counter()
+    with ThreadPoolExecutor(_REQUESTS) as threads:
+        for part in threads.map(partial(read_counts, output), done):
+            counts.update(part or ())
+    return counts
 
 
 def results(run: Run, detector: DetectorOptions, pool: Pool) -> Iterator[Counter[str]]:

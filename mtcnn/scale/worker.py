@@ -17,12 +17,10 @@ from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.pipeline.pictures import detect_pictures
 from mtcnn.runtime.opencv import opencv
 from mtcnn.scale.parquet_rows import SCHEMAS, count_outcomes, make_row
-from mtcnn.scale.plan import part_name, read_part
+from mtcnn.scale.plan import COUNTS, part_name, read_counts, read_part
 from mtcnn.scale.storage import open_place
 
 __all__ = ["Task", "Worker"]
-
-_COUNTS = b"mtcnn"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Worker:
 
     def _try(self, part: int) -> dict[str, Any]:
         try:
-            return {"part": part, "counts": self._done_before(part) or self.do(part)}
+            return {"part": part, "counts": read_counts(self._output, part) or self.do(part)}
         except (MtcnnError, OSError, pa.ArrowException) as error:
             return {"part": part, "problem": str(error)}
 
@@ -74,16 +72,8 @@ class Worker:
         rows = list(detect_pictures(self._detector, pictures, self._row, self._task.jobs))
         command = self._task.settings["command"]
         counts = count_outcomes(command, rows)
-        schema = SCHEMAS[command].with_metadata({_COUNTS: json.dumps(counts)})
+        schema = SCHEMAS[command].with_metadata({COUNTS: json.dumps(counts)})
         data = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema), data, compression="zstd")
         self._output.write(part_name(part), data.getvalue())
         return counts
-
-    def _done_before(self, part: int) -> Counter[str] | None:
-        """The counts of a part that is there already: its actor died between parts of one task."""
-        try:
-            with self._output.open(part_name(part)) as file:
-                return Counter(json.loads(pq.read_schema(file).metadata[_COUNTS]))
-        except (OSError, pa.ArrowException):
-            return None

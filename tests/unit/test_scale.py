@@ -22,7 +22,7 @@ from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale import storage
 from mtcnn.scale.plan import part_name, parts_done, read_part, read_plan
-from mtcnn.scale.run import alone, start_run
+from mtcnn.scale.run import alone, count_before, start_run
 from mtcnn.scale.storage import Place, StorageError, open_place
 from mtcnn.scale.worker import Task, Worker
 from tests.conftest import ROOT
@@ -110,6 +110,7 @@ class TestPlan:
         (out / part_name(2)).write_bytes(b"")  # after a power cut
         (out / ".part-00000001.parquet.x7").write_bytes(b"half")
         run = start_run(DETECT, [str(folder)], str(out), 999, resume=True)
+        assert count_before(run)["unreadable"] == sum("problem" in row for row in whole[:4] + whole[12:])
         assert run.remaining == [1, 2] and run.before == run.plan.pictures - run.plan.count(1) - run.plan.count(2)
         assert not list(out.glob(".part*"))
         worker = Worker(Task(DETECT, DETECTOR, run.sources, run.output, jobs=1))
