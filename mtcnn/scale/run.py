@@ -161,7 +161,7 @@ def connected(address: str) -> Iterator[None]:
 
 
 def count_before(run: Run) -> Counter[str]:
-    """What was counted in the parts that are there, as their metadata tell; of very many, only the number of pictures."""
+    """What was counted in the parts that are there, as their metadata tell; of very many, the number of pictures."""
     done = sorted(set(range(run.plan.parts)) - set(run.remaining))
     if len(done) > MOST_TASKS:  # a request each
         return Counter(pictures=run.before)
