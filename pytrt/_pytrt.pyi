@@ -161,7 +161,7 @@ def tensorrt_versions() -> list[str]:
     """Versions of the TensorRT headers that this build was compiled against; empty for a CPU build."""
 
 def cuda_driver() -> tuple[str, int, list[tuple[str, tuple[int, int], int]]]:
-    """What the NVIDIA driver says: (problem, version, [(name, compute capability, bytes of memory)])."""
+    """The NVIDIA driver and its GPUs: (problem, version, [(name, compute capability, bytes of memory)])."""
 
 def has_cuda() -> bool:
     """Whether this build has the CUDA kernels."""

@@ -47,7 +47,7 @@ cdef _in_fours(array, str name):
 
 
 cdef list _items(values, str name, str what):
-    """Those of a list, or of what can be gone through like one."""
+    """The items of a list or of another iterable."""
     if type(values) is list:
         return values
     try:

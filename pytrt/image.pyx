@@ -1,7 +1,7 @@
 # NumPy pictures as the core's views.
 
 cdef class _View:
-    """Holds a picture's buffer for as long as the core looks at it."""
+    """Holds a picture's buffer for as long as the core reads it."""
 
     cdef const uint8_t[:, :, :] pixels
     cdef Image image
@@ -67,7 +67,7 @@ cdef class _View:
         return 0
 
     cdef int view_gpu(self, address, byte_offset, shape, strides, dtype) except -1:
-        """Views what a foreign description says: each number of it is checked here, whichever protocol it came by."""
+        """Views memory that another library describes; here every number of the description is checked."""
         shape = _indices(shape, "the shape of img")
         if dtype != "uint8" or len(shape) != 3 or shape[2] != 3 or min(shape) < 1:
             raise ValueError(f"img must be uint8 of shape (height, width, 3), got {dtype} of shape {shape}")

@@ -120,7 +120,7 @@ def propose(prob, boxes, scale_y, scale_x, threshold):
 
 
 def pack_levels(levels, widths=(128, 256, 384, 512), max_height=512):
-    """How levels of (height, width) are packed into canvases for P-Net; the default is what the CPU likes.
+    """How levels of (height, width) are packed into canvases for P-Net; the defaults are those of the CPU.
 
     Returns [(canvas_height, canvas_width, [(level, cell_y, cell_x, cells_y, cells_x, canvas_y, canvas_x)])].
     """

@@ -17,7 +17,7 @@ cdef class Stages:
         self.views = []
         cdef Engines engines
         for i, engine in enumerate((pnet, rnet, onet)):
-            (<Engine>engine).get()  # made
+            (<Engine>engine).get()  # raises where it was never made
             engines[<size_t>i] = (<Engine>engine).engine
         cdef unique_ptr[Backend] backend = device.get().backend(engines)
         if device.ordinal >= 0:

@@ -116,7 +116,7 @@ def tensorrt_versions():
 
 
 def cuda_driver():
-    """What the NVIDIA driver says.
+    """The NVIDIA driver and its GPUs.
 
     Returns (problem, version, gpus): problem is "" where a GPU can be used, version the newest CUDA that the
     driver runs (13000 is 13.0), gpus a list of (name, compute capability as (major, minor), bytes of memory).

@@ -100,7 +100,7 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
     add_profiles(*builder, *config, network->getInput(0)->getName(), options.profiles);
     if (!libraries.rtx) {  // which has no tactics to time
       cache.reset(config->createTimingCache(options.timing_cache.data(), options.timing_cache.size()));
-      if (!cache) cache.reset(config->createTimingCache(nullptr, 0));  // of another version
+      if (!cache) cache.reset(config->createTimingCache(nullptr, 0));  // the given one is of another version
       if (cache) config->setTimingCache(*cache, false);
     }
 

@@ -1,4 +1,4 @@
-// ONNX to plan, through nvinfer1 and nvonnxparser.
+// Builds a plan from ONNX, through nvinfer1 and nvonnxparser.
 #pragma once
 
 #include "tensorrt/loader.h"

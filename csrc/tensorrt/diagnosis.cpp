@@ -10,7 +10,7 @@ namespace trtmtcnn::tensorrt {
 namespace {
 
 struct Cause {
-  const char* sign;  // that is found in the message, in lower case
+  const char* sign;  // part of the message, in lower case
   const char* mend;
   bool device;  // or driver: not the model or plan
 };

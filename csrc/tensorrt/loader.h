@@ -1,4 +1,4 @@
-// The three C functions of TensorRT that are looked up; everything else hangs on the objects they return.
+// Opens TensorRT's libraries. Three C functions are looked up in them; all others are methods of what these return.
 #pragma once
 
 #include <cstdint>

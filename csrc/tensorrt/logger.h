@@ -1,4 +1,4 @@
-// Collects what TensorRT says, for the message of an error.
+// Collects the errors that TensorRT logs, for the message of ours.
 #pragma once
 
 #include <mutex>
@@ -19,7 +19,7 @@ class Logger final : public nvinfer1::ILogger {
     errors_ += message;
   }
 
-  // What was said since last asked.
+  // The errors logged since the last call.
   std::string take() {
     std::lock_guard lock(mutex_);
     std::string said;

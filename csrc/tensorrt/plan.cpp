@@ -28,7 +28,7 @@ struct LoadedPlan {
   std::vector<TensorInfo> outputs;
 };
 
-// Up to so many bytes of scratch, a context asks for what any shape needs: asking TensorRT for what one shape needs
+// Up to so many bytes, a context asks for the scratch of its largest shape: to ask TensorRT what a single shape needs
 // takes time, and R-Net's and O-Net's batches change with every picture.
 constexpr size_t kSmallScratch = size_t{64} << 20;
 
@@ -97,10 +97,10 @@ class PlanContext final : public Context {
   std::shared_ptr<LoadedPlan> plan_;
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
   cudaStream_t stream_ = nullptr;
-  Shape shape_{};                         // that the context is set to
-  size_t scratch_bytes_ = 0;              // for that shape
-  Scratch scratch_;                       // what the caller gave
-  std::optional<Scratch> bound_scratch_;  // what the context has
+  Shape shape_{};                         // of the context's input
+  size_t scratch_bytes_ = 0;              // that this shape needs
+  Scratch scratch_;                       // given by the caller
+  std::optional<Scratch> bound_scratch_;  // set in the context
   std::map<Shape, std::vector<Shape>> output_shapes_;
 };
 

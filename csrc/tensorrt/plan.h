@@ -1,4 +1,4 @@
-// Plan to Engine, through nvinfer1.
+// Loads a plan as an Engine, through nvinfer1. `gpu`: as BuildOptions::gpu.
 #pragma once
 
 #include "tensorrt/loader.h"

@@ -1,4 +1,4 @@
-// What a running build is at, readable from another thread, and a way to stop it.
+// How far a running build is, readable from another thread, and a way to cancel it.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@ class Progress {
     phases_.push_back({name, 0, steps});
   }
 
-  // False once the build is to stop.
+  // False once the build is cancelled.
   bool step(const char* name, int step) {
     std::lock_guard lock(mutex_);
     for (Phase& phase : phases_)

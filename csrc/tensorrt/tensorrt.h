@@ -1,6 +1,6 @@
-// TensorRT 10, 11 and TensorRT-RTX behind one interface. The classes of different major versions do not
-// fit each other, so what lies below is compiled once for each set of headers (versions.h) and the one
-// that fits the library found at run time is used.
+// TensorRT 10, 11 and TensorRT-RTX behind one interface. The classes of different major versions differ in their
+// binary layout: builder.cpp, plan.cpp and implementation.cpp are compiled once for each set of headers (versions.h),
+// and loader.cpp chooses those that fit the library found at run time.
 #pragma once
 
 #include <array>

@@ -58,8 +58,8 @@ class TestModels:
                 build_tensorrt(RTX, "rnet", model, BuildSettings(targets=(86,)))
         shutil.copytree(models_folder(), tmp_path / "models")
         (tmp_path / "models" / "rnet.onnx").write_bytes(model)
-        with pytest.raises(EngineError, match=message):
-            create_engines(tmp_path / "engines", tmp_path / "models", flavour=RTX)
+        with pytest.raises(EngineError, match=f"{message}|rnet.onnx is no ONNX model, or damaged"):
+            create_engines(tmp_path / "engines", tmp_path / "models", flavour=RTX)  # whose own reader comes first
         assert files(tmp_path / "engines") == {}  # P-Net, which was well, is not left behind alone
 
     def test_broken_ones_in_float16(self, tmp_path: Path) -> None:
