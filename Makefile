@@ -34,7 +34,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test test-fast browser window lint asan fuzz soak deepface export triton triton-perf ray aarch64
+.PHONY: install run test test-fast browser window lint asan fuzz soak deepface facenet export triton triton-perf ray aarch64
 .PHONY: bench instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help
 
@@ -87,6 +87,24 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 	@$(PY) -m venv --clear $(DEEPFACE)
 	@$(DEEPFACE)/bin/pip install --quiet -r $<
 	@$(DEEPFACE)/bin/pip install --quiet --no-deps deepface==0.0.103
+	@touch $@
+
+# PyTorch is Debian's, for the CPU: PyPI's is 540 MB, with 2 GB of CUDA's libraries beside it.
+FACENET := build/facenet
+DEBIAN := /usr/lib/python3/dist-packages
+facenet: install $(FACENET)/ready  ## compare with facenet-pytorch, InsightFace and supervision; as root, installs PyTorch
+	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python -m pytest -q tests/unit/test_compat_facenet.py
+	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/facenet_mtcnn.py
+	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/other_packages.py
+
+$(FACENET)/ready: tests/clients/facenet-requirements.txt $(VENV)/pyvenv.cfg
+	@test -d $(DEBIAN)/torchvision || tools/check_requirements.sh programs torchvision=python3-torchvision
+	@echo "== installing facenet-pytorch in $(FACENET)"
+	@$(PY) -m venv --clear $(FACENET)
+	@$(FACENET)/bin/pip install --quiet -r $<
+	@$(FACENET)/bin/pip install --quiet --no-deps deepface==0.0.103 facenet-pytorch==2.6.0 insightface==2.1
+	@echo "import sys; sys.path.append('$(DEBIAN)')" >$$($(FACENET)/bin/python -c 'import sysconfig as s; print(s.get_path("purelib"))')/debian.pth
+	@$(FACENET)/bin/python -c 'import torchvision' || { echo "Debian's PyTorch is for another Python than $(PY)" >&2; exit 1; }
 	@touch $@
 
 aarch64: install  ## cross-compile for 64-bit Arm and compare what it finds, in QEMU, with this machine's faces

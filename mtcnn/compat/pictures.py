@@ -8,21 +8,14 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from mtcnn.compat.mtcnn.images import swap_red_and_blue
 from mtcnn.images import as_bgr
 
-__all__ = ["bgr_from_rgb", "is_pil", "is_tensor", "numpy_from_tensor"]
-
-
-def is_pil(img: object) -> bool:
-    """Whether this is a PIL picture, or of a subclass."""
-    pil = sys.modules.get("PIL.Image")  # whoever has such a picture has imported it
-    return pil is not None and isinstance(img, pil.Image)
+__all__ = ["bgr_from_rgb", "is_tensor", "numpy_from_tensor"]
 
 
 def is_tensor(img: object) -> TypeGuard[Any]:
     """Whether this is a torch tensor, or of a subclass."""
-    torch = sys.modules.get("torch")
+    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
     return torch is not None and isinstance(img, torch.Tensor)
 
 
@@ -44,15 +37,11 @@ def bgr_from_rgb(img: Any, name: str = "img") -> npt.NDArray[np.uint8]:
     """Return a picture in RGB as BGR uint8 (H, W, 3).
 
     Args:
-        img: a PIL picture, which is not turned as its EXIF data says; an array or a torch tensor (H, W, 3), levels
-            0..255, of any device; gray and alpha as :func:`mtcnn.images.as_bgr` takes them.
+        img: an array or a tensor of any device (H, W, 3), levels 0..255; a PIL picture, which is not turned as its EXIF
+            orientation says.
         name: what to call the argument in an error.
 
     Raises:
         TypeError, ValueError: as :func:`mtcnn.images.as_bgr`.
     """
-    if is_pil(img):
-        img = np.asarray(img.convert("RGB"))
-    elif is_tensor(img):
-        img = numpy_from_tensor(img, name)
-    return as_bgr(swap_red_and_blue(img) if isinstance(img, np.ndarray) else img, name)
+    return as_bgr(numpy_from_tensor(img, name) if is_tensor(img) else img, name, "rgb", turn=False)

@@ -109,6 +109,27 @@ class TestDetect:
             mtcnn.detect([BLANK, bad])
 
 
+class TestOriginal:
+    """Figures of facenet-pytorch 2.6.0 with PyTorch 1.13."""
+
+    def test_finds_what_the_original_finds(self, engines: dict[str, Path], rgb: np.ndarray) -> None:
+        boxes, probs, points = MTCNN(preset="original").detect(Image.fromarray(rgb), landmarks=True)
+        np.testing.assert_allclose(boxes, [[180.2505, 60.8916, 268.2123, 173.3257]], atol=0.02)
+        np.testing.assert_allclose(probs, [0.9999994], atol=1e-5)
+        expected = [[204.3550, 100.7214], [246.6799, 102.8338], [224.4137, 129.1367], [200.9965, 139.5313]]
+        np.testing.assert_allclose(points[0], [*expected, [245.2012, 141.9777]], atol=0.02)
+
+    @pytest.mark.parametrize("shape", [(1, 1), (12, 12), (5, 300), (40, 90)])
+    def test_pictures_without_a_face(self, engines: dict[str, Path], shape: tuple[int, int]) -> None:
+        noise = np.random.default_rng(3).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        mtcnn = MTCNN(preset="original", thresholds=[0, 0, 1.0])
+        assert mtcnn.detect([noise, noise], landmarks=True)[1].tolist() == [[None], [None]]
+
+    def test_a_face_over_the_border(self, engines: dict[str, Path], rgb: np.ndarray) -> None:
+        boxes, _ = MTCNN(preset="original").detect([rgb[:, 200:], rgb[80:]])
+        assert [len(found) for found in boxes] == [1, 1]
+
+
 class TestSelectBoxes:
     BOXES = np.array([[0, 0, 10, 10], [40, 40, 60, 60], [70, 0, 100, 30]], np.float32)
     PROBS = np.array([0.99, 0.95, 0.8], np.float32)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.compat.facenet.tensors import import_torch
-from mtcnn.compat.pictures import bgr_from_rgb, is_pil, is_tensor, numpy_from_tensor
+from mtcnn.compat.pictures import bgr_from_rgb, is_tensor, numpy_from_tensor
+from mtcnn.images.pillow import is_picture
 from mtcnn.runtime.opencv import opencv
 
 __all__ = ["extract_face", "path_of_face", "picture_size"]
@@ -41,7 +42,7 @@ def extract_face(
     torch = import_torch()
     size = checks.whole(image_size, "image_size", 1, 1 << 15)
     window = _window(box, size, checks.number(margin, "margin", 0, size - 1e-6), picture_size(img))
-    crop = _crop_pil(img, window, size) if is_pil(img) else _crop_array(img, window, size)
+    crop = _crop_pil(img, window, size) if is_picture(img) else _crop_array(img, window, size)
     if save_path is not None:
         _save(crop, checks.path(save_path, "save_path"))
     return torch.from_numpy(np.array(crop, np.float32).transpose(2, 0, 1).copy())
@@ -49,7 +50,7 @@ def extract_face(
 
 def picture_size(img: Any) -> tuple[int, int]:
     """(width, height) of a picture of any kind."""
-    width, height = img.size if is_pil(img) else img.shape[1::-1]
+    width, height = img.size if is_picture(img) else img.shape[1::-1]
     return int(width), int(height)
 
 
@@ -99,7 +100,7 @@ def _crop_array(img: Any, window: tuple[int, int, int, int], size: int) -> npt.N
 def _save(crop: Any, path: os.PathLike[str]) -> None:
     name = os.fspath(path)
     os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
-    if is_pil(crop):
+    if is_picture(crop):
         crop.save(name)
         return
     cv2 = opencv()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
+from mtcnn.compat.facenet import original
 from mtcnn.compat.facenet.crops import extract_face, path_of_face, picture_size
 from mtcnn.compat.facenet.selection import METHODS, by_area, choose
 from mtcnn.compat.facenet.tensors import Module, fixed_image_standardization, import_torch
 from mtcnn.compat.pictures import bgr_from_rgb, is_tensor, numpy_from_tensor
 from mtcnn.detector import TrtMtcnn
-from mtcnn.params import DEFAULT_PRESET, Preset
+from mtcnn.params import DEFAULT_PRESET, Preset, make_params
 
 __all__ = ["MTCNN"]
 
@@ -42,7 +43,8 @@ class MTCNN(Module):
         keep_all: crops of all faces, not of one.
         device: of the networks: "cpu", "cuda:1", a ``torch.device``; None: a GPU where one can be used, else the CPU.
             All results lie in the CPU's memory.
-        preset: of :class:`mtcnn.TrtMtcnn`.
+        preset: of :class:`mtcnn.TrtMtcnn`; or "original", facenet-pytorch's own arithmetic, for parity: nearly
+            its boxes and points, on the CPU, several times slower than the others.
 
     Raises:
         TypeError, ValueError: a wrong argument.
@@ -70,7 +72,7 @@ class MTCNN(Module):
         keep_all: bool = False,
         device: Any = None,
         *,
-        preset: Preset = DEFAULT_PRESET,
+        preset: Preset | Literal["original"] = DEFAULT_PRESET,
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -87,7 +89,11 @@ class MTCNN(Module):
         checks.number(margin, "margin", 0, image_size - 1e-6)
         if min_face_size < _SMALLEST:
             warnings.warn(f"min_face_size={min_face_size} is taken as {_SMALLEST}, what P-Net sees", stacklevel=2)
-        self._detector = TrtMtcnn(device=_device(device), preset=preset, **self._params())
+        self._as_original = preset == "original"
+        if preset == "original":
+            self._detector = TrtMtcnn(device="cpu", **self._params())
+        else:
+            self._detector = TrtMtcnn(device=_device(device), preset=preset, **self._params())
         self.device = _torch_device(self._detector) if device is None else device
 
     def detect(self, img: Any, landmarks: bool = False) -> tuple[Any, ...]:
@@ -108,7 +114,7 @@ class MTCNN(Module):
         """
         pictures, is_batch = _as_list(img)
         frames = (bgr_from_rgb(p, f"img[{i}]" if is_batch else "img") for i, p in enumerate(pictures))
-        faces = [self._as_result(*found) for found in self._detector.detect_batch(frames, **self._params())]
+        faces = [self._as_result(*found) for found in self._find(frames)]
         columns = [[face[k] for face in faces] for k in range(3 if landmarks else 2)]
         return tuple(_object_array(column) if is_batch else column[0] for column in columns)
 
@@ -202,6 +208,14 @@ class MTCNN(Module):
             f"MTCNN(image_size={self.image_size}, margin={self.margin}, min_face_size={self.min_face_size}, "
             f"thresholds={self.thresholds}, keep_all={self.keep_all}, device={self.device!r})"
         )
+
+    def _find(self, frames: Iterator[npt.NDArray[np.uint8]]) -> list[tuple[Any, Any]]:
+        params = self._params()
+        if not self._as_original:
+            return list(self._detector.detect_batch(frames, **params))
+        networks = [engine.infer for engine in self._detector._engines]
+        checked = make_params("fast", params)
+        return [original.detect(networks, f, checked.minsize, checked.thresholds, checked.factor) for f in frames]
 
     def _params(self) -> dict[str, Any]:
         """The attributes may have been set since the last call."""
