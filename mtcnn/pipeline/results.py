@@ -47,6 +47,7 @@ class Results:
     ) -> None:
         self._path, self._silent = path, silent
         self._file: LineFile | None = None
+        self._replaced: LineFile | None = None
         self._is_new = False
         self._count = 0  # pictures
         self.done = Done()
@@ -62,16 +63,18 @@ class Results:
             read_done(partial, layout)  # else it is not ours
         if not is_special(path) and (partial.exists() or (overwrite and path.exists())):
             target = partial
+        if target != path and path.exists():
+            self._replaced = LineFile(path)  # so that no other run writes it meanwhile
         self._is_new = not target.exists()
-        self._file = LineFile(target)
         try:
+            self._file = LineFile(target)
             if resume:
                 self.done = read_done(target, layout)
             self._file.keep(self.done.length)
             if not self.done.length:
                 self._file.add(table_header(layout))
         except BaseException:
-            self._file.close()
+            self._close()
             raise
 
     def add(self, lines: str) -> None:
@@ -98,7 +101,11 @@ class Results:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file:
-            if self._is_new and not (self._count or self.done.names):
-                self._file.discard()
-            self._file.close()
+        if self._file and self._is_new and not (self._count or self.done.names):
+            self._file.discard()
+        self._close()
+
+    def _close(self) -> None:
+        for file in (self._file, self._replaced):
+            if file:
+                file.close()

@@ -19,6 +19,7 @@ import pytest
 from mtcnn.cli.main import main
 from mtcnn.engines import create_engines
 from mtcnn.errors import EngineError
+from mtcnn.pipeline.line_file import LineFile
 from tests.integration.test_cli import (
     ASTRONAUT,
     as_anybody,
@@ -178,6 +179,16 @@ class TestWhatIsThere:
         partial.write_bytes(b"not ours")
         assert "holds no results" in run(*detect, "--overwrite", code=2)
         assert partial.read_bytes() == b"not ours" and output.read_bytes() == whole
+
+    def test_a_file_that_is_being_written_is_not_replaced(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("a.jpg")
+        with LineFile(root / "r.jsonl") as file:
+            file.add("of another run\n")
+            for option in ("--overwrite", "--resume"):
+                said = run("detect", root / "a.jpg", "--output", root / "r.jsonl", option, code=1)
+                assert f"is being written by process {os.getpid()}" in said
+            file.add("which goes on\n")
+        assert sorted(below(root)) == ["a.jpg", "r.jsonl"]
 
     def test_the_ending_and_the_format(self, make: Callable[..., Path], run: Run) -> None:
         root = make("a.jpg")
