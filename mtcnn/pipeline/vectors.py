@@ -66,13 +66,14 @@ class Vectors:
         remove_leftovers(path.parent, path.name)
         try:
             before = self._read()
-            if overwrite or before is None:
+            if before is not None and not overwrite:
+                check_settings(str(partial), before["settings"], settings)
+            if overwrite or before is None or before.get("taken", 0) > len(self.done):
                 self.done, self.statuses = set(), Counter()
-                self._journal.begin(self._header)
                 if resume and path.exists():
                     self._take_up()
-            else:
-                check_settings(str(partial), before["settings"], settings)
+                else:
+                    self._journal.begin(self._header)
         except BaseException:
             self._journal.close()
             raise
@@ -120,12 +121,16 @@ class Vectors:
         return header
 
     def _take_up(self) -> None:
-        """Begin with the vectors of a file that was finished: new pictures may have come."""
+        """Begin with the vectors of a file that was finished: new pictures may have come.
+
+        The first line says how many these are: a run that is killed here is not taken for one that had them all.
+        """
         try:
             settings, lines = self._format.read(self._path)
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             raise MtcnnError(f"{self._path} holds no vectors of mtcnn embed: choose another file") from None
         check_settings(str(self._path), settings, self._header["settings"])
+        self._journal.begin(self._header | {"taken": len(lines)})
         for line in lines:
             self._journal.add(line)
             self.done.add(line["file"])

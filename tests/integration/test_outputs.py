@@ -8,6 +8,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from mtcnn.cli.main import main
 from mtcnn.engines import create_engines
 from mtcnn.errors import EngineError
 from mtcnn.pipeline.line_file import LineFile
+from tests.conftest import ROOT
 from tests.integration.test_cli import (
     ASTRONAUT,
     as_anybody,
@@ -427,6 +429,19 @@ class TestEmbed:
         embed(name, "--overwrite", "--face", "best", code=3)
         assert not list(root.rglob("*.partial"))
 
+    def test_killed_while_it_takes_up_what_is_there(
+        self, embed: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        embed("v.npz")
+        (tmp_path / "in" / "a.jpg").unlink()  # its vector is in the file alone
+        with monkeypatch.context() as patch:
+            patch.setattr("mtcnn.pipeline.vectors.Vectors.finish", lambda self: None)
+            embed("v.npz", "--resume")
+        partial = tmp_path / "v.npz.partial"
+        partial.write_bytes(partial.read_bytes()[:150])
+        embed("v.npz", "--resume")
+        assert [Path(file).name for file in files_of(tmp_path / "v.npz")] == ["a.jpg", "b.jpg"]
+
     def test_after_any_cut(self, embed: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr("mtcnn.pipeline.vectors.Vectors.finish", lambda self: None)
@@ -516,6 +531,23 @@ def test_a_run_that_is_stopped_goes_on(many: Path, run: Run, name: str, number: 
         assert [Path(file).stem for file in files_of(many / "v.npz")] == expected
     assert not [path for path in many.rglob("*") if ".mtcnn-" in path.name and not path.name.endswith("names.jsonl")]
     assert not list(many.rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_the_example_keeps_its_photo(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    shutil.copy(ASTRONAUT, photo)
+    (tmp_path / "link.jpg").symlink_to(photo)
+    example = ROOT / "examples" / "detect_photo.py"
+    done = subprocess.run(
+        [sys.executable, example, photo, "--output", tmp_path / "link.jpg"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "would be overwritten" in done.stderr
+    assert photo.read_bytes() == ASTRONAUT.read_bytes()
 
 
 @pytest.mark.slow
