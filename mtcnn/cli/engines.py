@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -80,7 +81,7 @@ def command(
     else:
         columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
         try:
-            with Progress(*columns, console=Console(stderr=True)) as bar:
+            with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
                 task = bar.add_task("starting", total=len(NETWORKS))
                 paths = create_engines(
                     output,
