@@ -14,7 +14,6 @@ from mtcnn import checks
 from mtcnn.engines.devices import cpu_device, machine_flavour
 from mtcnn.engines.networks import ARCHITECTURES, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
-from mtcnn.engines.onnx_tensors import check_weights
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
 from mtcnn.engines.store import (
     Description,
@@ -122,6 +121,8 @@ def _create(
     """create_engines() in a folder that is locked. Files change only once all three engines are made."""
     models = {network: source / f"{network}.onnx" for network in NETWORKS}
     originals = {network: read_model(path) for network, path in models.items()}
+    from mtcnn.engines.onnx_tensors import check_weights  # here: --help does without NumPy
+
     for network, original in originals.items():
         check_weights(original, str(models[network]))
     made = []
