@@ -69,11 +69,11 @@ def compare_backends(
 
 def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
     """A film's pictures, or a picture again and again (30 times, where `most` does not say)."""
-    from mtcnn.pipeline.find import SUFFIXES
+    from mtcnn.pipeline.formats import readable_suffixes
     from mtcnn.pipeline.read import read_picture
     from mtcnn.pipeline.video import Film
 
-    if source.suffix.lower() in SUFFIXES:
+    if source.suffix.lower() in readable_suffixes():
         img = read_picture(source)
         yield from (img for _ in range(most or 30))
         return
@@ -89,10 +89,10 @@ def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
 
 def number_of(source: Path, most: int | None) -> int | None:
     """How many pictures `pictures_of` gives, where that is known."""
-    from mtcnn.pipeline.find import SUFFIXES
+    from mtcnn.pipeline.formats import readable_suffixes
     from mtcnn.pipeline.video import Film
 
-    if source.suffix.lower() in SUFFIXES:
+    if source.suffix.lower() in readable_suffixes():
         return most or 30
     with closing(Film(str(source))) as film:
         return min(filter(None, (most, film.due)), default=None)

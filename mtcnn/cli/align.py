@@ -21,6 +21,7 @@ from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
     from mtcnn.align import FaceAligner
+    from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import Detected
     from mtcnn.pipeline.read import Found
@@ -68,12 +69,14 @@ def command(
     from mtcnn.cli.cluster import refuse_uris, run_on_cluster
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended, refuse_missing
     from mtcnn.cli.run import PARTLY
+    from mtcnn.pipeline.formats import Skipped
 
     if os.path.exists(source) and os.path.exists(output) and os.path.samefile(source, output):
         raise click.UsageError("OUT must be another folder than IN")
     settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
     settings |= detector.settings()
     began = time.perf_counter()
+    skipped = Skipped()
     if cluster:
         settings["command"] = "align"
         counts, before, code = run_on_cluster(settings, [source], output, detector, resume, overwrite, cluster)
@@ -81,8 +84,11 @@ def command(
         refuse_uris(source, output)
         refuse_missing([str(source)])
         with can_be_resumed():
-            counts, before, code = _align(Path(source), Path(output), settings, resume, overwrite, jobs, detector)
+            counts, before, code = _align(
+                Path(source), Path(output), settings, resume, overwrite, jobs, detector, skipped
+            )
     seconds = time.perf_counter() - began
+    truncated = counts.pop("truncated", 0)
     total = sum(counts.values())
     statuses = [*STATUSES, *(["not written"] if counts["not written"] else [])]
     if as_json:
@@ -91,7 +97,11 @@ def command(
             report["before"] = dict(before)
         echo_json(report)
     text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in statuses)
+    if truncated:
+        text += f", truncated: {truncated}"
     text += done_before(before) + f", {total / max(seconds, 1e-9):.1f} pictures/s"
+    if skipped:
+        text += f"; skipped: {skipped}"
     wrong = counts["unreadable"] + counts["not written"] + before["unreadable"]
     say(ended(code, text), fg="red" if code or wrong else None)
     sys.stdout.flush()
@@ -111,6 +121,7 @@ def _align(
     overwrite: bool,
     jobs: int,
     detector: DetectorOptions,
+    skipped: Skipped,
 ) -> tuple[Counter[str], Counter[str], int]:
     """The number of pictures of each status, in this run and in those before; the exit code."""
     from mtcnn.align import FaceAligner
@@ -128,11 +139,11 @@ def _align(
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
 
-        def new() -> Iterator[Found]:
-            return (found for found in pictures() if str(found.name) not in manifest.done)
+        def new(skipped: Skipped | None = None) -> Iterator[Found]:
+            return (found for found in pictures(skipped) if str(found.name) not in manifest.done)
 
-        def pictures() -> Iterator[Found]:
-            return (found for found in find_pictures([source]) if not folder.holds(found.path))
+        def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
+            return (found for found in find_pictures([source], skipped) if not folder.holds(found.path))
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         keeping = {"resume": resume, "overwrite": overwrite}
@@ -142,7 +153,7 @@ def _align(
         crops = _Crops(folder, FaceAligner(settings["size"], settings["margin"]), settings["face"], settings["format"])
         bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
         problems = Problems()
-        found = crops.named(new())
+        found = crops.named(new(skipped))
         decisions = stack.enter_context(closing(detect_pictures(model, found, crops.decide, jobs)))
         try:
             for line, problem in decisions:
@@ -151,6 +162,7 @@ def _align(
                 else:  # a later run tries it again
                     problems.add(problem)
                 counts[line["status"] if problem is None else "not written"] += 1
+                counts["truncated"] += "truncated" in line
                 bar.advance()
             if counts or manifest.done:
                 manifest.finish()

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
+    from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import Detected
     from mtcnn.pipeline.read import Found
@@ -62,8 +63,12 @@ def command(
 ) -> int:
     """Find the faces in pictures: files, folders with all that is below them, and globs ("photos/**/*.jpg").
 
-    One line a face (table, CSV) or a picture (JSON Lines), written as they are found. A picture that cannot be
-    read, or whose drawing cannot be written, is reported and counted, and the exit code is then 3.
+    "-" reads names of pictures from standard input, one a line or each ended by a NUL (find -print0). A picture
+    that several names lead to is given once. Files of folders that are not read are counted.
+
+    One line a face (table, CSV) or a picture (JSON Lines), written as they are found. A picture that is cut off is
+    reported as truncated. One that cannot be read, or whose drawing cannot be written, is reported and counted, and
+    the exit code is then 3.
 
     A FILE that is there is kept: --resume goes on where it ends, --overwrite replaces it once the new one is whole.
 
@@ -74,6 +79,8 @@ def command(
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended
     from mtcnn.cli.run import PARTLY
     from mtcnn.files import is_special
+    from mtcnn.pipeline.find import NAMES
+    from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.records import format_of
 
     if as_json and layout not in (None, "jsonl"):
@@ -82,7 +89,10 @@ def command(
     # On a terminal, the table of a folder that is drawn would only scroll by.
     shown = bool(layout or as_json or not draw or not sys.stdout.isatty())
     resumable = True
+    skipped = Skipped()
     if cluster:
+        if NAMES in paths:
+            raise click.UsageError("- reads names of this machine's pictures, and goes without --ray")
         if output is None or as_json or layout or draw:
             raise click.UsageError("--ray writes Parquet files: it needs --output, and takes no --format or --draw")
         settings = {"command": "detect", "central": central}
@@ -97,16 +107,20 @@ def command(
         resumable = file is not None and layout != "table" and not is_special(file)
         with can_be_resumed(resumable):
             counts, before, code = _detect(
-                paths, layout, file, resume, overwrite, draw, central, jobs, detector, shown=shown
+                paths, layout, file, resume, overwrite, draw, central, jobs, detector, skipped, shown=shown
             )
     pictures, unreadable = counts["pictures"], counts["unreadable"]
     text = f"pictures: {pictures}, faces: {counts['faces']}, unreadable: {unreadable}"
+    if truncated := counts["truncated"]:
+        text += f", truncated: {truncated}"
     if draw:
         text += f", drawn in {draw}: {counts['drawn']}"
     if counts["not drawn"]:
         text += f", not drawn: {counts['not drawn']}"
     wrong = unreadable + before["unreadable"] + counts["not drawn"]
     text += done_before(before) + f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
+    if skipped:
+        text += f"; skipped: {skipped}"
     say(ended(code, text, can_resume=resumable), fg="red" if code or wrong else None)
     if pictures == 0 and not before.total() and not code:
         raise click.ClickException(f"no pictures in {', '.join(paths)}")
@@ -123,6 +137,7 @@ def _detect(
     central: bool,
     jobs: int,
     detector: DetectorOptions,
+    skipped: Skipped,
     *,
     shown: bool,
 ) -> tuple[Counter[str], Counter[str], int]:
@@ -134,7 +149,7 @@ def _detect(
     from mtcnn.cli.keeping import Problems, refuse_missing
     from mtcnn.cli.run import CANCELLED
     from mtcnn.files import Inputs
-    from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.results import Results
@@ -144,31 +159,31 @@ def _detect(
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
         refuse_missing(paths)
+        names = read_names(paths, sys.stdin.buffer if sys.stdin else None)
         folder: OutputFolder | None = None
 
-        def pictures() -> Iterator[Found]:
-            found = find_pictures(paths)
+        def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
+            found = find_pictures(names, skipped)
             return found if folder is None else (one for one in found if not folder.holds(one.path))
 
-        def new() -> Iterator[Found]:
-            return (one for one in pictures() if str(one.path) not in results.done.names)
+        def new(skipped: Skipped | None = None) -> Iterator[Found]:
+            return (one for one in pictures(skipped) if str(one.path) not in results.done.names)
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         if draw:
-            _refuse_drawing_into(draw, paths)
+            _refuse_drawing_into(draw, map(Path, names))
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
         keeping = {"resume": resume, "overwrite": overwrite}
         results = stack.enter_context(Results(output, layout, inputs, **keeping, silent=not shown))
         on_screen = output is None and sys.stdout.isatty()
         work = _Work(layout, central, folder, to_terminal=on_screen)
-        total = None if "-" in paths else count_ahead(new)  # names on standard input can be read once
-        bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=total))
+        bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))
         problems = Problems()
-        detected = stack.enter_context(closing(detect_pictures(model, work.named(new()), work, jobs)))
+        detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
-            for text, count, problem, undrawn in detected:
+            for text, count, problem, truncated, undrawn in detected:
                 results.add(text)
-                counts.update({"pictures": 1, "faces": count, "unreadable": int(problem)})
+                counts.update({"pictures": 1, "faces": count, "unreadable": int(problem), "truncated": int(truncated)})
                 if undrawn is not None:
                     problems.add(undrawn)
                 counts["not drawn"] += undrawn is not None
@@ -181,9 +196,9 @@ def _detect(
     return counts, before, code
 
 
-def _refuse_drawing_into(folder: Path, paths: tuple[str, ...]) -> None:
+def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:
     """Refuse at once what would refuse the drawing of each picture."""
-    for path in map(Path, paths):
+    for path in paths:
         target = folder if path.is_dir() else folder / path.name
         if path.exists() and target.exists() and target.samefile(path):
             raise click.ClickException(
@@ -206,8 +221,8 @@ class _Work:
                 self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
 
-    def __call__(self, result: Detected[Found]) -> tuple[str, int, bool, str | None]:
-        """Its lines, the number of its faces, whether it could not be read, why it could not be drawn."""
+    def __call__(self, result: Detected[Found]) -> tuple[str, int, bool, bool, str | None]:
+        """Its lines, its number of faces, whether it could not be read, or only in part, why it could not be drawn."""
         from mtcnn.pipeline.crops import most_central
         from mtcnn.pipeline.records import picture_as_text
 
@@ -215,7 +230,7 @@ class _Work:
             result = most_central(result)
         undrawn = self._draw(result)
         text = picture_as_text(self._layout, result, self._to_terminal)
-        return text, len(result.dets), result.problem is not None, undrawn
+        return text, len(result.dets), result.problem is not None, result.truncated, undrawn
 
     def _draw(self, result: Detected[Found]) -> str | None:
         from mtcnn.draw import draw_faces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -23,6 +24,7 @@ from mtcnn.cli.options import (
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
+    from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.pictures import Detected
     from mtcnn.pipeline.read import Found
     from mtcnn.recognition.verify import EmbeddedFace
@@ -51,7 +53,7 @@ def command(
     jobs: int,
     detector: DetectorOptions,
 ) -> int:
-    """Write the vector of the face in each picture: files, folders, globs.
+    """Write the vector of the face in each picture: files, folders, globs; "-" reads names.
 
     A .npz file has the arrays files (n,), embeddings (n, d) float32 of length 1, boxes (n, 4) and scores (n,); a
     .parquet file (needs pyarrow) the same as columns file, embedding, box, score. Pictures without a face, and
@@ -62,16 +64,19 @@ def command(
     """
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended
     from mtcnn.cli.run import PARTLY
+    from mtcnn.pipeline.formats import Skipped
 
     network = embedder, embedder_size, embedder_output
+    skipped = Skipped()
     with can_be_resumed():
-        counts, before, code = _embed(paths, output, resume, overwrite, network, face, jobs, detector)
+        counts, before, code = _embed(paths, output, resume, overwrite, network, face, jobs, detector, skipped)
     if as_json:
         report = {"written": counts["embedded"] + before["embedded"]}
         report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
         echo_json(report)
     text = f"{output}: vectors: {counts['embedded']}, no face: {counts['no face']}, unreadable: {counts['unreadable']}"
-    say(ended(code, text + done_before(before)))
+    text += done_before(before) + (f"; skipped: {skipped}" if skipped else "")
+    say(ended(code, text))
     if not counts.total() and not before.total() and not code:
         raise click.ClickException(f"no pictures in {', '.join(paths)}")
     return code or (PARTLY if counts["unreadable"] + before["unreadable"] else 0)
@@ -86,14 +91,16 @@ def _embed(
     face: str,
     jobs: int,
     detector: DetectorOptions,
+    skipped: Skipped,
 ) -> tuple[Counter[str], Counter[str], int]:
     """The number of pictures of each status, in this run and in those before; the exit code."""
     from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.keeping import refuse_missing
     from mtcnn.cli.run import CANCELLED
     from mtcnn.files import Inputs
-    from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.pictures import detect_pictures
+    from mtcnn.pipeline.read import TRUNCATED
     from mtcnn.pipeline.vectors import Vectors
 
     counts: Counter[str] = Counter()
@@ -102,11 +109,12 @@ def _embed(
         model = stack.enter_context(detector.make(threads=1))
         verifier = make_verifier(model, *network, face)
         refuse_missing(paths)
+        names = read_names(paths, sys.stdin.buffer if sys.stdin else None)
         model_file, size, layer = network
         settings = {"embedder": _digest(model_file), "embedder_size": size and list(size), "face": face}
         settings |= {"embedder_output": layer} if layer else {}
         settings |= detector.settings()
-        inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(paths))])
+        inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(names))])
         keeping = {"resume": resume, "overwrite": overwrite}
         vectors = stack.enter_context(Vectors(output, inputs, settings, **keeping))
 
@@ -115,15 +123,16 @@ def _embed(
                 return result, None
             return result, verifier.embed_detected([(result.img, result.dets, result.landmarks)])[0]
 
-        def new() -> Iterator[Found]:
-            return (one for one in find_pictures(paths) if not vectors.is_done(str(one.path)))
+        def new(skipped: Skipped | None = None) -> Iterator[Found]:
+            return (one for one in find_pictures(names, skipped) if not vectors.is_done(str(one.path)))
 
-        total = None if "-" in paths else count_ahead(new)
-        bar = stack.enter_context(counting("pictures", total=total))
-        results = stack.enter_context(closing(detect_pictures(model, new(), work, jobs)))
+        bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
+        results = stack.enter_context(closing(detect_pictures(model, new(skipped), work, jobs)))
         try:
             for result, one in results:
                 bar.advance()
+                if result.truncated:
+                    say(f"{result.found.path}: {TRUNCATED}", fg="yellow")
                 if result.problem is not None:
                     status = "unreadable"
                     say(f"{result.found.path}: {result.problem}", fg="red")

@@ -28,9 +28,9 @@ from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
+from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.params import PRESETS, Params, Preset
 from mtcnn.pipeline.picture_size import picture_size
-from mtcnn.pipeline.read import UnreadableError, read_source
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
 from mtcnn.runtime.opencv import opencv
@@ -218,24 +218,11 @@ def _number(text: str | None) -> float | None:
         raise HTTPException(400, f"minsize must be a number, got {text[:100]!r}") from None
 
 
-class _Upload:
-    """A picture's file that came by HTTP, for the reader of files."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read_bytes(self) -> bytes:
-        return self._data
-
-    def size(self) -> int:
-        return len(self._data)
-
-
 def _decode(data: bytes, most_pixels: int) -> Picture:
     if (size := picture_size(data)) is not None:
         _check_pixels(size[0] * size[1], most_pixels)
     try:
-        img = read_source(_Upload(data))
+        img = decode(data).img
     except UnreadableError as error:
         raise HTTPException(415, f"the picture cannot be read: {error}") from None
     _check_pixels(img.shape[0] * img.shape[1], most_pixels)

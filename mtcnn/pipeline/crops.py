@@ -23,6 +23,8 @@ def cut_face(
         return line | {"status": "unreadable", "problem": result.problem}, None
     height, width = result.img.shape[:2]
     line |= {"width": width, "height": height}
+    if result.truncated:
+        line["truncated"] = True
     index = choose_face((height, width), result.dets, face)
     if index is None:
         return line | {"status": "no face"}, None

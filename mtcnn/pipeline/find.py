@@ -1,4 +1,4 @@
-"""Pictures found by their names: files, folders with all that is below them, globs."""
+"""Pictures found by their names: files, folders with all that is below them, globs, lists of names."""
 
 from __future__ import annotations
 
@@ -6,40 +6,137 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from mtcnn.errors import MtcnnError
+from mtcnn.pipeline.formats import Skipped, readable_suffixes
 from mtcnn.pipeline.read import Found
 
-__all__ = ["SUFFIXES", "find_pictures"]
+__all__ = ["NAMES", "find_pictures", "read_names"]
 
-SUFFIXES = {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+NAMES = "-"  # the argument that stands for a list of names, which are read from standard input
+
+_LONGEST = 1 << 16  # bytes of a name, and more
 
 
-def find_pictures(arguments: Iterable[str | os.PathLike[str]], without: Path | None = None) -> Iterator[Found]:
+def find_pictures(arguments: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None) -> Iterator[Found]:
     """Files as they are named; folders' pictures with all that is below them, in order; globs, ** included.
 
-    without: a folder within those that is left out.
+    A picture that several arguments lead to comes once, for the first. Links to folders are followed; a folder that
+    was met before, as in a circle of links, is not entered again.
+
+    Args:
+        arguments: text may be a glob, paths are none.
+        skipped: counts the files of folders that are not read.
+
+    Raises:
+        MtcnnError: OpenCV is not installed.
     """
+    arguments = list(arguments)
+    finder = _Finder(Skipped() if skipped is None else skipped, is_one=len(arguments) == 1)
     for argument in arguments:
+        yield from finder.find(argument)
+
+
+def read_names(arguments: Iterable[str], stream: BinaryIO | None) -> list[str | Path]:
+    """The arguments, in the place of "-" the names in `stream`, of files and folders: one a line, or ended by NULs.
+
+    Raises:
+        MtcnnError: it holds no names.
+    """
+    named: list[str | Path] = []
+    for argument in arguments:
+        named += [argument] if argument != NAMES or stream is None else map(Path, _names_in(stream))
+    return named
+
+
+class _Finder:
+    def __init__(self, skipped: Skipped, *, is_one: bool) -> None:
+        self._skipped, self._is_one = skipped, is_one
+        self._entered: set[tuple[int, int]] = set()  # folders
+        self._earlier: set[str] = set()  # the real paths that earlier arguments led to
+
+    def find(self, argument: str | os.PathLike[str]) -> Iterator[Found]:
         path = Path(argument)
         if path.is_dir():
-            yield from _in_folder(path, without.resolve() if without else None)
-        elif not path.exists() and glob.has_magic(str(argument)):
-            for match in sorted(glob.iglob(str(argument), recursive=True)):
-                if Path(match).is_file():
-                    yield Found(Path(match), Path(os.path.basename(match)))
+            found = self._below(path)
+        elif isinstance(argument, str) and not path.exists() and glob.has_magic(argument):
+            matches = sorted(glob.iglob(argument, recursive=True))
+            found = (Found(Path(m), Path(os.path.basename(m))) for m in matches if Path(m).is_file())
         else:
-            yield Found(path, Path(path.name))
+            found = iter([Found(path, Path(path.name))])
+        if self._is_one:
+            yield from found
+            return
+        now = set()
+        for picture in found:
+            real = os.path.realpath(picture.path)
+            if real not in self._earlier:
+                now.add(real)
+                yield picture
+        self._earlier |= now
+
+    def _below(self, top: Path) -> Iterator[Found]:
+        """The files of a folder, then its folders', each in order."""
+        folders = [top]
+        while folders:
+            folder = folders.pop()
+            identity = _identity(folder)
+            if identity in self._entered:
+                continue
+            try:
+                with os.scandir(folder) as scan:
+                    entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
+            except OSError:  # reading it will tell why
+                yield Found(folder, folder.relative_to(top))
+                continue
+            if identity is not None:
+                self._entered.add(identity)
+            within = []
+            for entry in entries:
+                path = folder / entry.name
+                if _is_folder(entry):
+                    within.append(path)
+                elif path.suffix.lower() in readable_suffixes():
+                    yield Found(path, path.relative_to(top))
+                elif path.is_file():
+                    self._skipped.add(path.suffix)
+            folders += reversed(within)
 
 
-def _in_folder(folder: Path, without: Path | None) -> Iterator[Found]:
-    closed: list[Path] = []
-    for where, folders, files in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        if without is not None:
-            folders[:] = [name for name in folders if Path(where, name).resolve() != without]
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(where, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Found(path, path.relative_to(folder))
-    for path in closed:  # folders: reading them will tell why
-        yield Found(path, path.relative_to(folder))
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _names_in(stream: BinaryIO) -> Iterator[str]:
+    rest, separator = b"", b""
+    read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
+    while chunk := read(_LONGEST):
+        if not rest and not separator and chunk.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8")):
+            raise MtcnnError("standard input holds a picture; - reads names of pictures from there, one a line")
+        rest += chunk
+        separator = separator or next((end for end in (b"\0", b"\n") if end in rest), b"")
+        if separator:
+            *ended, rest = rest.split(separator)
+            yield from _as_names(ended, separator)
+        if len(rest) > _LONGEST:
+            raise MtcnnError("standard input holds no names of pictures, one a line: a line is too long")
+    yield from _as_names([rest], separator)
+
+
+def _as_names(parts: Iterable[bytes], separator: bytes) -> Iterator[str]:
+    for part in parts:
+        name = part if separator == b"\0" else part.removesuffix(b"\r")  # of a list that was made on Windows
+        if name:
+            yield os.fsdecode(name)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn.detector import TrtMtcnn
-from mtcnn.pipeline.read import Picture, Source, UnreadableError, read_source
+from mtcnn.pipeline.read import Decoded, Picture, Source, UnreadableError, read_source
 from mtcnn.runtime.threads import starting_threads
 
 __all__ = ["Array", "Detected", "SourceT", "detect_pictures"]
@@ -31,13 +31,17 @@ SourceT = TypeVar("SourceT", bound=Source)
 
 @dataclass(frozen=True, eq=False)
 class Detected(Generic[SourceT]):
-    """A picture and its faces; where it could not be read, `problem` says why."""
+    """A picture and its faces; where it could not be read, `problem` says why.
+
+    truncated: the file ends too early; the faces are those of what there is of it.
+    """
 
     found: SourceT
     img: Picture | None
     dets: Array
     landmarks: Array
     problem: str | None = None
+    truncated: bool = False
 
 
 def detect_pictures(
@@ -81,18 +85,18 @@ def _work_on(detector: TrtMtcnn, group: Sequence[SourceT], work: Callable[[Detec
     return [work(found) for found in _detect(detector, [(found, _try_read(found)) for found in group])]
 
 
-def _detect(detector: TrtMtcnn, batch: Sequence[tuple[SourceT, Picture | str]]) -> Iterator[Detected[SourceT]]:
-    readable = [img for _, img in batch if not isinstance(img, str)]
+def _detect(detector: TrtMtcnn, batch: Sequence[tuple[SourceT, Decoded | str]]) -> Iterator[Detected[SourceT]]:
+    readable = [read.img for _, read in batch if not isinstance(read, str)]
     results = iter(detector.detect_batch(readable))
     nothing = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
-    for found, img in batch:
-        if isinstance(img, str):
-            yield Detected(found, None, *nothing, img)
+    for found, read in batch:
+        if isinstance(read, str):
+            yield Detected(found, None, *nothing, read)
         else:
-            yield Detected(found, img, *next(results))
+            yield Detected(found, read.img, *next(results), truncated=read.truncated)
 
 
-def _try_read(source: Source) -> Picture | str:
+def _try_read(source: Source) -> Decoded | str:
     try:
         return read_source(source)
     except UnreadableError as error:

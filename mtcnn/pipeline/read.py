@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stat
+import logging
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,11 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.errors import MtcnnError
-from mtcnn.runtime.opencv import opencv
+from mtcnn.files import read_regular
+from mtcnn.images.decode import Decoded, UnreadableError, decode
 
-__all__ = ["Found", "Picture", "Source", "UnreadableError", "read_picture", "read_source"]
+__all__ = ["TRUNCATED", "Decoded", "Found", "Picture", "Source", "UnreadableError", "read_picture", "read_source"]
 
 Picture = npt.NDArray[np.uint8]
+
+TRUNCATED = "truncated: the file ends too early, the rest of the picture is gray"
+
+log = logging.getLogger("mtcnn")
+
+_MOST_BYTES = 1 << 31  # of a picture's file
 
 
 class Source(Protocol):
@@ -33,48 +40,36 @@ class Found(NamedTuple):
     name: Path
 
     def read_bytes(self) -> bytes:
-        mode = self.path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait
-            raise UnreadableError("no regular file")
-        return self.path.read_bytes()
+        return read_regular(self.path, _MOST_BYTES)
 
     def size(self) -> int:
         return self.path.stat().st_size
 
 
-class UnreadableError(Exception):
-    """Why a picture cannot be read."""
-
-
 def read_picture(path: Path) -> Picture:
-    """BGR (H, W, 3), turned as its EXIF orientation says.
+    """BGR (H, W, 3), turned as its EXIF orientation says. One that is truncated is read, with a warning in the log.
 
     Raises:
         MtcnnError: it cannot be read.
     """
     try:
-        return read_source(Found(path, path))
+        img, truncated = read_source(Found(path, path))
     except UnreadableError as error:
         raise MtcnnError(f"{path}: {error}") from None
+    if truncated:
+        log.warning("%s: %s", path, TRUNCATED)
+    return img
 
 
-def read_source(source: Source) -> Picture:
+def read_source(source: Source) -> Decoded:
     """BGR (H, W, 3), turned as its EXIF orientation says.
 
     Raises:
         UnreadableError: it cannot be read.
     """
-    cv2 = opencv()
     try:
-        data = source.read_bytes()
+        return decode(source.read_bytes())
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from None
-    try:
-        img = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error:
-        img = None
     except MemoryError:
         raise UnreadableError("too large for this machine's memory") from None
-    if img is None:
-        raise UnreadableError("no picture that OpenCV can read" if data else "the file is empty")
-    return np.asarray(img, np.uint8)

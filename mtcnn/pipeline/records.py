@@ -89,7 +89,8 @@ def picture_as_json(file: str, found: Detected[SourceT]) -> dict[str, Any]:
     if found.img is None:
         return {"file": file, "problem": found.problem}
     height, width = found.img.shape[:2]
-    return {"file": file, "width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
+    line = {"file": file, "width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
+    return line | {"truncated": True} if found.truncated else line
 
 
 def faces_as_json(dets: Array, landmarks: Array) -> list[dict[str, Any]]:
@@ -152,13 +153,14 @@ def _as_csv(found: Detected[Found], to_terminal: bool) -> str:
         return _csv_line([name, *[""] * (len(COLUMNS) - 2), found.problem])
     height, width = found.img.shape[:2]
     faces = faces_as_json(found.dets, found.landmarks)
+    problem = "truncated" if found.truncated else ""
     if not faces:
-        return _csv_line([name, width, height, *[""] * (len(COLUMNS) - 3)])
+        return _csv_line([name, width, height, *[""] * (len(COLUMNS) - 4), problem])
     return "".join(
         _csv_line(
             [name, width, height, i, *face["box"], face["score"]]
             + [n for p in LANDMARK_NAMES for n in face["landmarks"][p]]
-            + [""]
+            + [problem]
         )
         for i, face in enumerate(faces)
     )
@@ -168,10 +170,11 @@ def _as_table(found: Detected[Found]) -> str:
     name = fit(str(found.found.path), _FILE_WIDTH)
     if found.problem is not None:
         return f"{name}    - {printable(found.problem)}\n"
+    end = " truncated\n" if found.truncated else "\n"
     if len(found.dets) == 0:
-        return f"{name}    - no face\n"
+        return f"{name}    - no face{end}"
     return "".join(
-        f"{name} {i:4} {det[4]:6.3f} " + " ".join(f"{n:7.1f}" for n in det[:4]) + "\n"
+        f"{name} {i:4} {det[4]:6.3f} " + " ".join(f"{n:7.1f}" for n in det[:4]) + end
         for i, det in enumerate(found.dets)
     )
 
@@ -233,7 +236,7 @@ def _csv_done(file: BinaryIO) -> Done:
                     done.names.add(last)
                     done.unreadable += is_unreadable
                 last = name
-            is_unreadable = bool(row[-1])
+            is_unreadable = not row[COLUMNS.index("width")]
             end = read
     except csv.Error:
         if file.read(1):  # the end of the file within quotes is an end like any other

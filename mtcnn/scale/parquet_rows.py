@@ -25,7 +25,14 @@ _NUMBERS = pa.list_(pa.float64())
 _FACES = pa.list_(
     pa.struct({"box": _NUMBERS, "score": pa.float64(), "landmarks": pa.struct(dict.fromkeys(LANDMARK_NAMES, _NUMBERS))})
 )
-_PICTURE = {"file": pa.string(), "width": pa.int32(), "height": pa.int32(), "problem": pa.string(), "faces": _FACES}
+_PICTURE = {
+    "file": pa.string(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "problem": pa.string(),
+    "truncated": pa.bool_(),
+    "faces": _FACES,
+}
 
 SCHEMAS = {
     "detect": pa.schema(_PICTURE),

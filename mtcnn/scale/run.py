@@ -18,6 +18,7 @@ from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import lock, output_error
+from mtcnn.pipeline.formats import Skipped
 from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.silence import silence
@@ -27,6 +28,8 @@ from mtcnn.scale.storage import Place, is_uri, open_place
 from mtcnn.scale.worker import Task, Worker
 
 __all__ = ["Pool", "Run", "alone", "connected", "count_before", "fit_pool", "results", "start_run"]
+
+log = logging.getLogger("mtcnn")
 
 # Ray keeps each waiting task in the driver: beyond this many, a task has several parts.
 MOST_TASKS = 2000
@@ -264,6 +267,18 @@ def _check_reachable(address: str) -> None:
 
 
 def _pictures(places: Sequence[Place], command: str) -> Iterator[Planned]:
+    """Those that several places have come once, for the first."""
+    skipped = Skipped()
+    earlier: set[str] = set()  # what earlier places have
     for number, place in enumerate(places):
-        for path, file, name, size in place.pictures():
+        now = set()
+        for path, file, name, size in place.pictures(skipped):
+            if len(places) > 1:
+                real = os.path.realpath(path) if place.filesystem is None else file
+                if real in earlier:
+                    continue
+                now.add(real)
             yield Planned(name if command == "align" else file, number, path, size)
+        earlier |= now
+    if skipped:
+        log.warning("skipped: %s", skipped)

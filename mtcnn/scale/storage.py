@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from mtcnn.errors import MtcnnError
-from mtcnn.files import replacing
-from mtcnn.pipeline.find import SUFFIXES, find_pictures
+from mtcnn.files import read_regular, replacing
+from mtcnn.pipeline.find import find_pictures
+from mtcnn.pipeline.formats import Skipped, readable_suffixes
 
 __all__ = ["Listed", "Place", "StorageError", "is_uri", "open_place", "retry"]
 
@@ -62,17 +63,18 @@ class Place:
         """The name that means the same everywhere."""
         return self.path if self.filesystem is None else self.name
 
-    def pictures(self) -> Iterator[Listed]:
-        """As `find_pictures` orders them, a folder at a time."""
+    def pictures(self, skipped: Skipped | None = None) -> Iterator[Listed]:
+        """As `find_pictures` orders them, a folder at a time; skipped: counts the files that are not read."""
+        skipped = Skipped() if skipped is None else skipped
         if self.filesystem is None:
-            for found in find_pictures([self.name]):
+            for found in find_pictures([self.name], skipped):
                 yield Listed(os.path.abspath(found.path), str(found.path), str(found.name), None)
             return
         info = retry(lambda: self.filesystem.get_file_info(self.path), self.name)
         if info.is_file:
             yield Listed(info.path, self.name, info.base_name, info.size)
         elif info.type.name == "Directory":
-            yield from self._below(info.path, "")
+            yield from self._below(info.path, "", skipped)
         else:
             raise MtcnnError(f"there is no {self.name}")
 
@@ -88,7 +90,7 @@ class Place:
             StorageError: storage fails.
         """
         if self.filesystem is None:
-            return Path(path).read_bytes()
+            return read_regular(path)
 
         def read() -> bytes:
             with self.filesystem.open_input_stream(path, compression=None) as stream:
@@ -143,17 +145,20 @@ class Place:
             stream.write(data)
         fs.move(temporary, path)
 
-    def _below(self, folder: str, name: str) -> Iterator[Listed]:
+    def _below(self, folder: str, name: str, skipped: Skipped) -> Iterator[Listed]:
         infos = sorted(self._list(folder), key=lambda info: info.base_name)
         infos = [info for info in infos if not info.base_name.startswith(".")]
         for info in infos:
-            if info.is_file and os.path.splitext(info.base_name)[1].lower() in SUFFIXES:
+            suffix = os.path.splitext(info.base_name)[1]
+            if info.is_file and suffix.lower() not in readable_suffixes():
+                skipped.add(suffix)
+            elif info.is_file:
                 file = info.path if is_uri(info.path) else f"{self.name.partition('://')[0]}://{info.path}"
                 yield Listed(info.path, file, name + info.base_name, info.size)
         folders = [(info.path, info.base_name) for info in infos if info.type.name == "Directory"]
         del infos
         for path, base in folders:
-            yield from self._below(path, f"{name}{base}/")
+            yield from self._below(path, f"{name}{base}/", skipped)
 
     def _list(self, folder: str) -> list[Any]:
         from pyarrow.fs import FileSelector

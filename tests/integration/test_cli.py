@@ -220,13 +220,12 @@ class TestDetect:
         assert names == [
             *(str(folder / name) for name in ("ann/a.jpg", "ann/b.png", "bob/a.jpg", "bob/broken.jpg", "bob/gray.png")),
             str(ASTRONAUT),
-            *(str(folder / name) for name in ("ann/a.jpg", "bob/a.jpg")),
-            "gone.jpg",
+            "gone.jpg",  # the glob's two are in the folder
         ]
         assert found[3]["problem"] == "no picture that OpenCV can read"
-        assert found[8]["problem"] == "No such file or directory"
-        assert [len(one.get("faces", [])) for one in found] == [1, 1, 1, 0, 0, 1, 1, 1, 0]
-        assert "pictures: 9, faces: 6, unreadable: 2" in done.stderr
+        assert found[6]["problem"] == "No such file or directory"
+        assert [len(one.get("faces", [])) for one in found] == [1, 1, 1, 0, 0, 1, 0]
+        assert "pictures: 7, faces: 4, unreadable: 2" in done.stderr
 
     def test_table_and_csv_say_the_same(self, folder: Path) -> None:
         rows = list(csv.DictReader(mtcnn("detect", folder, "--format", "csv", code=3).stdout.splitlines()))
@@ -331,7 +330,7 @@ class TestDetect:
             "broken.jpg": "No such file or directory",
             os.fsdecode(b"caf\xe9.jpg"): "",
             "naïve.jpg": "",
-            "pipe.jpg": "no regular file",
+            "pipe.jpg": "it is no regular file, but a pipe, a socket or a device",
             "two\nlines.jpg": "",
             "closed": "Permission denied",
         }

@@ -14,7 +14,7 @@ from mtcnn import FaceAligner, TrtMtcnn, draw_faces
 from tests.support.embedders import make_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("index", "api", "verification", "cookbook", "command-line", "drop-in", "coming-from", "serving")
+PAGES = ("index", "api", "verification", "cookbook", "command-line", "pictures", "drop-in", "coming-from", "serving")
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in PAGES)]
 
 

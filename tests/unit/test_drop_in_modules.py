@@ -74,9 +74,9 @@ class TestImages:
         with pytest.raises(IsADirectoryError):
             load_image(tmp_path)
         (tmp_path / "text.jpg").write_text("no picture")
-        with pytest.raises(InvalidImage, match="text.jpg.*no picture that OpenCV can decode"):
+        with pytest.raises(InvalidImage, match="text.jpg.*no picture that OpenCV can read"):
             load_image(tmp_path / "text.jpg")
-        with pytest.raises(InvalidImage, match="image, 0 bytes, is empty"):
+        with pytest.raises(InvalidImage, match="image, 0 bytes, cannot be read: the file is empty"):
             load_image(b"")
         with pytest.raises(InvalidImage, match="3 bytes"):
             load_image(b"abc")

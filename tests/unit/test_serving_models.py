@@ -120,11 +120,11 @@ def hostile(picture: Image) -> dict[str, tuple[Request, str]]:
     table |= {
         "no input": (Request(), "must have one input"),
         "both inputs": (Request(pixels=img, image=files(FILE)), "must have one input"),
-        "empty file": (Request(image=files(b"")), "no picture"),
+        "empty file": (Request(image=files(b"")), "the file is empty"),
         "no picture": (Request(image=files(b"GIF89a")), "no picture"),
         "a cut file": (Request(image=files(FILE[:300])), "no picture"),
         "one of two": (Request(image=files(FILE, b"?")), "no picture"),
-        "a file that is none": (Request(image=files(None)), "no picture"),
+        "a file that is none": (Request(image=files(None)), "the file is empty"),
         "a file that is a number": (Request(image=files(7)), "a bytes-like object is required"),
         "huge": (Request(image=files(huge)), "1000000"),
         "large": (Request(pixels=pictures(np.zeros((1001, 1000, 3), np.uint8))), "1000x1001 pixels"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn.compat.mtcnn.exceptions import InvalidImage
-from mtcnn.errors import MtcnnError
+from mtcnn.files import read_regular
+from mtcnn.images.decode import UnreadableError, decode
 
 __all__ = ["decode_bgr", "is_file", "load_image", "load_images_batch", "swap_red_and_blue"]
+
+log = logging.getLogger("mtcnn")
 
 
 def load_image(image: Any, dtype: Any = np.float32, device: object = None) -> npt.NDArray[Any]:
@@ -49,22 +52,16 @@ def decode_bgr(image: Any, name: str = "image") -> npt.NDArray[np.uint8]:
 
     It is not turned as its EXIF orientation says, so that coordinates are those of the pixels in the file.
     """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MtcnnError("reading picture files needs OpenCV: pip install opencv-python-headless") from error
     named = not isinstance(image, (bytes, bytearray, memoryview))
-    content = Path(os.fsdecode(image)).read_bytes() if named else bytes(image)
+    content = read_regular(os.fsdecode(image)) if named else bytes(image)
     what = f"{name} {os.fspath(image)!r}" if named else f"{name}, {len(content)} bytes,"
-    if not content:
-        raise InvalidImage(f"{what} is empty")
     try:
-        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:
-        raise InvalidImage(f"{what} cannot be decoded: {error}") from error
-    if decoded is None:
-        raise InvalidImage(f"{what} is no picture that OpenCV can decode")
-    return np.asarray(decoded, np.uint8)
+        img, truncated = decode(content, turn=False)
+    except UnreadableError as error:
+        raise InvalidImage(f"{what} cannot be read: {error}") from None
+    if truncated:
+        log.warning("%s is truncated: the rest of the picture is gray", what)
+    return img
 
 
 def swap_red_and_blue(img: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ import triton_python_backend_utils as pb_utils
 import pytrt
 from mtcnn import TrtMtcnn
 from mtcnn.images import as_bgr
+from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.params import DEFAULT_MAX_WORK, make_params
 from mtcnn.serving.models.requests import answer_each, read_parameters
 
@@ -68,7 +69,7 @@ class TritonPythonModel:
         if (files is None) == (pixels is None):
             raise ValueError("a request must have one input: image (JPEG or PNG as bytes) or pixels (uint8, H x W x 3)")
         if files is not None:
-            pictures = [decode(file) for file in files.as_numpy().ravel()]
+            pictures = [decode_file(file) for file in files.as_numpy().ravel()]
         else:
             pictures = [as_bgr(img, "pixels") for img in pixels.as_numpy()]
         for img in pictures:
@@ -90,17 +91,10 @@ def answer(found: list[tuple[Any, Any]]) -> Any:
     return pb_utils.InferenceResponse(tensors)
 
 
-def decode(file: bytes) -> Any:
+def decode_file(file: bytes) -> Any:
     """BGR (H, W, 3), turned as its EXIF orientation says."""
-    import cv2
-
+    data = file if isinstance(file, bytes) else bytes(memoryview(file or b""))  # a number is no file
     try:
-        img = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR) if file else None
-    except cv2.error as error:
-        if "MAX_IMAGE_PIXELS" in str(error):
-            most = os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]
-            raise ValueError(f"the picture has more than {most} pixels (max_pixels)") from None
-        img = None
-    if img is None:
-        raise ValueError("image is no picture that OpenCV can read")
-    return img
+        return decode(data).img
+    except UnreadableError as error:
+        raise ValueError(f"image cannot be read: {error}") from None

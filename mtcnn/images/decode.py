@@ -1,0 +1,144 @@
+"""Pictures out of the bytes of their files: by OpenCV, HEIC by pillow-heif, AVIF that is turned by Pillow."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn.images.bgr import as_bgr
+from mtcnn.runtime.opencv import opencv
+
+__all__ = ["Decoded", "UnreadableError", "decode"]
+
+_BLACK = 16  # levels below which a picture is black
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_END_OF_JPEG = b"\xff\xd9"
+# Of the data between a JPEG's markers; what comes after FF is no marker there where it is 00, D0 to D7 or FF.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+class UnreadableError(Exception):
+    """Why a picture cannot be read."""
+
+
+class Decoded(NamedTuple):
+    """A picture, BGR (H, W, 3); truncated: its file ends too early, what is missing is gray."""
+
+    img: npt.NDArray[np.uint8]
+    truncated: bool = False
+
+
+def decode(data: bytes, turn: bool = True) -> Decoded:
+    """The picture in a file's bytes, the first one where there are several.
+
+    Args:
+        turn: whether it is turned as its EXIF orientation says.
+
+    Raises:
+        UnreadableError: there is none that can be read, or one of another depth that would come out black.
+        MtcnnError: OpenCV is not installed.
+    """
+    if not data:
+        raise UnreadableError("the file is empty")
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    try:
+        if brand in _HEIF_BRANDS:
+            return Decoded(as_bgr(_heif(data), turn=turn))
+        if brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
+            return Decoded(as_bgr(_turned_avif(data)))
+        return _by_opencv(data, turn)
+    except MemoryError:
+        raise UnreadableError("too large for this machine's memory") from None
+
+
+def _by_opencv(data: bytes, turn: bool) -> Decoded:
+    cv2 = opencv()
+    end = _cut_jpeg_end(data)
+    if end is not None:  # OpenCV 5 refuses it, 4 leaves what was in memory in the place of what is missing
+        data = data[:end] + _END_OF_JPEG
+    img = _imdecode(data, cv2.IMREAD_COLOR | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION))
+    if img is None:
+        raise UnreadableError("no picture that OpenCV can read")
+    if img[::16, ::16].max() < _BLACK and img.max() < _BLACK:
+        _check_depth(_imdecode(data, cv2.IMREAD_UNCHANGED))
+    return Decoded(np.asarray(img, np.uint8), truncated=end is not None)
+
+
+def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
+    cv2 = opencv()
+    try:
+        img: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        if "MAX_IMAGE_PIXELS" in str(error):
+            most = os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))
+            raise UnreadableError(f"the picture has more than {most} pixels") from None
+        return None
+    return img
+
+
+def _check_depth(stored: npt.NDArray[Any] | None) -> None:
+    """Refuse what is black only because OpenCV takes the levels for a part of a greater range."""
+    if stored is None or stored.dtype == np.uint8 or stored.max() == 0:
+        return
+    low, high = stored.min(), stored.max()
+    text = f"its levels are {stored.dtype} from {low:g} to {high:g}, which would be black: scale them"
+    raise UnreadableError(f"{text} to 0..65535" if stored.dtype == np.uint16 else f"{text} to 0..255")
+
+
+def _cut_jpeg_end(data: bytes) -> int | None:
+    """Where a JPEG has to end that ends before its picture does: after what is whole of it. None for other files."""
+    if not data.startswith(b"\xff\xd8") or data.endswith(_END_OF_JPEG):
+        return None
+    at = 2
+    began = in_scan = False
+    while marker := _MARKER.search(data, at):
+        kind = data[marker.start() + 1]
+        if kind == 0xD9 or (not in_scan and data[at : marker.start()].strip(b"\xff")):  # whole, or damaged otherwise
+            return None
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+        if at > len(data) or len(data) < marker.end() + 2:
+            return marker.start() if began else None
+        in_scan = kind == 0xDA
+        began |= in_scan
+    return len(data.rstrip(b"\xff")) if began else None
+
+
+def _heif(data: bytes) -> Any:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnreadableError("HEIC needs pillow-heif: pip install pillow-heif") from None
+    try:
+        file = pillow_heif.open_heif(data)
+        _check_pixels(*file.size)
+        return file.to_pillow()
+    except (EOFError, OSError, RuntimeError, SyntaxError, ValueError) as error:
+        raise UnreadableError(f"no picture that pillow-heif can read: {error}") from None
+
+
+def _turned_avif(data: bytes) -> Any:
+    """OpenCV does not turn it."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise UnreadableError("AVIF that is turned needs Pillow 11.3: pip install pillow") from None
+    try:
+        img = Image.open(io.BytesIO(data), formats=("AVIF",))
+        _check_pixels(*img.size)
+        img.load()
+    except (KeyError, UnidentifiedImageError):
+        raise UnreadableError("AVIF that is turned needs Pillow 11.3: pip install -U pillow") from None
+    except (EOFError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableError(f"no picture that Pillow can read: {error}") from None
+    return img
+
+
+def _check_pixels(width: int, height: int) -> None:
+    most = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 1 << 30))
+    if width * height > most:
+        raise UnreadableError(f"the picture has more than {most} pixels")

@@ -1,0 +1,70 @@
+"""Which files of a folder are pictures that can be read here, by their endings; what is said of the others."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from functools import lru_cache
+
+from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.text import printable
+
+__all__ = ["Skipped", "readable_suffixes"]
+
+# By the format that OpenCV is asked for.
+_BY_OPENCV = {
+    ".avif": (".avif",),
+    ".bmp": (".bmp", ".dib"),
+    ".gif": (".gif",),
+    ".hdr": (".hdr", ".pic"),
+    ".jp2": (".j2c", ".j2k", ".jp2", ".jpf", ".jpx"),
+    ".jpg": (".jfi", ".jfif", ".jif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pjp", ".pjpeg"),
+    ".png": (".apng", ".png"),
+    ".ppm": (".pam", ".pbm", ".pgm", ".pnm", ".ppm"),
+    ".ras": (".ras", ".sr"),
+    ".tiff": (".tif", ".tiff"),
+    ".webp": (".webp",),
+}
+_BY_PILLOW_HEIF = (".heic", ".heif", ".hif")
+_NEWER_OPENCV = "pip install -U opencv-python-headless"
+_HINTS = {".avif": _NEWER_OPENCV, ".gif": _NEWER_OPENCV, **dict.fromkeys(_BY_PILLOW_HEIF, "pip install pillow-heif")}
+_KINDS = 5  # that are named
+
+
+@lru_cache(maxsize=1)
+def readable_suffixes() -> frozenset[str]:
+    """The endings, in lower case, of the formats that OpenCV as it is installed and, where it is, pillow-heif read.
+
+    Raises:
+        MtcnnError: OpenCV is not installed.
+    """
+    cv2 = opencv()
+    found = {suffix for asked, suffixes in _BY_OPENCV.items() if cv2.haveImageWriter(asked) for suffix in suffixes}
+    if importlib.util.find_spec("pillow_heif"):
+        found.update(_BY_PILLOW_HEIF)
+    return frozenset(found)
+
+
+class Skipped:
+    """Counts, by their endings, the files that folders hold and that are no pictures, or none that can be read here."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+
+    def add(self, suffix: str) -> None:
+        self._kinds[suffix.lower() if len(suffix) <= 12 else suffix[:11].lower() + "…"] += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._kinds)
+
+    def __str__(self) -> str:
+        """ "31 .heic (pip install pillow-heif), 2 .txt": first what another package would read, then the most."""
+        kinds = sorted(self._kinds.items(), key=lambda kind: (kind[0] not in _HINTS, -kind[1], kind[0]))
+        named = [f"{count} {printable(kind) or 'without ending'}{_hint(kind)}" for kind, count in kinds[:_KINDS]]
+        if others := sum(count for _, count in kinds[_KINDS:]):
+            named.append(f"{others} others")
+        return ", ".join(named)
+
+
+def _hint(suffix: str) -> str:
+    return f" ({_HINTS[suffix]})" if suffix in _HINTS else ""

@@ -1,0 +1,225 @@
+"""Pictures out of the bytes of files: formats, turns, files that are cut, depths that would come out black."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from mtcnn.errors import MtcnnError
+from mtcnn.images.decode import UnreadableError, decode
+from mtcnn.pipeline.read import Found, read_picture
+from tests.support.pictures import gradient
+
+Bgr = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def img() -> Bgr:
+    return gradient(120, 200)
+
+
+def encoded(img: Bgr, kind: str, orientation: int = 1, **options: Any) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(img[:, :, ::-1])).save(file, kind, exif=exif.tobytes(), **options)
+    return file.getvalue()
+
+
+def close(a: Bgr, b: Bgr) -> bool:
+    return a.shape == b.shape and float(np.abs(a.astype(int) - b).mean()) < 6
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_turned_by_exif(kind: str, img: Bgr) -> None:
+    if kind == "AVIF" and not (features.check("avif") and cv2.haveImageWriter(".avif")):
+        pytest.skip("AVIF is not built in")
+    options = {"quality": 95} if kind in ("JPEG", "WEBP", "AVIF") else {}
+    if kind == "WEBP" and int(cv2.__version__.partition(".")[0]) < 5:
+        pytest.skip("this OpenCV does not turn WebP")
+    data = encoded(np.ascontiguousarray(np.rot90(img)), kind, 6, **options)
+    assert close(decode(data).img, img)
+    if kind not in ("AVIF", "TIFF"):  # whose turn is not only in EXIF data
+        assert close(decode(data, turn=False).img, np.ascontiguousarray(np.rot90(img)))
+
+
+def test_heic(img: Bgr) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file = io.BytesIO()
+    heif = pillow_heif.from_pillow(Image.fromarray(np.ascontiguousarray(np.rot90(img)[:, :, ::-1])))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heif.info["exif"] = exif.tobytes()
+    heif.save(file, quality=90)
+    assert close(decode(file.getvalue()).img, img)
+    with pytest.raises(UnreadableError, match="no picture that pillow-heif can read"):
+        decode(file.getvalue()[:500])
+
+
+def test_heic_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnreadableError, match="HEIC needs pillow-heif: pip install pillow-heif"):
+        decode(b"\0\0\0\x1cftypheic" + bytes(99))
+
+
+def test_turned_avif_without_pillow(img: Bgr, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not features.check("avif"):
+        pytest.skip("AVIF is not built in")
+    data = encoded(img, "AVIF", 6)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(UnreadableError, match="AVIF that is turned needs Pillow"):
+        decode(data)
+
+
+def test_the_first_picture_of_an_animation() -> None:
+    if not cv2.haveImageWriter(".gif"):
+        pytest.skip("this OpenCV has no GIF")
+    file = io.BytesIO()
+    first, *others = (Image.new("RGB", (20, 30), (level, level, level)) for level in (50, 100, 200))
+    first.save(file, "GIF", save_all=True, append_images=others)
+    assert (decode(file.getvalue()).img == 50).all()
+
+
+def test_cmyk(img: Bgr) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(img[:, :, ::-1])).convert("CMYK").save(file, "JPEG", quality=95)
+    assert close(decode(file.getvalue()).img, img)
+
+
+def test_palette_with_alpha(img: Bgr) -> None:
+    file = io.BytesIO()
+    palette = Image.fromarray(np.ascontiguousarray(img[:, :, ::-1])).quantize(64)
+    palette.info["transparency"] = bytes(range(64))
+    palette.save(file, "PNG")
+    assert decode(file.getvalue()).img.shape == img.shape
+
+
+class TestDepths:
+    def test_16_bits(self, img: Bgr) -> None:
+        _, data = cv2.imencode(".png", img.astype(np.uint16) * 257)
+        assert np.abs(decode(data.tobytes()).img.astype(int) - img).max() <= 1
+
+    @pytest.mark.parametrize("kind", [".png", ".tiff", ".pgm"])
+    def test_12_bits_would_be_black(self, kind: str, img: Bgr) -> None:
+        deep = img[:, :, 0].astype(np.uint16) * 16
+        _, data = cv2.imencode(kind, deep)
+        with pytest.raises(
+            UnreadableError, match=r"its levels are uint16 from 0 to 4080, which would be black.*0\.\.65535"
+        ):
+            decode(data.tobytes())
+
+    def test_floats_would_be_black(self, img: Bgr) -> None:
+        _, data = cv2.imencode(".pfm", img.astype(np.float32) / 255)
+        with pytest.raises(UnreadableError, match=r"its levels are float32 from 0 to 1, which would be black"):
+            decode(data.tobytes())
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_black_is_black(self, dtype: type) -> None:
+        _, data = cv2.imencode(".png", np.zeros((9, 9, 3), dtype))
+        assert not decode(data.tobytes()).img.any()
+
+    def test_nearly_black_in_8_bits(self) -> None:
+        _, data = cv2.imencode(".png", np.full((9, 9, 3), 3, np.uint8))
+        assert (decode(data.tobytes()).img == 3).all()
+
+
+class TestCut:
+    @pytest.mark.parametrize("progressive", [False, True])
+    @pytest.mark.parametrize("share", [0.9, 0.6])
+    def test_the_upper_part_is_there(self, share: float, progressive: bool, img: Bgr) -> None:
+        data = encoded(img, "JPEG", quality=95, progressive=progressive)
+        whole = decode(data)
+        cut = decode(data[: int(len(data) * share)])
+        assert cut.truncated and not whole.truncated
+        assert cut.img.shape == img.shape
+        rows = int(img.shape[0] * share) - 40
+        np.testing.assert_allclose(cut.img[:rows], whole.img[:rows], atol=40 if progressive else 1)
+
+    def test_the_same_each_time(self, img: Bgr) -> None:
+        """And not what was in memory: what is missing is gray."""
+        data = encoded(img, "JPEG", quality=95)
+        cut = data[: len(data) // 2]
+        decode(encoded(255 - img, "JPEG"))
+        np.testing.assert_array_equal(decode(cut).img, decode(cut).img)
+        below = decode(cut).img[-16:]
+        assert (below == below[:1, :1]).all() or float(below.std()) < 30
+
+    def test_a_thumbnail_does_not_count(self, img: Bgr) -> None:
+        """Its end is no end of the picture."""
+        thumbnail = encoded(img[::4, ::4], "JPEG")
+        data = encoded(img, "JPEG", quality=95)
+        head = b"\xff\xd8\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+        whole = head + data[2:]
+        assert not decode(whole).truncated
+        assert decode(whole[:-900]).truncated
+
+    def test_bytes_after_the_end_do_no_harm(self, img: Bgr) -> None:
+        data = encoded(img, "JPEG") + b"\0\xff\xd8\xff" * 9
+        found = decode(data)
+        assert not found.truncated and close(found.img, img)
+
+    def test_filled_with_zeros(self, img: Bgr) -> None:
+        """As programs that fetch files leave them."""
+        data = encoded(img, "JPEG", quality=95)
+        assert decode(data[: len(data) // 2] + bytes(len(data) // 2)).truncated
+
+    @pytest.mark.parametrize("size", [1, 2, 20, 100])
+    def test_without_any_of_the_picture(self, size: int, img: Bgr) -> None:
+        with pytest.raises(UnreadableError, match="no picture that OpenCV can read"):
+            decode(encoded(img, "JPEG")[:size])
+
+    def test_every_length_is_read_or_refused(self, img: Bgr) -> None:
+        data = encoded(img[::4, ::4], "JPEG", progressive=True)
+        read = 0
+        for size in range(1, len(data)):
+            try:
+                assert decode(data[:size]).truncated
+                read += 1
+            except UnreadableError:
+                assert not read, size  # what is read of less is read of more
+        assert read > 100
+
+
+class TestFiles:
+    def read(self, path: Path) -> None:
+        with pytest.raises(MtcnnError) as caught:
+            read_picture(path)
+        self.problem = str(caught.value)
+
+    def test_empty(self, tmp_path: Path) -> None:
+        (tmp_path / "a.jpg").touch()
+        self.read(tmp_path / "a.jpg")
+        assert self.problem.endswith("a.jpg: the file is empty")
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "a.jpg").mkdir()
+        self.read(tmp_path / "a.jpg")
+        assert self.problem.endswith("a.jpg: Is a directory")
+
+    def test_a_pipe_and_a_device(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.jpg")
+        reader = threading.Thread(target=self.read, args=[tmp_path / "a.jpg"], daemon=True)
+        reader.start()
+        reader.join(10)
+        assert not reader.is_alive() and "no regular file" in self.problem
+        self.read(Path("/dev/zero"))
+        assert "no regular file" in self.problem
+
+    def test_a_truncated_one_is_read_with_a_warning(
+        self, img: Bgr, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "a.jpg"
+        path.write_bytes(encoded(img, "JPEG")[:-300])
+        assert read_picture(path).shape == img.shape
+        assert f"{path}: truncated" in caplog.text
+        assert Found(path, path).size() == path.stat().st_size
