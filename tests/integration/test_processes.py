@@ -20,14 +20,14 @@ from tests.conftest import ROOT
 Image = NDArray[np.uint8]
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 120
 WARNINGS = ("-W", "error", "-W", "ignore::DeprecationWarning")  # of forks where there are threads
 HEAD = """
 import os, signal, sys, threading, time
 import cv2, numpy as np
 from mtcnn import DeviceError, TrtMtcnn
-
-pytestmark = pytest.mark.slow
 img = cv2.imread("docs/images/astronaut.jpg")
 large = np.tile(img, (5, 5, 1))
 """
