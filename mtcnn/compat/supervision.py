@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.central import as_dets
 from mtcnn.errors import MtcnnError
 from mtcnn.landmarks import points
 
@@ -22,11 +23,15 @@ def to_detections(dets: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float
     Raises:
         MtcnnError: supervision is not installed.
     """
-    data: dict[str, Any] = {"class_name": np.full(len(dets), "face")}
+    rows = as_dets(dets).astype(np.float32)
+    data: dict[str, Any] = {"class_name": np.full(len(rows), "face")}
     if landmarks is not None:
         data["landmarks"] = points(landmarks)
     return _supervision().Detections(
-        xyxy=dets[:, :4], confidence=dets[:, 4], class_id=np.zeros(len(dets), int), data=data
+        xyxy=rows[:, :4],
+        confidence=rows[:, 4] if rows.shape[1] == 5 else None,
+        class_id=np.zeros(len(rows), int),
+        data=data,
     )
 
 
@@ -36,7 +41,8 @@ def to_key_points(landmarks: npt.NDArray[np.float32]) -> Any:
     Raises:
         MtcnnError: supervision is not installed.
     """
-    return _supervision().KeyPoints(xy=points(landmarks), class_id=np.zeros(len(landmarks), int))
+    five = points(landmarks)
+    return _supervision().KeyPoints(xy=five, class_id=np.zeros(len(five), int))
 
 
 def _supervision() -> Any:

@@ -56,11 +56,13 @@ def nms(boxes: Array, threshold: float, type: str = "Union") -> list[int]:
         type: the overlap is the intersection over the "Union", or over the smaller area: "Min".
     """
     overlap = checks.choice(type, "type", ("Union", "Min")).lower()
-    return [int(i) for i in pytrt.nms(boxes[:, :4], boxes[:, 4], threshold, overlap)] if len(boxes) else []
+    rows = _rows(boxes)
+    return [int(i) for i in pytrt.nms(rows[:, :4], rows[:, 4], threshold, overlap)]
 
 
 def convert_to_1x1(boxes: Array) -> Array:
     """Return boxes (n, 5) as squares of their longer side about their centres, in whole pixels."""
+    boxes = _rows(boxes)
     squares = boxes.copy()
     sides = boxes[:, 2:4] - boxes[:, :2] + 1
     longer = sides.max(axis=1, keepdims=True)
@@ -80,6 +82,13 @@ def crop_img_with_padding(img: Array, box: Array, padding: int = 0) -> Array:
     top, left = max(-y1, 0), max(-x1, 0)
     crop[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
     return crop
+
+
+def _rows(boxes: Array) -> Array:
+    rows = np.asarray(boxes)
+    if rows.ndim != 2 or rows.shape[1] != 5:
+        raise ValueError(f"boxes must have the shape (n, 5), got {rows.shape}")
+    return rows
 
 
 def clip_dets(dets: Array, img_w: int, img_h: int) -> Array:

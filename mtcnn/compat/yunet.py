@@ -65,6 +65,8 @@ class FaceDetectorYN:
         return cls(*args, **kwargs)
 
     def setInputSize(self, input_size: tuple[int, int]) -> None:
+        if not isinstance(input_size, (tuple, list)) or len(input_size) != 2:
+            raise TypeError(f"input_size must be (width, height), got {input_size!r}")
         width, height = (checks.whole(side, "input_size", 1, 1 << 24) for side in input_size)
         self._input_size = width, height
 

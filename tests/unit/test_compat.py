@@ -71,6 +71,9 @@ class TestYuNet:
         assert detector.detect(astronaut) == (1, None)
         with pytest.raises(ValueError, match="score_threshold must be"):
             detector.setScoreThreshold(2)
+        for size in (320, (320,), None):
+            with pytest.raises(TypeError, match="input_size must be"):
+                detector.setInputSize(size)  # type: ignore[arg-type]
 
 
 class TestInsightFace:
@@ -179,6 +182,8 @@ class TestTensorrtDemos:
         assert tensorrt_demos.nms(boxes, 0.5) == [1, 2, 3]
         assert tensorrt_demos.nms(boxes, 0.5, "Min") == [1, 3]
         assert tensorrt_demos.nms(boxes[:0], 0.5) == []
+        with pytest.raises(ValueError, match=r"boxes must have the shape \(n, 5\)"):
+            tensorrt_demos.nms(boxes[0], 0.5)
         with pytest.raises(ValueError, match="type must be"):
             tensorrt_demos.nms(boxes, 0.5, "union")
 

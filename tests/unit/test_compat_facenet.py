@@ -1,5 +1,7 @@
 """`mtcnn.compat.facenet` as programs written for facenet-pytorch use it; tests/clients has the original beside it."""
 
+import copy
+import pickle
 from pathlib import Path
 
 import cv2
@@ -199,6 +201,8 @@ class TestConstructor:
             ({"factor": 1}, "factor"),
             ({"thresholds": [0.6]}, "thresholds"),
             ({"min_face_size": -1}, "min_face_size"),
+            ({"min_face_size": "small"}, "min_face_size"),
+            ({"thresholds": 0.6}, "thresholds"),
         ],
     )
     @pytest.mark.filterwarnings("ignore:min_face_size")
@@ -241,6 +245,11 @@ class TestTensors:
         assert isinstance(mtcnn, torch.nn.Module)
         both = torch.nn.Sequential(mtcnn, torch.nn.Flatten(0)).eval()
         assert both(rgb).shape == (3 * 160 * 160,)
+
+    def test_is_copied_and_pickled(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
+        for other in (copy.deepcopy(mtcnn), pickle.loads(pickle.dumps(mtcnn))):
+            np.testing.assert_array_equal(other.detect(rgb)[0], mtcnn.detect(rgb)[0])
+        assert mtcnn([]) == [] and not mtcnn.state_dict()
 
     def test_one_crop(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
         for picture in (rgb, Image.fromarray(rgb), torch.tensor(rgb)):

@@ -78,7 +78,7 @@ class MTCNN(Module):
         self.image_size = image_size
         self.margin = margin
         self.min_face_size = min_face_size
-        self.thresholds = list(thresholds)
+        self.thresholds = list(thresholds) if isinstance(thresholds, tuple) else thresholds
         self.factor = factor
         self.post_process = post_process
         self.select_largest = select_largest
@@ -87,13 +87,14 @@ class MTCNN(Module):
         checks.choice(self.selection_method, "selection_method", METHODS)
         checks.whole(image_size, "image_size", 1, 1 << 15)
         checks.number(margin, "margin", 0, image_size - 1e-6)
+        params = self._params()
         if min_face_size < _SMALLEST:
             warnings.warn(f"min_face_size={min_face_size} is taken as {_SMALLEST}, what P-Net sees", stacklevel=2)
         self._as_original = preset == "original"
         if preset == "original":
-            self._detector = TrtMtcnn(device="cpu", **self._params())
+            self._detector = TrtMtcnn(device="cpu", **params)
         else:
-            self._detector = TrtMtcnn(device=_device(device), preset=preset, **self._params())
+            self._detector = TrtMtcnn(device=_device(device), preset=preset, **params)
         self.device = _torch_device(self._detector) if device is None else device
 
     def detect(self, img: Any, landmarks: bool = False) -> tuple[Any, ...]:
