@@ -5,18 +5,12 @@
 #include "cpu/crop_resize.h"
 #include "cpu/propose.h"
 #include "outputs.h"
+#include "runtime/grow.h"
 
 namespace trtmtcnn::cpu {
-namespace {
-
-void reserve_floats(std::vector<float>& buffer, int64_t n) {
-  if (static_cast<int64_t>(buffer.size()) < n) buffer.resize(static_cast<size_t>(n));
-}
-
-}  // namespace
 
 float* EngineRunner::input(const Shape& shape) {
-  reserve_floats(input_, volume(shape));
+  grow(input_, static_cast<size_t>(volume(shape)));
   return input_.data();
 }
 
@@ -25,7 +19,7 @@ void EngineRunner::run(const Shape& shape) {
   if (outputs_.size() < shapes_->size()) outputs_.resize(shapes_->size());
   pointers_.clear();
   for (size_t i = 0; i < shapes_->size(); ++i) {
-    reserve_floats(outputs_[i], volume((*shapes_)[i]));
+    grow(outputs_[i], static_cast<size_t>(volume((*shapes_)[i])));
     pointers_.push_back(outputs_[i].data());
   }
   context_->infer(shape, input_.data(), pointers_);

@@ -9,17 +9,12 @@
 #include "cpu/kernels.h"
 #include "error.h"
 #include "head_outputs.h"
+#include "runtime/grow.h"
 
 namespace trtmtcnn::cpu {
 namespace {
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-// Grows only.
-template <class Vector>
-void reserve(Vector& buffer, int64_t n) {
-  if (static_cast<int64_t>(buffer.size()) < n) buffer.resize(static_cast<size_t>(n));
-}
 
 // Writes the mirror image of (side, side, 3) pixels, which may be in place.
 void flip_pixels(const float* pixels, int side, float* out) {
@@ -87,7 +82,7 @@ void NativePnet::propose(FrameStore& frames, const Pyramid& pyramid, float thres
     resample_pixels(source, axes.vertical, y, columns, -kPixelMean * kPixelScale, frames.scratch(w), row);
   };
   const auto take = [&](int y, int n, const float* logits, const float* features) {
-    worker.positions.resize(std::max<size_t>(worker.positions.size(), n));
+    grow(worker.positions, static_cast<size_t>(n));
     const int hits = kernels().at_least(logits, n, least, worker.positions.data());
     for (int h = 0; h < hits; ++h) {
       const int x = worker.positions[h];
@@ -112,9 +107,9 @@ void NativeCrops::refine(FrameStore& frames, const Refinement& refinement, BoxSe
   if (const int n = boxes.count(); n > 0) {
     const bool landmarks = has_landmarks(net_.net());
     const int images = n * (refinement.flip ? 2 : 1), threads = frames.pool().threads();
-    reserve(memory_->prob, int64_t{2} * images);
-    reserve(memory_->regression, int64_t{4} * images);
-    reserve(memory_->landmarks, int64_t{kLandmarks} * images);
+    grow(memory_->prob, size_t{2} * images);
+    grow(memory_->regression, size_t{4} * images);
+    grow(memory_->landmarks, size_t{kLandmarks} * images);
     // As many rounds as batches make necessary, in each of which every worker has the same to do.
     const int rounds = ceil_div(images, threads * CropNet::kBatch);
     const int grain = std::max(1, ceil_div(images, threads * rounds));
@@ -135,8 +130,8 @@ void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, bool fl
   CropMemory::Worker& worker = memory_->workers[w];
   const int side = facts(net_.net()).side, n = end - begin, views = flip ? 2 : 1;
   const int64_t crop = int64_t{3} * side * side;
-  reserve(worker.pixels, crop * n + kRoom);
-  reserve(worker.heads, int64_t{kHeads} * n);
+  grow(worker.pixels, static_cast<size_t>(crop * n + kRoom));
+  grow(worker.heads, size_t{kHeads} * n);
   for (int i = begin; i < end; ++i) {
     const Box& box = boxes[i / views];
     float* pixels = worker.pixels.data() + crop * (i - begin);

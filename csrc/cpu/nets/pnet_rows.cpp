@@ -1,12 +1,11 @@
 #include "cpu/nets/pnet_rows.h"
 
+#include "runtime/grow.h"
+
 namespace trtmtcnn::cpu {
 
 void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
   const auto bytes = [&](size_t values) { return ((values + kRoom) * kernels.value_size + 63) / 64 * 64; };
-  const auto grow = [](auto& buffer, size_t n) {
-    if (buffer.size() < n) buffer.resize(n);
-  };
   const size_t input = static_cast<size_t>(conv_width) + 2, pooled = (static_cast<size_t>(conv_width) + 1) / 2;
   input_bytes_ = pnet_row_bytes(static_cast<int>(input));
   pooled_bytes_ = bytes(static_cast<size_t>(kernels.pooled_stride) * (pooled + kRoom));
