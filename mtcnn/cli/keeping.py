@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,21 +16,22 @@ from mtcnn.files import NoMoreOutputError
 
 __all__ = ["Problems", "can_be_resumed", "done_before", "ended", "refuse_missing"]
 
-_SHOWN = 20
+_SHOWN = 20  # on a terminal
 
 
 class Problems:
-    """Says what is wrong with single outputs, but does not fill the screen with it."""
+    """Says what is wrong with single outputs: all of it in a log, the first of it on a terminal."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._shown = _SHOWN if sys.stderr.isatty() else sys.maxsize
 
     def add(self, text: str) -> None:
         self._count += 1
-        if self._count <= _SHOWN:
+        if self._count <= self._shown:
             say(text, fg="red")
-        if self._count == _SHOWN:
-            say("further ones are only counted", fg="red")
+        if self._count == self._shown:
+            say("further ones are only counted: with 2>FILE all are written there", fg="red")
 
 
 def done_before(before: Counter[str]) -> str:
