@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -16,6 +17,8 @@ from mtcnn.images.shapes import wrong_shape
 from mtcnn.images.types import Color
 
 __all__ = ["MOST_PIXELS", "as_bgr", "picture_shape"]
+
+log = logging.getLogger("mtcnn")
 
 MOST_PIXELS = 1 << 30  # of a picture that is converted, which copies it
 
@@ -37,7 +40,7 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
         img: the picture, as ``cv2.imread`` returns it.
         name: what to call the argument in an error.
         color: order of the channels: "bgr" or "rgb". A PIL picture knows its own.
-        turn: whether PIL pictures are turned as their EXIF orientation says.
+        turn: whether PIL pictures are turned as their EXIF orientation says; where not, the log has a warning.
 
     Raises:
         TypeError: not an array, or of a dtype that holds no pixels (bool, complex, object, str).
@@ -49,6 +52,9 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
         return _convert(img, name, color)
     if pillow.is_picture(img):
         _check_color(color)  # which it does without
+        if not turn and pillow.orientation(img) != 1:
+            mend = f"ImageOps.exif_transpose({name})"
+            log.warning("%s is to be turned by its EXIF data, which is not done here: pass %s", name, mend)
         pixels = pillow.pixels(img, name, turn)
         return _convert(pixels, name, "rgb", value=f"np.asarray(ImageOps.exif_transpose({name}))")
     if dlpack_device(img) in READABLE:

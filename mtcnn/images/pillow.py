@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["is_picture", "pixels", "turned_size"]
+__all__ = ["is_picture", "orientation", "pixels", "turned_size"]
 
 _ORIENTATION = 0x0112  # EXIF's tag
 # How the pixels of a file are turned to stand upright, by EXIF's orientation.
@@ -47,21 +47,23 @@ def pixels(img: Any, name: str, turn: bool) -> npt.NDArray[Any]:
             array = np.asarray(plain.convert("RGBA" if mode in _WITH_ALPHA else "RGB"))
     except (AttributeError, EOFError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"{name} is a PIL picture of mode {mode} that cannot be read: {error}") from error
-    return _TURNS[_orientation(img)](array) if turn and _orientation(img) in _TURNS else array
+    turned = _TURNS.get(orientation(img)) if turn else None
+    return turned(array) if turned else array
 
 
 def turned_size(img: Any) -> tuple[int, int]:
     """(height, width) of the picture when it stands upright."""
     width, height = img.size
-    return (width, height) if _orientation(img) >= 5 else (height, width)
+    return (width, height) if orientation(img) >= 5 else (height, width)
 
 
-def _orientation(img: Any) -> int:
+def orientation(img: Any) -> int:
+    """Its EXIF orientation, 1 to 8; 1: it stands upright."""
     try:
-        orientation = int(img.getexif().get(_ORIENTATION, 1))
+        found = int(img.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data, of which Pillow raises many kinds, says nothing
         return 1
-    return orientation if orientation in _TURNS else 1
+    return found if found in _TURNS else 1
 
 
 @lru_cache(maxsize=64)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.errors import ClosedError
-from mtcnn.images import as_bgr
+from mtcnn.images import Color, as_bgr
+from mtcnn.images import Picture as Pixels
 from mtcnn.params import DEFAULT_PRESET, make_params
 from mtcnn.runtime.threads import starting_threads
 from mtcnn.serving.connection import Connection, connect, import_tritonclient
@@ -28,7 +29,7 @@ from mtcnn.serving.errors import RequestRefusedError, ServerUnavailableError, Se
 __all__ = ["Client"]
 
 Array = npt.NDArray[np.float32]
-Picture = npt.NDArray[Any] | bytes | bytearray | memoryview
+Picture: TypeAlias = Pixels | bytes | bytearray | memoryview
 Result = TypeVar("Result")
 
 PROTOCOLS = {"http": "localhost:8000", "grpc": "localhost:8001"}
@@ -98,14 +99,21 @@ class Client:
         import_tritonclient(protocol)  # so that its lack is said now
 
     def detect(
-        self, img: Picture, minsize: float | None = None, *, preset: str | None = None, **params: Any
+        self,
+        img: Picture,
+        minsize: float | None = None,
+        *,
+        color: Color = "bgr",
+        preset: str | None = None,
+        **params: Any,
     ) -> tuple[Array, Array]:
         """Find the faces in a picture: what ``TrtMtcnn.detect`` takes and returns.
 
         Args:
             img: BGR (H, W, 3) uint8, or what else ``TrtMtcnn.detect`` takes; or the bytes of a JPEG or PNG file, which
                 are sent as they are.
-            minsize, preset, **params: as for ``TrtMtcnn.detect``; what is not given is as the server's config has it.
+            minsize, color, preset, **params: as for ``TrtMtcnn.detect``; what is not given is as the server's config
+                has it.
 
         Returns:
             ``dets`` (n, 5) and ``landmarks`` (n, 10) float32, in pixels of ``img``, best score first.
@@ -118,10 +126,16 @@ class Client:
             TypeError, ValueError: a wrong argument.
         """
         parameters = _parameters(minsize, preset, params)
-        return self._detect(*_request(img, "img"), parameters)
+        return self._detect(*_request(img, "img", color), parameters)
 
     def detect_batch(
-        self, images: Iterable[Picture], minsize: float | None = None, *, preset: str | None = None, **params: Any
+        self,
+        images: Iterable[Picture],
+        minsize: float | None = None,
+        *,
+        color: Color = "bgr",
+        preset: str | None = None,
+        **params: Any,
     ) -> list[tuple[Array, Array]]:
         """Find the faces in pictures of any sizes: a list of what :meth:`detect` returns, in order.
 
@@ -132,7 +146,9 @@ class Client:
         if isinstance(images, (bytes, bytearray, memoryview)) or (isinstance(images, np.ndarray) and images.ndim < 4):
             raise TypeError("images must be a list of pictures; for a single one call detect(img)")
         if not isinstance(images, Iterable):
-            raise TypeError(f"images must be a list of pictures, got {type(images).__name__}")
+            raise TypeError(
+                f"images must be a list of pictures, got {type(images).__name__}; for a single one call detect(img)"
+            )
         self._check_open()
         results: list[tuple[Array, Array]] = []
         waiting: deque[Future[tuple[Array, Array]]] = deque()
@@ -147,7 +163,7 @@ class Client:
         pool = ThreadPoolExecutor(self._concurrency, "mtcnn-client")
         try:
             for i, img in enumerate(images):
-                request = _request(img, f"images[{i}]")
+                request = _request(img, f"images[{i}]", color)
                 with starting_threads("give a smaller concurrency"):
                     waiting.append(pool.submit(self._detect, *request, parameters))
                 if len(waiting) > self._concurrency:
@@ -270,11 +286,11 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (bool, int, str)) else json.dumps(value)
 
 
-def _request(img: Picture, name: str) -> tuple[str, npt.NDArray[Any]]:
+def _request(img: Picture, name: str, color: Color) -> tuple[str, npt.NDArray[Any]]:
     """The input's name and its batch of one."""
     if isinstance(img, (bytes, bytearray, memoryview)):
         file = bytes(img)
         if not file:
             raise ValueError(f"{name} is empty: it must be the bytes of a JPEG or PNG file")
         return "image", np.array([[file]], object)
-    return "pixels", np.ascontiguousarray(as_bgr(img, name))[np.newaxis]
+    return "pixels", np.ascontiguousarray(as_bgr(img, name, color))[np.newaxis]

@@ -33,6 +33,7 @@ FLOATS = (
     -math.inf,
 )
 WHOLES = (0, 1, -1, 2, 3, 4, 12, 24, 48, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**63, 2**64, 10**400, -(10**400))
+RANGES = ((1, 0), (1 / 255, 0), (1 / 127.5, -1), (1 / 57, -2.1), (1, -127.5), (257, 0), (16, 0), (0, 0.5), (1e-4, 0))
 DTYPES = (
     "u1", "u1", "u1", "i1", "<u2", ">u2", "<i4", ">i8", "<u8", "<f2", ">f4", "<f8", ">f8", "g", "?", "c8", "O", "S3",
     "U2", "M8[s]", "m8[us]", "V3", "u1,u1,u1", "(3,)u1",
@@ -110,9 +111,18 @@ class Choices:
         """One that is right: uint8 (h, w, 3), of 1..80 pixels a side."""
         return self._filled((self.whole(1, 80), self.whole(1, 80), 3), np.dtype(np.uint8))
 
+    def picture_in_another_range(self) -> NDArray[Any]:
+        """Levels, and what takes the place of levels: 0..1, -1..1, normalised, deep; with noise or without."""
+        scale, shift = self.pick(RANGES)
+        levels = self.picture().astype(self.pick(("f2", "f4", "f8", "g"))) * scale + shift
+        noise = self.pick((0.0, 0.0, 1e-3, 0.3, 30.0))
+        return levels + noise * np.sin(np.arange(levels.size)).reshape(levels.shape)
+
     def image(self) -> Any:
         """A picture, or nearly."""
-        kind = self.whole(0, 9)
+        kind = self.whole(0, 10)
+        if kind == 10:
+            return self.picture_in_another_range()
         if kind < 4:
             return self.picture()
         if kind == 4:

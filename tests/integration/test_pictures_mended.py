@@ -140,11 +140,14 @@ class TestPortrait:
         assert mend is not None
         assert len(detector.detect(eval(mend[1], {"img": str(img), "cv2": cv2}))[0]) == 1
 
-    def test_in_the_drop_in_is_not_turned(self, photo: Array) -> None:
+    def test_in_the_drop_in_is_not_turned(self, photo: Array, caplog: pytest.LogCaptureFixture) -> None:
         """As in the package on PyPI: what is found lies in the picture as it was given."""
         img = Image.open(io.BytesIO(portrait(photo)))
         drop_in = MTCNN(device="cpu", min_face_size=40)
         assert drop_in.detect_faces(img) == drop_in.detect_faces(np.asarray(img)) == []
+        assert (
+            "image is to be turned by its EXIF data" in caplog.text and "ImageOps.exif_transpose(image)" in caplog.text
+        )
         assert len(drop_in.detect_faces(ImageOps.exif_transpose(img))) == 1
 
 

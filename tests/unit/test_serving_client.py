@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mtcnn import ClosedError, MtcnnError
 from tests.conftest import ROOT
 
 pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip install 'trt-mtcnn[triton]'")
 
-from mtcnn.serving import Client, ServerTimeoutError, ServerUnavailableError, ServingError
+from mtcnn.serving import Client, ServerTimeoutError, ServerUnavailableError, ServingError, client
 from mtcnn.serving.connection import Region
 
 PICTURE = np.zeros((20, 30, 3), np.uint8)
@@ -215,3 +216,11 @@ for protocol in ("http", "grpc"):
         print(error)
 """
     assert run(code).count("pip install 'trt-mtcnn[triton]'") == 2
+
+
+def test_rgb_and_pil_pictures_are_sent_as_bgr() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    for img, color in ((rgb, "rgb"), (Image.fromarray(rgb), "bgr"), (rgb[:, :, ::-1], "bgr")):
+        name, batch = client._request(img, "img", color)  # type: ignore[arg-type]
+        assert name == "pixels" and batch.shape == (1, 5, 6, 3)
+        np.testing.assert_array_equal(batch[0], rgb[:, :, ::-1])
