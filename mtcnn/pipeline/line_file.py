@@ -35,7 +35,7 @@ class LineFile:
             self._handle = self._open()
             self._length = 0 if self._special else os.fstat(self._handle).st_size
         except OSError as error:
-            raise output_error(path, error) from error
+            raise output_error(self._of, error) from error
 
     @property
     def length(self) -> int:
