@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -22,6 +23,7 @@ struct PnetSettings {
   float nms_level = 0, nms_frame = 0;
   int keep = 0;  // boxes a frame, at most
   bool nms_on_windows = true, whole_pixels = false;
+  int max_proposals = std::numeric_limits<int>::max();  // before suppression, of a frame; a GPU does not count them
   bool operator==(const PnetSettings&) const = default;
 };
 

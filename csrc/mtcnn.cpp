@@ -32,7 +32,8 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
   backend_->load(images, sizes, options.resize);
 }
 
-int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep) {
+int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
+                   int max_proposals) {
   check_pixels(levels);
   const auto suppress = [&] {
     if (!options_.nms_on_windows) boxes_.regress();
@@ -41,8 +42,9 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
     if (options_.nms_on_windows) boxes_.regress();
     if (options_.whole_pixels) boxes_.truncate_and_clip();
   };
-  backend_->propose(levels, {threshold, nms_level, nms_frame, keep, options_.nms_on_windows, options_.whole_pixels},
-                    suppress);
+  backend_->propose(
+      levels, {threshold, nms_level, nms_frame, keep, options_.nms_on_windows, options_.whole_pixels, max_proposals},
+      suppress);
   return boxes_.count();
 }
 

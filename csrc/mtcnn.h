@@ -1,6 +1,7 @@
 // The three stages of MTCNN, written once over Backend. Python reaches it as pytrt.Stages.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -34,8 +35,10 @@ class TrtMtcnn {
   void load(std::span<const Image> images, std::span<const Size> sizes, const CascadeOptions& options);
   void unload() { backend_->unload(); }
 
-  // Each stage returns the number of boxes it leaves.
-  int pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep);
+  // Each stage returns the number of boxes it leaves. More proposals than `max_proposals` in a frame, before their
+  // suppression, are an invalid argument.
+  int pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
+           int max_proposals = std::numeric_limits<int>::max());
   int rnet(float threshold, float nms_threshold, int keep);
   int onet(float threshold, float nms_threshold, const OnetOptions& options);
 

@@ -56,7 +56,9 @@ def detect(
             whole_pixels=p.whole_pixels,
         )
         observe("load", 0)
-        found = stages.pnet(levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet)
+        found = stages.pnet(
+            levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet, work.most_proposals()
+        )
         observe("pnet", found)
         # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
         if found and p.networks > 1:

@@ -280,7 +280,8 @@ class TrtMtcnn:
             changes["minsize"] = minsize
         if preset is None:
             return make_params(self._params, changes)
-        return make_params(preset, {"max_work": self._params.max_work, **changes})
+        own = preset.max_work if isinstance(preset, Params) else None
+        return make_params(preset, {"max_work": self._params.max_work if own is None else own, **changes})
 
     def _make_stages(self) -> pytrt.Stages:
         engines = self._engines

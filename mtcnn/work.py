@@ -3,12 +3,13 @@
 A picture's work is counted in billions of multiply-adds:
 
     1,830 for each pixel of its pyramid's levels, which P-Net sees
-    1,000,000 for each box that P-Net proposes (on a CPU), and for each that R-Net is shown: suppression takes as long
+    1,000,000 for each box that P-Net proposes, and for each that R-Net is shown: their suppression takes as long
     1,530,000 for each box that R-Net is shown
     12,900,000 for each crop that O-Net is shown: a box once or, with ``mirror``, twice, and again for each scale of a
         second pass, as often as boxes come to O-Net at most
 
-Each stage's share is known before it begins, from what the stage before has left.
+Each stage's share is known before it begins, from what the stage before has left. What P-Net proposes is counted before
+it is suppressed, on a CPU: there may be one box for each million that P-Net itself has left. A GPU does not count them.
 """
 
 from __future__ import annotations

@@ -180,7 +180,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         TrtMtcnn(unique_ptr[Backend]) except +raise_core_error
         void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
         void unload()
-        int pnet(const vector[Level]&, float, float, float, int) except +raise_core_error
+        int pnet(const vector[Level]&, float, float, float, int, int) except +raise_core_error
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
         Boxes& boxes()

@@ -84,7 +84,15 @@ class Stages:
         """Takes the frames of a call, viewed until unload(); sizes: (height, width) each is worked on at."""
     def unload(self) -> None:
         """Lets go of the frames."""
-    def pnet(self, levels: Iterable[_Level], threshold: float, nms_level: float, nms_frame: float, keep: int) -> int:
+    def pnet(
+        self,
+        levels: Iterable[_Level],
+        threshold: float,
+        nms_level: float,
+        nms_frame: float,
+        keep: int,
+        max_proposals: int | None = None,
+    ) -> int:
         """P-Net over the image pyramids; keep: boxes a frame, at most. Returns the number of boxes."""
     def rnet(self, threshold: float, nms_threshold: float, keep: int) -> int:
         """R-Net over the boxes. Returns the number left."""

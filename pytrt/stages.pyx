@@ -78,10 +78,11 @@ cdef class Stages:
         self.views = []
         self.busy = False
 
-    def pnet(self, levels, threshold, nms_level, nms_frame, keep):
+    def pnet(self, levels, threshold, nms_level, nms_frame, keep, max_proposals=None):
         """P-Net over the image pyramids.
 
         levels: (frame, height, width, scale_y, scale_x) each; keep: boxes a frame, at most.
+        max_proposals: boxes a frame before their suppression, where more are a ValueError; a GPU does not count them.
         Returns the number of boxes proposed.
         """
         cdef vector[Level] plan
@@ -90,6 +91,7 @@ cdef class Stages:
         cdef float t = _real(threshold, "threshold")
         cdef float nms[2]
         cdef int most = _whole(keep, "keep", 0, INT_MAX)
+        cdef int proposals = INT_MAX if max_proposals is None else _whole(max_proposals, "max_proposals", 0, INT_MAX)
         nms[0], nms[1] = _real(nms_level, "nms_level"), _real(nms_frame, "nms_frame")
         for frame, height, width, scale_y, scale_x in _rows(levels, "levels", _LEVEL, 5):
             level.frame = _whole(frame, "frame of a level", 0, INT_MAX)
@@ -105,7 +107,7 @@ cdef class Stages:
                 if level.frame >= <int>len(self.views):
                     raise ValueError(f"levels name frame {level.frame}, but {len(self.views)} are loaded")
             with nogil:
-                left = self.net.get().pnet(plan, t, nms[0], nms[1], most)
+                left = self.net.get().pnet(plan, t, nms[0], nms[1], most, proposals)
         finally:
             self.busy = False
         return left

@@ -1,5 +1,8 @@
 #include "cpu/cpu_backend.h"
 
+#include <algorithm>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "cpu/engine_stages.h"
@@ -41,8 +44,22 @@ void CpuBackend::unload() {
 void CpuBackend::propose(std::span<const Level> levels, const PnetSettings& settings, FunctionRef suppress) {
   boxes_.clear();
   pyramid_.set(levels, frames_);
-  pnet_->propose(frames_, pyramid_, settings.threshold, boxes_.proposals());
+  int frames = 0;
+  for (const Level& level : levels) frames = std::max(frames, level.frame + 1);
+  pnet_->propose(frames_, pyramid_, settings.threshold, int64_t{frames} * settings.max_proposals, boxes_.proposals());
+  check_proposals(boxes_.proposals(), frames, settings.max_proposals);
   suppress();
+}
+
+// Suppression compares each with its neighbours, which takes far longer than P-Net where most cells pass.
+void CpuBackend::check_proposals(const std::vector<Box>& proposals, int frames, int most) {
+  if (proposals.size() <= static_cast<size_t>(most)) return;
+  proposals_.assign(frames, 0);
+  for (const Box& box : proposals)
+    if (++proposals_[box.frame] > most)
+      throw std::invalid_argument("P-Net proposes more than " + std::to_string(most) +
+                                  " boxes of a picture, which max_work does not allow: raise thresholds[0] or minsize, "
+                                  "or lower factor");
 }
 
 void CpuBackend::refine(Net net, const Refinement& refinement) {

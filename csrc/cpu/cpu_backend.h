@@ -23,6 +23,9 @@ class CpuBackend final : public Backend {
   BoxSet& boxes() override { return boxes_; }
 
  private:
+  void check_proposals(const std::vector<Box>& proposals, int frames, int most);
+
+  std::vector<int> proposals_;  // of each frame, while they are counted
   FrameStore frames_;
   Pyramid pyramid_;
   BoxSet boxes_;

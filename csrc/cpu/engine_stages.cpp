@@ -28,8 +28,10 @@ void EngineRunner::run(const Shape& shape) {
 CanvasPnet::CanvasPnet(std::shared_ptr<Engine> engine)
     : runner_(std::move(engine)), plan_(kCpuCanvasWidths, kCpuCanvasHeight, runner_.engine()) {}
 
-void CanvasPnet::propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) {
+void CanvasPnet::propose(FrameStore& frames, const Pyramid& pyramid, float threshold, int64_t most,
+                         std::vector<Box>& boxes) {
   for (const Canvas& canvas : plan_.canvases(pyramid.levels())) {
+    if (static_cast<int64_t>(boxes.size()) > most) return;
     draw(frames, pyramid, canvas);
     runner_.run({1, 3, canvas.size.height, canvas.size.width});
     const GridOutputs grid = grid_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), canvas.size);

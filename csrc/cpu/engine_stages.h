@@ -33,7 +33,8 @@ class EngineRunner {
 class CanvasPnet final : public PnetStage {
  public:
   explicit CanvasPnet(std::shared_ptr<Engine> engine);
-  void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) override;
+  void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, int64_t most,
+               std::vector<Box>& boxes) override;
 
  private:
   void draw(FrameStore& frames, const Pyramid& pyramid, const Canvas& canvas);

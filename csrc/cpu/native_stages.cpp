@@ -1,6 +1,7 @@
 #include "cpu/native_stages.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -36,10 +37,15 @@ NativePnet::NativePnet(std::shared_ptr<Engine> engine, int threads)
   if (net_.net() != Net::kPnet) throw EngineError("the first engine is not a P-Net");
 }
 
-void NativePnet::propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) {
+void NativePnet::propose(FrameStore& frames, const Pyramid& pyramid, float threshold, int64_t most,
+                         std::vector<Box>& boxes) {
   const int n = split_into_bands(pyramid.levels(), frames.pool().threads());
+  std::atomic<int64_t> proposed{0};
   frames.pool().parallel_for(n, 1, [&](int first, int last, int worker) {
-    for (int b = first; b < last; ++b) propose(frames, pyramid, threshold, bands_[b], worker);
+    for (int b = first; b < last && proposed.load(std::memory_order_relaxed) <= most; ++b) {
+      propose(frames, pyramid, threshold, bands_[b], worker);
+      proposed.fetch_add(static_cast<int64_t>(bands_[b].boxes.size()), std::memory_order_relaxed);
+    }
   });
   for (int b = 0; b < n; ++b) boxes.insert(boxes.end(), bands_[b].boxes.begin(), bands_[b].boxes.end());
 }

@@ -13,7 +13,8 @@ namespace trtmtcnn::cpu {
 class NativePnet final : public PnetStage {
  public:
   NativePnet(std::shared_ptr<Engine> engine, int threads);  // throws EngineError where it is another network
-  void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) override;
+  void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, int64_t most,
+               std::vector<Box>& boxes) override;
 
  private:
   // Rows of a level's cells that one worker runs P-Net on.

@@ -11,8 +11,9 @@ namespace trtmtcnn::cpu {
 class PnetStage {
  public:
   virtual ~PnetStage() = default;
-  // Adds all cells whose score is at least `threshold` to the boxes.
-  virtual void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, std::vector<Box>& boxes) = 0;
+  // Adds all cells whose score is at least `threshold` to the boxes; where these are more than `most`, some of them.
+  virtual void propose(FrameStore& frames, const Pyramid& pyramid, float threshold, int64_t most,
+                       std::vector<Box>& boxes) = 0;
 };
 
 class CropStage {

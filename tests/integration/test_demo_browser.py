@@ -197,6 +197,82 @@ def test_what_is_no_picture_or_too_large(page: Any, tmp_path: Path) -> None:
     wait_for(page, "#verdict.problem", "the picture is larger than 0.5 MB")
 
 
+def test_no_picture_stands_beside_an_error(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.jpg").write_text("no picture")
+    (tmp_path / "large.jpg").write_bytes(bytes(600_000))
+    for name in ("notes.jpg", "large.jpg"):
+        page.set_input_files("#file", ASTRONAUT)
+        wait_for(page, "#said:not(.problem)", "1 face in")
+        page.set_input_files("#file", tmp_path / name)
+        wait_for(page, "#said.problem", "the picture")
+        assert not page.is_visible("#aligned") and page.is_visible("#hint")
+        assert page.evaluate(
+            "picture.getContext('2d').getImageData(0, 0, picture.width, picture.height).data.every(n => !n)"
+        )
+        assert page.get_attribute("#drop", "aria-busy") is None
+
+
+def test_a_sign_of_work(page: Any) -> None:
+    held = []
+    page.route("**/detect*", lambda route: held.append(route), times=1)
+    page.set_input_files("#file", ASTRONAUT)
+    page.wait_for_selector("#drop[aria-busy=true]")
+    held[0].continue_()
+    wait_for(page, "#said", "1 face in")
+    page.wait_for_selector("#drop:not([aria-busy])")
+
+
+@pytest.mark.parametrize("ending", [".tif", ".jfif", ".gif", ".avif"])
+def test_what_the_server_reads_is_shown(page: Any, ending: str, tmp_path: Path, astronaut: np.ndarray) -> None:
+    """A browser reads no TIFF."""
+    picture = tmp_path / f"small{ending}"
+    whole, data = cv2.imencode(".jpg" if ending == ".jfif" else ending, astronaut[:280, 100:400])
+    assert whole
+    picture.write_bytes(data)
+    page.set_input_files("#file", picture)
+    wait_for(page, "#said", "1 face in")
+    assert page.text_content("#said").endswith("300 x 280")
+    shown = colours(page, np.array([[20, 250], [290, 10]]))
+    np.testing.assert_allclose(shown, astronaut[[250, 10], [120, 390], ::-1], atol=60)
+
+
+def test_by_keyboard(page: Any) -> None:
+    reached = []
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(5):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert reached == ["file", "camera", "preset", "minsize", "a"]
+    page.focus("#file")
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files(ASTRONAUT)
+    wait_for(page, "#said", "1 face in")
+    assert page.get_by_role("img", name="the picture, 1 face marked").is_visible()
+    assert "1 face in" in page.get_by_role("status").first.text_content()
+    assert page.get_by_role("button", name="Camera").is_visible()
+
+
+@pytest.mark.parametrize("size", [(1200, 700), (400, 800)])
+def test_a_picture_is_within_the_window(page: Any, size: tuple[int, int], tmp_path: Path) -> None:
+    page.set_viewport_size(dict(zip(("width", "height"), size)))
+    cv2.imwrite(str(tmp_path / "tall.png"), np.full((3000, 1000, 3), 128, np.uint8))
+    page.set_input_files("#file", tmp_path / "tall.png")
+    wait_for(page, "#said", "1000 x 3000")
+    box = page.locator("#picture").bounding_box()
+    assert box["height"] < size[1] and box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+    assert box["height"] / box["width"] == pytest.approx(3, rel=0.02)
+
+
+def test_in_the_dark(page: Any) -> None:
+    page.emulate_media(color_scheme="dark")
+    ground, text = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    assert max(map(int, re.findall(r"\d+", ground)[:3])) < 80 and min(map(int, re.findall(r"\d+", text)[:3])) > 180
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light dark"
+
+
 def test_the_camera(page: Any) -> None:
     page.click("#camera")
     wait_for(page, "#said", "1 face in")

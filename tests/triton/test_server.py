@@ -390,6 +390,45 @@ class TestRequests:
         assert all("factor" in text for text in answers[1::2]), answers
         assert executions(server)[1] - before[1] < 16
 
+    def test_hostile_parameters_fail_alone(self, server: TritonServer, astronaut: Image) -> None:
+        """Worked on together with good requests, by either protocol; every answer is the right one."""
+        endless = {"minsize": 12, "factor": "0.95", "thresholds": "[0, 0, 0]", "mirror": True, "second_pass": True}
+        endless["second_pass_scales"] = json.dumps([4] * 16)
+        hostile = [{"thresholds": "[" * 50_000}, {"minsize": '{"a":' * 9_000}, {"max_work": "null", **endless}]
+        small = noise(128, 128)
+
+        def ask(k: int) -> str:
+            protocol = ("http", "grpc")[k % 2]
+            parameters = hostile[k // 2 % 3] if k % 4 < 2 else {}
+            connection = connect(protocol, getattr(server, protocol), "mtcnn", 120, False)
+            try:
+                img = small if parameters else astronaut
+                return f"{len(connection.detect('pixels', img[None], parameters)[0])} faces"
+            except RequestRefusedError as error:
+                return str(error)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(24) as pool:
+            answers = list(pool.map(ask, range(48)))
+        for k, text in enumerate(answers):
+            if k % 4 >= 2:
+                assert text == "1 faces"
+            else:
+                assert ("max_work is 500" if k // 2 % 3 == 2 else "nested too deeply") in text
+
+    def test_no_utf8(self, server: TritonServer) -> None:
+        """What gRPC's library and Triton make of it; the model lives on."""
+        zeros = b", ".join([b"0"] * 1200)
+        tensor = b'{"name": "pixels", "shape": [1, 20, 20, 3], "datatype": "UINT8", "data": [%s]}' % zeros
+        body = b'{"parameters": {"preset": "\xff\xfe"}, "inputs": [' + tensor + b"]}"
+        connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=30)
+        with contextlib.closing(connection), make_client(server) as client, ThreadPoolExecutor(8) as pool:
+            others = [pool.submit(client.detect, FILE) for _ in range(16)]
+            connection.request("POST", "/v2/models/mtcnn/infer", body)
+            assert 400 <= connection.getresponse().status < 600
+            assert all(len(other.result(60)[0]) == 1 for other in others)
+
     def test_one_output_alone(self, client: Any, astronaut: Image) -> None:
         outputs = [triton_http.InferRequestedOutput("landmarks")]
         answer = client.infer("mtcnn", [self.tensor("pixels", astronaut[None])], outputs=outputs)
@@ -411,6 +450,13 @@ class TestRequests:
             ([pixels], {"colour": 1}, "unknown parameter 'colour'"),
             ([pixels], {"preset": "best"}, "preset must be one of"),
             ([pixels], {"thresholds": "[0.5]"}, "thresholds must be 3 numbers"),
+            ([pixels], {"thresholds": "[" * 50_000}, "nested too deeply"),
+            ([pixels], {"thresholds": "[" * 70_000}, "of at most 65536"),
+            ([pixels], {"minsize": "NaN"}, "minsize must be 12"),
+            ([pixels], {"max_rnet": "9" * 5_000}, "max_rnet must be|Exceeds the limit"),
+            ([pixels], {"max_size": "[-1, 5]"}, "max_size"),
+            ([pixels], {"resize": "\x1b[31m"}, r"resize must be .* got '.x1b"),
+            ([pixels], {"max_work": "0.001"}, "max_work is 0.001"),
         ):
             with pytest.raises(InferenceServerException, match=match):
                 client.infer("mtcnn", inputs, parameters=parameters)

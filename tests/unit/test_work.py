@@ -13,7 +13,7 @@ import pytest
 from mtcnn import TrtMtcnn
 from mtcnn.cascade import pyramid
 from mtcnn.engines import models_folder
-from mtcnn.params import DEFAULT_MAX_WORK, PRESETS
+from mtcnn.params import DEFAULT_MAX_WORK, PRESETS, make_params
 from mtcnn.work import ONET_CROP, PNET_PIXEL, RNET_BOX
 from tests.support.pictures import Image, noise, paste, scaled
 
@@ -70,11 +70,26 @@ def test_parameters_without_end_are_refused_at_once(limited: TrtMtcnn) -> None:
     assert time.monotonic() - began < 20
 
 
+def test_proposals_are_counted_before_they_are_suppressed(limited: TrtMtcnn, astronaut: Image) -> None:
+    """Comparing a million of them with their neighbours takes minutes, P-Net does not."""
+    began = time.monotonic()
+    with pytest.raises(
+        ValueError, match=r"proposes more than 49\d+ boxes of a picture, .* max_work .*: raise thresholds"
+    ):
+        limited.detect(noise(1500, 1500), minsize=12, thresholds=(0, 0, 0), nms_thresholds=(1, 1, 1, 1))
+    assert time.monotonic() - began < 20
+    params = {"thresholds": (0, 0.7, 0.7), "max_work": 0.5}
+    pictures = [astronaut[:40, :40], astronaut[:60, :60], astronaut, astronaut[:40, :40]]
+    with pytest.raises(ValueError, match=r"^images\[2\]: P-Net proposes more than"):
+        limited.detect_batch(pictures, **params)
+    assert len(limited.detect_batch(pictures[:2], **params)) == 2
+
+
 @pytest.mark.parametrize(
     ("limit", "params", "match"),
     [
         (0.0001, {}, r"0\.0001 billion multiply-adds, .* P-Net's [0-9,]+ pixels of 8 levels: raise minsize"),
-        (0.12, {"thresholds": (0.1, 0.7, 0.7)}, r"R-Net's [0-9,]+ boxes: raise thresholds\[0\]"),
+        (0.6, {"thresholds": (0.3, 0.7, 0.7), "nms_thresholds": (1, 1, 0.7, 0.7)}, "R-Net's [0-9,]+ boxes: raise"),
         (2.0, {"thresholds": (0.3, 0, 0.7)}, r"O-Net's [0-9,]+ boxes, up to 3 crops each: raise thresholds\[1\]"),
     ],
 )
@@ -101,6 +116,9 @@ def test_a_detectors_limit_is_no_presets(limited: TrtMtcnn, astronaut: Image) ->
             with pytest.raises(ValueError, match="max_work is 0.001"):
                 detector.detect(astronaut, preset=preset)
         assert len(detector.detect(astronaut, preset="fast", max_work=10)[0]) == 1
+        assert len(detector.detect(astronaut, preset=make_params("fast", {"max_work": 10}))[0]) == 1
+        with pytest.raises(ValueError, match="max_work is 0.001"):
+            detector.detect(astronaut, preset=PRESETS["fast"])
 
 
 def test_of_a_batch_the_picture_is_named_and_counted_alone(limited: TrtMtcnn, astronaut: Image, face: Image) -> None:
