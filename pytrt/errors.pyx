@@ -1,5 +1,5 @@
 # Each C++ exception becomes a Python one here, and nowhere else.
-from pytrt.exceptions import BuildCancelled, DeviceError, EngineError, MtcnnError
+from pytrt.exceptions import DeviceError, EngineError, MtcnnError
 
 
 cdef int raise_core_error() except -1:

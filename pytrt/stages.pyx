@@ -4,8 +4,8 @@ cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 cdef class Stages:
     """The cascade's three stages on one device, with the set of boxes that goes from one to the next.
 
-    Wraps the C++ class TrtMtcnn (csrc/mtcnn.h), which holds all three networks; PyTrtMtcnn is one network. For one thread
-    at a time: a second one gets a RuntimeError.
+    Wraps the C++ class TrtMtcnn (csrc/mtcnn.h), which holds all three networks; PyTrtMtcnn is one network. For one
+    thread at a time: a second one gets a RuntimeError.
     """
 
     cdef unique_ptr[TrtMtcnn] net

@@ -1,3 +1,5 @@
+from pytrt.exceptions import BuildCancelled
+
 cdef class BuildProgress:
     """How far a running build is; any thread may read it, or cancel the build."""
 
