@@ -47,8 +47,15 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
         ValueError: an empty picture, a wrong shape, NaN or infinity, levels in another range than 0..255.
     """
     if isinstance(img, np.ndarray):
-        if color == "bgr" and _core_can_read(img):
-            return img
+        shape = img.shape
+        if img.dtype == _UINT8 and len(shape) == 3 and shape[2] == 3:
+            if color != "bgr":
+                _check_color(color)
+                swapped: npt.NDArray[np.uint8] = img[:, :, ::-1]
+                img, color = swapped, "bgr"
+            row, pixel, channel = img.strides
+            if channel == 1 and pixel == 3 and row >= 3 * shape[1] > 0 and shape[0] > 0:
+                return img
         return _convert(img, name, color)
     if pillow.is_picture(img):
         _check_color(color)  # which it does without
@@ -58,7 +65,9 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
         pixels = pillow.pixels(img, name, turn)
         return _convert(pixels, name, "rgb", value=f"np.asarray(ImageOps.exif_transpose({name}))")
     if dlpack_device(img) in READABLE:
-        return _convert(_from_dlpack(img, name), name, color, permutes=hasattr(img, "permute"))
+        pixels = _from_dlpack(img, name)
+        _check_shape(pixels.shape, name, permutes=hasattr(img, "permute"))
+        return as_bgr(pixels, name, color)
     refuse(img, name)
 
 
@@ -67,14 +76,6 @@ def picture_shape(img: Any) -> tuple[int, ...] | None:
     if isinstance(img, np.ndarray) or hasattr(img, "__dlpack__") or hasattr(img, "__cuda_array_interface__"):
         return tuple(img.shape)
     return pillow.turned_size(img) if pillow.is_picture(img) else None
-
-
-def _core_can_read(img: npt.NDArray[Any]) -> bool:
-    shape = img.shape
-    if img.dtype != _UINT8 or len(shape) != 3 or shape[2] != 3:
-        return False
-    row, pixel, channel = img.strides
-    return bool(channel == 1 and pixel == 3 and row >= 3 * shape[1] > 0 and shape[0] > 0)
 
 
 def _from_dlpack(img: Any, name: str) -> npt.NDArray[Any]:
@@ -89,21 +90,15 @@ def _from_dlpack(img: Any, name: str) -> npt.NDArray[Any]:
         ) from error
 
 
-def _convert(
-    img: npt.NDArray[Any], name: str, color: Color, value: str | None = None, permutes: bool = False
-) -> npt.NDArray[np.uint8]:
+def _convert(img: npt.NDArray[Any], name: str, color: Color, value: str | None = None) -> npt.NDArray[np.uint8]:
     """value: the array as an expression of the caller's, for what errors advise."""
     _check_color(color)
-    if color == "bgr" and _core_can_read(img):
-        return img
-    _check_shape(img.shape, name, permutes)
+    _check_shape(img.shape, name)
     _check_dtype(img.dtype, name)
     if img.ndim == 2:
         img = img[:, :, np.newaxis]
     if color == "rgb" and img.shape[2] > 1:
         img = img[:, :, 2::-1]
-        if _core_can_read(img):  # it was a swapped view of BGR
-            return img
     levels = as_uint8(img[:, :, :3], name, value or name)
     out = np.empty((img.shape[0], img.shape[1], 3), np.uint8)
     for channel in range(3):  # three times as fast as at once; gray goes into each
@@ -116,7 +111,7 @@ def _check_color(color: object) -> None:
         raise ValueError(f"color must be 'bgr' or 'rgb', got {color!r}")
 
 
-def _check_shape(shape: tuple[int, ...], name: str, permutes: bool) -> None:
+def _check_shape(shape: tuple[int, ...], name: str, permutes: bool = False) -> None:
     if 0 in shape:
         raise ValueError(f"{name} is empty: its shape is {shape}")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
