@@ -49,13 +49,13 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
     if isinstance(img, np.ndarray):
         shape = img.shape
         if img.dtype == _UINT8 and len(shape) == 3 and shape[2] == 3:
+            bgr: npt.NDArray[np.uint8] = img
             if color != "bgr":
                 _check_color(color)
-                swapped: npt.NDArray[np.uint8] = img[:, :, ::-1]
-                img, color = swapped, "bgr"
-            row, pixel, channel = img.strides
+                bgr = img[:, :, ::-1]
+            row, pixel, channel = bgr.strides
             if channel == 1 and pixel == 3 and row >= 3 * shape[1] > 0 and shape[0] > 0:
-                return img
+                return bgr
         return _convert(img, name, color)
     if pillow.is_picture(img):
         _check_color(color)  # which it does without
