@@ -223,7 +223,7 @@ class TestClient:
                 assert_same(a, b)
             with pytest.raises(TypeError, match=r"images\[2\] is None"):
                 client.detect_batch([pictures[0], pictures[1], None, pictures[2]])
-            with pytest.raises(RequestRefusedError, match=r"images\[1\]: image is no picture"):
+            with pytest.raises(RequestRefusedError, match=r"images\[1\]: image cannot be read"):
                 client.detect_batch([FILE, b"no picture", FILE])
             assert_same(client.detect(pictures[0]), local.detect(pictures[0]))
 
@@ -444,7 +444,7 @@ class TestRequests:
             ([self.tensor("pixels", np.zeros((17, 9, 9, 3), np.uint8))], {}, "batch-size must be <= 16"),
             ([self.tensor("pixels", np.zeros((1, 9, 9, 2), np.uint8))], {}, "pixels must have the shape"),
             ([self.tensor("pixels", np.zeros((1, 0, 9, 3), np.uint8))], {}, "pixels is empty"),
-            ([self.tensor("image", np.array([[b""]], object))], {}, "no picture"),
+            ([self.tensor("image", np.array([[b""]], object))], {}, "the file is empty"),
             ([pixels], {"minsize": 3}, "minsize must be 12"),
             ([pixels], {"minsize": "many"}, "minsize must be a number"),
             ([pixels], {"colour": 1}, "unknown parameter 'colour'"),
