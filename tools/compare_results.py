@@ -60,7 +60,7 @@ def devices() -> Iterator[tuple[str, Any]]:
     libraries = sorted(Path(spec.origin).parent.glob("libs/libopenvino_c.so*")) if spec and spec.origin else []
     if libraries:
         yield "openvino", pytrt.CpuDevice(str(libraries[0]), 1, native=False)
-    emulated: Any = getattr(pytrt, "EmulatedGpu", None) or pytrt.testing.EmulatedGpu  # type: ignore[attr-defined]
+    emulated: Any = getattr(pytrt, "EmulatedGpu", None) or pytrt.testing.EmulatedGpu
     yield "emulated GPU", emulated("")
 
 
@@ -125,7 +125,7 @@ def main() -> int:
         return 0
     WORK.mkdir(parents=True, exist_ok=True)
     imgs = dict(pictures(options.photos))
-    np.savez(WORK / "pictures.npz", **imgs)  # type: ignore[arg-type]
+    np.savez(WORK / "pictures.npz", **imgs)
     before, now = dump(built(options.base), "before"), dump(ROOT, "now")
     differ = [key for key in before.keys() | now.keys() if not same(before.get(key), now.get(key))]
     for key in sorted(differ)[:MOST_SHOWN]:
