@@ -165,8 +165,9 @@ def _align(
                 counts["truncated"] += "truncated" in line
                 bar.advance()
             if counts or manifest.done:
+                begun_anew = manifest.begun_anew
                 manifest.finish()
-                for problem in folder.remove_all_but(manifest.crops.values()):
+                for problem in folder.remove_all_but(manifest.crops.values()) if begun_anew else ():
                     problems.add(problem)
                     counts["not written"] += 1
         except KeyboardInterrupt:

@@ -35,6 +35,7 @@ class Manifest:
         crops: the crops of these, by their pictures.
         statuses: how many of them have which status.
         replaced: the crops of a manifest that is begun anew, by their pictures.
+        begun_anew: whether crops of earlier runs are to go that this one does not replace; only where the user said so.
 
     Raises:
         OutputError: it is there and neither `resume` nor `overwrite` is set, or another process writes it.
@@ -65,6 +66,7 @@ class Manifest:
             self.replaced = _crops_in(self._path)
         else:
             self._journal = Journal(self._path, _WHAT)
+        self.begun_anew = overwrite or self._journal.path != self._path  # the latter by a run that was stopped
         try:
             before = self._read()
             if overwrite or before is None:

@@ -119,6 +119,9 @@ class OutputFolder:
     def remove_all_but(self, names: Iterable[str]) -> list[str]:
         """Remove files that earlier runs wrote here, but for those names and those that could not be replaced.
 
+        Only of sources that are named as this run names its own: relative ones. What another command wrote of
+        absolute ones stays.
+
         Returns:
             What is wrong with those that could not be removed.
         """
@@ -126,7 +129,7 @@ class OutputFolder:
         for name in sorted(self._owners.keys() - set(names) - self._refused.keys() - self._failed):
             path = self.folder / name
             try:
-                if path.exists() and path not in self._inputs:
+                if not os.path.isabs(self._owners[name]) and path.exists() and path not in self._inputs:
                     path.unlink()
             except OSError as error:
                 problems.append(f"cannot remove {path}: {error.strerror or error}")
