@@ -220,12 +220,14 @@ def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes
     # Without O_NONBLOCK to open a FIFO is to wait for its writer.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(handle, "rb") as file:
-        if stat.S_ISDIR(mode := os.fstat(handle).st_mode):
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file, but a pipe, a socket or a device", os.fspath(path))
-        content = file.read() if most is None else file.read(most + 1)
-    if most is not None and len(content) > most:
+        too_large = most is not None and found.st_size > most  # then none of it is read
+        content = b"" if too_large else file.read() if most is None else file.read(most + 1)
+    if most is not None and (too_large or len(content) > most):
         raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB", os.fspath(path))
     return content
 

@@ -199,8 +199,8 @@ def _detect(
 def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:
     """Refuse at once what would refuse the drawing of each picture."""
     for path in paths:
-        target = folder if path.is_dir() else folder / path.name
-        if path.exists() and target.exists() and target.samefile(path):
+        target = folder if os.path.isdir(path) else folder / path.name
+        if os.path.exists(path) and os.path.exists(target) and os.path.samefile(target, path):
             raise click.ClickException(
                 f"{path} would be overwritten with what is made of it: choose another folder for --draw"
             )

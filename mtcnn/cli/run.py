@@ -32,8 +32,13 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     logging.lastResort = _Log(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
+        # as a path it would be the current folder
+        fail(name, "an argument is empty: is a variable of the shell not set?")
+        raise SystemExit(2)
     try:
-        code = command.main(None if arguments is None else list(arguments), prog_name=name, standalone_mode=False)
+        code = command.main(words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name
         fail(name, f"{error.format_message().rstrip('.')}; see {where} --help")

@@ -47,7 +47,7 @@ def command(
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.records import faces_as_json
-    from mtcnn.pipeline.video import Film, FilmWriter, Window, run_through
+    from mtcnn.pipeline.video import Film, FilmWriter, Window, files_in, run_through
 
     if window is None:
         window = output is None and not as_json and Window.problem() is None
@@ -56,7 +56,7 @@ def command(
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
     if output is not None:
-        check_output(output, Inputs(lambda: [source]), overwrite=overwrite)
+        check_output(output, Inputs(lambda: files_in(source)), overwrite=overwrite)
     film = Film(source)
     sinks: list[Any] = []
     writer = None if output is None else FilmWriter(output, film.fps, film.size)

@@ -58,11 +58,12 @@ class _Finder:
 
     def find(self, argument: str | os.PathLike[str]) -> Iterator[Found]:
         path = Path(argument)
-        if path.is_dir():
+        # os.path: unlike Path's methods these don't raise where a name is too long, or a folder closed
+        if os.path.isdir(path):
             found = self._below(path)
-        elif isinstance(argument, str) and not path.exists() and glob.has_magic(argument):
+        elif isinstance(argument, str) and not os.path.lexists(path) and glob.has_magic(argument):
             matches = sorted(glob.iglob(argument, recursive=True))
-            found = (Found(Path(m), Path(os.path.basename(m))) for m in matches if Path(m).is_file())
+            found = (Found(Path(m), Path(os.path.basename(m))) for m in matches if os.path.isfile(m))
         else:
             found = iter([Found(path, Path(path.name))])
         if self._is_one:
@@ -99,7 +100,7 @@ class _Finder:
                     within.append(path)
                 elif path.suffix.lower() in readable_suffixes():
                     yield Found(path, path.relative_to(top))
-                elif path.is_file():
+                elif os.path.isfile(path):
                     self._skipped.add(path.suffix)
             folders += reversed(within)
 

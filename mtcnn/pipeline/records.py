@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mtcnn.engines.networks import LANDMARK_NAMES
+from mtcnn.pipeline.formats import readable_suffixes
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Found
 from mtcnn.runtime.text import as_json, fit, printable
@@ -28,6 +29,8 @@ __all__ = [
 
 FORMATS = ("table", "jsonl", "csv")
 ENDINGS = {".csv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zip", ".zst")
+_OTHER_TABLES = (".html", ".npz", ".ods", ".parquet", ".tsv", ".xls", ".xlsx", ".xml", ".yaml", ".yml")
 BOX = ("x1", "y1", "x2", "y2", "score")
 COLUMNS = (
     "file",
@@ -59,9 +62,16 @@ def format_of(path: Path | None, wanted: str | None) -> str:
     """The format of results: what is wanted, else what the file's ending says, else a table.
 
     Raises:
-        ValueError: these contradict each other.
+        ValueError: these contradict each other, or the ending is that of something else.
     """
     by_ending = None if path is None else ENDINGS.get(path.suffix.lower())
+    ending = "" if path is None else path.suffix.lower()
+    if ending in _COMPRESSED:
+        raise ValueError(f"output {path} would not be compressed: name it {path and path.with_suffix('')}")
+    if path and not wanted and ending in readable_suffixes() and not path.exists():  # else it may be an input
+        raise ValueError(f"output {path} is a picture by its ending; results are text, --draw DIR writes pictures")
+    if not wanted and ending in _OTHER_TABLES:
+        raise ValueError(f"output {path} is none of what is written: name it .csv or .jsonl, or add --format")
     if wanted and by_ending and wanted != by_ending:
         raise ValueError(f"output {path} is {by_ending} by its ending, and --format {wanted} contradicts that")
     return wanted or by_ending or "table"

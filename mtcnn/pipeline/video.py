@@ -27,7 +27,7 @@ from mtcnn.files import output_error
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.threads import starting_threads
 
-__all__ = ["Film", "FilmWriter", "VideoResult", "Window", "run_through"]
+__all__ = ["Film", "FilmWriter", "VideoResult", "Window", "files_in", "run_through"]
 
 Picture = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float32]
@@ -97,6 +97,12 @@ class Film:
         self._capture.release()
 
 
+def files_in(source: str) -> list[str]:
+    """What of a source may name a file: all of it, and what comes after each colon of URLs like file:///a.mp4 and
+    cache:file:///a.mp4."""
+    return [source, *(source[at + 1 :] for at, character in enumerate(source) if character == ":")]
+
+
 def _open(source: str) -> Any:
     cv2 = opencv()
     if "://" in source and cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
@@ -162,6 +168,8 @@ class FilmWriter:
 
 
 def _partials(path: Path) -> Iterator[Path]:
+    if path.is_symlink():  # which may lead to another disk
+        path = Path(os.path.realpath(path))
     yield path.with_suffix(f".partial{path.suffix}")
     yield from (path.with_suffix(f".partial-{n}{path.suffix}") for n in count(2))
 

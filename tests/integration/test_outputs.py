@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,30 @@ class TestInputs:
             assert "would be overwritten" in run(*arguments, "--overwrite", code=1)
         assert below(root) == before
 
+    def test_a_film_by_its_url(self, tmp_path: Path, astronaut: np.ndarray, run: Run) -> None:
+        film = make_film(tmp_path / "film.avi", astronaut, 3)
+        before = film.read_bytes()
+        for url in (f"file://{film}", f"cache:file://{film}"):
+            assert "would be overwritten" in run("video", url, "--output", film, "--overwrite", code=1)
+        assert below(tmp_path) == {"film.avi": before}
+
+    def test_an_empty_argument_is_not_the_current_folder(
+        self, make: Callable[..., Path], run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = make("in/a.jpg")
+        monkeypatch.chdir(make())
+        before = below(root)
+        for arguments in (
+            ("detect", ""),
+            ("detect", "in/a.jpg", ""),
+            ("detect", "in/a.jpg", "--draw", ""),
+            ("detect", "in/a.jpg", "--draw="),
+            ("align", "in", ""),
+            ("align", "", "out"),
+        ):
+            assert "an argument is empty" in run(*arguments, code=2)
+        assert below(root) == before
+
 
 class TestWhatIsThere:
     @pytest.mark.parametrize("layout", ["jsonl", "csv", "table"])
@@ -167,6 +192,19 @@ class TestWhatIsThere:
         run(*detect, "--overwrite")
         assert output.read_bytes() == whole and os.listdir(output.parent) == ["results"]
         assert "say one" in run(*detect, "--overwrite", "--resume", code=2)
+
+    def test_other_files_of_ours_stay(self, make: Callable[..., Path], run: Run) -> None:
+        """Drawings, and the crops of a manifest that was put away."""
+        root = make("in/a.jpg", "other/b.jpg")
+        out = root / "out"
+        run("detect", root / "in", "--draw", out)
+        run("align", root / "in", out)
+        assert below(out).keys() == {"a.jpg", "a.png", "manifest.jsonl"}
+        (out / "manifest.jsonl").rename(out / "first.jsonl")
+        run("align", root / "other", out)
+        assert below(out).keys() == {"a.jpg", "a.png", "b.png", "first.jsonl", "manifest.jsonl"}
+        run("align", root / "in", out, "--overwrite")
+        assert below(out).keys() == {"a.jpg", "a.png", "first.jsonl", "manifest.jsonl"}
 
     def test_an_interrupted_overwrite_is_resumed(self, make: Callable[..., Path], run: Run) -> None:
         root = make("in/a.jpg", "in/b.jpg")
@@ -264,6 +302,17 @@ class TestWhatIsThere:
 
 
 class TestOneOutput:
+    def test_a_link_to_another_disk(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:
+        root = make("in/a.jpg")
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
+            assert os.stat(disk).st_dev != os.stat(root).st_dev
+            target, link = Path(disk, "r.jsonl"), root / "r.jsonl"
+            link.symlink_to(target)
+            target.write_text("old\n")
+            run("detect", root / "in", "--output", link, "--overwrite")
+            assert [line["file"] for line in lines(target.read_text())] == [str(root / "in" / "a.jpg")]
+            assert link.is_symlink() and below(Path(disk)).keys() == {"r.jsonl"}
+
     """What cannot be written of one picture is that picture's problem."""
 
     @pytest.mark.parametrize("name", ["noending", "a.jfif.x", "a.gif.bak"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from mtcnn.files import (
     check_output,
     locked,
     output_error,
+    read_regular,
     remove_leftovers,
     replacing,
     replacing_path,
@@ -200,6 +202,15 @@ with LineFile(Path({str(tmp_path / "lines")!r})) as file:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == f"NoMoreOutputError cannot write {tmp_path}/lines: File too large\n"
     assert (tmp_path / "lines").read_text() == 2 * "0123456789\n"
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(OSError, match="more than 256 MiB"):
+        read_regular(tmp_path / "sparse", 1 << 28)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 17  # KiB
 
 
 def test_which_errors_end_a_run() -> None:

@@ -90,6 +90,11 @@ class TestLinks:
         (tmp_path / "loop.jpg").symlink_to("loop.jpg")
         assert names(tmp_path) == ["a.jpg", "loop.jpg"]  # which cannot be read, and is reported
 
+    def test_a_target_that_cannot_be_asked_for(self, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").symlink_to("x" * 300)
+        touch(tmp_path, "b.jpg")
+        assert names(tmp_path) == ["b.jpg"]
+
     def test_files_are_followed(self, tmp_path: Path) -> None:
         touch(tmp_path, "store/a.jpg", "data/own.jpg")
         (tmp_path / "data" / "link.jpg").symlink_to("../store/a.jpg")
@@ -124,6 +129,10 @@ class TestOnce:
     def test_the_first_argument_names_it(self, photos: Path) -> None:
         assert names("photos/b/c.jpg", "photos") == ["c.jpg", "a.jpg"]
         assert names("photos/b", "photos") == ["c.jpg", "a.jpg"]
+
+    def test_a_name_that_is_too_long_stays(self, photos: Path) -> None:
+        for long in ("x" * 300, Path("x" * 300), "x" * 300 + "*"):
+            assert names("photos/a.jpg", long)[1:] == [str(long)] * ("*" not in str(long))
 
     def test_a_missing_file_stays(self, photos: Path) -> None:
         assert names("nowhere.jpg", "photos", "nowhere.jpg") == ["nowhere.jpg", "a.jpg", "b/c.jpg"]

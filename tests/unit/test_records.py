@@ -97,6 +97,14 @@ def test_the_ending_says_the_format() -> None:
     for name, wanted in (("a.csv", "jsonl"), ("a.jsonl", "csv"), ("a.csv", "table")):
         with pytest.raises(ValueError, match="contradicts"):
             format_of(Path(name), wanted)
+    for name, wanted, mend in (
+        ("a.csv.gz", None, "a.csv"),
+        ("a.jsonl.zst", "jsonl", "a.jsonl"),
+        ("a.PARQUET", None, "--format"),
+        ("a.JPG", None, "--draw"),
+    ):
+        with pytest.raises(ValueError, match=mend):
+            format_of(Path(name), wanted)
 
 
 def test_json_lines_are_json() -> None:
