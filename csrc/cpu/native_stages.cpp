@@ -136,7 +136,7 @@ void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, bool fl
   CropMemory::Worker& worker = memory_->workers[w];
   const int side = facts(net_.net()).side, n = end - begin, views = flip ? 2 : 1;
   const int64_t crop = int64_t{3} * side * side;
-  grow(worker.pixels, static_cast<size_t>(crop * n + kRoom));
+  grow(worker.pixels, static_cast<size_t>(crop * n + kOverrun));
   grow(worker.heads, size_t{kHeads} * n);
   for (int i = begin; i < end; ++i) {
     const Box& box = boxes[i / views];

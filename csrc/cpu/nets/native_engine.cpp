@@ -81,7 +81,7 @@ class NativeContext final : public Context {
     const int64_t plane = int64_t{side} * side;
     engine_->pool().parallel_for(static_cast<int>(shape[0]), CropNet::kBatch, [&](int begin, int end, int w) {
       Worker& worker = workers_[w];
-      worker.crops.resize(3 * plane * CropNet::kBatch + kRoom);
+      worker.crops.resize(3 * plane * CropNet::kBatch + kOverrun);
       worker.heads.resize(std::max<size_t>(worker.heads.size(), kHeads * CropNet::kBatch));
       for (int first = begin; first < end; first += CropNet::kBatch) {
         const int n = std::min(CropNet::kBatch, end - first);
@@ -137,7 +137,8 @@ void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
   if (scratch_.size() < bytes) scratch_.resize(bytes);
   const void* in = crops;
   if (kernels.to_values) {
-    if (values_.size() < (values + kRoom) * kernels.value_size) values_.resize((values + kRoom) * kernels.value_size);
+    if (values_.size() < (values + kOverrun) * kernels.value_size)
+      values_.resize((values + kOverrun) * kernels.value_size);
     kernels.to_values(crops, static_cast<int64_t>(values), values_.data());
     in = values_.data();
   }

@@ -43,7 +43,7 @@ class CropNet {
   // Crops at a time: enough for the dense layers to use each weight often.
   static constexpr int kBatch = 8;
 
-  // crops: n of (side, side, 3) and kRoom more, which the caller keeps finite; out: (n, kHeads), the first two made
+  // crops: n of (side, side, 3) and kOverrun more, which the caller keeps finite; out: (n, kHeads), the first two made
   // probabilities.
   void run(const PackedNet& net, const float* crops, int n, float* out);
 

@@ -10,8 +10,8 @@
 
 namespace trtmtcnn::cpu {
 
-// Kernels read and store whole vectors, beyond the end of a map: every map is followed by so many values, all finite.
-inline constexpr int kRoom = 32;
+// Values that follow every map, all finite: kernels read and store whole vectors, beyond the end of a map.
+inline constexpr int kOverrun = 32;
 
 // The weights of a convolution, padded with zeros to whole vectors of output channels.
 struct PackedConv {
@@ -52,7 +52,7 @@ struct NetKernels {
 };
 
 // Floats that a plane of every second one of n columns takes, with what whole vectors store behind it.
-constexpr int64_t pnet_plane(int n) { return ((n + 1) / 2 + kRoom + 15) / 16 * 16; }
+constexpr int64_t pnet_plane(int n) { return ((n + 1) / 2 + kOverrun + 15) / 16 * 16; }
 constexpr size_t pnet_row_bytes(int n) { return (4 * 6 * static_cast<size_t>(pnet_plane(n)) + 63) / 64 * 64; }
 
 // Floats between the transformed values of tiles, so that they do not lie a power of two apart, in the same cache set.
@@ -62,7 +62,7 @@ inline constexpr int kRnetScratchFloats = 25 * (9 * (32 + 48) + 2 * kPadding);
 inline constexpr int kOnetScratchFloats = 36 * (16 * (64 + 64) + 2 * kPadding);
 
 // Bytes that n values take in the scratch memory, floats or not.
-constexpr size_t scratch_part(int64_t n) { return (static_cast<size_t>(n) * 4 + 4 * kRoom + 63) / 64 * 64; }
+constexpr size_t scratch_part(int64_t n) { return (static_cast<size_t>(n) * 4 + 4 * kOverrun + 63) / 64 * 64; }
 
 // Bytes of scratch for a batch of n.
 constexpr size_t rnet_scratch(int64_t n) {

@@ -21,10 +21,10 @@ class FirstLayer {
   static constexpr int V = kVectors % 2 == 0 ? 2 : 1, P = kSums >= 24 ? 2 : 1;
 
  public:
-  static constexpr int kRoom = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
+  static constexpr int kScratchFloats = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
 
-  static void run(const float* crop, const PackedConv& conv, float* room, float* out) {
-    float* const rows = room;
+  static void run(const float* crop, const PackedConv& conv, float* scratch, float* out) {
+    float* const rows = scratch;
     float* const values = rows + 4 * (kRow + kLanes);
     float* const band = values + 16 * kRow;
     for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + kRow, Vector{});

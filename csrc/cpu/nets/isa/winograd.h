@@ -85,14 +85,14 @@ class Winograd {
   static constexpr int kInputs = T * kStride + kPadding, kProducts = T * O + kPadding;
 
  public:
-  static constexpr int kRoom = kIn * kIn * (kInputs + kProducts);  // floats to work in
+  static constexpr int kScratchFloats = kIn * kIn * (kInputs + kProducts);  // floats to work in
 
   // source(tile, const float* (&rows)[kIn]), sink(tile, float* (&rows)[kOut]): where a tile's pixels begin.
   template <class Source, class Sink>
-  static TRTMTCNN_INLINE void run(int tiles, const Source& source, const PackedConv& conv, float* room,
+  static TRTMTCNN_INLINE void run(int tiles, const Source& source, const PackedConv& conv, float* scratch,
                                   const Sink& sink) {
-    float* const inputs = room;
-    float* const products = room + kIn * kIn * kInputs;
+    float* const inputs = scratch;
+    float* const products = scratch + kIn * kIn * kInputs;
     for (int begin = 0; begin < tiles; begin += T) {
       const int n = tiles - begin < T ? tiles - begin : T;
       for (int t = 0; t < n; ++t) {
@@ -111,13 +111,13 @@ class Winograd {
 
   // kOut rows of n >= kOut pixels.
   static void rows(const float* const* in, int n, const PackedConv& conv, float* const* out) {
-    alignas(64) float room[kRoom];
+    alignas(64) float scratch[kScratchFloats];
     run(
         ceil_div(n, kOut),
         [&](int tile, const float*(&rows)[kIn]) {
           for (int r = 0; r < kIn; ++r) rows[r] = in[r] + corner(tile, n) * S;
         },
-        conv, room,
+        conv, scratch,
         [&](int tile, float*(&rows)[kOut]) {
           for (int r = 0; r < kOut; ++r) rows[r] = out[r] + corner(tile, n) * O;
         });
@@ -125,7 +125,7 @@ class Winograd {
 
   // `count` maps of N + kIn - kOut pixels a side to maps of N.
   template <int N>
-  static void maps(const float* in, int count, const PackedConv& conv, float* room, float* out) {
+  static void maps(const float* in, int count, const PackedConv& conv, float* scratch, float* out) {
     constexpr int kSide = N + kIn - kOut, kAcross = ceil_div(N, kOut);
     run(
         count * kAcross * kAcross,
@@ -134,7 +134,7 @@ class Winograd {
           const int y = corner(tile / kAcross % kAcross, N), x = corner(tile % kAcross, N);
           for (int r = 0; r < kIn; ++r) rows[r] = map + ((y + r) * kSide + x) * S;
         },
-        conv, room,
+        conv, scratch,
         [&](int tile, float*(&rows)[kOut]) {
           float* map = out + tile / (kAcross * kAcross) * (N * N * O);
           const int y = corner(tile / kAcross % kAcross, N), x = corner(tile % kAcross, N);
