@@ -165,7 +165,7 @@ template <class E>
 void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   using Value = typename E::Value;
   Arena arena(scratch);
-  auto* scratch = arena.take<float>(kRnetScratchFloats);
+  auto* conv_scratch = arena.take<float>(kRnetScratchFloats);
   auto* map1 = arena.take<Value>(11 * 11 * 32);
   auto* band = arena.take<float>(9 * 9 * 48);
   auto* map2 = arena.take<Value>(int64_t{4 * 4 * 48} * n);
@@ -174,16 +174,16 @@ void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
   for (int i = 0; i < n; ++i) {
     const Value* crop = static_cast<const Value*>(crops) + int64_t{24} * 24 * 3 * i;
     if constexpr (E::kStep == 1) {
-      FirstLayer<28, 24, 3>::run(crop, convs[0], scratch, map1);
-      Winograd<F3x3, 28, 48, 9, stride_of(28)>::maps<9>(map1, 1, convs[1], scratch, band);
+      FirstLayer<28, 24, 3>::run(crop, convs[0], conv_scratch, map1);
+      Winograd<F3x3, 28, 48, 9, stride_of(28)>::maps<9>(map1, 1, convs[1], conv_scratch, band);
       pool_map<E, 48, 9, 3>(band, map2 + 4 * 4 * 48 * i);
     } else {
-      conv_pool_map<E, 3, 3, 28, 24, 3>(crop, convs[0], scratch, map1);
-      conv_pool_map<E, 28, 3, 48, 11, 3>(map1, convs[1], scratch, map2);
+      conv_pool_map<E, 3, 3, 28, 24, 3>(crop, convs[0], conv_scratch, map1);
+      conv_pool_map<E, 28, 3, 48, 11, 3>(map1, convs[1], conv_scratch, map2);
       conv_map<E, 48, 2, 64, 4>(map2, convs[2], map3 + int64_t{576} * i);
     }
   }
-  if constexpr (E::kStep == 1) Winograd<F3x2, 48, 64, 8>::maps<3>(map2, n, convs[2], scratch, map3);
+  if constexpr (E::kStep == 1) Winograd<F3x2, 48, 64, 8>::maps<3>(map2, n, convs[2], conv_scratch, map3);
   dense<E, 576, 128>(map3, n, convs[3], AsFloats{dense4, 128});
   dense<Float32, 128, 16>(dense4, n, convs[4], AsFloats{out, 16});
 }
@@ -192,7 +192,7 @@ template <class E>
 void onet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   using Value = typename E::Value;
   Arena arena(scratch);
-  auto* scratch = arena.take<float>(kOnetScratchFloats);
+  auto* conv_scratch = arena.take<float>(kOnetScratchFloats);
   auto* map1 = arena.take<Value>(23 * 23 * 32);
   auto* band = arena.take<float>(21 * 21 * 64);
   auto* map2 = arena.take<Value>(int64_t{10 * 10 * 64} * n);
@@ -202,23 +202,23 @@ void onet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
   for (int i = 0; i < n; ++i) {
     const Value* crop = static_cast<const Value*>(crops) + int64_t{48} * 48 * 3 * i;
     if constexpr (E::kStep == 1) {
-      FirstLayer<32, 48, 3>::run(crop, convs[0], scratch, map1);
-      Winograd<F3x3, 32, 64, 7>::maps<21>(map1, 1, convs[1], scratch, band);
+      FirstLayer<32, 48, 3>::run(crop, convs[0], conv_scratch, map1);
+      Winograd<F3x3, 32, 64, 7>::maps<21>(map1, 1, convs[1], conv_scratch, band);
       pool_map<E, 64, 21, 3>(band, map2 + 10 * 10 * 64 * i);
     } else {
-      conv_pool_map<E, 3, 3, 32, 48, 3>(crop, convs[0], scratch, map1);
-      conv_pool_map<E, 32, 3, 64, 23, 3>(map1, convs[1], scratch, map2);
-      conv_pool_map<E, 64, 3, 64, 10, 2>(map2, convs[2], scratch, map3);
+      conv_pool_map<E, 3, 3, 32, 48, 3>(crop, convs[0], conv_scratch, map1);
+      conv_pool_map<E, 32, 3, 64, 23, 3>(map1, convs[1], conv_scratch, map2);
+      conv_pool_map<E, 64, 3, 64, 10, 2>(map2, convs[2], conv_scratch, map3);
       conv_map<E, 64, 2, 128, 4>(map3, convs[3], map4 + int64_t{1152} * i);
     }
   }
   if constexpr (E::kStep == 1) {
     for (int i = 0; i < n; i += 4) {  // maps that share the reading of the weights
       const int count = n - i < 4 ? n - i : 4;
-      Winograd<F4x3, 64, 64, 16>::maps<8>(map2 + 10 * 10 * 64 * i, count, convs[2], scratch, band);
+      Winograd<F4x3, 64, 64, 16>::maps<8>(map2 + 10 * 10 * 64 * i, count, convs[2], conv_scratch, band);
       for (int k = 0; k < count; ++k) pool_map<E, 64, 8, 2>(band + 8 * 8 * 64 * k, map3 + 4 * 4 * 64 * (i + k));
     }
-    Winograd<F3x2, 64, 128, 8>::maps<3>(map3, n, convs[3], scratch, map4);
+    Winograd<F3x2, 64, 128, 8>::maps<3>(map3, n, convs[3], conv_scratch, map4);
   }
   dense<E, 1152, 256>(map4, n, convs[4], AsFloats{dense5, 256});
   dense<Float32, 256, 16>(dense5, n, convs[5], AsFloats{out, 16});
