@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.images.bgr import as_bgr
+from mtcnn.images.pnm import decode_pnm, is_pnm
 from mtcnn.runtime.opencv import opencv
 
 __all__ = ["Decoded", "UnreadableError", "decode"]
 
-_BLACK = 16  # levels below which a picture is black
+_DARK = 64  # levels up to which a picture may be one of 14 bits in a file of 16
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _END_OF_JPEG = b"\xff\xd9"
 # Of the data between a JPEG's markers; what comes after FF is no marker there where it is 00, D0 to D7 or FF.
@@ -64,8 +65,12 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
     img = _imdecode(data, cv2.IMREAD_COLOR | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION))
     if img is None:
         raise UnreadableError("no picture that OpenCV can read")
-    if img[::16, ::16].max() < _BLACK and img.max() < _BLACK:
+    if is_pnm(data) and (stored := _imdecode(data, cv2.IMREAD_UNCHANGED)) is not None:
+        return Decoded(decode_pnm(data, stored))
+    if img[::16, ::16].max() <= _DARK and img.max() <= _DARK:
         _check_depth(_imdecode(data, cv2.IMREAD_UNCHANGED))
+    if data.startswith(b"#?"):
+        _check_radiance(_imdecode(data, cv2.IMREAD_UNCHANGED))
     return Decoded(np.asarray(img, np.uint8), truncated=end is not None)
 
 
@@ -82,12 +87,18 @@ def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
 
 
 def _check_depth(stored: npt.NDArray[Any] | None) -> None:
-    """Refuse what is black only because OpenCV takes the levels for a part of a greater range."""
+    """Refuse what is dark only because OpenCV takes the levels for a part of a greater range."""
     if stored is None or stored.dtype == np.uint8 or stored.max() == 0:
         return
     low, high = stored.min(), stored.max()
-    text = f"its levels are {stored.dtype} from {low:g} to {high:g}, which would be black: scale them"
+    text = f"its levels are {stored.dtype} from {low:g} to {high:g}, which would be dark: scale them"
     raise UnreadableError(f"{text} to 0..65535" if stored.dtype == np.uint16 else f"{text} to 0..255")
+
+
+def _check_radiance(stored: npt.NDArray[Any] | None) -> None:
+    """Refuse a Radiance picture of other units than OpenCV's, whose white is 1."""
+    if stored is not None and stored.mean() > 1:
+        raise UnreadableError(f"its levels reach {stored.max():g}, which would be white: scale them to 0..1")
 
 
 def _cut_jpeg_end(data: bytes) -> int | None:

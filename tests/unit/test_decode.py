@@ -114,13 +114,13 @@ class TestDepths:
         deep = img[:, :, 0].astype(np.uint16) * 16
         _, data = cv2.imencode(kind, deep)
         with pytest.raises(
-            UnreadableError, match=r"its levels are uint16 from 0 to 4080, which would be black.*0\.\.65535"
+            UnreadableError, match=r"its levels are uint16 from 0 to 4080, which would be dark.*0\.\.65535"
         ):
             decode(data.tobytes())
 
     def test_floats_would_be_black(self, img: Bgr) -> None:
         _, data = cv2.imencode(".pfm", img.astype(np.float32) / 255)
-        with pytest.raises(UnreadableError, match=r"its levels are float32 from 0 to 1, which would be black"):
+        with pytest.raises(UnreadableError, match=r"its levels are float32 from 0 to 1, which would be dark"):
             decode(data.tobytes())
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -223,3 +223,38 @@ class TestFiles:
         assert read_picture(path).shape == img.shape
         assert f"{path}: truncated" in caplog.text
         assert Found(path, path).size() == path.stat().st_size
+
+
+class TestLevelsOfOtherRanges:
+    @pytest.mark.parametrize("most", [15, 127, 1023, 4095, 16383])
+    @pytest.mark.parametrize("head", ["P5 200 120 {}\n", "P6 # a comment\n200\n120 {}\n", "P7"])
+    def test_a_greatest_level_in_the_head_counts(self, img: Bgr, head: str, most: int) -> None:
+        """PGM, PPM and PAM say what their white is."""
+        if head == "P7":
+            head = "P7\nWIDTH 200\nHEIGHT 120\nDEPTH 3\nMAXVAL {}\nTUPLTYPE RGB\nENDHDR\n"
+        rgb = img[:, :, :1] if head.startswith("P5") else img[:, :, ::-1]
+        levels = np.rint(rgb / 255 * most).astype(np.uint8 if most < 256 else ">u2")
+        got = decode(head.format(most).encode() + levels.tobytes()).img.astype(int)
+        assert np.abs(got[:, :, ::-1] - rgb).max() <= 255 / most
+
+    @pytest.mark.parametrize(("kind", "depth"), [("RGB", 3), ("RGB_ALPHA", 4), ("GRAYSCALE", 1)])
+    def test_red_of_a_pam_is_red(self, img: Bgr, kind: str, depth: int) -> None:
+        rgba = np.dstack([img[:, :, ::-1], np.full(img.shape[:2], 255, np.uint8)])[:, :, :depth]
+        head = f"P7\nWIDTH 200\nHEIGHT 120\nDEPTH {depth}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n"
+        assert (decode(head.encode() + rgba.tobytes()).img == (img if depth > 1 else img[:, :, 2:])).all()
+
+    @pytest.mark.parametrize("ending", [".png", ".tiff"])
+    @pytest.mark.parametrize("bits", [10, 12, 14])
+    def test_less_bits_than_the_file_has_room_for(self, img: Bgr, ending: str, bits: int) -> None:
+        levels = np.rint(img * (((1 << bits) - 1) / img.max())).astype(np.uint16)
+        with pytest.raises(UnreadableError, match=f"uint16 from .* to {(1 << bits) - 1}, which would be dark"):
+            decode(np.asarray(cv2.imencode(ending, levels)[1]).tobytes())
+
+    def test_a_dark_picture_of_8_bits_is_one(self, img: Bgr) -> None:
+        assert decode(np.asarray(cv2.imencode(".png", img // 5)[1]).tobytes()).img.max() <= 51
+
+    def test_radiance_of_another_unit(self, img: Bgr) -> None:
+        levels = img.astype(np.float32)
+        assert close(decode(np.asarray(cv2.imencode(".hdr", levels / 255)[1]).tobytes()).img, img)
+        with pytest.raises(UnreadableError, match="would be white"):
+            decode(np.asarray(cv2.imencode(".hdr", levels)[1]).tobytes())
