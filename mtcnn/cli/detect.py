@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+# Also where it is a file that the shell appends to.
+STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
 
 @click.command("detect", context_settings=SETTINGS)
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
@@ -100,7 +103,7 @@ def command(
         counts, before, code = run_on_cluster(settings, paths, output, detector, resume, overwrite, cluster)
     else:
         refuse_uris(output, *(path for path in paths if "://" in path and not os.path.exists(path)))
-        file = Path(output) if output else None
+        file = Path(output) if output and str(output) not in STANDARD_OUTPUT else None
         layout = format_of(file, "jsonl" if as_json else layout)
         if resume and (file is None or layout == "table"):
             raise click.UsageError("--resume needs --output and --format jsonl or csv")

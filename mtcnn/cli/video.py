@@ -62,6 +62,7 @@ def command(
     writer = None if output is None else FilmWriter(output, film.fps, film.size)
     if writer is not None:
         sinks.append(writer)
+        click.get_current_context().call_on_close(writer.unlock)
     if window:
         sinks.append(Window(source, None if film.live else film.fps))
 

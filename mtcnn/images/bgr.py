@@ -47,6 +47,8 @@ def as_bgr(img: Any, name: str = "img", color: Color = "bgr", *, turn: bool = Tr
         ValueError: an empty picture, a wrong shape, NaN or infinity, levels in another range than 0..255.
     """
     if isinstance(img, np.ndarray):
+        if type(img) is not np.ndarray:
+            img = _plain(img, name)
         shape = img.shape
         if img.dtype == _UINT8 and len(shape) == 3 and shape[2] == 3:
             bgr: npt.NDArray[np.uint8] = img
@@ -76,6 +78,13 @@ def picture_shape(img: Any) -> tuple[int, ...] | None:
     if isinstance(img, np.ndarray) or hasattr(img, "__dlpack__") or hasattr(img, "__cuda_array_interface__"):
         return tuple(img.shape)
     return pillow.turned_size(img) if pillow.is_picture(img) else None
+
+
+def _plain(img: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    """Of a subclass's array, the plain one: what lies under a mask is no level."""
+    if np.ma.is_masked(img):
+        raise ValueError(f"{name} is a masked array, and some of it is masked: fill that, {name}.filled(0)")
+    return np.asarray(img)
 
 
 def _from_dlpack(img: Any, name: str) -> npt.NDArray[Any]:

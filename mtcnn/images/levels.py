@@ -67,7 +67,7 @@ def _mend(levels: npt.NDArray[Any], whole: npt.NDArray[Any], low: float, high: f
 
 
 def _short(number: float) -> str:
-    return f"{number:.4g}" if abs(number) < 1e4 else f"{number:.0f}"
+    return f"{number:.4g}" if abs(number) < 1e4 or abs(number) >= 1e9 else f"{number:.0f}"
 
 
 def _about_zero(levels: npt.NDArray[Any]) -> bool:

@@ -16,7 +16,7 @@ def refuse(img: object, name: str) -> NoReturn:
         raise TypeError(f"{name} is None; cv2.imread returns None for a file it cannot read: check the path")
     if isinstance(img, (str, os.PathLike)):
         raise TypeError(f"{name} is a path, not an array; read the picture first: cv2.imread({name})")
-    if isinstance(img, (bytes, bytearray, memoryview)):
+    if isinstance(img, (bytes, bytearray)) or (isinstance(img, memoryview) and img.ndim == 1):
         mend = f"cv2.imdecode(np.frombuffer({name}, np.uint8), cv2.IMREAD_COLOR)"
         raise TypeError(f"{name} is bytes, not an array; decode the picture first: {mend}")
     kind = type(img)

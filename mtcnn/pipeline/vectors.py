@@ -53,9 +53,10 @@ class Vectors:
     def __init__(
         self, path: Path, inputs: Inputs, settings: dict[str, Any], *, resume: bool = False, overwrite: bool = False
     ) -> None:
-        if path.suffix not in _FORMATS:
+        ending = path.suffix.lower()
+        if ending not in _FORMATS:
             raise ValueError(f"output must end in .npz or .parquet, got {path}")
-        self._path, self._format = path, _FORMATS[path.suffix]()
+        self._path, self._format = path, _FORMATS[ending]()
         self._header = {"settings": settings}
         self.done: set[str] = set()
         self.statuses: Counter[str] = Counter()

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.draw import draw_faces
 from mtcnn.errors import MtcnnError
-from mtcnn.files import output_error
+from mtcnn.pipeline.line_file import LineFile
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.threads import starting_threads
 
@@ -118,7 +118,7 @@ class FilmWriter:
         path: of the film that is written.
 
     Raises:
-        MtcnnError: it cannot be written.
+        MtcnnError: it cannot be written, or another process writes it.
     """
 
     def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
@@ -127,14 +127,19 @@ class FilmWriter:
             raise ValueError(f"output must end in {' or '.join(_CODECS)}, got {path}")
         codec = cv2.VideoWriter_fourcc(*_CODECS[path.suffix.lower()])
         self._final, self._size, self._count = path, size, 0
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(path, error) from error
         self.path = next(name for name in _partials(path) if not os.path.lexists(name)) if path.is_file() else path
+        is_new = self.path == path
+        self._lock = LineFile(path)
         self._writer = cv2.VideoWriter(str(self.path), codec, fps, (size[1], size[0]))
         if not self._writer.isOpened():
+            if is_new:
+                self._lock.discard()
+            self.unlock()
             raise MtcnnError(f"cannot write {path}")
+
+    def unlock(self) -> None:
+        """Let other processes write it: the last that is to be called."""
+        self._lock.close()
 
     def finish(self) -> None:
         """Put the film, which is closed and whole, in its place."""

@@ -22,6 +22,7 @@ from mtcnn.cli.main import main
 from mtcnn.engines import create_engines
 from mtcnn.errors import EngineError
 from mtcnn.pipeline.line_file import LineFile
+from mtcnn.pipeline.video import FilmWriter
 from tests.conftest import ROOT
 from tests.integration.test_cli import (
     ASTRONAUT,
@@ -302,6 +303,36 @@ class TestWhatIsThere:
 
 
 class TestOneOutput:
+    @pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+    def test_standard_output_that_is_appended_to_a_file(self, make: Callable[..., Path], output: str) -> None:
+        root = make("a.jpg")
+        log = root / "log"
+        log.write_text("before\n")
+        with log.open("a") as file:
+            done = subprocess.run(
+                command("detect", root / "a.jpg", "--json", "--output", output),
+                stdout=file,
+                cwd=root,
+                env=environment(),
+            )
+        first, second = log.read_text().splitlines()
+        assert done.returncode == 0 and first == "before" and json.loads(second)["faces"]
+        assert below(root).keys() == {"a.jpg", "log"}
+
+    def test_a_film_has_one_writer(self, tmp_path: Path, astronaut: np.ndarray, run: Run) -> None:
+        film, output = make_film(tmp_path / "in.avi", astronaut, 3), tmp_path / "out.avi"
+        for state in ("new", "replaced"):
+            writer = FilmWriter(output, 25, astronaut.shape[:2])
+            writer.write(astronaut)
+            there = output.stat().st_ino
+            said = run("video", film, "--output", output, "--overwrite", code=1)
+            assert f"is being written by process {os.getpid()}" in said, state
+            assert output.stat().st_ino == there
+            writer.close()
+            writer.finish()
+            writer.unlock()
+        run("video", film, "--output", output, "--overwrite")
+
     def test_a_link_to_another_disk(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:
         root = make("in/a.jpg")
         with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
@@ -463,7 +494,7 @@ class TestEmbed:
             "embed", root / "in", "--embedder", model, "--output", root / output, *options, code=code
         )
 
-    @pytest.mark.parametrize("name", ["new/v.npz", "v.parquet"])
+    @pytest.mark.parametrize("name", ["new/v.npz", "V.NPZ", "v.parquet"])
     def test_resume_and_overwrite(self, embed: Callable[..., str], make: Callable[..., Path], name: str) -> None:
         if name.endswith("parquet"):
             pytest.importorskip("pyarrow")
@@ -513,7 +544,7 @@ class TestEmbed:
 
 
 def files_of(path: Path) -> list[str]:
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         with np.load(path) as data:
             return [str(name) for name in data["files"]]
     import pyarrow.parquet as pq

@@ -315,3 +315,27 @@ def test_any_array_is_a_picture_or_a_clear_error(img: np.ndarray) -> None:
     else:
         assert_core_can_read(bgr)
         assert bgr.shape[:2] == img.shape[:2]
+
+
+class TestSubclasses:
+    def test_what_is_masked_is_no_level(self) -> None:
+        levels = np.full((4, 5, 3), 9.0)
+        levels[0, 0] = np.nan
+        for img in (levels, levels.astype(np.float32), np.full((4, 5, 3), 9, np.uint8), np.full((4, 5), 900)):
+            masked = np.ma.MaskedArray(img, mask=np.zeros(img.shape, bool))
+            masked[0, 0] = np.ma.masked
+            with pytest.raises(ValueError, match=r"img is a masked array.*img\.filled\(0\)"):
+                as_bgr(masked)
+            masked[...] = np.ma.masked
+            with pytest.raises(ValueError, match="masked"):
+                as_bgr(masked)
+
+    def test_without_a_mask_it_is_an_array(self) -> None:
+        img = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+        for subclass in (np.ma.MaskedArray(img), np.ma.MaskedArray(img, mask=np.zeros(img.shape, bool))):
+            bgr = as_bgr(subclass)
+            assert type(bgr) is np.ndarray and (bgr == img).all()
+
+    def test_views_of_memory_are_arrays_to_be(self) -> None:
+        with pytest.raises(TypeError, match=r"np\.asarray\(img\)"):
+            as_bgr(memoryview(np.zeros((4, 5, 3), np.uint8)))
