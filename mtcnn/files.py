@@ -21,6 +21,7 @@ from typing import BinaryIO
 from mtcnn.errors import EngineError, MtcnnError
 
 __all__ = [
+    "MOST_FILE_BYTES",
     "Inputs",
     "NoMoreOutputError",
     "OutputError",
@@ -37,10 +38,13 @@ __all__ = [
 
 log = logging.getLogger("mtcnn")
 
+MOST_FILE_BYTES = 1 << 31  # that are read: OpenCV and protobuf take no more
+
 _MARK = ".mtcnn-"  # in the names of temporary files
 _TEMPORARY = re.compile(rf"{re.escape(_MARK)}\w{{8}}(\.\w+)?$")  # as tempfile ends them, and a file's ending
 _LONGEST = 200  # bytes of a name that a temporary file's name repeats: file systems allow 255
 _NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE}
+_PART = 1 << 20  # bytes
 _PATIENCE = 3600.0  # seconds to wait for another process that makes engines: TensorRT may take long
 _SAY_AGAIN = 60.0  # seconds
 
@@ -208,14 +212,14 @@ def locked(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
         os.close(handle)  # which unlocks
 
 
-def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes:
+def read_regular(path: str | os.PathLike[str], most: int = MOST_FILE_BYTES) -> bytes:
     """A file's bytes, where it is one: a FIFO would be waited for, a device read without end.
 
     Args:
-        most: bytes that it may have; None: any number.
+        most: bytes that it may have; a sparse file can claim any number.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or is larger.
+        OSError: it cannot be read, is no regular file, or is larger than that or than memory.
     """
     # Without O_NONBLOCK to open a FIFO is to wait for its writer.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -225,11 +229,26 @@ def read_regular(path: str | os.PathLike[str], most: int | None = None) -> bytes
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file, but a pipe, a socket or a device", os.fspath(path))
-        too_large = most is not None and found.st_size > most  # then none of it is read
-        content = b"" if too_large else file.read() if most is None else file.read(most + 1)
-    if most is not None and (too_large or len(content) > most):
+        try:
+            content = _read_up_to(file, found.st_size, most)
+        except MemoryError:
+            raise OSError(errno.ENOMEM, "it is too large for this machine's memory", os.fspath(path)) from None
+    if content is None:
         raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB", os.fspath(path))
     return content
+
+
+def _read_up_to(file: BinaryIO, size: int, most: int) -> bytes | None:
+    """All of a file that has about so many bytes, None where it has more than `most`. Room is made for those alone."""
+    if size > most:
+        return None
+    parts = [file.read(size + 1)]
+    room = most - len(parts[0])
+    # One that grows goes on, and one of /proc, which tell no size.
+    while room >= 0 and len(parts[0]) > size and (part := file.read(_PART)):
+        parts.append(part)
+        room -= len(part)
+    return b"".join(parts) if room >= 0 else None
 
 
 def _wait_for_lock(handle: int, folder: Path, patience: float) -> None:

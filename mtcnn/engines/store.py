@@ -15,7 +15,7 @@ from mtcnn.engines.devices import device_of_flavour
 from mtcnn.engines.networks import NETWORKS
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
-from mtcnn.files import read_regular, replacing
+from mtcnn.files import MOST_FILE_BYTES, read_regular, replacing
 from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
     data = _read(engine, "engine")
     beside = description_path(engine)
     try:
-        fields = json.loads(_read(beside, "description"))
+        fields = json.loads(_read(beside, "description", _MOST_DESCRIPTION))
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise EngineError(f"{beside} is of another version: run create_engines again")
         description = Description(**fields)
@@ -187,9 +187,9 @@ def read_model(path: Path) -> bytes:
     return _read(path, "model")
 
 
-def _read(path: Path, what: str) -> bytes:
+def _read(path: Path, what: str, most: int = MOST_FILE_BYTES) -> bytes:
     try:
-        return read_regular(path)
+        return read_regular(path, most)
     except FileNotFoundError:
         mend = "run create_engines to make it" if what != "model" else "check the folder of models"
         raise EngineError(f"there is no {what} {path}: {mend}") from None

@@ -21,8 +21,6 @@ TRUNCATED = "truncated: the file ends too early, the rest of the picture is gray
 
 log = logging.getLogger("mtcnn")
 
-_MOST_BYTES = 1 << 31  # of a picture's file
-
 
 class Source(Protocol):
     """Where a picture's file is read from; both may raise OSError, and reading UnreadableError."""
@@ -40,7 +38,7 @@ class Found(NamedTuple):
     name: Path
 
     def read_bytes(self) -> bytes:
-        return read_regular(self.path, _MOST_BYTES)
+        return read_regular(self.path)
 
     def size(self) -> int:
         return self.path.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ HARM: dict[str, tuple[Callable[[Path], object], str]] = {
     "no description": (lambda f: (f / "rnet.engine.json").unlink(), "there is no description .*rnet.engine.json"),
     "cut off": (rewrite("rnet.engine", lambda b: b[:-100]), "rnet.engine is damaged"),
     "empty": (rewrite("rnet.engine", lambda b: b""), "rnet.engine is damaged"),
+    "claims a terabyte": (lambda f: os.truncate(f / "rnet.engine", 1 << 40), "rnet.engine: it has more than 2048 MiB"),
+    "description claims": (
+        lambda f: os.truncate(f / "rnet.engine.json", 1 << 31),
+        "rnet.engine.json: it has more than 1 MiB",
+    ),
     "a bit flipped": (rewrite("rnet.engine", flip), "rnet.engine is damaged"),
     "description cut off": (rewrite("rnet.engine.json", lambda b: b[:50]), "rnet.engine.json is damaged"),
     "description no JSON": (rewrite("rnet.engine.json", lambda b: b"\xff\x00"), "rnet.engine.json is damaged"),

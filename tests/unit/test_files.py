@@ -216,3 +216,39 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
 def test_which_errors_end_a_run() -> None:
     assert isinstance(output_error("x", OSError(28, "No space left on device")), NoMoreOutputError)
     assert not isinstance(output_error("x", PermissionError(13, "Permission denied")), NoMoreOutputError)
+
+
+def test_room_is_made_for_what_a_file_has(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.write_bytes(b"picture")
+    code = """
+import resource, sys
+from mtcnn.files import read_regular
+begun = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (begun + (64 << 20), begun + (64 << 20)))
+assert read_regular(sys.argv[1]) == b"picture"
+try:
+    read_regular(sys.argv[2])
+except OSError as error:
+    assert "too large for this machine's memory" in error.strerror
+else:
+    raise AssertionError
+"""
+    large = tmp_path / "large"
+    large.touch()
+    os.truncate(large, 1 << 30)  # sparse: it takes no room on the disk
+    subprocess.run([sys.executable, "-c", code, small, large], check=True)
+
+
+def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
+    sparse = tmp_path / "sparse"
+    sparse.touch()
+    os.truncate(sparse, 1 << 40)
+    with pytest.raises(OSError, match="more than 2048 MiB"):
+        read_regular(sparse)
+
+
+def test_files_that_tell_no_size_are_read() -> None:
+    assert read_regular("/proc/self/maps").count(b"\n") > 1
+    with pytest.raises(OSError, match="more than 0 MiB"):
+        read_regular("/proc/self/maps", 100)
