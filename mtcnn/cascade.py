@@ -22,7 +22,7 @@ from mtcnn.work import WorkLimit
 if TYPE_CHECKING:
     from pytrt import Stages
 
-__all__ = ["detect", "pyramid"]
+__all__ = ["check_levels", "count_levels", "detect", "pyramid"]
 
 CELL = 12  # pixels that one P-Net cell sees
 PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
@@ -117,12 +117,22 @@ def pyramid(height: int, width: int, minsize: float, factor: float, level_size: 
             scale_y = scale_x = scale
         if min(h, w) >= CELL:
             levels.append((h, w, scale_y, scale_x))
-            if len(levels) > MOST_LEVELS:
-                raise ValueError(
-                    f"factor is too near 1: it makes more than {MOST_LEVELS} pyramid levels, got {factor!r}"
-                )
+            check_levels(len(levels), factor)
         scale *= factor
     return tuple(levels)
+
+
+def count_levels(height: int, width: int, p: Params) -> int:
+    """How many levels a picture's pyramid has, give or take one, and no more than it may have."""
+    height, width, _, minsize = working_size(height, width, p)
+    ratio = minsize / min(height, width)
+    return 0 if ratio > 1 else int(min(math.log(ratio) / math.log(p.factor) + 1, MOST_LEVELS))
+
+
+def check_levels(count: int, factor: float) -> None:
+    """Refuse a pyramid that has no end, or nearly."""
+    if count > MOST_LEVELS:
+        raise ValueError(f"factor is too near 1: it makes more than {MOST_LEVELS} pyramid levels, got {factor!r}")
 
 
 def unshrink(dets: Array, landmarks: Array, shrink: float, p: Params) -> tuple[Array, Array]:

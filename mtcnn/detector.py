@@ -40,6 +40,7 @@ log = logging.getLogger("mtcnn")
 ONE_THREAD_BATCH_PIXELS = 150_000
 BATCH_PIXELS = 2_000_000
 GPU_BATCH_PIXELS = 17_000_000
+BATCH_LEVELS = 50_000  # of their pyramids: small pictures with a factor near 1 have thousands each, of 300 bytes
 
 _CLOSED = "the detector is closed: make a new TrtMtcnn"
 
@@ -191,15 +192,16 @@ class TrtMtcnn:
         most = self._batch_pixels()
         results: list[tuple[Array, Array]] = []
         chunk: list[npt.NDArray[np.uint8]] = []
-        pixels = 0
+        pixels = levels = 0
         for i, img in enumerate(images):
             frame = self._frame(img, f"images[{i}]", color)
-            size = frame.shape[0] * frame.shape[1]
-            if chunk and pixels + size > most:
+            height, width = frame.shape[:2]
+            pixels += height * width
+            levels += cascade.count_levels(height, width, p)
+            if chunk and (pixels > most or levels > BATCH_LEVELS):
                 results += self._run_chunk(chunk, p, len(results))
-                chunk, pixels = [], 0
+                chunk, pixels, levels = [], height * width, cascade.count_levels(height, width, p)
             chunk.append(frame)
-            pixels += size
         if chunk:
             results += self._run_chunk(chunk, p, len(results))
         return results

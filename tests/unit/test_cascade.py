@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mtcnn.cascade import pyramid, unshrink, working_size
+from mtcnn.cascade import count_levels, pyramid, unshrink, working_size
 from mtcnn.params import PRESETS, Params
 from tests.reference import cascade as reference
 from tests.reference.params import Params as ReferenceParams
@@ -21,6 +21,13 @@ LEVEL_SIZES = st.sampled_from(["ceil", "floor"])
 
 
 class TestPyramid:
+    @given(SIDES, SIDES, MINSIZES, st.floats(0.05, 0.99), LEVEL_SIZES)
+    def test_its_levels_are_counted(
+        self, height: int, width: int, minsize: float, factor: float, level_size: str
+    ) -> None:
+        p = Params(minsize=minsize, factor=factor, level_size=level_size)
+        assert abs(count_levels(height, width, p) - len(pyramid(height, width, minsize, factor, level_size))) <= 1
+
     @given(SIDES, SIDES, MINSIZES, st.floats(0.05, 0.97), LEVEL_SIZES)
     def test_as_the_reference(self, height: int, width: int, minsize: float, factor: float, level_size: str) -> None:
         levels = reference.pyramid_levels(height, width, minsize, ReferenceParams(factor=factor, level_size=level_size))

@@ -127,6 +127,11 @@ class TestOriginal:
         mtcnn = MTCNN(preset="original", thresholds=[0, 0, 1.0])
         assert mtcnn.detect([noise, noise], landmarks=True)[1].tolist() == [[None], [None]]
 
+    def test_a_factor_that_makes_endless_pyramids(self, engines: dict[str, Path], rgb: np.ndarray) -> None:
+        mtcnn = MTCNN(preset="original", factor=1 - 1e-16)
+        with pytest.raises(ValueError, match="factor is too near 1"):
+            mtcnn.detect(rgb[:40, :40])
+
     def test_a_face_over_the_border(self, engines: dict[str, Path], rgb: np.ndarray) -> None:
         boxes, _ = MTCNN(preset="original").detect([rgb[:, 200:], rgb[80:]])
         assert [len(found) for found in boxes] == [1, 1]

@@ -165,6 +165,24 @@ def test_a_factor_that_makes_endless_pyramids(factor: float, detector: TrtMtcnn)
         detector.detect(np.zeros((100, 100, 3), np.uint8), factor=factor)
 
 
+def test_a_batch_of_pyramids_that_memory_cannot_hold() -> None:
+    """16 million levels, which take over a gigabyte as Python's objects."""
+    code = """
+import resource
+import numpy as np
+from mtcnn import TrtMtcnn
+detector = TrtMtcnn(device="cpu", threads=1, max_work=1)
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + 300_000_000, resource.RLIM_INFINITY))
+try:
+    detector.detect_batch([np.zeros((13, 13, 3), np.uint8)] * 2000, 12, factor=0.99999)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("images[0]: max_work is 1 billion"), done.stdout + done.stderr
+
+
 def test_thresholds_without_end(detector: TrtMtcnn) -> None:
     with pytest.raises(ValueError, match="thresholds must be 3 numbers .* got more"):
         detector.detect(IMG, thresholds=itertools.repeat(0.5))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import pytrt
+from mtcnn.cascade import check_levels
 
 __all__ = ["detect"]
 
@@ -59,6 +60,7 @@ def _scales(shorter: int, minsize: float, factor: float) -> list[float]:
     left = shorter * scale
     while left >= 12:
         scales.append(scale)
+        check_levels(len(scales), factor)
         scale *= factor
         left *= factor
     return scales
