@@ -14,6 +14,8 @@ from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
 
+_MOST_PIXELS = 1 << 30  # of a crop
+
 
 class FaceAligner:
     """Cuts a face out of a picture, turned, scaled and shifted so that its five points lie on a template.
@@ -202,11 +204,16 @@ def _warp(img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tup
 def height_width(size: object) -> tuple[int, int]:
     """Return (height, width) as whole numbers from 1 up."""
     try:
-        height, width = (operator.index(n) for n in size)  # type: ignore[attr-defined]
+        sides = list(size)  # type: ignore[call-overload]
+        if any(isinstance(n, bool) for n in sides):
+            raise TypeError
+        height, width = map(operator.index, sides)
     except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
-        raise TypeError(f"size must be (height, width) in whole pixels, got {size!r}") from None
+        raise TypeError(f"size must be (height, width) in whole pixels, got {checks.shown(size)}") from None
     if height < 1 or width < 1:
-        raise ValueError(f"size must be at least 1x1 pixels, got {size!r}")
+        raise ValueError(f"size must be at least 1x1 pixels, got {checks.shown(size)}")
     if max(height, width) > 1 << 24:
         raise ValueError("size must be at most 16777216 pixels a side")
+    if height * width > _MOST_PIXELS:
+        raise ValueError(f"size must be at most {_MOST_PIXELS} pixels, got {height} x {width}")
     return height, width

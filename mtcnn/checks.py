@@ -11,12 +11,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-__all__ = ["choice", "device", "flag", "number", "numbers_in_unit", "path", "size", "some_numbers", "whole"]
+__all__ = ["choice", "device", "flag", "number", "numbers_in_unit", "path", "shown", "size", "some_numbers", "whole"]
+
+_MOST_SHOWN = 200  # characters of a wrong value that an error repeats
+
+
+def shown(value: object) -> str:
+    """A wrong value as errors tell it: whatever its length, and where its repr() fails, as that of an int does which
+    has more digits than Python prints.
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        return f"{type(value).__name__} that cannot be printed"
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
 
 
 def number(value: object, name: str, low: float, high: float, open_ends: bool = False) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     try:
         plain = float(value)
     except OverflowError:
@@ -24,7 +37,7 @@ def number(value: object, name: str, low: float, high: float, open_ends: bool = 
     inside = low < plain < high if open_ends else low <= plain <= high
     if not inside or not math.isfinite(plain):  # NaN is not inside, either
         where = f"in ({low:g}, {high:g})" if open_ends else f"{low:g} to {high:g}"
-        raise ValueError(f"{name} must be {where}, got {value!r}")
+        raise ValueError(f"{name} must be {where}, got {shown(value)}")
     return plain
 
 
@@ -49,19 +62,19 @@ def some_numbers(values: object, name: str, low: float, high: float, most: int) 
 def _items(values: object, most: int, expected: str) -> list[Any]:
     """The first `most` of them, since there may be no end."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise TypeError(f"{expected}, got {values!r}")
+        raise TypeError(f"{expected}, got {shown(values)}")
     try:
         return list(islice(values, most))
     except (TypeError, NotImplementedError) as error:  # an array of no dimension, a memoryview of several
-        raise TypeError(f"{expected}, got {values!r}") from error
+        raise TypeError(f"{expected}, got {shown(values)}") from error
 
 
 def whole(value: object, name: str, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
+        raise TypeError(f"{name} must be a whole number, got {shown(value)}")
     plain = int(value)
     if not low <= plain <= high:
-        raise ValueError(f"{name} must be {low} to {high}, got {value}")
+        raise ValueError(f"{name} must be {low} to {high}, got {shown(plain)}")
     return plain
 
 
@@ -71,34 +84,37 @@ def size(value: object, name: str) -> tuple[int, int] | None:
         return None
     expected = f"{name} must be (height, width) or None"
     if not isinstance(value, Sequence) or len(found := _items(value, 3, expected)) != 2:
-        raise TypeError(f"{expected}, got {value!r}")
+        raise TypeError(f"{expected}, got {shown(value)}")
     return whole(found[0], f"{name}[0]", 1, 1 << 24), whole(found[1], f"{name}[1]", 1, 1 << 24)
 
 
 def path(value: object, name: str) -> Path:
     if not isinstance(value, (str, bytes, os.PathLike)):
-        raise TypeError(f"{name} must be a path (str or pathlib.Path), got {value!r}")
+        raise TypeError(f"{name} must be a path (str or pathlib.Path), got {shown(value)}")
     text = os.fsdecode(value)
     if "\0" in text:
-        raise ValueError(f"{name} must be a path, which has no null characters, got {value!r}")
+        raise ValueError(f"{name} must be a path, which has no null characters, got {shown(value)}")
     return Path(text)
 
 
 def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {shown(value)}")
     return str(value)
 
 
 def device(value: object, name: str) -> str:
     """ "auto", "cpu", "cuda" or "cuda:N", also of what such a text stands for, as a torch.device does."""
-    text = value if isinstance(value, str) else str(value)
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except Exception:  # an object's own
+        text = ""
     if text not in ("auto", "cpu") and not re.fullmatch(r"cuda(:\d{1,4})?", text, re.ASCII):
-        raise ValueError(f'{name} must be "auto", "cpu", "cuda" or "cuda:N", got {value!r:.80}')
+        raise ValueError(f'{name} must be "auto", "cpu", "cuda" or "cuda:N", got {shown(value)}')
     return text
 
 
 def flag(value: object, name: str) -> bool:
     if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)

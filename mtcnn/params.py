@@ -184,7 +184,7 @@ def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
     elif isinstance(preset, str) and preset in PRESETS:
         base = PRESETS[cast(Preset, preset)]
     else:
-        raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {checks.shown(preset)}")
     if not changes:
         return base
     for name in changes:

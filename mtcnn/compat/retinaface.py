@@ -6,16 +6,24 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.detector import TrtMtcnn
+from mtcnn.files import read_regular
 from mtcnn.images import as_bgr
+from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.landmarks import points
-from mtcnn.runtime.opencv import opencv
 
 __all__ = ["build_model", "detect_faces"]
+
+log = logging.getLogger("mtcnn")
 
 # The person's sides, of points in the viewer's order.
 _NAMES = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
@@ -33,7 +41,8 @@ def detect_faces(
     """Return the faces of a picture: ``{"face_1": {"score", "facial_area", "landmarks"}, ...}``, best first.
 
     Args:
-        img_path: a path, or BGR (H, W, 3). A file is turned as its EXIF data says, as OpenCV does.
+        img_path: a path, or BGR (H, W, 3). A file is turned as its EXIF data says, as OpenCV does. One that is cut off
+            is read as far as it goes, with a warning in the log.
         threshold: least score of a face. MTCNN's own is 0.7.
         model: what finds them; default `build_model()`.
         allow_upscaling: without effect.
@@ -48,9 +57,7 @@ def detect_faces(
     """
     least = checks.number(threshold, "threshold", 0, 1)
     if isinstance(img_path, (str, os.PathLike)):
-        img = opencv().imread(os.fspath(img_path))
-        if img is None:
-            raise FileNotFoundError(f"img_path {os.fspath(img_path)!r} is no picture that OpenCV can read")
+        img = _read(checks.path(img_path, "img_path"))
     else:
         img = as_bgr(img_path, "img_path")
     height, width = img.shape[:2]
@@ -62,3 +69,15 @@ def detect_faces(
         named = dict(zip(_NAMES, five, strict=True))
         faces[f"face_{i + 1}"] = {"score": row[4], "facial_area": area, "landmarks": named}
     return faces
+
+
+def _read(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        img, truncated = decode(read_regular(path))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no img_path {str(path)!r}") from None
+    except UnreadableError as error:
+        raise FileNotFoundError(f"img_path {str(path)!r} cannot be read: {error}") from None
+    if truncated:
+        log.warning("img_path %r is truncated: the rest of the picture is gray", str(path))
+    return img

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn import checks
 from mtcnn.images import pillow
 from mtcnn.images.gpu import READABLE, dlpack_device
 from mtcnn.images.levels import as_uint8
@@ -116,8 +117,7 @@ def _convert(img: npt.NDArray[Any], name: str, color: Color, value: str | None =
 
 
 def _check_color(color: object) -> None:
-    if color not in ("bgr", "rgb"):
-        raise ValueError(f"color must be 'bgr' or 'rgb', got {color!r}")
+    checks.choice(color, "color", ("bgr", "rgb"))
 
 
 def _check_shape(shape: tuple[int, ...], name: str, permutes: bool = False) -> None:

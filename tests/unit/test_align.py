@@ -188,10 +188,14 @@ class TestTemplate:
         aligner.template[:] = 0
         np.testing.assert_allclose(aligner.template, TEMPLATE_96)
 
-    @pytest.mark.parametrize("size", [112, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96)])
+    @pytest.mark.parametrize("size", [112, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96), (112, True)])
     def test_size_of_no_numbers(self, size: object) -> None:
         with pytest.raises(TypeError, match=r"size must be \(height, width\)"):
             FaceAligner(size)
+
+    def test_size_beyond_memory(self) -> None:
+        with pytest.raises(ValueError, match="size must be at most 1073741824 pixels, got 1000000 x 1000000"):
+            FaceAligner((10**6, 10**6))
 
     @pytest.mark.parametrize("size", [(0, 96), (112, 0), (-1, 5)])
     def test_size_below_one(self, size: tuple[int, int]) -> None:

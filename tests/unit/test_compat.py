@@ -1,6 +1,7 @@
 """The smaller interfaces: what each returns is what TrtMtcnn finds, in the shape of the other package."""
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -146,6 +147,14 @@ class TestRetinaFace:
             retinaface.detect_faces("nowhere.jpg")
         with pytest.raises(TypeError, match="img_path is None"):
             retinaface.detect_faces(None)
+
+    def test_what_is_no_file(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.jpg")
+        (tmp_path / "text.jpg").write_text("no picture")
+        cases = {"pipe.jpg": "no regular file", "text.jpg": "cannot be read", "text.jpg\0.png": "no null characters"}
+        for name, said in cases.items():
+            with pytest.raises((OSError, ValueError), match=said):
+                retinaface.detect_faces(str(tmp_path / name))
 
 
 class TestSupervision:

@@ -130,10 +130,32 @@ class TestBoxes:
         assert parse_bbox(box, input_as_width_height=False).tolist() == [1, 2, 29, 38]
         assert parse_bbox(box, False, False).tolist() == [1, 2, 30, 40]
 
-    @pytest.mark.parametrize("box", [[1, 2, 3], "face", np.zeros((2, 4)), ["a", "b", "c", "d"]])
+    @pytest.mark.parametrize("box", [[1, 2, 3], "face", {"x": 1}, np.zeros((2, 4)), ["a", "b", "c", "d"]])
     def test_parse_bbox_refuses(self, box: Any) -> None:
         with pytest.raises(ValueError, match="bbox must be"):
             parse_bbox(box)
+
+    @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e300])
+    def test_numbers_that_are_no_pixels(self, number: float) -> None:
+        """As integers they would be -9223372036854775808."""
+        rows = ROWS.copy()
+        rows[0, 3] = rows[0, 14] = number
+        for call in (
+            lambda: parse_bbox(rows[0, 1:5]),
+            lambda: to_json(rows, 2),
+            lambda: to_json(rows[:, :6], 2),
+            lambda: parse_landmarks(rows[0]),
+        ):
+            with pytest.raises(ValueError, match="holds NaN, infinity or coordinates beyond any picture"):
+                call()
+
+    @pytest.mark.parametrize("number", [-1, 2, np.nan, 1e300])
+    def test_rows_of_no_image(self, number: float) -> None:
+        rows = ROWS.copy()
+        rows[1, 0] = number
+        for call in (lambda: to_json(rows, 2), lambda: limit_bboxes(rows, [(100, 200, 3), (40, 30, 3)])):
+            with pytest.raises(ValueError, match="must have the number of an image first, 0 to 1"):
+                call()
 
     def test_limit_bboxes(self) -> None:
         shapes = [(100, 200, 3), (40, 30, 3)]

@@ -140,6 +140,30 @@ def test_what_is_wrong_is_named(name: str, value: Any, error: type[Exception]) -
         make_params("fast", {name: value})
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+BEYOND = {
+    "long": 10**5000,
+    "negative": -(10**5000),
+    "unprintable": Unprintable(),
+    "array": np.array(["area", "bilinear"]),
+    "text": "x" * 10**6,
+}
+
+
+@pytest.mark.parametrize("value", BEYOND.values(), ids=BEYOND)
+@pytest.mark.parametrize("name", ["minsize", "max_rnet", "max_size", "resize", "thresholds", "mirror", "max_work"])
+def test_wrong_values_that_cannot_be_printed_or_compared(name: str, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=rf"^{name}\b.* must be .*got") as error:
+        make_params("fast", {name: value})
+    assert len(str(error.value)) < 400
+    with pytest.raises((TypeError, ValueError), match="preset must be one of .*got"):
+        make_params(value, {})
+
+
 def test_one_bad_threshold_is_told_apart() -> None:
     with pytest.raises(ValueError, match=r"thresholds\[1\] must be 0 to 1, got 2"):
         Params(thresholds=(0.5, 2, 0.5))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcnn.compat.mtcnn.landmarks import parse_landmarks
+from mtcnn.compat.mtcnn.landmarks import parse_landmarks, whole_pixels
 
 __all__ = ["limit_bboxes", "parse_bbox", "to_json"]
 
@@ -28,14 +28,18 @@ def to_json(
         images_count: images in the batch.
         input_as_width_height: rows hold [x, y, width, height] instead of [x1, y1, x2, y2].
         output_as_width_height: so does "box".
+
+    Raises:
+        ValueError: a row is of no such image, or holds NaN, infinity or what is far from any picture.
     """
     results: list[list[dict[str, Any]]] = [[] for _ in range(images_count)]
-    for row in np.atleast_2d(bboxes_batch):
+    rows = np.atleast_2d(bboxes_batch)
+    for row, number in zip(rows, _image_numbers(rows, images_count), strict=True):
         box = parse_bbox(row, output_as_width_height, input_as_width_height).tolist()
         face = {"box": box, "confidence": float(row[5])}
         if len(row) > 6:
             face["keypoints"] = parse_landmarks(row)
-        results[int(row[0])].append(face)
+        results[number].append(face)
     return results
 
 
@@ -51,7 +55,7 @@ def parse_bbox(
     Raises:
         ValueError: anything else.
     """
-    numbers = np.asarray(bbox["box"] if isinstance(bbox, Mapping) else bbox)
+    numbers = np.asarray(bbox.get("box") if isinstance(bbox, Mapping) else bbox)
     if numbers.shape in ((5,), (6,), (16,)):  # the first is the image's number
         numbers = numbers[1:5]
     if numbers.shape != (4,) or numbers.dtype.kind not in "iuf":
@@ -61,8 +65,7 @@ def parse_bbox(
         right, bottom = x + right, y + bottom
     elif output_as_width_height and not input_as_width_height:
         right, bottom = right - x, bottom - y
-    whole: npt.NDArray[np.int64] = np.round([x, y, right, bottom]).astype(np.int64)
-    return whole
+    return whole_pixels([x, y, right, bottom], "bbox")
 
 
 def limit_bboxes(
@@ -74,9 +77,13 @@ def limit_bboxes(
         bboxes_batch: (n, 16) or (n, 6) rows ``[image, x1, y1, x2, y2, ...]``.
         images_shapes: (images, 2 or 3) ``[height, width, ...]``.
         limit_landmarks: the points, too.
+
+    Raises:
+        ValueError: a row is of no such image.
     """
     limited = np.array(bboxes_batch)
-    sizes = np.asarray(images_shapes).reshape(-1, np.shape(images_shapes)[-1])[limited[:, 0].astype(int)]
+    shapes = np.asarray(images_shapes).reshape(-1, np.shape(images_shapes)[-1])
+    sizes = shapes[_image_numbers(limited, len(shapes))]
     right, bottom = sizes[:, 1:2] - 1, sizes[:, 0:1] - 1
     limited[:, 1:4:2] = limited[:, 1:4:2].clip(0, right)
     limited[:, 2:5:2] = limited[:, 2:5:2].clip(0, bottom)
@@ -84,3 +91,11 @@ def limit_bboxes(
         limited[:, 6:11] = limited[:, 6:11].clip(0, right)
         limited[:, 11:16] = limited[:, 11:16].clip(0, bottom)
     return limited
+
+
+def _image_numbers(rows: npt.NDArray[Any], images: int) -> npt.NDArray[np.int64]:
+    """Which image each row is of; a negative number is none, though an array would take it as one from the end."""
+    numbers = rows[:, 0]
+    if not ((numbers >= 0) & (numbers < images)).all():
+        raise ValueError(f"bboxes_batch must have the number of an image first, 0 to {images - 1}, got {numbers}")
+    return numbers.astype(np.int64)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mtcnn.engines.networks import LANDMARK_NAMES
 
-__all__ = ["parse_landmarks"]
+__all__ = ["parse_landmarks", "whole_pixels"]
+
+_FARTHEST = 1 << 53  # pixels: beyond, floats skip whole numbers
 
 
 def parse_landmarks(landmarks: Any) -> dict[str, Any]:
@@ -30,5 +33,17 @@ def parse_landmarks(landmarks: Any) -> dict[str, Any]:
         raise IndexError("this face has no landmarks: O-Net did not look at it")
     if row.shape not in ((10,), (16,)):
         raise ValueError(f"landmarks must be a dict or have the shape (10,) or (16,), got {row.shape}")
-    whole = row[-10:].round().astype(int).tolist()
+    whole = whole_pixels(row[-10:], "landmarks").tolist()
     return {name: [whole[i], whole[i + 5]] for i, name in enumerate(LANDMARK_NAMES)}
+
+
+def whole_pixels(numbers: npt.ArrayLike, name: str) -> npt.NDArray[np.int64]:
+    """Coordinates rounded; as integers NaN and infinity would be some number or other.
+
+    Raises:
+        ValueError: one is NaN, infinite or so large.
+    """
+    rounded = np.round(np.asarray(numbers, np.float64))
+    if not (np.abs(rounded) <= _FARTHEST).all():
+        raise ValueError(f"{name} holds NaN, infinity or coordinates beyond any picture, got {rounded.tolist()}")
+    return rounded.astype(np.int64)
