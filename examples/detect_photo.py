@@ -17,6 +17,7 @@ from rich.table import Table
 
 from mtcnn import MtcnnError, TrtMtcnn, draw_faces
 from mtcnn.params import DEFAULT_PRESET, PRESETS
+from mtcnn.pipeline.read import read_picture
 from mtcnn.runtime.text import printable
 
 WARM_CALLS = 30
@@ -33,13 +34,10 @@ def main() -> int:
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="default %(default)s")
     options = parser.parse_args()
 
-    if options.output.exists() and options.output.samefile(options.photo):
-        sys.exit(f"{options.output} would be overwritten with what is made of it: choose another --output")
-    read = cv2.imread(str(options.photo))
-    if read is None:
-        sys.exit(printable(f"{options.photo} is no picture that OpenCV can read"))
-    img = np.asarray(read, np.uint8)
     try:
+        img = read_picture(options.photo)
+        if options.output.exists() and options.output.samefile(options.photo):
+            raise MtcnnError(f"{options.output} would be overwritten with what is made of it: choose another --output")
         detector = TrtMtcnn(preset=options.preset)
         began = time.perf_counter()
         dets, landmarks = detector.detect(img, options.minsize)

@@ -157,6 +157,8 @@ def _align(
         decisions = stack.enter_context(closing(detect_pictures(model, found, crops.decide, jobs)))
         try:
             for line, problem in decisions:
+                if line["status"] == "unreadable":
+                    problems.add(f"{line['file']}: {line['problem']}")
                 if problem is None:
                     manifest.add(line)
                 else:  # a later run tries it again

@@ -184,13 +184,15 @@ def _detect(
         problems = Problems()
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
-            for text, count, problem, truncated, undrawn in detected:
+            for text, count, unreadable, truncated, undrawn in detected:
                 results.add(text)
-                counts.update({"pictures": 1, "faces": count, "unreadable": int(problem), "truncated": int(truncated)})
+                counts.update(pictures=1, faces=count, unreadable=int(unreadable is not None), truncated=int(truncated))
+                if unreadable is not None and (output is not None or not shown):  # else the screen has it
+                    problems.add(unreadable)
                 if undrawn is not None:
                     problems.add(undrawn)
                 counts["not drawn"] += undrawn is not None
-                counts["drawn"] += draw is not None and undrawn is None and not problem
+                counts["drawn"] += draw is not None and undrawn is None and unreadable is None
                 bar.advance()
             results.finish()
         except KeyboardInterrupt:
@@ -224,8 +226,8 @@ class _Work:
                 self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
 
-    def __call__(self, result: Detected[Found]) -> tuple[str, int, bool, bool, str | None]:
-        """Its lines, its number of faces, whether it could not be read, or only in part, why it could not be drawn."""
+    def __call__(self, result: Detected[Found]) -> tuple[str, int, str | None, bool, str | None]:
+        """Its lines, its number of faces, why it could not be read, whether only in part, why it could not be drawn."""
         from mtcnn.pipeline.crops import most_central
         from mtcnn.pipeline.records import picture_as_text
 
@@ -233,7 +235,8 @@ class _Work:
             result = most_central(result)
         undrawn = self._draw(result)
         text = picture_as_text(self._layout, result, self._to_terminal)
-        return text, len(result.dets), result.problem is not None, result.truncated, undrawn
+        unreadable = None if result.problem is None else f"{result.found.path}: {result.problem}"
+        return text, len(result.dets), unreadable, result.truncated, undrawn
 
     def _draw(self, result: Detected[Found]) -> str | None:
         from mtcnn.draw import draw_faces

@@ -41,7 +41,8 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
         code = command.main(words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name
-        fail(name, f"{error.format_message().rstrip('.')}; see {where} --help")
+        text = re.sub(r"\s+", " ", error.format_message())  # click lays choices out in columns
+        fail(name, f"{text.rstrip('.')}; see {where} --help")
         raise SystemExit(error.exit_code) from None
     except click.ClickException as error:
         fail(name, error.format_message())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def command(
     from mtcnn.pipeline.records import faces_as_json
     from mtcnn.pipeline.video import Film, FilmWriter, Window, files_in, run_through
 
+    if not (source.isdigit() or "://" in source or os.path.exists(source)):
+        raise click.ClickException(f"there is no file {source}")  # before it is said that there is no display
     if window is None:
         window = output is None and not as_json and Window.problem() is None
     if not (window or output or as_json):

@@ -22,6 +22,14 @@ __all__ = ["Detector", "Face", "MtcnnDetector", "estimate_norm", "norm_crop", "n
 
 Array = npt.NDArray[Any]
 
+_INSTEAD = {"FaceAnalysis": "Detector", "model_zoo": "Detector", "get_model": "Detector", "face_align": "norm_crop"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _INSTEAD:
+        raise ImportError(f"{name} of insightface is here {_INSTEAD[name]}: from {__name__} import {_INSTEAD[name]}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 class Face(dict[str, Any]):
     """A face whose entries are attributes: ``bbox`` (4,), ``kps`` (5, 2), ``det_score``; None for what it lacks."""

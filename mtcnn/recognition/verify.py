@@ -45,6 +45,10 @@ class EmbeddedFace:
     landmarks: Array
     crop: npt.NDArray[np.uint8]
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{side:.1f}" for side in self.det[:4])
+        return f"EmbeddedFace(box=[{box}], score={self.det[4]:.3f}, embedding of {len(self.embedding)})"
+
 
 @dataclass(frozen=True, eq=False)
 class Verification:
@@ -61,6 +65,10 @@ class Verification:
     distance: float | None
     threshold: float
     faces: tuple[EmbeddedFace | None, EmbeddedFace | None]
+
+    def __repr__(self) -> str:
+        distance = None if self.distance is None else round(self.distance, 3)
+        return f"Verification(same={self.same}, distance={distance}, threshold={self.threshold:g})"
 
 
 class FaceVerifier:

@@ -263,6 +263,8 @@ class TestOwnNames:
             (["detect", "x.jpg", "--minsize", "3"], "mtcnn: --minsize must be 12"),
             (["detect", "x.jpg", "--device", "tpu"], "mtcnn: --device must be"),
             (["video", "x.mp4", "--output", "out.txt", "--minsize", "3"], "mtcnn: there is no file x.mp4"),
+            (["video", "x.mp4"], "mtcnn: there is no file x.mp4"),
+            (["completion"], "Choose from: bash, zsh, fish"),
             (["triton", "models", "--minsize", "3"], "mtcnn: --minsize must be"),
             (["bench", str(ASTRONAUT), "--minsize", "3"], "mtcnn: --minsize must be"),
             (["engines", "--target", "sm_86", "--flavour", "cpu"], "mtcnn: --target must come with --flavour"),

@@ -236,6 +236,19 @@ def test_what_the_server_reads_is_shown(page: Any, ending: str, tmp_path: Path, 
     np.testing.assert_allclose(shown, astronaut[[250, 10], [120, 390], ::-1], atol=60)
 
 
+def choose_by_keyboard(page: Any) -> Any:
+    """The file chooser that a key opens; on a busy machine Chromium now and then takes a key for none of the user's."""
+    for key in ("Enter", "Space", "Enter"):
+        page.focus("#file")
+        try:
+            with page.expect_file_chooser(timeout=10_000) as chosen:
+                page.keyboard.press(key)
+        except playwright.TimeoutError:
+            continue
+        return chosen.value
+    raise AssertionError("no key opens the file chooser")
+
+
 def test_by_keyboard(page: Any) -> None:
     reached = []
     page.evaluate("document.activeElement.blur()")
@@ -243,10 +256,7 @@ def test_by_keyboard(page: Any) -> None:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
     assert reached == ["file", "camera", "preset", "minsize", "a"]
-    page.focus("#file")
-    with page.expect_file_chooser() as chosen:
-        page.keyboard.press("Enter")
-    chosen.value.set_files(ASTRONAUT)
+    choose_by_keyboard(page).set_files(ASTRONAUT)
     wait_for(page, "#said", "1 face in")
     assert page.get_by_role("img", name="the picture, 1 face marked").is_visible()
     assert "1 face in" in page.get_by_role("status").first.text_content()

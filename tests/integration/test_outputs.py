@@ -658,3 +658,14 @@ def test_drawing_does_not_fill_a_terminal(make: Callable[..., Path]) -> None:
     assert shown("--format", "table").count("\n") == 31
     assert len(mtcnn("detect", root / "in", "--draw", root / "drawn").stdout.splitlines()) == 31
     assert len(below(root / "drawn")) == 30
+
+
+@pytest.mark.parametrize("arguments", [("detect", "in", "--output", "out.csv"), ("align", "in", "out")])
+def test_what_is_unreadable_is_named(
+    arguments: tuple[str, ...], make: Callable[..., Path], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results go to files: on standard error stands what is wrong with which picture."""
+    monkeypatch.chdir(make("in/a.jpg"))
+    Path("in/broken.jpg").write_bytes(b"no picture")
+    first, *_ = run(*arguments, code=3).splitlines()
+    assert "broken.jpg: no picture that OpenCV can read" in first

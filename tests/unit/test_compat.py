@@ -217,3 +217,8 @@ class TestTensorrtDemos:
         dets = np.array([[-3.7, 2.9, 50.2, 70.9, 0.5]], np.float32)
         assert tensorrt_demos.clip_dets(dets, 40, 60) is dets
         assert dets[0].tolist() == [0, 2, 39, 59, 0.5]
+
+
+def test_insightface_names_that_are_elsewhere() -> None:
+    with pytest.raises(ImportError, match="FaceAnalysis of insightface is here Detector"):
+        exec("from mtcnn.compat.insightface import FaceAnalysis")

@@ -97,6 +97,8 @@ def test_version_is_that_of_the_project() -> None:
     assert mtcnn.__version__ == pytrt.__version__ == importlib.metadata.version("trt-mtcnn")
     assert not re.search(r'^version = "', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert "__version__" in dir(mtcnn)
+    assert len(set(dir(mtcnn))) == len(dir(mtcnn))
+    assert not {"Any", "TYPE_CHECKING", "importlib", "annotations"} & set(dir(mtcnn))
 
 
 def test_errors_need_no_native_module() -> None:
