@@ -24,6 +24,12 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
+    for number in (0, 1, 2):
+        # A closed stream's number would go to the next file that is opened, and libraries' warnings into that file.
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest free number
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by >&-
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115

@@ -333,6 +333,17 @@ class TestOneOutput:
             writer.unlock()
         run("video", film, "--output", output, "--overwrite")
 
+    def test_warnings_of_libraries_do_not_go_into_it(self, make: Callable[..., Path], astronaut: np.ndarray) -> None:
+        """Where standard streams are closed, as a daemon's may be, files get their numbers."""
+        root = make("in/a.jpg")
+        png = bytearray(cv2.imencode(".png", astronaut)[1].tobytes())
+        png[len(png) // 2] ^= 0xFF
+        (root / "in" / "damaged.png").write_bytes(png)
+        results = root / "r.jsonl"
+        words = command("detect", root / "in", "--output", results)
+        done = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *words], cwd=root, env=environment())
+        assert done.returncode == 3 and len(lines(results.read_text())) == 2
+
     def test_a_link_to_another_disk(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:
         root = make("in/a.jpg")
         with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
