@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.images.bgr import as_bgr
+from mtcnn.images.exif import jpeg_orientation
+from mtcnn.images.pillow import turned
 from mtcnn.images.pnm import decode_pnm, is_pnm
 from mtcnn.runtime.opencv import opencv
 
@@ -62,7 +64,8 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
     end = _cut_jpeg_end(data)
     if end is not None:  # OpenCV 5 refuses it, 4 leaves what was in memory in the place of what is missing
         data = data[:end] + _END_OF_JPEG
-    img = _imdecode(data, cv2.IMREAD_COLOR | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION))
+    orientation = jpeg_orientation(data) if turn else 1
+    img = _imdecode(data, cv2.IMREAD_COLOR | (0 if orientation is None else cv2.IMREAD_IGNORE_ORIENTATION))
     if img is None:
         raise UnreadableError("no picture that OpenCV can read")
     if is_pnm(data) and (stored := _imdecode(data, cv2.IMREAD_UNCHANGED)) is not None:
@@ -71,7 +74,8 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
         _check_depth(_imdecode(data, cv2.IMREAD_UNCHANGED))
     if data.startswith(b"#?"):
         _check_radiance(_imdecode(data, cv2.IMREAD_UNCHANGED))
-    return Decoded(np.asarray(img, np.uint8), truncated=end is not None)
+    upright = np.asarray(img, np.uint8) if orientation is None else np.ascontiguousarray(turned(img, orientation))
+    return Decoded(upright, truncated=end is not None)
 
 
 def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:

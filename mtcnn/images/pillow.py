@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["is_picture", "orientation", "pixels", "turned_size"]
+__all__ = ["is_picture", "orientation", "pixels", "turned", "turned_size"]
 
 _ORIENTATION = 0x0112  # EXIF's tag
 # How the pixels of a file are turned to stand upright, by EXIF's orientation.
@@ -47,8 +47,13 @@ def pixels(img: Any, name: str, turn: bool) -> npt.NDArray[Any]:
             array = np.asarray(plain.convert("RGBA" if mode in _WITH_ALPHA else "RGB"))
     except (AttributeError, EOFError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"{name} is a PIL picture of mode {mode} that cannot be read: {error}") from error
-    turned = _TURNS.get(orientation(img)) if turn else None
-    return turned(array) if turned else array
+    return turned(array, orientation(img)) if turn else array
+
+
+def turned(array: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """A view of the pixels that stands upright, by EXIF's orientation."""
+    turn = _TURNS.get(orientation)
+    return turn(array) if turn else array
 
 
 def turned_size(img: Any) -> tuple[int, int]:

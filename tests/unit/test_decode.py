@@ -258,3 +258,16 @@ class TestLevelsOfOtherRanges:
         assert close(decode(np.asarray(cv2.imencode(".hdr", levels / 255)[1]).tobytes()).img, img)
         with pytest.raises(UnreadableError, match="would be white"):
             decode(np.asarray(cv2.imencode(".hdr", levels)[1]).tobytes())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_jpeg_whose_exif_data_are_damaged_elsewhere(img: Bgr, orientation: int) -> None:
+    """An entry before the orientation leads out of the data."""
+    plain = encoded(img, "JPEG", orientation, quality=95)
+    damaged = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x0f\x01\x02\0\xff\xff\0\0\xff\xff\xff\x7f\x12\x01\x03\0\x01\0\0\0"
+    damaged += bytes([orientation, 0, 0, 0, 0, 0, 0, 0])
+    start = plain.index(b"Exif\0\0") - 4
+    end = start + 2 + int.from_bytes(plain[start + 2 : start + 4], "big")
+    data = plain[:start] + b"\xff\xe1" + (len(damaged) + 2).to_bytes(2, "big") + damaged + plain[end:]
+    assert (decode(data).img == cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_COLOR)).all()
+    assert (decode(plain).img == decode(data).img).all()
