@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
@@ -20,7 +21,7 @@ from mtcnn import checks
 from mtcnn.errors import ClosedError
 from mtcnn.images import Color, as_bgr
 from mtcnn.images import Picture as Pixels
-from mtcnn.params import DEFAULT_PRESET, make_params
+from mtcnn.params import DEFAULT_PRESET, Params, make_params
 from mtcnn.runtime.threads import starting_threads
 from mtcnn.serving.connection import Connection, connect, import_tritonclient
 from mtcnn.serving.deadline import Deadline
@@ -31,6 +32,8 @@ __all__ = ["Client"]
 Array = npt.NDArray[np.float32]
 Picture: TypeAlias = Pixels | bytes | bytearray | memoryview
 Result = TypeVar("Result")
+
+_URL = r"[^\s/:@]+:([0-9]{1,5})|\[[0-9a-fA-F:.]+\]:([0-9]{1,5})"
 
 PROTOCOLS = {"http": "localhost:8000", "grpc": "localhost:8001"}
 
@@ -70,11 +73,11 @@ class Client:
         checks.choice(protocol, "protocol", tuple(PROTOCOLS))
         if url is None:
             url = PROTOCOLS[protocol]
-        port = re.fullmatch(r"[^\s/:@]+:(\d{1,5})|\[[0-9a-fA-F:.]+\]:(\d{1,5})", url) if isinstance(url, str) else None
+        port = isinstance(url, str) and url.isprintable() and re.fullmatch(_URL, url)
         if not port or not 0 < int(port[1] or port[2]) < 65536:
-            raise ValueError(f'url must be "host:port" like {PROTOCOLS[protocol]}, got {url!r}')
-        if not isinstance(model, str) or not model:
-            raise ValueError(f"model must be the name of a model, got {model!r}")
+            raise ValueError(f'url must be "host:port" like {PROTOCOLS[protocol]}, got {checks.shown(url)}')
+        if not isinstance(model, str) or not model or not model.isprintable():
+            raise ValueError(f"model must be the name of a model, got {checks.shown(model)}")
         timeout = checks.number(timeout, "timeout", 0, 1e6, open_ends=True)
         shared_memory = checks.flag(shared_memory, "shared_memory")
         self._timeout = timeout
@@ -104,7 +107,7 @@ class Client:
         minsize: float | None = None,
         *,
         color: Color = "bgr",
-        preset: str | None = None,
+        preset: str | Params | None = None,
         **params: Any,
     ) -> tuple[Array, Array]:
         """Find the faces in a picture: what ``TrtMtcnn.detect`` takes and returns.
@@ -134,7 +137,7 @@ class Client:
         minsize: float | None = None,
         *,
         color: Color = "bgr",
-        preset: str | None = None,
+        preset: str | Params | None = None,
         **params: Any,
     ) -> list[tuple[Array, Array]]:
         """Find the faces in pictures of any sizes: a list of what :meth:`detect` returns, in order.
@@ -272,14 +275,15 @@ def _restore(configuration: dict[str, Any]) -> Client:
     return Client(**configuration)
 
 
-def _parameters(minsize: float | None, preset: str | None, params: dict[str, Any]) -> dict[str, Any]:
+def _parameters(minsize: float | None, preset: str | Params | None, params: dict[str, Any]) -> dict[str, Any]:
     """What is not the server's default, checked, in the types that a request's parameters may have."""
     if minsize is not None:
         params["minsize"] = minsize
     checked = make_params(DEFAULT_PRESET if preset is None else preset, params)
-    values = {name: getattr(checked, name) for name in params}
-    sent = {name: _plain(value) for name, value in values.items()}
-    return sent if preset is None else {"preset": preset, **sent}
+    own = isinstance(preset, Params)  # no name, so all of its values are sent
+    names = [field.name for field in fields(Params)] if own else params
+    sent = {name: _plain(getattr(checked, name)) for name in names}
+    return sent if own or preset is None else {"preset": preset, **sent}
 
 
 def _plain(value: Any) -> Any:

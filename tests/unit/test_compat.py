@@ -147,6 +147,8 @@ class TestRetinaFace:
             retinaface.detect_faces("nowhere.jpg")
         with pytest.raises(TypeError, match="img_path is None"):
             retinaface.detect_faces(None)
+        with pytest.raises(TypeError, match="model must be what build_model"):
+            retinaface.detect_faces(BLANK, model=5)  # type: ignore[arg-type]
 
     def test_what_is_no_file(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.jpg")

@@ -1,6 +1,7 @@
 """`mtcnn.compat.facenet` as programs written for facenet-pytorch use it; tests/clients has the original beside it."""
 
 import copy
+import itertools
 import pickle
 from pathlib import Path
 
@@ -290,6 +291,8 @@ class TestTensors:
     def test_paths_pair_up(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
         with pytest.raises(ValueError, match="save_path must have a path for each of the 2 pictures, got 1"):
             mtcnn([rgb, rgb], save_path="a.png")
+        with pytest.raises(ValueError, match="for each of the 2 pictures, got more"):
+            mtcnn([rgb, rgb], save_path=itertools.repeat("a.png"))
 
     def test_prewhiten(self) -> None:
         white = prewhiten(torch.arange(12.0).reshape(3, 4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import pickle
 import socket
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import pytest
 from PIL import Image
 
 from mtcnn import ClosedError, MtcnnError
+from mtcnn.params import PRESETS, Params
 from tests.conftest import ROOT
 
 pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip install 'trt-mtcnn[triton]'")
@@ -84,6 +87,12 @@ def closed_port() -> str:
         ("url", "a b:1"),
         ("url", "::1:8000"),
         ("url", 8000),
+        ("url", "localhost:\uff18\uff10"),
+        ("url", "\x1b[31m:80"),
+        ("url", "a\0b:80"),
+        ("url", "x\udcff:80"),
+        ("model", "\ud800"),
+        ("model", "a\r\nX: y"),
         ("protocol", "https"),
         ("model", ""),
         ("shared_memory", "yes"),
@@ -113,6 +122,17 @@ def test_wrong_calls_are_refused_before_anything_is_sent(silent: str) -> None:
             with pytest.raises(error, match=match):
                 call()
         assert client.detect_batch([]) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_parameters_as_a_preset_are_sent_one_by_one(preset: Params) -> None:
+    sent = client._parameters(20, preset, {"thresholds": (0.5, 0.6, 0.4)})
+    assert all(type(value) in (bool, int, str) for value in sent.values())  # as Triton takes them
+    words = ("level_size", "nms_boxes", "resize")
+    read = {
+        name: value if name in words or type(value) is not str else json.loads(value) for name, value in sent.items()
+    }
+    assert Params(**read) == replace(preset, minsize=20, thresholds=(0.5, 0.6, 0.4))
 
 
 @pytest.mark.parametrize("shared_memory", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -251,9 +252,10 @@ def _object_array(values: list[Any]) -> npt.NDArray[Any]:
 def _save_paths(save_path: Any, count: int) -> Sequence[Any]:
     if save_path is None:
         return [None] * count
-    paths = [save_path] if isinstance(save_path, (str, bytes, os.PathLike)) else list(save_path)
+    paths = [save_path] if isinstance(save_path, (str, bytes, os.PathLike)) else list(islice(save_path, count + 1))
     if len(paths) != count:
-        raise ValueError(f"save_path must have a path for each of the {count} pictures, got {len(paths)}")
+        got = len(paths) if len(paths) < count else "more"
+        raise ValueError(f"save_path must have a path for each of the {count} pictures, got {got}")
     return paths
 
 
