@@ -39,7 +39,7 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     words = sys.argv[1:] if arguments is None else list(arguments)
-    if any(not word or (word.startswith("--") and word.endswith("=")) for word in words):
+    if any(_is_empty(word, before) for word, before in zip(words, ["", *words], strict=False)):
         # as a path it would be the current folder
         fail(name, "an argument is empty: is a variable of the shell not set?")
         raise SystemExit(2)
@@ -84,6 +84,13 @@ class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         for line in self.format(record).splitlines():
             say(line)
+
+
+def _is_empty(word: str, before: str) -> bool:
+    """Whether an argument or an option's value is; an empty --host is this machine."""
+    if word in ("", "--host="):
+        return not word and before != "--host"
+    return word.startswith("--") and word.endswith("=")
 
 
 def _interrupt(number: int, frame: object) -> None:

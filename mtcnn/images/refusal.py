@@ -16,8 +16,8 @@ def refuse(img: object, name: str) -> NoReturn:
         raise TypeError(f"{name} is None; cv2.imread returns None for a file it cannot read: check the path")
     if isinstance(img, (str, os.PathLike)):
         raise TypeError(
-            f"{name} is a path, not an array; read the picture first: cv2.imread({name}), which is BGR, or "
-            f"PIL.Image.open({name}), which is taken in its own colors"
+            f"{name} is a path, not an array; for what takes RGB read the picture with PIL.Image.open({name}), "
+            f"else read the picture first: cv2.imread({name})"
         )
     if isinstance(img, (bytes, bytearray)) or (isinstance(img, memoryview) and img.ndim == 1):
         mend = f"cv2.imdecode(np.frombuffer({name}, np.uint8), cv2.IMREAD_COLOR)"

@@ -18,6 +18,8 @@ from tests.reference import cascade
 from tests.reference.params import PRESETS
 from tests.support import pictures
 
+pytestmark = pytest.mark.slow
+
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 Faces = tuple[Array, Array]

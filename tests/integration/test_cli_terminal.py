@@ -24,6 +24,8 @@ from tests.integration.test_cli import make_film
 from tests.support.command import command, environment, lines, mtcnn, on_a_terminal
 from tests.support.embedders import make_embedder
 
+pytestmark = pytest.mark.slow
+
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 HOSTILE = "\x1b]0;owned\x07\x9b31m\u202egpj\r\nmtcnn: all is well"
 MARK = "-- the next command\n"

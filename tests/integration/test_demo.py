@@ -21,6 +21,8 @@ from tests.conftest import ROOT
 from tests.support.demo_server import running_demo
 from tests.support.embedders import make_embedder
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn: pip install 'trt-mtcnn[demo]'")
 pytest.importorskip("uvicorn")
 

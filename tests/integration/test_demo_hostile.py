@@ -33,6 +33,8 @@ pytest.importorskip("uvicorn")
 from mtcnn.demo.app import make_app
 from mtcnn.demo.server import ServerLimits, host_names, is_loopback, listen, make_server
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ServerLimits(connections=12, head_seconds=0.6, body_seconds=1.2)
 MOST_BYTES, MOST_HELD = 300_000, 1_000_000
 HEAD = b"POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 250000\r\n\r\n"

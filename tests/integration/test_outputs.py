@@ -36,6 +36,8 @@ from tests.integration.test_cli import (
 )
 from tests.support.embedders import make_embedder
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., str]
 
 

@@ -17,6 +17,8 @@ from tests.reference.nms import nms, overlaps
 from tests.reference.params import PRESETS, Params, make_params
 from tests.reference.resize import Mips, area_weights, bilinear_weights, halve, mip_level, resample, to_input
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(os.environ.get("TRT_MTCNN_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 

@@ -28,6 +28,8 @@ from mtcnn.scale.worker import Task, Worker
 from tests.conftest import ROOT
 from tests.scale.dataset import as_lines, make_pictures, rows_of
 
+pytestmark = pytest.mark.slow
+
 DETECT: dict[str, Any] = {"command": "detect", "central": False, "preset": "accurate", "minsize": 40}
 ALIGN: dict[str, Any] = {
     "command": "align",

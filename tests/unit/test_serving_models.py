@@ -139,6 +139,7 @@ def hostile(picture: Image) -> dict[str, tuple[Request, str]]:
     return table
 
 
+@pytest.mark.slow
 def test_every_hostile_request_fails_alone(cascade: Any, astronaut: Image) -> None:
     """All of them in one batch, a good one before, between and after each."""
     table = hostile(astronaut)

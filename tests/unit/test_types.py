@@ -62,6 +62,7 @@ draw_faces("photo.jpg", [])  # arg-type
 """
 
 
+@pytest.mark.slow
 def test_type_checkers_see_wrong_arguments(tmp_path: Path) -> None:
     caller = tmp_path / "caller.py"
     caller.write_text(CALLER)

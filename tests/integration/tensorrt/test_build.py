@@ -21,6 +21,8 @@ from mtcnn.engines.settings import BuildSettings
 from mtcnn.engines.tensorrt import tensorrt, tensorrt_version
 from tests.support.tensorrt import DRIVER_PROBLEM, RTX, digest, files, model_bytes, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx")
 
 

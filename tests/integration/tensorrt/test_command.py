@@ -18,6 +18,8 @@ from tests.conftest import ROOT
 from tests.support.damaged_engines import HARM
 from tests.support.tensorrt import RTX, files, needs_bindings, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 
 @needs_rtx
 class TestCommand:

@@ -14,6 +14,8 @@ from mtcnn.engines import (
 from mtcnn.engines.onnx_float16 import to_float16
 from tests.support.tensorrt import SIDES, model_bytes
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 

@@ -16,6 +16,8 @@ from mtcnn.engines.libraries import tensorrt_libraries
 from mtcnn.engines.tensorrt import tensorrt
 from tests.support.tensorrt import DRIVER_PROBLEM, RTX, files, needs_no_gpu, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 
 @needs_no_gpu
 class TestWithoutGpu:

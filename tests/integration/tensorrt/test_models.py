@@ -18,6 +18,8 @@ from mtcnn.engines.settings import BuildSettings
 from mtcnn.engines.tensorrt import build_tensorrt, tensorrt
 from tests.support.tensorrt import RTX, files, model_bytes, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx")
 
 

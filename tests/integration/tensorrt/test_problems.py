@@ -19,6 +19,8 @@ from mtcnn.engines.tensorrt import tensorrt
 from tests.support.damaged_engines import HARM, change
 from tests.support.tensorrt import RTX, model_bytes, needs_bindings, needs_no_gpu, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 
 @needs_rtx
 class TestProblems:

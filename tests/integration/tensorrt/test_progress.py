@@ -16,6 +16,8 @@ from mtcnn.engines.tensorrt import tensorrt
 from tests.conftest import ROOT
 from tests.support.tensorrt import RTX, files, model_bytes, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 
 @needs_rtx
 class TestProgress:

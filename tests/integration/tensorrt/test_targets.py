@@ -23,6 +23,8 @@ from mtcnn.engines.settings import BuildSettings, parse_target
 from mtcnn.engines.tensorrt import build_tensorrt, tensorrt_version
 from tests.support.tensorrt import DRIVER_PROBLEM, RTX, digest, files, model_bytes, needs_bindings, needs_rtx
 
+pytestmark = pytest.mark.slow
+
 
 class TestTargets:
     @pytest.mark.parametrize("text", ["sm_86", "sm86", "SM_86", "86", "8.6", " 8.6 "])
