@@ -170,7 +170,7 @@ def _detect(
             return found if folder is None else (one for one in found if not folder.holds(one.path))
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
-            return (one for one in pictures(skipped) if str(one.path) not in results.done.names)
+            return (one for one in pictures(skipped) if str(one.path) not in results.done.names or work.lacks(one))
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         if draw:
@@ -179,16 +179,18 @@ def _detect(
         keeping = {"resume": resume, "overwrite": overwrite}
         results = stack.enter_context(Results(output, layout, inputs, **keeping, silent=not shown))
         on_screen = output is None and sys.stdout.isatty()
-        work = _Work(layout, central, folder, to_terminal=on_screen)
+        work = _Work(layout, central, folder, results.done.names, to_terminal=on_screen)
         bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))
         problems = Problems()
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
             for text, count, unreadable, truncated, undrawn in detected:
-                results.add(text)
-                counts.update(pictures=1, faces=count, unreadable=int(unreadable is not None), truncated=int(truncated))
-                if unreadable is not None and (output is not None or not shown):  # else the screen has it
-                    problems.add(unreadable)
+                if text is not None:
+                    results.add(text)
+                    wrong = int(unreadable is not None)
+                    counts.update(pictures=1, faces=count, unreadable=wrong, truncated=int(truncated))
+                    if unreadable is not None and (output is not None or not shown):  # else the screen has it
+                        problems.add(unreadable)
                 if undrawn is not None:
                     problems.add(undrawn)
                 counts["not drawn"] += undrawn is not None
@@ -214,8 +216,15 @@ def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:
 class _Work:
     """What is done with each picture, in the thread that found its faces."""
 
-    def __init__(self, layout: str, central: bool, drawings: OutputFolder | None, *, to_terminal: bool) -> None:
+    def __init__(
+        self, layout: str, central: bool, drawings: OutputFolder | None, done: set[str], *, to_terminal: bool
+    ) -> None:
         self._layout, self._central, self._drawings, self._to_terminal = layout, central, drawings, to_terminal
+        self._done = done  # whose lines are there
+
+    def lacks(self, found: Found) -> bool:
+        """Whether a picture's drawing is missing that an earlier run could not write, or was not asked for."""
+        return self._drawings is not None and not self._drawings.has(os.path.abspath(found.path))
 
     def named(self, pictures: Iterator[Found]) -> Iterator[Found]:
         """The pictures; each one's drawing has a name then."""
@@ -226,15 +235,17 @@ class _Work:
                 self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
 
-    def __call__(self, result: Detected[Found]) -> tuple[str, int, str | None, bool, str | None]:
-        """Its lines, its number of faces, why it could not be read, whether only in part, why it could not be drawn."""
+    def __call__(self, result: Detected[Found]) -> tuple[str | None, int, str | None, bool, str | None]:
+        """Its lines, None where these are there; its number of faces, why it could not be read, whether only in part,
+        why it could not be drawn."""
         from mtcnn.pipeline.crops import most_central
         from mtcnn.pipeline.records import picture_as_text
 
         if self._central:
             result = most_central(result)
         undrawn = self._draw(result)
-        text = picture_as_text(self._layout, result, self._to_terminal)
+        is_done = str(result.found.path) in self._done
+        text = None if is_done else picture_as_text(self._layout, result, self._to_terminal)
         unreadable = None if result.problem is None else f"{result.found.path}: {result.problem}"
         return text, len(result.dets), unreadable, result.truncated, undrawn
 

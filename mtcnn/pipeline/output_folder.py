@@ -104,6 +104,11 @@ class OutputFolder:
             self._failed.add(name)
             raise output_error(path, error) from error
 
+    def has(self, source: str) -> bool:
+        """Whether the file that is made of a source is there. From any thread."""
+        name = self._names.get(source)
+        return name is not None and os.path.isfile(self.folder / name)
+
     def holds(self, path: Path) -> bool:
         """Whether a file is one of those that runs wrote here: no picture to be read again. From any thread."""
         parent, name = os.path.split(path)

@@ -305,6 +305,8 @@ class TestWhatIsThere:
 
 
 class TestOneOutput:
+    """What cannot be written of one picture is that picture's problem."""
+
     @pytest.mark.parametrize("output", ["-", "/dev/stdout"])
     def test_standard_output_that_is_appended_to_a_file(self, make: Callable[..., Path], output: str) -> None:
         root = make("a.jpg")
@@ -335,6 +337,22 @@ class TestOneOutput:
             writer.unlock()
         run("video", film, "--output", output, "--overwrite")
 
+    def test_resume_draws_what_was_not_drawn(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("in/a.jpg", "in/b.jpg", "drawn/mine.txt")
+        (root / "in" / "broken.jpg").write_bytes(b"no picture")
+        (root / "drawn" / "b.jpg").mkdir()
+        words = ("detect", root / "in", "--output", root / "r.jsonl", "--resume")
+        assert "not drawn: 1" in run(*words, "--draw", root / "drawn", code=3)
+        results = (root / "r.jsonl").read_bytes()
+        said = run(*words, "--draw", root / "drawn", code=3)
+        assert "b.jpg is a folder" in said and "not drawn: 1" in said and "done before: 3" in said
+        (root / "drawn" / "b.jpg").rmdir()
+        assert "pictures: 0, faces: 0, unreadable: 0, drawn in" in run(*words, "--draw", root / "drawn", code=3)
+        assert below(root / "drawn").keys() == {"a.jpg", "b.jpg", "mine.txt"}
+        run(*words, "--draw", root / "later", code=3)  # which the first run was not asked for
+        assert below(root / "later").keys() == {"a.jpg", "b.jpg"}
+        assert (root / "r.jsonl").read_bytes() == results
+
     def test_warnings_of_libraries_do_not_go_into_it(self, make: Callable[..., Path], astronaut: np.ndarray) -> None:
         """Where standard streams are closed, as a daemon's may be, files get their numbers."""
         root = make("in/a.jpg")
@@ -357,8 +375,6 @@ class TestOneOutput:
             assert [line["file"] for line in lines(target.read_text())] == [str(root / "in" / "a.jpg")]
             assert link.is_symlink() and below(Path(disk)).keys() == {"r.jsonl"}
 
-    """What cannot be written of one picture is that picture's problem."""
-
     @pytest.mark.parametrize("name", ["noending", "a.jfif.x", "a.gif.bak"])
     def test_a_name_that_no_picture_has(self, make: Callable[..., Path], run: Run, name: str) -> None:
         root = make("a.jpg", f"b/{name}", "c.jpg")
@@ -367,7 +383,9 @@ class TestOneOutput:
         assert f"cannot write {root}/drawn/{name}" in said and "not drawn: 1" in said
         assert sorted(below(root / "drawn")) == ["a.jpg", "c.jpg"]
         assert [line["file"] for line in lines(output.read_text())] == list(map(str, pictures))
-        run("detect", *pictures, "--output", output, "--draw", root / "drawn", "--resume")
+        said = run("detect", *pictures, "--output", output, "--draw", root / "drawn", "--resume", code=3)
+        assert "not drawn: 1, done before: 3" in said
+        run("detect", *pictures, "--output", output, "--resume")
 
     def test_formats_by_other_names_and_those_that_are_only_read(self, make: Callable[..., Path], run: Run) -> None:
         names = ["a.jfif", "b.jpe", "c.mpo", "d.heic", "e.pgm", "F.GIF"]
