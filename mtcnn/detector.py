@@ -20,7 +20,7 @@ from mtcnn.engines.settings import CPU
 from mtcnn.errors import ClosedError, DeviceError
 from mtcnn.faces import Face, make_faces
 from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, is_on_gpu
-from mtcnn.params import DEFAULT_PRESET, Params, Preset, make_params
+from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 
 if TYPE_CHECKING:
@@ -316,7 +316,11 @@ def _restore(configuration: dict[str, Any]) -> TrtMtcnn:
 
 def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
     if isinstance(engines, (str, bytes, os.PathLike, memoryview)) or not isinstance(engines, Sequence):
-        raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}")
+        mend = ""
+        if isinstance(engines, str):  # the first argument, where another was meant
+            meant = "preset" if engines in PRESETS else "device" if engines in ("auto", "cpu", "cuda") else None
+            mend = f"; pass {meant}={engines!r}" if meant else ""
+        raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}{mend}")
     if len(engines) != 3:
         raise ValueError(f"engines must be three paths (P-Net, R-Net, O-Net), got {len(engines)}")
     return [str(checks.path(path, f"engines[{i}]")) for i, path in enumerate(engines)]

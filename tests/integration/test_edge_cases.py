@@ -278,6 +278,11 @@ class TestEngines:
         with pytest.raises(TypeError, match="engines must be three paths"):
             TrtMtcnn(engines)
 
+    @pytest.mark.parametrize(("first", "mend"), [("fast", "preset='fast'"), ("cuda", "device='cuda'")])
+    def test_another_argument_first(self, first: Any, mend: str) -> None:
+        with pytest.raises(TypeError, match=f"pass {mend}"):
+            TrtMtcnn(first)
+
     @pytest.mark.parametrize("count", [0, 1, 2, 4])
     def test_wrong_number(self, count: int) -> None:
         with pytest.raises(ValueError, match=f"engines must be three paths .* got {count}"):
