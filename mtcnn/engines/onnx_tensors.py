@@ -20,6 +20,7 @@ _ITEM_BYTES = {FLOAT: 4, FLOAT16: 2, DOUBLE: 8, BFLOAT16: 2}
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types
 _MOST_FIELDS = 200_000
 _MOST_GRAPHS_DEEP = 16
+_MOST_NODES = 1_000  # MTCNN's networks have some 30
 
 Field = tuple[int, int, int, memoryview]  # number, wire type, whole number, bytes
 Count = Callable[[], None]  # called for each field
@@ -100,8 +101,45 @@ def check_weights(model: bytes, what: str) -> None:
             # A single infinity pads; it weighs nothing.
             if tensor.has_nan() or (tensor.has_infinity() and math.prod(tensor.dims[:8]) != 1):
                 raise EngineError(f"{what} has numbers that are NaN or infinite in {name}: export finite weights again")
+        _check_nodes(graph)
     except MalformedOnnxError as error:
         raise EngineError(f"{what} is no ONNX model, or damaged: {error}") from None
+
+
+def _check_nodes(graph: bytes) -> None:
+    """Whether the nodes can be worked on one after another, and soon: OpenVINO unrolls a loop of any length and waits
+    for ever for a node that takes what it makes. All fields have been counted before.
+
+    Raises:
+        MalformedOnnxError: they cannot.
+    """
+    known = {b""}  # of an input that is left out
+    nodes = []
+    for number, _, data in _messages(graph, _uncounted):
+        if number == 1:
+            nodes.append(data)
+        elif number == 5:
+            known.add(_joined(data, 8, _uncounted))
+        elif number == 11:  # input
+            known.add(_joined(data, 1, _uncounted))
+        elif number == 15:
+            known.add(_joined(_joined(data, 1, _uncounted), 8, _uncounted))
+    if len(nodes) > _MOST_NODES:
+        raise MalformedOnnxError(f"it has {len(nodes):,} nodes, of at most {_MOST_NODES:,}")
+    for node in nodes:
+        made = []
+        for number, _, data in _messages(node, _uncounted):
+            if number == 1 and bytes(data) not in known:
+                raise MalformedOnnxError("a node takes what none before it makes")
+            if number == 2:
+                made.append(bytes(data))
+            elif number == 5 and any(key in (6, 11) for key, _, _ in _messages(data, _uncounted)):
+                raise MalformedOnnxError("it has loops or branches, as MTCNN's networks have not")
+        known.update(made)
+
+
+def _uncounted() -> None:
+    pass
 
 
 def _all_tensors(graph: bytes, count: Count, depth: int = 0) -> Iterator[Tensor]:

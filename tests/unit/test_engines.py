@@ -541,3 +541,51 @@ class TestNumbersThatAreNone:
         (models / "onet.onnx").write_bytes(model.SerializeToString())
         with pytest.raises(EngineError, match=rf"has {tensor.name} in another file: save the model as one file"):
             create_engines(tmp_path / "engines", models, flavour=CPU)
+
+
+def takes_itself(model: Any) -> None:
+    model.graph.node[3].input[0] = model.graph.node[3].output[0]
+
+
+def takes_the_last(model: Any) -> None:
+    model.graph.node[0].input[0] = model.graph.node[-1].output[0]
+
+
+def many_nodes(model: Any) -> None:
+    model.graph.node.extend([model.graph.node[0]] * 1000)
+
+
+def loops(model: Any) -> None:
+    from onnx import TensorProto, helper
+
+    def value(name: str, kind: int) -> Any:
+        return helper.make_tensor_value_info(name, kind, [])
+
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"])],
+        "body",
+        [value("i", TensorProto.INT64), value("go", TensorProto.BOOL)],
+        [value("on", TensorProto.BOOL)],
+    )
+    model.graph.initializer.append(helper.make_tensor("turns", TensorProto.INT64, [], [1 << 60]))
+    model.graph.node.append(helper.make_node("Loop", ["turns", ""], [], body=body))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (takes_itself, "a node takes what none before it makes"),
+        (takes_the_last, "a node takes what none before it makes"),
+        (many_nodes, "nodes, of at most 1,000"),
+        (loops, "it has loops or branches"),
+    ],
+)
+def test_models_that_a_runtime_would_work_on_for_ever(change: Callable[[Any], None], said: str, tmp_path: Path) -> None:
+    import onnx
+
+    models = broken(tmp_path / "models", 1.0)
+    model = onnx.load(models / "pnet.onnx")
+    change(model)
+    (models / "pnet.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(EngineError, match=rf"pnet\.onnx is no ONNX model, or damaged: .*{said}"):
+        create_engines(tmp_path / "engines", models, flavour=CPU)
