@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.images import MOST_PIXELS, Picture, picture_shape
+from mtcnn.landmarks import as_numbers
 from mtcnn.params import FACE_CHOICES
 
 __all__ = ["FACE_CHOICES", "as_dets", "choose_face", "find_central_face"]
@@ -73,10 +74,7 @@ def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:
     """Return ``dets``, (n, 4) or (n, 5) finite numbers, as float64. An empty list counts as no faces."""
     if dets is None:
         raise TypeError(f"{name} must be an array (n, 5), got None")
-    try:
-        array = np.asarray(dets, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(f"{name} must be an array of numbers (n, 5): {error}") from None
+    array = as_numbers(dets, name)
     if array.shape == (0,):
         return np.empty((0, 5))
     if array.ndim != 2 or array.shape[1] not in (4, 5):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .central import as_dets
 from .errors import MtcnnError
 from .images import Color, Picture, as_bgr
-from .landmarks import as_points
+from .landmarks import as_numbers, as_points
 
 __all__ = ["draw_faces"]
 
@@ -59,7 +59,7 @@ def draw_faces(
 def _as_landmarks(landmarks: npt.ArrayLike | None, faces: int) -> list[npt.NDArray[np.float64]]:
     if landmarks is None:
         return []
-    rows = np.asarray(landmarks)
+    rows = as_numbers(landmarks, "landmarks")
     if len(rows.shape) == 0 or len(rows) != faces:
         raise ValueError(f"landmarks must have a row for each of the {faces} boxes in dets, got {rows.shape}")
     return [as_points(row, f"landmarks[{i}]") for i, row in enumerate(rows)]

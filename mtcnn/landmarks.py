@@ -68,10 +68,14 @@ def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[
 
 
 def as_numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    """Return an array of numbers as float64."""
+    """Return an array of numbers as float64: real ones, none of which is masked."""
     if values is None:
         raise TypeError(f"{name} must be an array of numbers, got None")
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} is a masked array, and some of it is masked: leave those rows out")
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("they are complex")
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of numbers: {error}") from None

@@ -71,3 +71,19 @@ def test_no_numbers(bad: object) -> None:
 def test_not_finite() -> None:
     with pytest.raises(ValueError, match=r"landmarks\[1\] holds NaN"):
         mtcnn.points([ROW, np.full(10, np.nan)])
+
+
+def test_complex_and_masked_numbers() -> None:
+    """In all that takes faces."""
+    img, dets, rows = np.zeros((9, 9, 3), np.uint8), np.ones((2, 5)), np.stack([ROW, ROW])
+    for call in (
+        lambda bad: mtcnn.points(bad(rows)),
+        lambda bad: mtcnn.FaceAligner().align_all(img, bad(rows)),
+        lambda bad: mtcnn.draw_faces(img, bad(dets)),
+        lambda bad: mtcnn.draw_faces(img, dets, bad(rows)),
+        lambda bad: mtcnn.find_central_face(img, bad(dets)),
+    ):
+        with pytest.raises(TypeError, match="complex"):
+            call(lambda a: a.astype(complex))
+        with pytest.raises(ValueError, match="masked"):
+            call(lambda a: np.ma.MaskedArray(a, mask=np.eye(*a.shape, dtype=bool)))
