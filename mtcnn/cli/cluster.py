@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,10 @@ def run_on_cluster(
 
     refuse_missing(list(map(str, sources)))
     counts: Counter[str] = Counter()
-    with connected(cluster.address), alone(str(output)):
+    with ExitStack() as stack:
+        stack.enter_context(connected(cluster.address))
         pool = fit_pool(detector.device, cluster)
+        stack.enter_context(alone(str(output)))  # makes the folder: not where nothing can run
         run = start_run(
             settings, list(map(str, sources)), str(output), cluster.part, resume=resume, overwrite=overwrite
         )
