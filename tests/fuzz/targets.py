@@ -344,10 +344,17 @@ def answers(data: bytes) -> None:
     c.pick((made.by_http, made.by_grpc))(c)
 
 
+def folders(data: bytes) -> None:
+    """Folders of files that `mtcnn detect` runs over, is stopped in, and takes up."""
+    from tests.fuzz import folders as made  # here: the other targets do without OpenCV
+
+    made.run_over(Choices(data), detector())
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(detect, faces, native, stage, networks, files, models, answers),
+        *(detect, faces, native, stage, networks, files, models, answers, folders),
         *(weights, pickles, zips, hdf5, onnx_fields),
     )
 }
