@@ -188,8 +188,9 @@ def test_the_command_killed_midway_and_resumed(
     assert "done before: " in done.stderr
     after = {path: path.stat().st_mtime_ns for path in before}
     assert len(before) < len(list(out.glob("part-*"))) and after == before
-    again = mtcnn("align", folder, out, "--resume", *on(cluster), code=0)
-    assert f"pictures: 0, aligned: 0, no face: 0, unreadable: 0, done before: {PICTURES + 3}" in again.stderr
+    again = mtcnn("align", folder, out, "--resume", *on(cluster))
+    done_before = f"done before: {PICTURES + 3} (unreadable: 2)"
+    assert f"pictures: 0, aligned: 0, no face: 0, unreadable: 0, {done_before}" in again.stderr
 
 
 def test_ctrl_c_and_a_cluster_of_its_own(folder: Path, detected: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_an_object_store(
         fs.copy_files("bucket/out", str(tmp_path / "out"), source_filesystem=store)
         assert rows_of(tmp_path / "out") == without_names(aligned)
         assert "secret" not in (tmp_path / "out" / "_plan" / "plan.json").read_text()
-        mtcnn("align", f"s3://key:secret@bucket/people{options}", out, "--resume", *on(cluster), code=0)
+        mtcnn("align", f"s3://key:secret@bucket/people{options}", out, "--resume", *on(cluster))
         mtcnn("detect", f"s3://key:secret@bucket/people{options}", "--output", tmp_path / "faces", *on(cluster))
         assert rows_of(tmp_path / "faces")[0]["file"] == "s3://bucket/people/ann/0000.jpg"
     finally:
