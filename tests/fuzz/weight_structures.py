@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import struct
 import time
@@ -26,7 +27,8 @@ from tests.fuzz.choices import Choices
 from tests.support import hostile_h5, weight_files
 from tests.support import hostile_weights as hostile
 
-SECONDS = 10  # of a processor, for a file: with coverage and sanitizers everything takes several times as long
+# Of processor time for one file; the sanitizers, which take each of Python's objects from malloc, slow it down by 50.
+SECONDS = 50 if "asan" in os.environ.get("LD_PRELOAD", "") else 3
 
 NAMES = (b"k", b"conv1.weight", b"prelu1.weight", b"storage", b"0", b"cpu", b"\xff", b"", b"\x1b[2J", b"n" * 5000)
 GLOBALS = (
