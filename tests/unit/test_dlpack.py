@@ -108,6 +108,7 @@ class TestOnTheGpu:
             ((4, 4, 3), (0, 3, 1), (1, 8), "contiguous rows"),
         ],
     )
+    @pytest.mark.slow
     def test_refused_and_given_back(
         self, shape: Any, strides: Any, dtype: Any, message: str, version: Any, photo: Image, stages: pytrt.Stages
     ) -> None:

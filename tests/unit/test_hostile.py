@@ -137,6 +137,7 @@ def test_levels_of_more_rows_and_columns_than_memory_holds(engines: dict[str, Pa
     assert stages.pnet([(0, 20, 30, 1.0, 1.0)], 0.0, 1.0, 1.0, 1000) == 50
 
 
+@pytest.mark.slow
 def test_what_cannot_be_allocated_on_a_thread_of_the_pool(tmp_path: Path) -> None:
     """It reaches the caller, and the detector works on."""
     code = """

@@ -57,6 +57,7 @@ def network(request: pytest.FixtureRequest) -> str:
 class TestShapes:
     @settings(max_examples=40)
     @given(height=st.integers(12, 80), width=st.integers(12, 80), batch=st.integers(1, 3), seed=st.integers(0, 99))
+    @pytest.mark.slow
     def test_pnet(self, height: int, width: int, batch: int, seed: int) -> None:
         # Odd sizes end in a pooling window of one row or column, which counts.
         data = random_input(batch, 3, height, width, seed=seed)

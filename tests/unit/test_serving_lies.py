@@ -16,6 +16,8 @@ pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip ins
 from mtcnn.serving import Client, ModelNotReadyError, RequestRefusedError, ServerTimeoutError, ServingError
 from tests.support.lying_server import COUNT, DETS, LANDMARKS, Lie, LyingServer, Reply, lying_grpc_server
 
+pytestmark = pytest.mark.slow
+
 PICTURE = np.zeros((20, 30, 3), np.uint8)
 DEEP = b"[" * 60_000
 MAX_BYTES = 1_000_000

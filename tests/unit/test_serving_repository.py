@@ -192,6 +192,7 @@ class TestWriting:
         assert files(written) == before
         assert sorted(p.name for p in written.iterdir()) == sorted([*MODELS, "theirs", ".lock"])
 
+    @pytest.mark.slow
     def test_killed_at_any_moment_each_model_is_whole(self, tmp_path: Path) -> None:
         code = """
 import sys
