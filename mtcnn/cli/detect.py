@@ -73,7 +73,8 @@ def command(
     reported as truncated. One that cannot be read, or whose drawing cannot be written, is reported and counted, and
     the exit code is then 3.
 
-    A FILE that is there is kept: --resume goes on where it ends, --overwrite replaces it once the new one is whole.
+    A FILE that is there is kept: --resume goes on where it ends, with the options that are given now, and --overwrite
+    replaces it once the new one is whole.
 
     With --ray, pictures may also be named by URIs (s3://...), and --output is a folder or a URI that gets Parquet
     files with a row for each picture.
@@ -175,6 +176,7 @@ def _detect(
         inputs = Inputs(lambda: (found.path for found in pictures()))
         if draw:
             _refuse_drawing_into(draw, map(Path, names))
+            _refuse_results_among(draw, output)
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
         keeping = {"resume": resume, "overwrite": overwrite}
         results = stack.enter_context(Results(output, layout, inputs, **keeping, silent=not shown))
@@ -211,6 +213,15 @@ def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:
             raise click.ClickException(
                 f"{path} would be overwritten with what is made of it: choose another folder for --draw"
             )
+
+
+def _refuse_results_among(folder: Path, output: Path | None) -> None:
+    """A drawing has the name of its picture: in the folder of drawings, results of such a name would be replaced."""
+    from mtcnn.pipeline.formats import readable_suffixes
+
+    among = output is not None and os.path.realpath(output.parent) == os.path.realpath(folder)
+    if output and among and output.suffix.lower() in readable_suffixes():
+        raise click.UsageError(f"--output {output} is named as a drawing, in the folder of --draw: name it .jsonl")
 
 
 class _Work:

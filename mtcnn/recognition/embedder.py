@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ EMBEDDER_HINT = (
 Array = npt.NDArray[np.float32]
 
 _MIN_SIDE, _MAX_SIDE = 12, 4096
+_MOST_NUMBERS = 1 << 28  # in one array of the network, a gibibyte; ArcFace's ResNet-100 has 0.8 million a crop
 
 # What ONNX's own metadata may say of an image input: github.com/onnx/onnx, docs/MetadataProps.md
 _RANGES = {
@@ -182,6 +184,7 @@ def _read_model(path: Path) -> _ModelMetadata:
         metadata = model.get_rt_info(["framework"]).astype(dict) if model.has_rt_info(["framework"]) else {}
         words = {name: value.astype(str) for name, value in metadata.items() if name.startswith("Image.")}
         normalises = _begins_with_arithmetic(inputs[0])
+        _refuse_huge_arrays(model, path)
     except RuntimeError as error:
         raise EngineError(
             f"{path} is no model that OpenVINO can read: {str(error).strip().splitlines()[-1]}"
@@ -193,6 +196,16 @@ def _read_model(path: Path) -> _ModelMetadata:
         mean, scale = _RANGES[said]
     colours = "bgr" if words.get("Image.BitmapPixelFormat", "").startswith("Bgr") else "rgb"
     return _ModelMetadata(shape, colours, mean, scale)
+
+
+def _refuse_huge_arrays(model: Any, path: Path) -> None:
+    """A file of a hundred bytes may ask for terabytes, which compiling the model would allocate."""
+    for node in model.get_ops():
+        for output in node.outputs():
+            least = output.partial_shape.get_min_shape()  # of a batch of any size, 0
+            if math.prod(max(1, size) for size in least) > _MOST_NUMBERS:
+                made = " x ".join(map(str, least))
+                raise EngineError(f"{path} is no face embedder: its {node.get_type_name()} makes an array of {made}")
 
 
 def _import_openvino() -> Any:

@@ -118,6 +118,13 @@ class TestInputs:
             assert {name: data for name, data in below(root).items() if name in before} == before
         assert "s2/only.jpg" in below(root)
 
+    def test_results_among_drawings(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("in/a.jpg")
+        drawn = ("detect", root / "in", "--draw", root / "drawn", "--format", "jsonl", "--output")
+        assert "is named as a drawing" in run(*drawn, root / "drawn" / "a.jpg", code=2)
+        run(*drawn, root / "drawn" / "faces.jsonl")
+        assert lines((root / "drawn" / "faces.jsonl").read_text()) and (root / "drawn" / "a.jpg").exists()
+
     def test_a_picture_that_is_a_link_into_the_drawings(self, make: Callable[..., Path], run: Run) -> None:
         root = make("s1/a.jpg", "drawn/a.jpg")
         (root / "s2").mkdir()

@@ -199,3 +199,27 @@ def test_nobody_is_told(tmp_path: Path) -> None:
     environment = os.environ | {"HOME": str(home), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code, model], cwd=ROOT, env=environment, check=True, timeout=60)
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile", "computed"])
+def test_a_small_file_that_asks_for_terabytes_is_refused(tmp_path: Path, kind: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    path = make_embedder(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    side = 1 << (10 if kind == "computed" else 20)
+    model.graph.initializer.append(helper.make_tensor("sides", TensorProto.INT64, [2], [side, side]))
+    model.graph.initializer.append(helper.make_tensor("one", TensorProto.FLOAT, [1, 1], [1]))
+    nodes = {
+        "ConstantOfShape": [("ConstantOfShape", ["sides"], "huge")],
+        "Expand": [("Expand", ["one", "sides"], "huge")],
+        "Tile": [("Tile", ["one", "sides"], "huge")],
+        "computed": [("Mul", ["sides", "sides"], "product"), ("ConstantOfShape", ["product"], "huge")],
+    }[kind]
+    nodes += [("ReduceSum", ["huge"], "sum"), ("Add", ["flat", "sum"], "vector")]
+    model.graph.node.extend(helper.make_node(op, takes, [makes]) for op, takes, makes in nodes)
+    model.graph.output[0].name = "vector"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(EngineError, match="makes an array of 1048576 x 1048576"):
+        FaceEmbedder(path)
