@@ -15,6 +15,7 @@ from mtcnn.cli.console import counting
 from mtcnn.cli.keeping import refuse_missing
 from mtcnn.cli.run import CANCELLED
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.install import install_command
 from mtcnn.scale.options import ClusterOptions
 
 __all__ = ["refuse_uris", "run_on_cluster"]
@@ -42,7 +43,7 @@ def run_on_cluster(
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
+        raise MtcnnError(f"--ray needs Ray Data: {install_command('ray')} ({error})") from error
     from mtcnn.scale.run import alone, connected, count_before, fit_pool, results, start_run
 
     refuse_missing(list(map(str, sources)))

@@ -11,6 +11,7 @@ from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_verifier,
 from mtcnn.errors import MtcnnError
 from mtcnn.params import DEFAULT_MAX_WORK, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.install import install_command
 
 __all__ = ["command"]
 
@@ -47,7 +48,7 @@ def command(
         from mtcnn.demo.app import MOST_PIXELS, make_app
         from mtcnn.demo.server import host_names, is_loopback, listen, make_server
     except ImportError as error:
-        raise MtcnnError(f"the demo needs {error.name}: pip install 'trt-mtcnn[demo]'") from error
+        raise MtcnnError(f"the demo needs {error.name}: {install_command('demo')}") from error
     from mtcnn.runtime.opencv import opencv
 
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))

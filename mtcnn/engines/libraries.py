@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mtcnn.errors import DeviceError
 from mtcnn.runtime import variables
+from mtcnn.runtime.install import install_command
 from pytrt.versions import TENSORRT_MAJORS
 
 __all__ = ["TensorRtLibraries", "openvino_library", "tensorrt_libraries"]
@@ -27,7 +28,7 @@ _TENSORRT = {
         ("libtensorrt_rtx.so", "libtensorrt_onnxparser_rtx.so"),
         (1,),
         "tensorrt_rtx_libs",
-        "pip install 'trt-mtcnn[tensorrt-rtx]'",
+        None,  # optional dependencies of ours
     ),
 }
 _SYSTEM_FOLDERS = (
@@ -66,7 +67,7 @@ def openvino_library() -> str:
         found = sorted(folder.glob("libs/libopenvino_c.so*")) or sorted(folder.glob("libopenvino_c.so*"))
         if found:
             return str(found[0])
-    raise DeviceError("OpenVINO is not installed: pip install openvino")
+    raise DeviceError(f"OpenVINO is not installed: {install_command('openvino')}")
 
 
 def tensorrt_libraries(flavour: str = "tensorrt") -> TensorRtLibraries:
@@ -89,6 +90,7 @@ def tensorrt_libraries(flavour: str = "tensorrt") -> TensorRtLibraries:
             if runtime.exists():
                 lone = f"{runtime} is there, but its ONNX parser {parser.name} is not: "
     missing = lone or f"{names[0]}.{'|'.join(map(str, majors))} was not found: "
+    how = how or install_command(flavour)
     raise DeviceError(f"{missing}{how}; or name their folder in {variables.TENSORRT}")
 
 

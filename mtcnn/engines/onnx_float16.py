@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from mtcnn.errors import EngineError, MtcnnError
+from mtcnn.runtime.install import install_command
 
 __all__ = ["to_float16"]
 
@@ -25,7 +26,7 @@ def to_float16(model: bytes) -> bytes:
         from google.protobuf.message import DecodeError
         from onnxconverter_common.float16 import convert_float_to_float16
     except ImportError as error:
-        raise MtcnnError(f"float16 needs {error.name}: pip install 'trt-mtcnn[fp16]'") from error
+        raise MtcnnError(f"float16 needs {error.name}: {install_command('fp16')}") from error
     try:
         graph = onnx.load_from_string(model)
         onnx.checker.check_model(graph)

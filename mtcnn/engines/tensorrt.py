@@ -12,6 +12,7 @@ from mtcnn.engines.libraries import tensorrt_libraries
 from mtcnn.engines.settings import BuildSettings, Report
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular, replacing
+from mtcnn.runtime.install import install_command
 from mtcnn.runtime.threads import starting_threads
 
 if TYPE_CHECKING:
@@ -112,8 +113,7 @@ def _build_for_targets(
         from mtcnn.engines import rtx_targets
     except ImportError as error:
         raise DeviceError(
-            f"building for other GPUs needs TensorRT-RTX's Python package ({error}): "
-            "pip install 'trt-mtcnn[tensorrt-rtx]'"
+            f"building for other GPUs needs TensorRT-RTX's Python package ({error}): {install_command('tensorrt-rtx')}"
         ) from error
     monitor = rtx_targets.Monitor()
     plan = _in_thread(

@@ -18,6 +18,7 @@ from mtcnn.errors import MtcnnError
 from mtcnn.files import Inputs, check_output, output_error, remove_leftovers, replacing
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
+from mtcnn.runtime.install import install_command
 
 if TYPE_CHECKING:
     from mtcnn.recognition.verify import EmbeddedFace
@@ -172,7 +173,7 @@ class _Parquet:
             import pyarrow as pa
             import pyarrow.parquet as pq
         except ImportError:
-            raise MtcnnError("writing Parquet needs pyarrow: pip install 'trt-mtcnn[parquet]'") from None
+            raise MtcnnError(f"writing Parquet needs pyarrow: {install_command('parquet')}") from None
         numbers = pa.list_(pa.float32())
         self._pa, self._pq = pa, pq
         self._schema = pa.schema(

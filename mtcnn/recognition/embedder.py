@@ -18,6 +18,7 @@ from mtcnn.engines.devices import named_device
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
 from mtcnn.recognition.embedder_plan import embedder_plan
+from mtcnn.runtime.install import install_command
 
 __all__ = ["EMBEDDER_HINT", "FaceEmbedder"]
 
@@ -216,7 +217,7 @@ def _import_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise DeviceError("face embedders need OpenVINO, which is not installed: pip install openvino") from error
+        raise DeviceError(f"face embedders need OpenVINO: {install_command('openvino')}") from error
     finally:
         if before is None:
             sys.modules.pop(name, None)

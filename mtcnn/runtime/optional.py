@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from mtcnn.errors import MtcnnError
+from mtcnn.runtime.install import install_command
 
 __all__ = ["import_optional"]
 
@@ -19,4 +20,4 @@ def import_optional(module: str, extra: str = "export") -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MtcnnError(f"this needs {module.partition('.')[0]}: pip install 'trt-mtcnn[{extra}]'") from error
+        raise MtcnnError(f"this needs {module.partition('.')[0]}: {install_command(extra)}") from error

@@ -21,6 +21,7 @@ from mtcnn.files import lock, output_error
 from mtcnn.pipeline.formats import Skipped
 from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.install import install_command
 from mtcnn.runtime.silence import silence
 from mtcnn.scale.options import ClusterOptions
 from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_counts, read_plan, remove_plan
@@ -148,7 +149,7 @@ def connected(address: str) -> Iterator[None]:
         import ray
         import ray.data
     except ImportError as error:
-        raise MtcnnError(f"--ray needs Ray Data: pip install 'trt-mtcnn[ray]' ({error})") from error
+        raise MtcnnError(f"--ray needs Ray Data: {install_command('ray')} ({error})") from error
     local = {"object_store_memory": LOCAL_STORE, "include_dashboard": False} if address == "local" else {}
     try:
         with silence():  # Ray's native code says which log level it was set to

@@ -14,6 +14,7 @@ from mtcnn.errors import MtcnnError
 from mtcnn.files import read_regular, replacing
 from mtcnn.pipeline.find import find_pictures
 from mtcnn.pipeline.formats import Skipped, readable_suffixes
+from mtcnn.runtime.install import install_command
 
 __all__ = ["Listed", "Place", "StorageError", "is_uri", "open_place", "retry"]
 
@@ -236,7 +237,7 @@ def _through_fsspec(text: str) -> tuple[Any, str, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        raise MtcnnError(f"{without_secrets(text)} needs fsspec: pip install 'trt-mtcnn[ray]'") from None
+        raise MtcnnError(f"{without_secrets(text)} needs fsspec: {install_command('ray')}") from None
     try:
         filesystem, path = url_to_fs(text)
     except (ImportError, OSError, ValueError) as error:  # fsspec says which package knows such URIs

@@ -55,7 +55,7 @@ class Client:
         max_bytes: of an answer; a face takes 60.
 
     Raises:
-        MtcnnError: tritonclient is not installed: ``pip install 'trt-mtcnn[triton]'``.
+        MtcnnError: tritonclient is not installed; the message says how to get it.
         TypeError, ValueError: a wrong argument.
     """
 

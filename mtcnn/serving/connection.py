@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.errors import MtcnnError
+from mtcnn.runtime.install import install_command
 from mtcnn.runtime.text import printable
 from mtcnn.serving.answers import OUTPUTS, Answer, faces_of, read_grpc_answer, read_http_answer, read_problem
 from mtcnn.serving.deadline import Deadline
@@ -65,7 +66,7 @@ def import_tritonclient(protocol: str) -> Any:
         else:
             import tritonclient.grpc as module
     except ImportError as error:
-        raise MtcnnError(f"a client of Triton needs {error.name}: pip install 'trt-mtcnn[triton]'") from error
+        raise MtcnnError(f"a client of Triton needs {error.name}: {install_command('triton')}") from error
     return module
 
 

@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 
 from mtcnn import FaceAligner, TrtMtcnn, find_central_face
+from mtcnn.runtime.install import install_command
 from tests.conftest import DATA, ROOT, need
 from tests.support.command import command, environment, lines, mtcnn
 from tests.support.embedders import make_embedder
@@ -135,7 +136,7 @@ sys.exit(main(["detect", ".", "--ray", "local", "--output", "out"]))
             [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-        assert "--ray needs Ray Data: pip install 'trt-mtcnn[ray]'" in done.stderr
+        assert f"--ray needs Ray Data: {install_command('ray')}" in done.stderr
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_completion(self, shell: str) -> None:
@@ -681,7 +682,7 @@ sys.exit(main(["bench", {str(ASTRONAUT)!r}, "--backend", "keras,native", "--call
             [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
-        assert "keras is left out: this needs tensorflow: pip install 'trt-mtcnn[export]'" in done.stderr
+        assert f"keras is left out: this needs tensorflow: {install_command('export')}" in done.stderr
         assert "native" in done.stdout and "keras" not in done.stdout
         done = subprocess.run(
             [sys.executable, "-c", code.replace("keras,native", "keras")], cwd=ROOT, capture_output=True, text=True
@@ -696,7 +697,7 @@ sys.exit(main(["bench", {str(ASTRONAUT)!r}, "--backend", "keras,native", "--call
         assert "x.npy: it is none of the files" in done.stderr and not (tmp_path / "out").exists()
         if importlib.util.find_spec("tensorflow") is None:
             done = mtcnn("export", ROOT / "mtcnn" / "models", "--output", tmp_path / "out", code=1)
-            assert "pip install 'trt-mtcnn[export]'" in done.stderr and not (tmp_path / "out").exists()
+            assert install_command("export") in done.stderr and not (tmp_path / "out").exists()
 
     def test_engines(self, tmp_path: Path) -> None:
         made = mtcnn("engines", "--flavour", "cpu", "--output", tmp_path).stdout.split()

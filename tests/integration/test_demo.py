@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 from mtcnn import TrtMtcnn
+from mtcnn.runtime.install import install_command
 from tests.conftest import ROOT
 from tests.support.demo_server import running_demo
 from tests.support.embedders import make_embedder
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn: pip install 'trt-mtcnn[demo]'")
+pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn")
 pytest.importorskip("uvicorn")
 
 ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
@@ -113,4 +114,4 @@ class TestServer:
     def test_needs_its_extra(self) -> None:
         code = "import sys; sys.modules['uvicorn'] = None\nfrom mtcnn.cli.main import main; sys.exit(main(['demo']))"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 1 and "pip install 'trt-mtcnn[demo]'" in done.stderr
+        assert done.returncode == 1 and install_command("demo") in done.stderr

@@ -18,7 +18,7 @@ from tests.conftest import DATA, ROOT
 from tests.support.demo_server import running_demo
 from tests.support.embedders import make_embedder
 
-pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn: pip install 'trt-mtcnn[demo]'")
+pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn")
 pytest.importorskip("uvicorn")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make browser")
 

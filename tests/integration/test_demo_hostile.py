@@ -27,7 +27,7 @@ from tests.integration.test_demo import ASTRONAUT, ask
 from tests.support.demo_server import running_demo
 from tests.support.embedders import make_embedder
 
-pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn: pip install 'trt-mtcnn[demo]'")
+pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn")
 pytest.importorskip("uvicorn")
 
 from mtcnn.demo.app import make_app

@@ -33,7 +33,7 @@ WHY_NOT = missing()
 needs_rtx = pytest.mark.skipif(WHY_NOT is not None, reason=f"TensorRT-RTX cannot build here: {WHY_NOT}")
 needs_bindings = pytest.mark.skipif(
     not importlib.util.find_spec("tensorrt_rtx_bindings"),
-    reason="targets need TensorRT-RTX's Python package: pip install 'trt-mtcnn[tensorrt-rtx]'",
+    reason="targets need TensorRT-RTX's Python package: make tensorrt-rtx",
 )
 needs_no_gpu = pytest.mark.skipif(not DRIVER_PROBLEM, reason="this machine has a GPU")
 

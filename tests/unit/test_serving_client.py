@@ -23,8 +23,9 @@ from mtcnn import ClosedError, MtcnnError
 from mtcnn.params import PRESETS, Params
 from tests.conftest import ROOT
 
-pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip install 'trt-mtcnn[triton]'")
+pytest.importorskip("tritonclient", reason="a client needs tritonclient")
 
+from mtcnn.runtime.install import install_command
 from mtcnn.serving import Client, ServerTimeoutError, ServerUnavailableError, ServingError, client
 from mtcnn.serving.connection import Region
 
@@ -236,7 +237,7 @@ for protocol in ("http", "grpc"):
     except MtcnnError as error:
         print(error)
 """
-    assert run(code).count("pip install 'trt-mtcnn[triton]'") == 2
+    assert run(code).count(install_command("triton")) == 2
 
 
 def test_rgb_and_pil_pictures_are_sent_as_bgr() -> None:

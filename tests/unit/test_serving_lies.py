@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tritonclient", reason="a client needs tritonclient: pip install 'trt-mtcnn[triton]'")
+pytest.importorskip("tritonclient", reason="a client needs tritonclient")
 
 from mtcnn.serving import Client, ModelNotReadyError, RequestRefusedError, ServerTimeoutError, ServingError
 from tests.support.lying_server import COUNT, DETS, LANDMARKS, Lie, LyingServer, Reply, lying_grpc_server

@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def parsed(config: Path) -> Any:
     """config.pbtxt as Triton reads it: a ModelConfig, whose fields are checked by name and type."""
-    reason = "reading config.pbtxt needs tritonclient: pip install 'trt-mtcnn[triton]'"
+    reason = "reading config.pbtxt needs tritonclient"
     proto = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason=reason)
     from google.protobuf import text_format
 

@@ -1,0 +1,61 @@
+"""What messages say to install: for a package from an index, a checkout and a wheel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtcnn.runtime.install import install_command
+from tests.conftest import ROOT
+
+METADATA = """Metadata-Version: 2.4
+Name: trt-mtcnn
+Version: 9
+Provides-Extra: some
+Requires-Dist: numpy>=1.26
+Requires-Dist: pytest>=8; extra == "some"
+Requires-Dist: a-package-that-nobody-has[part]<3,>=2; extra == "some"
+Requires-Dist: another-that-nobody-has; extra == "other"
+"""
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, "pip install 'trt-mtcnn[some]'"),
+        ({"url": "file:///src", "dir_info": {"editable": True}}, "pip install 'a-package-that-nobody-has[part]<3,>=2'"),
+        ({"url": "file:///x.whl", "archive_info": {}}, "pip install 'a-package-that-nobody-has[part]<3,>=2'"),
+    ],
+)
+def test_by_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: object, expected: str) -> None:
+    folder = tmp_path / "trt_mtcnn-9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(METADATA)
+    if origin:
+        (folder / "direct_url.json").write_text(json.dumps(origin))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert install_command("some") == expected
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-hoE", r"(install_command\(|import_optional\([^()]*, ?)[\"'][a-z0-9-]+[\"']", "--", "mtcnn"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\n")
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    extras = {line.replace("'", '"').split('"')[-2] for line in found if line}
+    assert extras, "none is named: has the function another name?"
+    assert [extra for extra in extras if f"\n{extra} = [" not in pyproject] == []
+
+
+def test_a_copy_of_the_sources() -> None:
+    code = "from mtcnn.runtime.install import install_command as f; print(f('demo'))"
+    environment = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout == "pip install 'trt-mtcnn[demo]'\n", done.stderr
