@@ -158,7 +158,40 @@ cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
 
 cdef extern from "testing/emulated_device.h" namespace "trtmtcnn::testing" nogil:
     cdef cppclass EmulatedDevice(CpuDevice_):
-        EmulatedDevice(const string& openvino_library, int threads) except +raise_core_error
+        EmulatedDevice(const string& openvino_library, int threads, shared_ptr[GpuModel]) except +raise_core_error
+
+
+cdef extern from "testing/gpu_memory.h" namespace "trtmtcnn::testing" nogil:
+    cdef enum class GpuMemoryKind "trtmtcnn::testing::GpuMemory::Kind":
+        kDevice
+        kPinned
+
+    cdef cppclass GpuMemory:
+        size_t live_bytes(GpuMemoryKind)
+
+
+cdef extern from "testing/gpu_model.h" namespace "trtmtcnn::testing" nogil:
+    cdef enum class Call:
+        pass
+
+    cdef struct Traced "trtmtcnn::testing::GpuModel::Traced":
+        Call call
+        string what
+        size_t amount
+
+    cdef cppclass GpuModel:
+        GpuModel(uint32_t seed, size_t memory, cbool late_pageable)
+        GpuMemory& memory()
+        int64_t count(Call)
+        void fail(Call, int64_t after, cbool for_good)
+        void mend()
+        vector[string] misuses()
+        void start_trace()
+        vector[Traced] take_trace()
+        void forbid_while_capturing(const char*) except +raise_core_error
+
+    const int CALLS "trtmtcnn::testing::kCalls"
+    const char** CALL_NAMES "trtmtcnn::testing::kCallNames"
 
 
 cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:

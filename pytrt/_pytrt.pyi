@@ -46,7 +46,35 @@ class CpuDevice(Device):
 class EmulatedGpu(CpuDevice):
     """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests."""
 
-    def __init__(self, openvino_library: str, threads: int = 0) -> None: ...
+    def __init__(
+        self,
+        openvino_library: str,
+        threads: int = 0,
+        *,
+        asynchronous: bool = False,
+        seed: int = 0,
+        memory: int = 1073741824,
+        late_pageable: bool = True,
+    ) -> None:
+        """asynchronous: as a GPU and its streams would, else all is done at once in the CPU's memory; seed: of the
+        order of threads; memory: bytes that the GPU has; late_pageable: whether copies from memory that is not pinned
+        read it when they run."""
+    def counts(self) -> dict[str, int]:
+        """How often each kind of call was made."""
+    def fail(self, call: str, after: int = 0, *, for_good: bool = False) -> None:
+        """The call of a kind that comes after `after` others fails; with for_good all later do."""
+    def mend(self) -> None:
+        """No call fails any more."""
+    def misuses(self) -> list[str]:
+        """What CUDA forbids or leaves open, and was done all the same."""
+    def live_memory(self) -> tuple[int, int]:
+        """Bytes allocated: (GPU memory, pinned memory)."""
+    def synchronize(self) -> None:
+        """What cudaDeviceSynchronize() is to captures: an error to both while there is one."""
+    def start_trace(self) -> None:
+        """From now on calls are noted."""
+    def trace(self) -> list[tuple[str, str, int]]:
+        """Ends the trace: (kind, name of the kernel or shape of the network's input, threads, bytes or items) each."""
 
 class CudaDevice(Device):
     """An NVIDIA GPU."""

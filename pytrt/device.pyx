@@ -79,19 +79,6 @@ cdef class CpuDevice(Device):
             self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, count, native))
 
 
-cdef class EmulatedGpu(CpuDevice):
-    """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests. Takes what CpuDevice takes.
-
-    Its GPU memory is the CPU's.
-    """
-
-    def __init__(self, str openvino_library not None, threads=0):
-        cdef int count = _whole(threads, "threads", 0, 1024)
-        cdef string path = openvino_library.encode()
-        with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count))
-
-
 cdef class CudaDevice(Device):
     """An NVIDIA GPU. runtime, parser: as TensorRt takes them. ordinal: 0 is the first GPU."""
 

@@ -3,14 +3,25 @@
 #include "cuda/gpu_backend.h"
 #include "cuda/host_context.h"
 #include "cuda/host_runtime.h"
+#include "testing/model_engine.h"
+#include "testing/model_runtime.h"
 
 namespace trtmtcnn::testing {
 
+std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes, const std::string& precision) {
+  auto engine = CpuDevice::load_engine(bytes, precision);
+  return gpu_ ? to_gpu(std::move(engine), gpu_) : engine;
+}
+
 std::unique_ptr<Backend> EmulatedDevice::backend(Engines engines) {
+  for (const auto& engine : engines) check_place(*engine, gpu_.get());
+  if (gpu_) return std::make_unique<cuda::GpuBackend<ModelRuntime>>(std::move(engines), pool(), gpu_);
   return std::make_unique<cuda::GpuBackend<cuda::HostRuntime>>(std::move(engines), pool());
 }
 
 std::unique_ptr<Context> EmulatedDevice::host_context(Engine& engine) {
+  check_place(engine, gpu_.get());
+  if (gpu_) return std::make_unique<cuda::HostContext<ModelRuntime>>(engine, gpu_);
   return std::make_unique<cuda::HostContext<cuda::HostRuntime>>(engine);
 }
 

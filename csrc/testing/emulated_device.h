@@ -1,17 +1,29 @@
-// The GPU backend's code on the CPU, for tests on machines without a GPU: its kernels run as loops, its memory is the
-// host's, the networks run as on a CPU.
+// The GPU backend's code on the CPU, for tests on machines without a GPU: its kernels run as loops, the networks as on
+// a CPU. Plainly, its memory is the host's and all is done at once; with a GpuModel, as a GPU and its streams would.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <utility>
+
 #include "cpu/cpu_device.h"
+#include "testing/gpu_model.h"
 
 namespace trtmtcnn::testing {
 
 class EmulatedDevice final : public cpu::CpuDevice {
  public:
-  using CpuDevice::CpuDevice;
+  // `gpu` may be null: plainly.
+  EmulatedDevice(std::string openvino_library, int threads, std::shared_ptr<GpuModel> gpu)
+      : CpuDevice(std::move(openvino_library), threads), gpu_(std::move(gpu)) {}
+
   int ordinal() const override { return 0; }
+  std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
   std::unique_ptr<Backend> backend(Engines engines) override;
   std::unique_ptr<Context> host_context(Engine& engine) override;
+
+ private:
+  std::shared_ptr<GpuModel> gpu_;
 };
 
 }  // namespace trtmtcnn::testing

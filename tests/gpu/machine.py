@@ -2,7 +2,8 @@
 
 unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
 
-TRT_MTCNN_EMULATE=1 runs the tests on pytrt.testing.EmulatedGpu instead: that tests the tests, not the GPU.
+TRT_MTCNN_EMULATE=plain or =asynchronous runs the tests on pytrt.testing.EmulatedGpu of that mode instead, which tests
+the code but neither the GPU nor TensorRT; 1 is plain.
 TRT_MTCNN_QUICK=1 makes fewer calls; TRT_MTCNN_PRECISIONS=fp32 leaves float16 out.
 """
 
@@ -34,7 +35,8 @@ from tests.gpu.frames import ROOT, Image
 
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-EMULATED = os.environ.get("TRT_MTCNN_EMULATE") == "1"
+MODE = {"1": "plain"}.get(os.environ.get("TRT_MTCNN_EMULATE", ""), os.environ.get("TRT_MTCNN_EMULATE", ""))
+EMULATED = bool(MODE)
 QUICK = EMULATED or os.environ.get("TRT_MTCNN_QUICK") == "1"
 PRECISIONS = tuple(os.environ.get("TRT_MTCNN_PRECISIONS", "fp32,fp16").split(","))
 SAME = 1e-3  # pixels: sums may be taken in another order
@@ -199,7 +201,7 @@ def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
     if EMULATED:
         from tests.support.emulated import emulated_detector
 
-        return emulated_detector(**arguments)
+        return emulated_detector(MODE, **arguments)
     return TrtMtcnn(engines(variant), device="cuda", **arguments)
 
 

@@ -1,6 +1,7 @@
 """The GPU backend's code, its kernels run as loops on the CPU, beside the CPU backend: the same faces.
 
-What this cannot show is left to tests/gpu: that the kernels are right when thousands of threads run them at once.
+Each test runs plainly and on the model of a GPU and its streams, which does everything later. What neither can show is
+left to tests/gpu: that the kernels are right when thousands of threads run them at once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mtcnn.engines.libraries import openvino_library
 from mtcnn.params import PRESETS
 from pytrt import testing
 from tests.support import pictures
-from tests.support.emulated import emulated_detector
+from tests.support.emulated import MODES, emulated_detector, emulated_gpu
 
 Image = NDArray[np.uint8]
 Faces = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -28,10 +29,16 @@ TOLERANCE = 1e-3  # pixels, scores
 FIRST_CAPACITY = 8192  # boxes that the GPU backend has room for at first
 
 
+@pytest.fixture(scope="module", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    mode: str = request.param
+    return mode
+
+
 @pytest.fixture(scope="module")
-def gpu(engines: Any) -> Iterator[TrtMtcnn]:
+def gpu(engines: Any, mode: str) -> Iterator[TrtMtcnn]:
     """One for all tests, so that each finds what others left in its memory."""
-    with emulated_detector() as shared:
+    with emulated_detector(mode) as shared:
         yield shared
 
 
@@ -122,7 +129,9 @@ def test_synthetic_pictures(img: Image, preset: str, gpu: TrtMtcnn, detector: Tr
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.slow
-def test_more_candidates_than_there_is_room_for(preset: str, gpu: TrtMtcnn, detector: TrtMtcnn, face: Image) -> None:
+def test_more_candidates_than_there_is_room_for(
+    preset: str, mode: str, gpu: TrtMtcnn, detector: TrtMtcnn, face: Image
+) -> None:
     """The backend notices, makes room, and runs the stage again."""
     img = pictures.noise(160, 150, grain=2, seed=7)
     pictures.paste(img, pictures.scaled(face, 80), 40, 50)
@@ -139,7 +148,7 @@ def test_more_candidates_than_there_is_room_for(preset: str, gpu: TrtMtcnn, dete
     assert_agree(gpu, detector, img, 12, preset, thresholds=(0, 0.2, 0.1), nms_thresholds=nms, **caps)
     assert_agree(gpu, detector, img, 40, preset)
     if preset == "fast":
-        with emulated_detector() as fresh:  # whose first call it is
+        with emulated_detector(mode) as fresh:  # whose first call it is
             assert_agree(fresh, detector, img, 12, preset, thresholds=(0, 0.2, 0.1), **caps)
 
 
@@ -205,13 +214,13 @@ def test_the_same_levels_of_other_pictures(gpu: TrtMtcnn, detector: TrtMtcnn, fa
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_picture_that_is_sent_in_pieces(threads: int, detector: TrtMtcnn, face: Image) -> None:
+def test_a_picture_that_is_sent_in_pieces(threads: int, mode: str, detector: TrtMtcnn, face: Image) -> None:
     img = pictures.gradient(1100, 1001)
     for i in range(5):
         pictures.paste(img, pictures.scaled(face, 150), 190 * i + 11, 220 * i + 7)
     wide = np.zeros((1100, 1100, 3), np.uint8)
     wide[:, 50:-49] = img
-    with emulated_detector(threads=threads) as gpu:
+    with emulated_detector(mode, threads=threads) as gpu:
         whole = gpu.detect(img, 100)
         assert_same(whole, detector.detect(img, 100))
         assert_same(whole, gpu.detect(wide[:, 50:-49], 100))  # whose rows lie apart
@@ -219,10 +228,10 @@ def test_a_picture_that_is_sent_in_pieces(threads: int, detector: TrtMtcnn, face
     assert len(whole[0]) == 5
 
 
-def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) -> None:
+def test_each_stage(mode: str, engines: dict[str, Any], astronaut: Image) -> None:
     """Not only the end: the boxes after every stage."""
     cpu = pytrt.CpuDevice(openvino_library(), 1)
-    emulated = testing.EmulatedGpu(openvino_library(), 1)
+    emulated = emulated_gpu(mode)
     sets = []
     for device in (cpu, emulated):
         nets = [load_engine(engines[network], device, network) for network in NETWORKS]
@@ -245,10 +254,10 @@ def test_each_stage(gpu: TrtMtcnn, engines: dict[str, Any], astronaut: Image) ->
             np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE)
 
 
-def test_squares_without_a_pixel(engines: dict[str, Any], face: Image) -> None:
+def test_squares_without_a_pixel(mode: str, engines: dict[str, Any], face: Image) -> None:
     """A square a tenth as large as a box of a few pixels may have none: fewer crops than boxes."""
     sets = []
-    for device in (pytrt.CpuDevice(openvino_library(), 1), testing.EmulatedGpu(openvino_library(), 1)):
+    for device in (pytrt.CpuDevice(openvino_library(), 1), emulated_gpu(mode)):
         stages = pytrt.Stages(device, *(load_engine(engines[network], device, network) for network in NETWORKS))
         img = pictures.scaled(face, 60)
         stages.load([img], [img.shape[:2]], whole_pixels=True)

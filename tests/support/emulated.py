@@ -7,10 +7,18 @@ from unittest import mock
 
 from mtcnn import TrtMtcnn
 from mtcnn.engines.libraries import openvino_library
-from pytrt import testing
+from pytrt.testing import EmulatedGpu
+
+MODES = ("plain", "asynchronous")
 
 
-def emulated_detector(**arguments: Any) -> TrtMtcnn:
-    """TrtMtcnn(device="cpu", ...), on testing.EmulatedGpu in place of the CPU."""
-    with mock.patch("mtcnn.detector.cpu_device", lambda threads: testing.EmulatedGpu(openvino_library(), threads)):
+def emulated_gpu(mode: str = "plain", threads: int = 1, **arguments: Any) -> EmulatedGpu:
+    """The GPU of a mode; arguments as EmulatedGpu takes them."""
+    arguments.setdefault("late_pageable", False)
+    return EmulatedGpu(openvino_library(), threads, asynchronous=mode == "asynchronous", **arguments)
+
+
+def emulated_detector(mode: str = "plain", gpu: EmulatedGpu | None = None, **arguments: Any) -> TrtMtcnn:
+    """TrtMtcnn(device="cpu", ...), on an EmulatedGpu, `gpu` or one of this mode, in place of the CPU."""
+    with mock.patch("mtcnn.detector.cpu_device", lambda threads: gpu or emulated_gpu(mode, threads)):
         return TrtMtcnn(device="cpu", **arguments)

@@ -1,0 +1,94 @@
+#include "testing/gpu_memory.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace trtmtcnn::testing {
+namespace {
+
+constexpr size_t kAlignment = 16;  // so small that a vector's overrun meets the guard page
+constexpr unsigned char kPoison = 0xCD;
+
+size_t page() {
+  static const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+size_t rounded(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+void* map(void* at, size_t bytes, int protection) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
+  return mmap(at, bytes, protection, flags, -1, 0);
+}
+
+}  // namespace
+
+GpuMemory::~GpuMemory() {
+  for (const auto& [address, block] : blocks_) munmap(block.mapping, block.mapped);
+}
+
+void* GpuMemory::allocate(size_t bytes, Kind kind) {
+  const std::lock_guard lock(mutex_);
+  size_t& used = live_bytes_[static_cast<int>(kind)];
+  if (bytes > limit_ - used) return nullptr;
+  const size_t pages = rounded(bytes, page()), mapped = pages + 2 * page();
+  void* mapping = map(nullptr, mapped, PROT_NONE);
+  if (mapping == MAP_FAILED) return nullptr;
+  Block block{static_cast<char*>(mapping), mapped, bytes, kind, true};
+  protect(block, PROT_READ | PROT_WRITE);
+  char* memory = block.mapping + page() + pages - rounded(bytes, kAlignment);  // ends at the guard page
+  std::memset(memory, kPoison, bytes);
+  if (kind == Kind::kDevice && accesses_ == 0) protect(block, PROT_NONE);
+  blocks_.emplace(reinterpret_cast<uintptr_t>(memory), block);
+  used += bytes;
+  return memory;
+}
+
+bool GpuMemory::free(void* memory, Kind kind) {
+  const std::lock_guard lock(mutex_);
+  const auto found = blocks_.find(reinterpret_cast<uintptr_t>(memory));
+  if (found == blocks_.end() || !found->second.live || found->second.kind != kind) return false;
+  Block& block = found->second;
+  block.live = false;
+  live_bytes_[static_cast<int>(kind)] -= block.bytes;
+  map(block.mapping, block.mapped, PROT_NONE);  // gives its pages back, keeps its addresses
+  return true;
+}
+
+bool GpuMemory::holds(const void* memory, size_t bytes, Kind kind) const {
+  const std::lock_guard lock(mutex_);
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  auto found = blocks_.upper_bound(address);
+  if (found == blocks_.begin()) return false;
+  const auto& [begin, block] = *--found;
+  return block.live && block.kind == kind && address - begin <= block.bytes && bytes <= block.bytes - (address - begin);
+}
+
+size_t GpuMemory::live_bytes(Kind kind) const {
+  const std::lock_guard lock(mutex_);
+  return live_bytes_[static_cast<int>(kind)];
+}
+
+size_t GpuMemory::live_blocks() const {
+  const std::lock_guard lock(mutex_);
+  size_t n = 0;
+  for (const auto& [address, block] : blocks_) n += block.live;
+  return n;
+}
+
+void GpuMemory::change_accesses(int by) {
+  const std::lock_guard lock(mutex_);
+  const bool could = accesses_ > 0;
+  accesses_ += by;
+  if (could == (accesses_ > 0)) return;
+  for (const auto& [address, block] : blocks_)
+    if (block.live && block.kind == Kind::kDevice) protect(block, could ? PROT_NONE : PROT_READ | PROT_WRITE);
+}
+
+void GpuMemory::protect(const Block& block, int protection) const {
+  mprotect(block.mapping + page(), block.mapped - 2 * page(), protection);
+}
+
+}  // namespace trtmtcnn::testing
