@@ -45,8 +45,9 @@ def command(
     no login and no encryption: not for the open internet.
     """
     try:
-        from mtcnn.demo.app import MOST_PIXELS, make_app
-        from mtcnn.demo.server import host_names, is_loopback, listen, make_server
+        from mtcnn.demo.app import make_app
+        from mtcnn.web.pictures import MOST_PIXELS
+        from mtcnn.web.server import host_names, is_loopback, listen, make_server, url_of
     except ImportError as error:
         raise MtcnnError(f"the demo needs {error.name}: {install_command('demo')}") from error
     from mtcnn.runtime.opencv import opencv
@@ -61,9 +62,7 @@ def command(
         names = host_names(host, listening)
         app = make_app(model, verifier, most_bytes=round(most_megabytes * 1e6), hosts=names)
         server = make_server(app)
-        address, number = listening.getsockname()[:2]
-        shown = host or address
-        echo(f"http://{f'[{shown}]' if ':' in shown else shown}:{number}/  (Ctrl-C ends it)")
+        echo(f"{url_of(host, listening)}/  (Ctrl-C ends it)")
         if not is_loopback(listening):
             say("other machines can reach it: there is no login", fg="yellow")
         server.run(sockets=[listening])

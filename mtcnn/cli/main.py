@@ -19,6 +19,7 @@ COMMANDS = {
     "embed": "Write the vectors of the faces in pictures.",
     "video": "Find the faces in a film, a camera's or a stream's pictures.",
     "demo": "Try it in a browser.",
+    "serve": "Find the faces in pictures that come by HTTP.",
     "export": "Make ONNX models of Keras and other weights.",
     "triton": "Write a model repository for Triton Inference Server.",
     "engines": "Make the networks ready for this machine.",

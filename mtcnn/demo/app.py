@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import ipaddress
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -28,18 +24,16 @@ from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
-from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.params import PRESETS, Params, Preset
-from mtcnn.pipeline.picture_size import picture_size
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
 from mtcnn.runtime.opencv import opencv
+from mtcnn.web.hosts import HostCheck
+from mtcnn.web.pictures import MOST_PIXELS, Picture, decode_within
+from mtcnn.web.uploads import Uploads
 
 __all__ = ["make_app"]
 
-Picture = npt.NDArray[np.uint8]
-
-MOST_PIXELS = 50_000_000  # a file of a few kilobytes can say it has billions of them
 PREVIEW_SIDE = 2000
 _PAGES = {"/": "page.html", "/demo.js": "demo.js", "/demo.css": "demo.css"}
 _HEADERS = {
@@ -71,7 +65,7 @@ def make_app(
 
     own, changes = _preset_and_changes(detector.params)
     turn = asyncio.Semaphore(2)  # a picture of 50 million pixels takes 150 MB
-    uploads = _Uploads(12 * most_bytes if most_held is None else most_held)
+    uploads = Uploads(12 * most_bytes if most_held is None else most_held)
 
     async def page(request: Request) -> Response:
         return FileResponse(Path(__file__).parent / _PAGES[request.url.path], headers=_HEADERS)
@@ -108,7 +102,8 @@ def make_app(
     async def failed(request: Request, error: Exception) -> Response:
         code = error.status_code if isinstance(error, HTTPException) else 400
         text = error.detail if isinstance(error, HTTPException) else str(error)
-        return JSONResponse({"problem": text}, code, headers=_HEADERS)
+        more = (error.headers or {}) if isinstance(error, HTTPException) else {}
+        return JSONResponse({"problem": text}, code, headers={**_HEADERS, **more})
 
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=400)  # which nobody reads
@@ -121,7 +116,7 @@ def make_app(
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(_HostCheck, names=hosts)],
+        middleware=[Middleware(HostCheck, names=hosts, headers=_HEADERS)],
         exception_handlers={
             HTTPException: failed,
             ValueError: failed,
@@ -130,59 +125,6 @@ def make_app(
             ClientDisconnect: gone,
         },
     )
-
-
-class _HostCheck:
-    """Answers only requests that name this server: a page of another site, whose name leads here, is refused."""
-
-    def __init__(self, app: Any, names: tuple[str, ...]) -> None:
-        self._app, self._names = app, names
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and "*" not in self._names:
-            given = [value for name, value in scope["headers"] if name == b"host"]
-            if len(given) != 1 or _host_of(given[0].decode("latin-1")) not in self._names:
-                text = f"this server answers to {' and '.join(self._names)} alone"
-                await JSONResponse({"problem": text}, 400, headers=_HEADERS)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def _host_of(header: str) -> str:
-    """The name in a Host header, without port and brackets; addresses as Python writes them."""
-    if header.startswith("["):
-        name = header[1:].partition("]")[0]
-    else:
-        name = header.rpartition(":")[0] if ":" in header else header
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return name.lower().removesuffix(".")
-
-
-class _Uploads:
-    """The bodies of all requests under way, of so many bytes together at most."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @asynccontextmanager
-    async def body(self, request: Request, most: int) -> AsyncIterator[bytes]:
-        """The request's body; no more of it is read than it may have. It counts until the block is left."""
-        held = 0
-        try:
-            body = bytearray()
-            async for part in request.stream():
-                if len(body) + len(part) > most:
-                    raise HTTPException(413, _too_large(most))
-                if len(part) > self._left:
-                    raise HTTPException(503, "too many pictures are sent at once: try again")
-                self._left -= len(part)
-                held += len(part)
-                body += part
-            yield bytes(body)
-        finally:
-            self._left += held
 
 
 def _preset_and_changes(params: Params) -> tuple[str, dict[str, Any]]:
@@ -205,10 +147,6 @@ def _check_type(request: Request, *wanted: str) -> None:
         raise HTTPException(415, f"Content-Type must be {' or '.join(wanted)}, got {kind[:100]!r}")
 
 
-def _too_large(most: int) -> str:
-    return f"the picture is larger than {most / 1e6:g} MB"
-
-
 def _number(text: str | None) -> float | None:
     if text is None:
         return None
@@ -218,24 +156,8 @@ def _number(text: str | None) -> float | None:
         raise HTTPException(400, f"minsize must be a number, got {text[:100]!r}") from None
 
 
-def _decode(data: bytes, most_pixels: int) -> Picture:
-    if (size := picture_size(data)) is not None:
-        _check_pixels(size[0] * size[1], most_pixels)
-    try:
-        img = decode(data).img
-    except UnreadableError as error:
-        raise HTTPException(415, f"the picture cannot be read: {error}") from None
-    _check_pixels(img.shape[0] * img.shape[1], most_pixels)
-    return img
-
-
-def _check_pixels(pixels: int, most: int) -> None:
-    if pixels > most:
-        raise HTTPException(413, f"the picture has {pixels / 1e6:,.0f} megapixels, of at most {most / 1e6:g}")
-
-
 def _detect(detector: TrtMtcnn, data: bytes, most_pixels: int, params: dict[str, Any], preview: bool) -> dict[str, Any]:
-    img = _decode(data, most_pixels)
+    img = decode_within(data, most_pixels).img
     began = time.perf_counter()
     dets, landmarks = detector.detect(img, **params)
     milliseconds = 1000 * (time.perf_counter() - began)
@@ -263,8 +185,8 @@ def _shrunk(img: Picture) -> Picture:
 def _verify(verifier: FaceVerifier, data: bytes, most_bytes: int, most_pixels: int) -> dict[str, Any]:
     files = _two_files(data)
     if max(map(len, files)) > most_bytes:
-        raise HTTPException(413, _too_large(most_bytes))
-    pictures = [_decode(file, most_pixels) for file in files]
+        raise HTTPException(413, f"the picture is larger than {most_bytes / 1e6:g} MB")
+    pictures = [decode_within(file, most_pixels).img for file in files]
     began = time.perf_counter()
     result = verifier.verify(*pictures)
     return {

@@ -10,7 +10,6 @@ import resource
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,29 +30,14 @@ pytest.importorskip("starlette", reason="the demo needs starlette and uvicorn")
 pytest.importorskip("uvicorn")
 
 from mtcnn.demo.app import make_app
-from mtcnn.demo.server import ServerLimits, host_names, is_loopback, listen, make_server
+from mtcnn.web.server import ServerLimits, host_names, is_loopback, listen
+from tests.support.web_server import serving
 
 pytestmark = pytest.mark.slow
 
 LIMITS = ServerLimits(connections=12, head_seconds=0.6, body_seconds=1.2)
 MOST_BYTES, MOST_HELD = 300_000, 1_000_000
 HEAD = b"POST /detect HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 250000\r\n\r\n"
-
-
-@contextlib.contextmanager
-def serving(app: Any, host: str = "127.0.0.1", limits: ServerLimits = LIMITS) -> Iterator[tuple[str, int]]:
-    """The address and the port."""
-    with listen(host, 0) as listening:
-        server = make_server(app(host_names(host, listening)), limits)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        address, port = listening.getsockname()[:2]
-        thread.start()
-        try:
-            yield address, port
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +50,7 @@ def app(detector: TrtMtcnn, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 @pytest.fixture
 def port(app: Any, caplog: pytest.LogCaptureFixture) -> Iterator[int]:
     """Of a server that logs nothing worse than requests that are none."""
-    with serving(app) as (_, number):
+    with serving(app, limits=LIMITS) as (_, number):
         yield number
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
@@ -258,7 +242,7 @@ class TestPictures:
 class TestHosts:
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "", "::1", "0:0:0:0:0:0:0:1", "127.1"])
     def test_on_this_machine_only_its_names_are_answered(self, host: str, app: Any) -> None:
-        with contextlib.suppress(MtcnnError), serving(app, host) as (address, number):
+        with contextlib.suppress(MtcnnError), serving(app, host, LIMITS) as (address, number):
             url = f"http://[{address}]:{number}/settings" if ":" in address else f"http://{address}:{number}/settings"
             assert ask(url)["verify"] is True
             for name in ("localhost", "LOCALHOST.", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]"):
@@ -278,7 +262,7 @@ class TestHosts:
         assert ":" in host, "this machine has IPv4"
 
     def test_all_addresses_have_any_name(self, app: Any) -> None:
-        with serving(app, "0.0.0.0") as (_, number):
+        with serving(app, "0.0.0.0", LIMITS) as (_, number):
             assert isinstance(ask(f"http://127.0.0.1:{number}/settings", host="elsewhere.test"), dict)
 
     def test_names_by_address(self) -> None:

@@ -14,7 +14,18 @@ from mtcnn import FaceAligner, TrtMtcnn, draw_faces
 from tests.support.embedders import make_embedder
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("index", "api", "verification", "cookbook", "command-line", "pictures", "drop-in", "coming-from", "serving")
+PAGES = (
+    "index",
+    "api",
+    "verification",
+    "cookbook",
+    "command-line",
+    "pictures",
+    "drop-in",
+    "coming-from",
+    "serve",
+    "serving",
+)
 DOCUMENTS = ["README.md", *(f"docs/{name}.md" for name in PAGES)]
 
 
@@ -46,8 +57,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(  # tests/triton runs those of serving.md, which need a server
-    "document", [name for name in DOCUMENTS if name not in ("docs/command-line.md", "docs/serving.md")]
+@pytest.mark.parametrize(  # tests/triton runs those of serving.md, which need a server; test_serve.py those of serve.md
+    "document", [name for name in DOCUMENTS if name not in ("docs/command-line.md", "docs/serve.md", "docs/serving.md")]
 )
 def test_the_examples_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
     """The Python examples of a document, one after the other, as a reader would type them."""
@@ -69,7 +80,7 @@ def test_the_blurred_picture_has_no_face(workplace: Path, detector: TrtMtcnn) ->
 
 # A camera and a server go on for ever, others need Ray or TensorFlow: what is typed for them is read, and tried in
 # other tests.
-ELSEWHERE = ("mtcnn demo", "mtcnn export", "mtcnn video 0", "mtcnn video rtsp:")
+ELSEWHERE = ("mtcnn demo", "mtcnn serve", "mtcnn export", "mtcnn video 0", "mtcnn video rtsp:")
 
 
 def test_readme_is_pasted_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engines: dict[str, Path]) -> None:

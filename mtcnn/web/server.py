@@ -1,4 +1,4 @@
-"""What `mtcnn demo` listens with: an HTTP server that waits for nobody for ever."""
+"""An HTTP server that waits for nobody for ever."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mtcnn.errors import MtcnnError
 
-__all__ = ["ServerLimits", "host_names", "is_loopback", "listen", "make_server"]
+__all__ = ["ServerLimits", "host_names", "is_loopback", "listen", "make_server", "url_of"]
 
 DEFAULT_HOST = "127.0.0.1"
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class ServerLimits:
         connections: at once; a further one is answered 503.
         head_seconds: that a client may take to send a request's head,
         body_seconds: and then its body.
+        end_seconds: that answers under way may take once the server is told to end; None: as long as they need.
     """
 
     connections: int = 100
     head_seconds: float = 10
     body_seconds: float = 60
+    end_seconds: int | None = None
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -53,7 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(128)
+        listening.listen(1024)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
@@ -87,6 +90,13 @@ def host_names(host: str, listening: socket.socket) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.lower() for name in names if name))
 
 
+def url_of(host: str, listening: socket.socket) -> str:
+    """What to type to reach it, without a path."""
+    address, port = listening.getsockname()[:2]
+    shown = host or address
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
 def make_server(app: Any, limits: ServerLimits = ServerLimits()) -> uvicorn.Server:
     """A server for ``run(sockets=[...])``."""
 
@@ -95,7 +105,15 @@ def make_server(app: Any, limits: ServerLimits = ServerLimits()) -> uvicorn.Serv
 
     Protocol.limits = limits
     return uvicorn.Server(
-        uvicorn.Config(app, http=Protocol, ws="none", lifespan="off", log_level="warning", server_header=False)
+        uvicorn.Config(
+            app,
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=limits.end_seconds,
+        )
     )
 
 
@@ -109,7 +127,7 @@ class _LimitedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            transport.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            transport.write(_FULL)
             transport.close()
         self._watch()
 

@@ -1,0 +1,1 @@
+"""What the HTTP servers of `mtcnn demo` and `mtcnn serve` share."""
