@@ -36,7 +36,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan fuzz soak deepface facenet export triton triton-perf ray aarch64
 .PHONY: bench instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
-.PHONY: tensorrt-rtx clean help
+.PHONY: tensorrt-rtx clean help release-check
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -182,6 +182,9 @@ wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/
 	@rm -rf dist
 	@$(HEADERS) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
 	@ls dist/*
+
+release-check: install  ## check that this may be released: version, changelog, a wheel that works
+	@$(PY) tools/release_check.py $(PYTHONS)
 
 models: $(DONE)/extra-models  ## check that mtcnn/models/ is what tools/make_models.py makes of the original weights
 	@$(PY) tools/make_models.py --check && echo "mtcnn/models: as made from the original weights"

@@ -1,0 +1,31 @@
+"""What keeps a release back."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+
+import pytest
+
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from release_check import problems
+
+TODAY = date(2026, 11, 29)
+
+
+@pytest.mark.parametrize(
+    ("version", "changelog", "expected"),
+    [
+        ("0.1.0", "# Changes\n\n## [0.1.0] - 2026-11-28\n", []),
+        ("0.1.0", "# Changes\n\n## [Unreleased] 0.1.0\n", ["not with [0.1.0] - 2026-11-29"]),
+        ("0.1.0", "# Changes\n", ["not with [0.1.0] - 2026-11-29"]),
+        ("0.2.0", "## [0.1.0] - 2026-11-29\n\n## [0.0.1] - 2026-01-01\n", ["CHANGELOG.md is at 0.1.0"]),
+        ("0.1.0", "## [0.1.0] - 2026-01-01\n", ["dates 0.1.0 2026-01-01"]),
+        ("0.1.0.dev1", "## [0.1.0.dev1] - 2026-11-29\n", ["0.1.0.dev1 is no released version"]),
+    ],
+)
+def test_problems(version: str, changelog: str, expected: list[str]) -> None:
+    found = list(problems(version, changelog, TODAY))
+    assert len(found) == len(expected) and all(part in text for part, text in zip(expected, found)), found

@@ -1,0 +1,65 @@
+"""What must hold before a release: one version, a dated changelog, nothing uncommitted, a wheel that works.
+
+python tools/release_check.py [PYTHON ...]: the Pythons that the wheel is built and tried for, default this one. Prints
+what is wrong, all of it, and exits with 1.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(pythons: list[str]) -> int:
+    sys.path.insert(0, str(ROOT))
+    from pytrt.versions import __version__ as version
+
+    wrong = [*problems(version, (ROOT / "CHANGELOG.md").read_text(), date.today()), *uncommitted(version)]
+    for problem in wrong:
+        print(f"- {problem}")
+    if wrong:
+        return 1
+    for command in (["make", "wheel"], ["tools/check_wheel.sh", *(pythons or [sys.executable])]):
+        if subprocess.run(command, cwd=ROOT).returncode:
+            print(f"- {' '.join(command)} failed")
+            return 1
+    print(f"{version} may be released: git tag v{version}")
+    return 0
+
+
+def problems(version: str, changelog: str, today: date) -> Iterator[str]:
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        yield f"pytrt/versions.py: {version} is no released version"
+    headings = re.findall(r"^## (.*)$", changelog, re.MULTILINE)
+    heading = re.fullmatch(r"\[(.+)\] - (\d{4}-\d\d-\d\d)", headings[0]) if headings else None
+    if not heading:
+        yield f"CHANGELOG.md begins with {headings[:1]}, not with [{version}] - {today}"
+        return
+    if heading[1] != version:
+        yield f"CHANGELOG.md is at {heading[1]}, pytrt/versions.py at {version}"
+    if abs(date.fromisoformat(heading[2]) - today) > timedelta(days=7):
+        yield f"CHANGELOG.md dates {heading[1]} {heading[2]}, today is {today}"
+
+
+def uncommitted(version: str) -> Iterator[str]:
+    if changed := git("status", "--porcelain"):
+        yield f"not committed: {', '.join(line[3:] for line in changed.splitlines()[:5])}"
+    if git("tag", "--list", f"v{version}"):
+        yield f"v{version} has been tagged before: raise the version in pytrt/versions.py"
+    written = git("grep", "-nF", f'"{version}"', "--", "*.py", "*.toml").splitlines()
+    if others := [line for line in written if not line.startswith(("pytrt/versions.py", "tests/"))]:
+        yield f"the version stands in more than one place: {'; '.join(others)}"
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
