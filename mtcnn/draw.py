@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -21,7 +22,12 @@ _POINTS = ((255, 128, 0), (0, 128, 255), (0, 255, 255), (255, 0, 255), (0, 0, 25
 
 
 def draw_faces(
-    img: Picture, dets: npt.ArrayLike, landmarks: npt.ArrayLike | None = None, *, color: Color = "bgr"
+    img: Picture,
+    dets: npt.ArrayLike,
+    landmarks: npt.ArrayLike | None = None,
+    *,
+    color: Color = "bgr",
+    labels: Sequence[str] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Return a copy of ``img``, BGR uint8 (H, W, 3), with boxes, scores and the five points of each face.
 
@@ -32,6 +38,7 @@ def draw_faces(
         dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``; (n, 4) boxes are drawn without a score.
         landmarks: (n, 10) as from ``detect``, one row a box; None draws none.
         color: order of the channels of ``img``. What is returned is BGR.
+        labels: one a box, to be written in place of its score; OpenCV's letters are ASCII's.
 
     Raises:
         MtcnnError: OpenCV is not installed.
@@ -40,15 +47,19 @@ def draw_faces(
     bgr = as_bgr(img, color=color)
     faces = as_dets(dets)
     points = _as_landmarks(landmarks, len(faces))
+    if labels is None:
+        labels = [f"{face[4]:.2f}" if len(face) == 5 else "" for face in faces]
+    elif len(labels) != len(faces):
+        raise ValueError(f"labels must be one for each of the {len(faces)} boxes in dets, got {len(labels)}")
     cv2 = _opencv()
     drawn: npt.NDArray[np.uint8] = np.ascontiguousarray(bgr).copy()
     longer = max(drawn.shape[:2])
     line = max(1, round((longer - 200) / 400))
-    for face in faces:
+    for face, label in zip(faces, labels, strict=True):
         x1, y1, x2, y2 = _pixels(face[:4], longer)
         cv2.rectangle(drawn, (x1, y1), (x2, y2), _BOX, line)
-        if len(face) == 5:
-            _write_score(cv2, drawn, f"{face[4]:.2f}", (x1, y1), line)
+        if label:
+            _write_label(cv2, drawn, label, (x1, y1), line)
     for five in points:
         for x_y, colour in zip(five, _POINTS, strict=True):
             x, y = _pixels(x_y, longer)
@@ -65,7 +76,7 @@ def _as_landmarks(landmarks: npt.ArrayLike | None, faces: int) -> list[npt.NDArr
     return [as_points(row, f"landmarks[{i}]") for i, row in enumerate(rows)]
 
 
-def _write_score(cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int) -> None:
+def _write_label(cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int) -> None:
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.15 * line
     (width, height), below = cv2.getTextSize(text, font, scale, line)
     x = max(0, min(corner[0], img.shape[1] - width))

@@ -34,6 +34,7 @@ __all__ = [
     "remove_leftovers",
     "replacing",
     "replacing_path",
+    "temporary_beside",
 ]
 
 log = logging.getLogger("mtcnn")
@@ -151,18 +152,50 @@ def replacing_path(path: Path) -> Iterator[Path]:
     `path`.
     """
     path = Path(os.path.realpath(path))
+    with _temporary_path(path) as temporary:
+        yield temporary
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A path beside `path`, of the same ending, for one process at a time, which may move what is there; else that is
+    removed in the end, or by the next run where the process is killed.
+
+    Raises:
+        OutputError: another process has one for the same path.
+    """
+    path = Path(os.path.realpath(path))
+    _refuse_where_written(path)
+    with _temporary_path(path) as temporary:
+        os.chmod(temporary, _mode(path))
+        yield temporary
+
+
+@contextlib.contextmanager
+def _temporary_path(path: Path) -> Iterator[Path]:
     remove_leftovers(path.parent, path.name)
     handle, temporary = _make_temporary(path, path.suffix)
     try:
         yield Path(temporary)
-        os.chmod(temporary, _mode(path))
-        os.replace(temporary, path)
-    except BaseException:
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise
-    finally:
         os.close(handle)
+
+
+def _refuse_where_written(path: Path) -> None:
+    start = _temporary_start(path.name)
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(start) and _TEMPORARY.search(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileNotFoundError):
+                    handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+                    try:
+                        lock(handle, path)
+                    finally:
+                        os.close(handle)
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:

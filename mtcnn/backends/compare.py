@@ -69,9 +69,9 @@ def compare_backends(
 
 def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
     """A film's pictures, or a picture again and again (30 times, where `most` does not say)."""
+    from mtcnn.pipeline.film import Film
     from mtcnn.pipeline.formats import readable_suffixes
     from mtcnn.pipeline.read import read_picture
-    from mtcnn.pipeline.video import Film
 
     if source.suffix.lower() in readable_suffixes():
         img = read_picture(source)
@@ -82,15 +82,15 @@ def pictures_of(source: Path, most: int | None) -> Iterator[Picture]:
         for _ in range(most) if most else iter(int, 1):
             if (frame := film.read()) is None:
                 return
-            yield frame
+            yield frame.img
     finally:
         film.close()
 
 
 def number_of(source: Path, most: int | None) -> int | None:
     """How many pictures `pictures_of` gives, where that is known."""
+    from mtcnn.pipeline.film import Film
     from mtcnn.pipeline.formats import readable_suffixes
-    from mtcnn.pipeline.video import Film
 
     if source.suffix.lower() in readable_suffixes():
         return most or 30

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SETTINGS",
     "THRESHOLDS_HELP",
+    "Command",
     "PathOrUri",
     "Thresholds",
     "a_file",

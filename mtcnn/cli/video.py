@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtcnn.cli.console import counting, echo_json, say
+from mtcnn.cli.film_options import film_range_options, film_writer_options
 from mtcnn.cli.options import SETTINGS, a_file, detector_options, keeping_options
 from mtcnn.pipeline.options import DetectorOptions
+
+if TYPE_CHECKING:
+    from mtcnn.pipeline.film_writer import FilmWriter
 
 __all__ = ["command"]
 
@@ -19,12 +23,18 @@ __all__ = ["command"]
 @click.command("video", context_settings=SETTINGS)
 @click.argument("source", shell_complete=a_file)
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="film with the faces drawn, .mp4 or .avi"
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="film with the faces drawn: .mp4, .mkv, .mov, .webm, .avi",
 )
-@click.option("--json", "as_json", is_flag=True, help="a line of JSON for each picture, on standard output")
+@click.option("--json", "as_json", is_flag=True, help="a line of JSON for each picture looked at, on standard output")
 @click.option("--window/--no-window", default=None, help="show it; default where there is a display and no --output")
 @click.option("--every", type=click.IntRange(1), default=1, help="detect in every N-th picture, keep faces between")
+@film_range_options
 @click.option("--most", type=click.IntRange(1), help="stop after so many pictures", show_default="all")
+@film_writer_options
+@click.option("--show-fps", is_flag=True, help="write on the pictures how many a second are worked on")
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
 @keeping_options(resumes=False)
 @detector_options
@@ -34,23 +44,36 @@ def command(
     as_json: bool,
     window: bool | None,
     every: int,
+    start: float | None,
+    end: float | None,
     most: int | None,
+    codec: str | None,
+    crf: int | None,
+    show_fps: bool,
     threads: int,
     overwrite: bool,
     detector: DetectorOptions,
 ) -> int:
     """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
 
-    Reading, detecting and writing overlap. The number on the picture is pictures a second. Where the source ends
-    before its time, what was written is kept and the exit code is 3; so is a film that --overwrite was to replace.
+    The film that is written has the times, the sound and the subtitles of the one that is read. It appears once it is
+    whole; where the source ends before its time, what was written is kept and the exit code is 3, and so is a film
+    that --overwrite was to replace. A camera or a stream is not waited for: pictures that come too fast are left out
+    and counted. Reading, detecting and writing overlap.
+
     The window shows a film at its own pace; q, Escape or its button closes it, and ends the work.
     """
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
     from mtcnn.files import Inputs, check_output
-    from mtcnn.pipeline.records import faces_as_json
-    from mtcnn.pipeline.video import Film, FilmWriter, Window, files_in, run_through
+    from mtcnn.pipeline.camera import Camera
+    from mtcnn.pipeline.film import Film, files_in
+    from mtcnn.pipeline.film_writer import FilmWriter
+    from mtcnn.pipeline.looking import EveryNth, seen_as_json
+    from mtcnn.pipeline.video import run_through
+    from mtcnn.pipeline.window import Window
 
-    if not (source.isdigit() or "://" in source or os.path.exists(source)):
+    is_camera = source.isdigit()
+    if not (is_camera or "://" in source or os.path.exists(source)):
         raise click.ClickException(f"there is no file {source}")  # before it is said that there is no display
     if window is None:
         window = output is None and not as_json and Window.problem() is None
@@ -58,39 +81,38 @@ def command(
         raise click.ClickException(f"nothing to do: {Window.problem()}; say --output FILE or --json")
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
+    if output is None and (codec is not None or crf is not None):
+        raise click.UsageError("--codec and --crf are for the film that --output writes")
     if output is not None:
         check_output(output, Inputs(lambda: files_in(source)), overwrite=overwrite)
-    film = Film(source)
+    film = Camera(int(source)) if is_camera else Film(source, start, end)
+    if film.live and not (start is None and end is None):
+        raise click.UsageError("--start and --end are for films, which cameras and streams are not")
+    for note in film.notes:
+        say(note)
     sinks: list[Any] = []
-    writer = None if output is None else FilmWriter(output, film.fps, film.size)
+    writer = None if output is None else FilmWriter(output, film, codec, crf)
     if writer is not None:
         sinks.append(writer)
-        click.get_current_context().call_on_close(writer.unlock)
+        click.get_current_context().call_on_close(lambda: writer.finish(whole=False))
     if window:
         sinks.append(Window(source, None if film.live else film.fps))
-
-    def write_json(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
-        echo_json({"frame": index, "seconds": round(seconds, 3), "faces": faces_as_json(dets, landmarks)})
-
     # JSON that goes to the same screen shows how far it is
     total = min(filter(None, (most, film.due)), default=None)
     bar = counting("pictures", quiet=as_json and sys.stdout.isatty(), total=total)
     with detector.make(threads) as model, bar as counter:
 
-        def seen(index: int, seconds: float, dets: Any, landmarks: Any) -> None:
-            if as_json:
-                write_json(index, seconds, dets, landmarks)
+        def on_seen(frame: Any, seen: Any) -> None:
+            if as_json and (line := seen_as_json(frame, seen)) is not None:
+                echo_json(line)
             counter.advance()
 
-        ran = run_through(film, model, sinks, seen, every, most)
+        ran = run_through(film, EveryNth(model, every), sinks, on_seen, most, show_fps=show_fps)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
+    if film.live:
+        text += f", left out: {ran.dropped}"
     if writer is not None:
-        # a camera or stream has no other end
-        if ran.pictures and (film.live or not (ran.cancelled or ran.problem)):
-            writer.finish()
-        text += f", written: {writer.path}"
-        if writer.path != output:
-            text += f" ({output} is kept)"
+        text += _end(writer, output, whole=film.live or not (ran.cancelled or ran.problem))
     say(text)
     if ran.cancelled:
         fail("mtcnn video", "cancelled")
@@ -99,3 +121,18 @@ def command(
         fail("mtcnn video", ran.problem)
         return PARTLY
     return 0
+
+
+def _end(writer: FilmWriter, output: Path | None, whole: bool) -> str:
+    """Put the film in its place, and tell where that is."""
+    writer.finish(whole)
+    for note in writer.notes:
+        say(note)
+    if writer.resized:
+        say(f"{writer.resized} pictures have another size than the first, and were scaled to it")
+    if not writer.is_written:
+        return ", nothing written"
+    text = f", written: {writer.path}"
+    if writer.path != output and not os.path.samefile(writer.path, output or writer.path):
+        text += f" ({output} is kept)"
+    return text

@@ -589,9 +589,8 @@ class TestVideo:
 
     def test_every(self, film: Path) -> None:
         found = lines(mtcnn("video", film, "--json", "--every", 5, "--minsize", 60).stdout)
-        boxes = [one["faces"][0]["box"] for one in found]
-        assert len(found) == 12
-        assert boxes[0] == boxes[4] != boxes[5] == boxes[9] != boxes[10] == boxes[11]
+        assert [one["frame"] for one in found] == [0, 5, 10]
+        assert [len(one["faces"]) for one in found] == [1, 1, 1]
 
     def test_most(self, film: Path) -> None:
         assert len(lines(mtcnn("video", film, "--json", "--most", 3).stdout)) == 3
@@ -624,7 +623,7 @@ class TestVideo:
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
         assert "there is no display; say --output FILE or --json" in mtcnn("video", film, code=1).stderr
         assert "--window cannot be used" in mtcnn("video", film, "--window", code=1).stderr
-        assert ".mp4 or .avi" in mtcnn("video", film, "--output", "out.txt", code=2).stderr
+        assert ".webm or .avi" in mtcnn("video", film, "--output", "out.txt", code=2).stderr
 
 
 def make_film(path: Path, img: np.ndarray, count: int) -> Path:

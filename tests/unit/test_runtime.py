@@ -160,14 +160,16 @@ import threading
 from pathlib import Path
 from mtcnn.engines.tensorrt import _in_thread
 from mtcnn.pipeline import pictures, video
+from mtcnn.pipeline.film_frame import FilmFrame
+from mtcnn.pipeline.looking import EveryNth
 from mtcnn.pipeline.read import Found
 
 detector = TrtMtcnn(device='cpu', threads=1)
 photo = Path("docs/images/astronaut.jpg").resolve()
 class Film:
-    fps, pictures = 25.0, 5
+    live = False
     def read(self):
-        return np.zeros((60, 60, 3), np.uint8)
+        return FilmFrame(0, 0.0, np.zeros((60, 60, 3), np.uint8))
     def close(self):
         print("closed")
 if os.getuid() == 0:
@@ -185,7 +187,7 @@ assert threading.active_count() == 1
         assert len(said) == 1 and said[0].startswith("DeviceError no further thread can be started: use fewer")
 
     def test_of_a_film(self) -> None:
-        said = self.refused("video.run_through(Film(), detector, [], None)")
+        said = self.refused("video.run_through(Film(), EveryNth(detector), [], None)")
         assert said[0] == "closed"
         assert said[1].startswith("DeviceError no further thread can be started")
 

@@ -1,0 +1,291 @@
+"""Films read and written: times, turns, sound, subtitles; and films that are none."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtcnn.errors import MtcnnError
+from mtcnn.pipeline.film import Film
+from mtcnn.pipeline.film_writer import FilmWriter
+from mtcnn.pipeline.video import _put_newest
+from tests.support.command import command, environment, lines, mtcnn
+from tests.support.films import make_film, packets, picture_times, pictures_of
+
+pytest.importorskip("av")
+
+UNEVEN = [0.0, 0.04, 0.05, 0.3, 0.301, 0.9, 1.0, 2.5]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engines_are_there(engines: dict[str, Path]) -> None:
+    pass
+
+
+@pytest.fixture
+def pictures(astronaut: np.ndarray) -> list[np.ndarray]:
+    return [np.ascontiguousarray(astronaut[i : i + 240, 96:352]) for i in range(8)]
+
+
+def copied(film: Film, path: Path, **options: object) -> FilmWriter:
+    writer = FilmWriter(path, film, **options)  # type: ignore[arg-type]
+    while (frame := film.read()) is not None:
+        writer.write(frame.img, frame)
+    writer.write_rest(film.rest())
+    film.close()
+    writer.finish(whole=True)
+    return writer
+
+
+class TestTimes:
+    @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov", ".webm"])
+    def test_uneven_ones_stay(self, tmp_path: Path, pictures: list[np.ndarray], ending: str) -> None:
+        film = make_film(tmp_path / "in.mkv", pictures, UNEVEN)
+        copied(Film(str(film)), tmp_path / f"out{ending}")
+        assert picture_times(tmp_path / f"out{ending}") == UNEVEN
+
+    def test_in_json(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures, UNEVEN)
+        said = lines(mtcnn("video", film, "--json", "--minsize", 60).stdout)
+        assert [one["seconds"] for one in said] == UNEVEN
+        assert [one["frame"] for one in said] == list(range(8))
+
+    @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+    def test_a_part(self, tmp_path: Path, pictures: list[np.ndarray], ending: str) -> None:
+        film = make_film(tmp_path / f"in{ending}", pictures, UNEVEN, sound=True)
+        out = tmp_path / "out.mp4"
+        arguments = ("--start", "0:00.3", "--end", 1, "--every", 2, "--json", "--output", out, "--minsize", 60)
+        said = lines(mtcnn("video", film, *arguments).stdout)
+        assert [(one["frame"], one["seconds"]) for one in said] == [(3, 0.3), (5, 0.9)]
+        assert picture_times(out) == [0, 0.001, 0.6]
+        heard, all_heard = packets(out, "audio"), packets(film, "audio")
+        assert 25 <= len(heard) <= 35  # 0.7 s of 47 a second
+        assert heard[0][0] < 0.03 and heard[0][1] in [data for _, data in all_heard]
+
+    def test_the_part_after_the_end_is_empty(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures)
+        done = mtcnn("video", film, "--start", 100, "--output", tmp_path / "out.mp4", code=3)
+        assert "ends" in done.stderr and not (tmp_path / "out.mp4").exists()
+
+
+class TestTurns:
+    @pytest.mark.parametrize("degrees", [90, 180, 270])
+    def test_pictures_are_upright(self, tmp_path: Path, pictures: list[np.ndarray], degrees: int) -> None:
+        stored = make_film(tmp_path / "stored.mp4", pictures)
+        turned = make_film(tmp_path / "turned.mp4", pictures, rotation=degrees)
+        film, plain = Film(str(turned)), Film(str(stored))
+        frame, img = film.read(), plain.read()
+        assert frame is not None and img is not None
+        np.testing.assert_array_equal(frame.img, np.rot90(img.img, degrees // 90))
+        copied(film, tmp_path / "out.mp4")
+        again = Film(str(tmp_path / "out.mp4")).read()
+        assert again is not None and again.img.shape == frame.img.shape
+
+
+class TestStreams:
+    @pytest.mark.parametrize(("ending", "subtitles"), [(".mp4", "mov_text"), (".mkv", "subrip")])
+    def test_sound_and_subtitles_stay(
+        self, tmp_path: Path, pictures: list[np.ndarray], ending: str, subtitles: str
+    ) -> None:
+        film = make_film(
+            tmp_path / f"in{ending}", pictures, UNEVEN, sound=True, subtitles=subtitles, metadata={"title": "A day"}
+        )
+        out = tmp_path / f"out{ending}"
+        mtcnn("video", film, "--output", out, "--minsize", 60)
+        for kind in ("audio", "subtitle"):
+            assert [data for _, data in packets(out, kind)] == [data for _, data in packets(film, kind)], kind
+            times = np.array([[t for t, _ in packets(path, kind)] for path in (film, out)])
+            np.testing.assert_allclose(times[0], times[1], atol=0.0011)
+        read = Film(str(out))
+        assert read.metadata["title"] == "A day"
+        read.close()
+
+    def test_sound_that_webm_does_not_take(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures, UNEVEN, sound=True)
+        done = mtcnn("video", film, "--output", tmp_path / "out.webm", "--minsize", 60)
+        assert ".webm takes no aac: sound is written as Opus" in done.stderr
+        heard = packets(tmp_path / "out.webm", "audio")
+        assert abs(heard[-1][0] - packets(film, "audio")[-1][0]) < 0.1
+
+    def test_subtitles_that_mp4_does_not_take(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mkv", pictures, subtitles="subrip")
+        done = mtcnn("video", film, "--output", tmp_path / "out.mp4", "--minsize", 60)
+        assert ".mp4 takes no subrip: these subtitles are left out" in done.stderr
+
+    def test_codecs(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures)
+        for codec, ending, name in (("hevc", ".mp4", "hevc"), ("av1", ".mkv", "av1"), (None, ".mp4", "h264")):
+            out = tmp_path / f"{codec}{ending}"
+            copied(Film(str(film)), out, codec=codec)
+            written = Film(str(out))
+            assert name in written._stream.codec_context.codec.canonical_name
+            written.close()
+        sizes = []
+        for crf in (10, 40):
+            copied(Film(str(film)), tmp_path / f"{crf}.mp4", crf=crf)
+            sizes.append((tmp_path / f"{crf}.mp4").stat().st_size)
+        assert sizes[0] > 2 * sizes[1]
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("--output", "o.mp4", "--crf", 77), "--crf must be 0 (best) to 51"),
+            (("--output", "o.avi", "--crf", 20), "--crf must be left out with mjpeg"),
+            (("--output", "o.mp4", "--codec", "x265!"), "--codec must be one of h264"),
+            (("--output", "o.mp4", "--codec", "aac"), "--codec must be one of h264"),
+            (("--output", "o.webm", "--codec", "h264"), "--codec must be one that goes into .webm"),
+            (("--output", "o.txt"), "must end in .mp4, .mkv"),
+            (("--json", "--codec", "h264"), "--codec and --crf are for the film"),
+            (("--json", "--start", "1:99:-1"), "must be seconds, or like 1:30"),
+            (("--json", "--start", 3, "--end", 2), "must come after --start"),
+        ],
+    )
+    def test_wrong_usage(
+        self, tmp_path: Path, pictures: list[np.ndarray], arguments: tuple[object, ...], said: str
+    ) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures[:1])
+        done = mtcnn("video", film, *arguments, cwd=tmp_path, code=2)
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+        assert os.listdir(tmp_path) == ["in.mp4"]
+
+
+class TestOddFilms:
+    def test_odd_sides(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        odd = [img[:199, :201] for img in pictures]
+        film = make_film(tmp_path / "in.mkv", odd, codec="ffv1", pixels="bgr0")
+        done = mtcnn("video", film, "--output", tmp_path / "out.mp4", "--minsize", 60)
+        assert "201x199 is written as 202x200" in done.stderr
+        assert pictures_of(tmp_path / "out.mp4")[0].shape == (200, 202, 3)
+        mtcnn("video", film, "--output", tmp_path / "out.webm", "--minsize", 60)
+        assert pictures_of(tmp_path / "out.webm")[0].shape == (199, 201, 3)
+
+    @pytest.mark.parametrize(
+        ("codec", "pixels", "said"),
+        [
+            ("ffv1", "gray", None),
+            ("ffv1", "gray10le", "10 bits"),
+            ("ffv1", "bgra", "alpha"),
+            ("libx265", "yuv420p10le", "10 bits"),
+        ],
+    )
+    def test_pixels(
+        self, tmp_path: Path, pictures: list[np.ndarray], codec: str, pixels: str, said: str | None
+    ) -> None:
+        film = make_film(tmp_path / "in.mkv", pictures, codec=codec, pixels=pixels)
+        done = mtcnn("video", film, "--json", "--output", tmp_path / "out.mp4", "--minsize", 60)
+        assert [len(one["faces"]) for one in lines(done.stdout)] == [1] * 8
+        assert (said in done.stderr) if said else len(done.stderr.splitlines()) == 1
+        assert len(pictures_of(tmp_path / "out.mp4")) == 8
+
+    def test_colours_of_hdr_are_told(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        hdr = {"colorspace": 9, "color_primaries": 9, "color_trc": 16}
+        film = make_film(tmp_path / "in.mp4", pictures, codec="libx265", pixels="yuv420p10le", colours=hdr)
+        copied(Film(str(film)), tmp_path / "out.mp4")
+        out = Film(str(tmp_path / "out.mp4"))
+        assert out.colours == hdr
+        a, b = Film(str(film)).read(), out.read()
+        assert a is not None and b is not None
+        assert np.abs(a.img.astype(int) - b.img).mean() < 3  # the same matrix on both ways
+
+    def test_sizes_that_change(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        parts = [
+            make_film(tmp_path / "a.ts", pictures),
+            make_film(tmp_path / "b.ts", [img[:120, :160] for img in pictures]),
+        ]
+        film = tmp_path / "in.ts"
+        film.write_bytes(b"".join(part.read_bytes() for part in parts))
+        done = mtcnn("video", film, "--json", "--output", tmp_path / "out.mp4", "--minsize", 60)
+        said = lines(done.stdout)
+        assert len(said) == 16
+        assert "8 pictures have another size than the first" in done.stderr
+        seconds = [one["seconds"] for one in said]
+        assert seconds == sorted(seconds) and abs(seconds[-1] - 1.5) < 0.05
+        assert len(pictures_of(tmp_path / "out.mp4")) == 16
+
+    def test_sound_alone_and_nothing(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        import av
+
+        film = make_film(tmp_path / "in.mp4", pictures, UNEVEN, sound=True)
+        with av.open(str(film)) as read, av.open(str(tmp_path / "sound.mp4"), "w") as written:
+            stream = written.add_stream_from_template(read.streams.audio[0])
+            for packet in read.demux(read.streams.audio[0]):
+                if packet.size:
+                    packet.stream = stream
+                    written.mux(packet)
+        (tmp_path / "empty.mp4").touch()
+        (tmp_path / "text.mp4").write_text("no film at all\n" * 99)
+        (tmp_path / "head.mp4").write_bytes(film.read_bytes()[:400])
+        for name, said in (
+            ("sound.mp4", "sound only"),
+            ("empty.mp4", "cannot be opened"),
+            ("text.mp4", "cannot be opened"),
+            ("head.mp4", "cannot be opened"),
+        ):
+            done = mtcnn("video", tmp_path / name, "--output", tmp_path / "out.mp4", code=1)
+            assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+            assert not (tmp_path / "out.mp4").exists()
+
+    @pytest.mark.parametrize(("ending", "options"), [(".mp4", {"movflags": "faststart"}), (".mkv", {}), (".avi", {})])
+    def test_truncated(self, tmp_path: Path, pictures: list[np.ndarray], ending: str, options: dict[str, str]) -> None:
+        codec = "mjpeg" if ending == ".avi" else "libx264"
+        pixels = "yuvj420p" if ending == ".avi" else "yuv420p"
+        film = make_film(tmp_path / f"in{ending}", pictures * 3, codec=codec, pixels=pixels, options=options)
+        cut = tmp_path / f"cut{ending}"
+        cut.write_bytes(film.read_bytes()[: film.stat().st_size * 6 // 10])
+        done = mtcnn("video", cut, "--json", "--output", tmp_path / "out.mp4", "--minsize", 60, code=3)
+        count = len(lines(done.stdout))
+        assert 5 <= count < 20 and "it is truncated or damaged" in done.stderr
+        assert len(pictures_of(tmp_path / "out.mp4")) == count
+        mtcnn("video", film, "--json", "--minsize", 60)
+
+    def test_damaged_within(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mkv", pictures * 3)
+        data = bytearray(film.read_bytes())
+        middle = len(data) // 2
+        data[middle : middle + 3000] = bytes(3000)
+        film.write_bytes(data)
+        done = mtcnn("video", film, "--json", "--output", tmp_path / "out.mp4", "--minsize", 60, code=3)
+        assert "damaged" in done.stderr
+        assert len(lines(done.stdout)) == len(pictures_of(tmp_path / "out.mp4")) >= 12
+
+
+class TestEnds:
+    def test_a_killed_run_leaves_no_film(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        film = make_film(tmp_path / "in.mp4", pictures * 40)
+        out = tmp_path / "out.mp4"
+        arguments = ("video", film, "--json", "--output", out, "--minsize", 20)
+        with subprocess.Popen(command(*arguments), env=environment(), stdout=subprocess.PIPE) as running:
+            assert running.stdout is not None
+            running.stdout.readline()
+            running.send_signal(signal.SIGKILL)
+        assert not out.exists()
+        mtcnn(*arguments, "--most", 3)  # which tidies up
+        assert sorted(os.listdir(tmp_path)) == ["in.mp4", "out.mp4"]
+
+    def test_without_pyav_it_says_what_to_install(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import sys
+
+        monkeypatch.setitem(sys.modules, "av", None)
+        with pytest.raises(MtcnnError, match="this needs av: pip install"):
+            Film(str(tmp_path))
+
+
+def test_what_is_newest_takes_the_place_of_what_waits() -> None:
+    waiting: queue.Queue[int] = queue.Queue(2)
+    assert [_put_newest(waiting, i) for i in range(5)] == [0, 0, 1, 1, 1]
+    assert [waiting.get(), waiting.get()] == [3, 4]
+
+
+def test_show_fps_only_where_asked(tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    black = [np.zeros((240, 320, 3), np.uint8)] * 3
+    film = make_film(tmp_path / "in.mp4", black)
+    mtcnn("video", film, "--output", tmp_path / "plain.mp4")
+    mtcnn("video", film, "--output", tmp_path / "fps.mp4", "--show-fps")
+    assert max(img.max() for img in pictures_of(tmp_path / "plain.mp4")) < 30
+    assert max(img.max() for img in pictures_of(tmp_path / "fps.mp4")) > 150
