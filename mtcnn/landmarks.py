@@ -49,7 +49,8 @@ def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[
     array = as_numbers(landmarks, name)
     is_row = array.shape == (10,)
     if not is_row and array.shape != (5, 2):
-        mend = "; for several faces see align_all" if array.ndim > 1 and array.shape[1:] == (10,) else ""
+        several = array.ndim > 1 and array.shape[1:] in ((10,), (5, 2))
+        mend = "; for several faces see align_all" if several else ""
         raise ValueError(f"{name} must have the shape (10,) or (5, 2), got {array.shape}{mend}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity")

@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_PRESET",
     "FACE_CHOICES",
     "PRESETS",
+    "TEMPLATES",
     "CallParams",
     "DetectorParams",
     "Params",
@@ -26,6 +27,8 @@ __all__ = [
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
 FACE_CHOICES = ("prominent", "central", "largest", "best")
+# Where the five points go in a crop: see mtcnn.templates. Here for the same reason.
+TEMPLATES = ("seed", "arcface", "ffhq")
 
 Preset: TypeAlias = Literal["accurate", "fast", "port"]
 

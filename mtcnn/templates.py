@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.params import TEMPLATES
+
 __all__ = ["ARCFACE", "TEMPLATES", "default_size", "ffhq_matrix", "template_points"]
 
 # Left eye, right eye, nose, left and right mouth corner, [x, y] in a crop 112 high and 96 wide. "seed": this library's
@@ -20,7 +22,6 @@ _POINTS = {
 _HEIGHT, _WIDTH = 112, 96
 _SIZES = {"seed": (112, 96), "arcface": (112, 112), "ffhq": (256, 256)}
 
-TEMPLATES = tuple(_SIZES)
 ARCFACE = _POINTS["arcface"] + (8, 0)  # in 112x112
 
 

@@ -70,7 +70,7 @@ class Embedder:
         import openvino
 
         self._model = openvino.Core().compile_model(str(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        self._aligner = FaceAligner((112, 112))
+        self._aligner = FaceAligner(template="arcface")
 
     def embed(self, img: NDArray[np.uint8], dets: ArrayLike, landmarks: ArrayLike) -> NDArray[np.float64] | None:
         """The unit vector of the face that the picture is of; None where there is none."""

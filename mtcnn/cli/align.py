@@ -15,7 +15,7 @@ import click
 
 from mtcnn.cli.console import echo_json, say
 from mtcnn.cli.options import SETTINGS, PathOrUri, detector_options, jobs_option, keeping_options, ray_options, size
-from mtcnn.params import FACE_CHOICES
+from mtcnn.params import FACE_CHOICES, TEMPLATES
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
@@ -33,6 +33,12 @@ __all__ = ["command"]
 @click.argument("source", metavar="IN", type=PathOrUri(path_type=Path, file_okay=False))
 @click.argument("output", metavar="OUT", type=PathOrUri(path_type=Path, file_okay=False))
 @click.option("--size", "crop_size", type=size, default="112x96", metavar="HxW", help="112x96 and 112x112 are usual")
+@click.option(
+    "--template",
+    type=click.Choice(TEMPLATES),
+    show_default="arcface of square crops, seed of others",
+    help="where the five points go",
+)
 @click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the crop added on each side")
 @click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="which of several in a picture")
 @click.option("--format", "suffix", type=click.Choice(["png", "jpg"]), default="png", help="of the crops")
@@ -45,6 +51,7 @@ def command(
     source: Path | str,
     output: Path | str,
     crop_size: tuple[int, int],
+    template: str | None,
     margin: float,
     face: str,
     suffix: str,
@@ -73,7 +80,9 @@ def command(
 
     if os.path.exists(source) and os.path.exists(output) and os.path.samefile(source, output):
         raise click.UsageError("OUT must be another folder than IN")
-    settings = {"size": list(crop_size), "margin": margin, "face": face, "format": suffix}
+    if template is None:  # embedders take square crops as ArcFace's
+        template = "arcface" if crop_size[0] == crop_size[1] else "seed"
+    settings = {"size": list(crop_size), "template": template, "margin": margin, "face": face, "format": suffix}
     settings |= detector.settings()
     began = time.perf_counter()
     skipped = Skipped()
@@ -150,7 +159,8 @@ def _align(
         folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
         manifest = stack.enter_context(Manifest(output, source, inputs, settings, **keeping))
         folder.know((manifest.crops | manifest.replaced).items())
-        crops = _Crops(folder, FaceAligner(settings["size"], settings["margin"]), settings["face"], settings["format"])
+        aligner = FaceAligner(settings["size"], settings["margin"], settings["template"])
+        crops = _Crops(folder, aligner, settings["face"], settings["format"])
         bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
         problems = Problems()
         found = crops.named(new(skipped))

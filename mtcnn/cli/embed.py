@@ -50,6 +50,7 @@ def command(
     embedder_size: tuple[int, int] | None,
     embedder_output: str | None,
     face: str,
+    template: str,
     jobs: int,
     detector: DetectorOptions,
 ) -> int:
@@ -67,9 +68,10 @@ def command(
     from mtcnn.pipeline.formats import Skipped
 
     network = embedder, embedder_size, embedder_output
+    choice = face, template
     skipped = Skipped()
     with can_be_resumed():
-        counts, before, code = _embed(paths, output, resume, overwrite, network, face, jobs, detector, skipped)
+        counts, before, code = _embed(paths, output, resume, overwrite, network, choice, jobs, detector, skipped)
     if as_json:
         report = {"written": counts["embedded"] + before["embedded"]}
         report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
@@ -88,7 +90,7 @@ def _embed(
     resume: bool,
     overwrite: bool,
     network: tuple[str, tuple[int, int] | None, str | None],
-    face: str,
+    choice: tuple[str, str],
     jobs: int,
     detector: DetectorOptions,
     skipped: Skipped,
@@ -107,11 +109,13 @@ def _embed(
     code = 0
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
-        verifier = make_verifier(model, *network, face)
+        face, template = choice
+        verifier = make_verifier(model, *network, face, template=template)
         refuse_missing(paths)
         names = read_names(paths, sys.stdin.buffer if sys.stdin else None)
         model_file, size, layer = network
         settings = {"embedder": _digest(model_file), "embedder_size": size and list(size), "face": face}
+        settings |= {"template": template}
         settings |= {"embedder_output": layer} if layer else {}
         settings |= detector.settings()
         inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(names))])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
-from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS
+from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
@@ -137,8 +137,9 @@ def ray_options(command: Command) -> Command:
 
 
 def embedder_options(command: Command) -> Command:
-    """--embedder, --embedder-size, --embedder-output, --face: what make_verifier() takes."""
+    """--embedder, --embedder-size, --embedder-output, --face, --template: what make_verifier() takes."""
     for option in (
+        click.option("--template", type=click.Choice(TEMPLATES), default="arcface", help="where the five points go"),
         click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="of several"),
         click.option("--embedder-output", metavar="NAME", help="where the model has several"),
         click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size"),
@@ -172,6 +173,7 @@ def make_verifier(
     face: str,
     metric: str = "euclidean",
     threshold: float | None = None,
+    template: str = "arcface",
 ) -> FaceVerifier:
     from mtcnn.recognition.embedder import FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier
@@ -180,7 +182,7 @@ def make_verifier(
         network = FaceEmbedder(embedder, detector.device, size=embedder_size, output=embedder_output)
     except ValueError as error:  # commands have a --size and an --output of their own
         raise ValueError(re.sub(r"\b(size|output)(=| is| must)", r"embedder_\1\2", str(error))) from None
-    return FaceVerifier(network, detector, metric, threshold, face=face)
+    return FaceVerifier(network, detector, metric, threshold, face=face, template=template)
 
 
 def thresholds(text: str) -> Thresholds:
@@ -195,8 +197,10 @@ def thresholds(text: str) -> Thresholds:
 
 
 def size(text: str) -> tuple[int, int]:
-    """ "112x96" as (112, 96): height, width."""
-    height, _, width = text.partition("x")
+    """ "112x96" as (112, 96): height, width; "112" is the square."""
+    height, by, width = text.partition("x")
+    if not by:
+        width = height
     if not (height.isdigit() and width.isdigit()) or not (1 <= int(height) <= 4096 and 1 <= int(width) <= 4096):
         raise click.BadParameter(f"must be height x width in pixels, like 112x96, got {text!r}")
     return int(height), int(width)

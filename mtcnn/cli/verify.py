@@ -44,6 +44,7 @@ def command(
     embedder_size: tuple[int, int] | None,
     embedder_output: str | None,
     face: str,
+    template: str,
     detector: DetectorOptions,
 ) -> int:
     """Tell whether the pictures A and B show one person.
@@ -59,7 +60,7 @@ def command(
         check_output(draw, inputs, overwrite=overwrite)
     pictures = [read_picture(a), read_picture(b)]
     with detector.make() as model:
-        verifier = make_verifier(model, embedder, embedder_size, embedder_output, face, metric, threshold)
+        verifier = make_verifier(model, embedder, embedder_size, embedder_output, face, metric, threshold, template)
         result = verifier.verify(*pictures)
     if draw is not None:
         _draw(draw, result.faces, inputs, overwrite)

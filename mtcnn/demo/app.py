@@ -168,7 +168,7 @@ def _detect(detector: TrtMtcnn, data: bytes, most_pixels: int, params: dict[str,
         "height": height,
         "ms": round(milliseconds, 2),
         "faces": faces_as_json(dets, landmarks),
-        "aligned": None if index is None else _data_url(FaceAligner((112, 112)).align(img, landmarks[index])),
+        "aligned": None if index is None else _data_url(FaceAligner(template="arcface").align(img, landmarks[index])),
     }
     return found | {"picture": _data_url(_shrunk(img))} if preview else found
 

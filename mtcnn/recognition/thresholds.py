@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,14 @@ class CrossValidation:
         std: standard deviation of that share over the folds.
         threshold: the best one over all pairs: the one to use.
         accuracies: the share in each fold.
+        right: whether each pair, held out, is judged rightly, in the order given.
     """
 
     accuracy: float
     std: float
     threshold: float
     accuracies: tuple[float, ...]
+    right: tuple[bool, ...] = field(repr=False)
 
 
 def cross_validate(distances: npt.ArrayLike, same: npt.ArrayLike, folds: int = 10) -> CrossValidation:
@@ -52,12 +54,16 @@ def cross_validate(distances: npt.ArrayLike, same: npt.ArrayLike, folds: int = 1
             raise ValueError(f"{folds} folds need as many pairs of one person and of two, got {len(mine)}")
         fold_of[mine] = np.arange(len(mine)) % folds
     accuracies = []
+    right = np.empty(len(labels), bool)
     for fold in range(folds):
         held_out = fold_of == fold
         threshold, _ = best_threshold(values[~held_out], labels[~held_out])
-        accuracies.append(float(((values[held_out] <= threshold) == labels[held_out]).mean()))
+        right[held_out] = (values[held_out] <= threshold) == labels[held_out]
+        accuracies.append(float(right[held_out].mean()))
     threshold, _ = best_threshold(values, labels)
-    return CrossValidation(float(np.mean(accuracies)), float(np.std(accuracies)), threshold, tuple(accuracies))
+    return CrossValidation(
+        float(np.mean(accuracies)), float(np.std(accuracies)), threshold, tuple(accuracies), tuple(right.tolist())
+    )
 
 
 def best_threshold(distances: npt.ArrayLike, same: npt.ArrayLike) -> tuple[float, float]:

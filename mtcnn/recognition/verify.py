@@ -16,6 +16,7 @@ from mtcnn.central import FACE_CHOICES, choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import NoFaceError
 from mtcnn.images import Color, Picture
+from mtcnn.landmarks import points
 from mtcnn.recognition.embedder import FaceEmbedder
 
 __all__ = ["DEFAULT_THRESHOLDS", "METRICS", "EmbeddedFace", "FaceVerifier", "Verification"]
@@ -83,6 +84,8 @@ class FaceVerifier:
             MobileFaceNet; 0.71 (cosine) is the same.
         face: which face a picture is of where it has several: "prominent" (large and near the middle),
             "central", "largest" or "best"; see `mtcnn.central.choose_face`.
+        template: where the five points go in the crops: "arcface", what nearly all embedders are trained on, or what
+            else `FaceAligner` takes. Vectors of one collection need one template.
 
     Raises:
         EngineError, DeviceError: the embedder or an engine is missing or does not fit.
@@ -102,6 +105,7 @@ class FaceVerifier:
         threshold: float | None = None,
         *,
         face: str = "prominent",
+        template: str | npt.ArrayLike = "arcface",
     ) -> None:
         self._metric = checks.choice(metric, "metric", METRICS)
         self._threshold = checks.number(
@@ -116,7 +120,7 @@ class FaceVerifier:
                 raise TypeError(f"embedder must be the path of an ONNX file or a FaceEmbedder, got {embedder!r}")
             self._detector = detector or TrtMtcnn()
             self._embedder = FaceEmbedder(embedder, self._detector.device)
-        self._aligner = FaceAligner(self._embedder.size)
+        self._aligner = FaceAligner(self._embedder.size, template=template)
 
     @property
     def threshold(self) -> float:
@@ -184,15 +188,18 @@ class FaceVerifier:
     def embed_detected(
         self, pictures: Iterable[tuple[Picture, npt.ArrayLike, npt.ArrayLike]], *, color: Color = "bgr"
     ) -> list[EmbeddedFace | None]:
-        """`embed` for pictures whose faces are known: (img, dets, landmarks) each, as from ``detect``."""
+        """`embed` for pictures whose faces are known: (img, dets, landmarks) each, as from ``detect``.
+
+        The landmarks may also be (n, 5, 2), ``[x, y]``.
+        """
         faces: list[EmbeddedFace | None] = []
         chosen = []
         for i, (img, dets, landmarks) in enumerate(pictures):
             faces.append(None)
             index = choose_face(img, dets, self._face)
             if index is not None:
-                det, points = np.asarray(dets, np.float32)[index], np.asarray(landmarks, np.float32)[index]
-                chosen.append((i, det, points, self._aligner.align(img, points, color=color)))
+                det, five = np.asarray(dets, np.float32)[index], _of_each(landmarks, len(np.asarray(dets)))[index]
+                chosen.append((i, det, five.T.reshape(10), self._aligner.align(img, five, color=color)))
         if chosen:
             vectors = self._embedder.embed(np.stack([crop for *_, crop in chosen]))
             for vector, (i, det, points, crop) in zip(vectors, chosen, strict=True):
@@ -206,6 +213,14 @@ class FaceVerifier:
         if self._metric == "euclidean":
             distance = np.sqrt(2 * distance)
         return distance.astype(np.float32)
+
+
+def _of_each(landmarks: npt.ArrayLike, faces: int) -> Array:
+    """(n, 5, 2) points, of as many faces as there are boxes."""
+    five = points(landmarks)
+    if len(five) != faces:
+        raise ValueError(f"landmarks must have a row for each of the {faces} boxes in dets, got {len(five)}")
+    return five
 
 
 def _unit(rows: Array) -> npt.NDArray[np.float64]:

@@ -44,7 +44,7 @@ def make_row(settings: dict[str, Any]) -> Callable[[Detected[Stored]], Row]:
     """What makes the row of a picture, in any thread."""
     if settings["command"] == "detect":
         return lambda result: _detected(result, settings["central"])
-    aligner = FaceAligner(tuple(settings["size"]), settings["margin"])
+    aligner = FaceAligner(tuple(settings["size"]), settings["margin"], settings["template"])
     return lambda result: _aligned(result, aligner, settings["face"], Path(f"crop.{settings['format']}"))
 
 

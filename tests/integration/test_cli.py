@@ -436,18 +436,18 @@ def copy_once(folder: Path) -> Path:
 class TestAlign:
     def test_crops_and_manifest(self, folder: Path, tmp_path: Path, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
         out = tmp_path / "out"
-        report = json.loads(mtcnn("align", folder, out, "--size", "112x112", "--json", code=3).stdout)
+        report = json.loads(mtcnn("align", folder, out, "--size", "112", "--json", code=3).stdout)
         assert (report["aligned"], report["no face"], report["unreadable"]) == (3, 1, 1)
         crops = sorted(str(p.relative_to(out)) for p in out.rglob("*.png"))
         assert crops == ["ann/a.png", "ann/b.png", "bob/a.png"]
         header, *decided = lines((out / "manifest.jsonl").read_text())
-        assert header["settings"]["size"] == [112, 112]
+        assert (header["settings"]["size"], header["settings"]["template"]) == ([112, 112], "arcface")
         by_file = {line["file"]: line for line in decided}
         assert by_file["bob/gray.png"]["status"] == "no face"
         assert by_file["bob/broken.jpg"]["status"] == "unreadable"
         first = by_file["ann/b.png"]
         assert (first["status"], first["crop"], first["chosen"], len(first["faces"])) == ("aligned", "ann/b.png", 0, 1)
-        expected = FaceAligner((112, 112)).align(astronaut, detector.detect(astronaut)[1][0])
+        expected = FaceAligner(template="arcface").align(astronaut, detector.detect(astronaut)[1][0])
         crop = cv2.imread(str(out / "ann" / "b.png"))
         assert crop is not None and np.abs(crop.astype(int) - expected).max() <= 2
 
@@ -462,6 +462,8 @@ class TestAlign:
             (part / "manifest.jsonl").write_bytes(data[:cut])
             mtcnn("align", folder, part, "--resume", code=None)
             assert (part / "manifest.jsonl").read_bytes() == data
+        assert lines(data.decode())[0]["settings"]["template"] == "seed"
+        assert "--template was seed" in mtcnn("align", folder, whole, "--resume", "--template=arcface", code=1).stderr
         assert "--margin was 0.0" in mtcnn("align", folder, whole, "--resume", "--margin", 0.2, code=1).stderr
 
     def test_choice_margin_and_equal_names(self, tmp_path: Path, face: np.ndarray) -> None:
@@ -517,6 +519,8 @@ class TestEmbedder:
         output = tmp_path / "vectors.npz"
         done = mtcnn("embed", folder, "--embedder", model, "--output", output, "--json", code=3)
         assert json.loads(done.stdout) == {"written": 3, "no face": 1, "unreadable": 1}
+        again = ("embed", folder, "--embedder", model, "--output", output, "--resume", "--template", "seed")
+        assert "--template was arcface" in mtcnn(*again, code=1).stderr  # one collection has one template
         with np.load(output) as data:
             assert [Path(name).relative_to(folder).as_posix() for name in data["files"]] == [
                 "ann/a.jpg",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtcnn import FaceAligner, FaceEmbedder, FaceVerifier, NoFaceError, TrtMtcnn
+from mtcnn import FaceAligner, FaceEmbedder, FaceVerifier, NoFaceError, TrtMtcnn, points
 from tests.conftest import DATA, ROOT, need
 from tests.support.embedders import expected, make_embedder
 from tests.support.pictures import paste
@@ -38,7 +38,7 @@ def test_embed_is_detect_align_embed(
     for img, one in ((astronaut, found[0]), (face, found[2])):
         assert one is not None
         dets, landmarks = detector.detect(img)
-        crop = FaceAligner((112, 112)).align(img, landmarks[0])
+        crop = FaceAligner(template="arcface").align(img, landmarks[0])
         np.testing.assert_allclose(one.det, dets[0], atol=1e-3)
         np.testing.assert_allclose(one.landmarks, landmarks[0], atol=1e-3)
         assert np.abs(one.crop.astype(int) - crop).max() <= 1
@@ -109,6 +109,31 @@ def test_takes_a_path_and_makes_a_detector(model: Path, engines: dict[str, Path]
 def test_many_pictures_keep_their_order(verifier: FaceVerifier, astronaut: np.ndarray) -> None:
     faces = verifier.embed([BLACK if i % 3 else astronaut for i in range(40)])
     assert [face is None for face in faces] == [bool(i % 3) for i in range(40)]
+
+
+def test_crops_are_arcfaces(model: Path, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    """What embedders are trained on; vectors that were made with another template go on with that one."""
+    _, landmarks = detector.detect(astronaut)
+    for settings, name in (({}, "arcface"), ({"template": "seed"}, "seed")):
+        (one,) = FaceVerifier(model, detector, **settings).embed([astronaut])  # type: ignore[arg-type]
+        assert one is not None
+        expected_crop = FaceAligner((112, 112), template=name).align(astronaut, landmarks[0])
+        np.testing.assert_array_equal(one.crop, expected_crop)
+    with pytest.raises(ValueError, match="^template must be"):
+        FaceVerifier(model, detector, template="ArcFace")
+
+
+def test_known_faces_in_either_shape(verifier: FaceVerifier, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    dets, landmarks = detector.detect(astronaut)
+    row, five = (verifier.embed_detected([(astronaut, dets, m)])[0] for m in (landmarks, points(landmarks)))
+    assert row is not None and five is not None
+    np.testing.assert_array_equal(row.landmarks, landmarks[0])
+    np.testing.assert_array_equal(five.landmarks, landmarks[0])
+    np.testing.assert_array_equal(row.embedding, five.embedding)
+    with pytest.raises(ValueError, match=r"landmarks\[0\] seems to be reshape\(5, 2\)"):
+        verifier.embed_detected([(astronaut, dets, landmarks.reshape(-1, 5, 2))])
+    with pytest.raises(ValueError, match="landmarks must have a row for each of the 1 boxes in dets, got 2"):
+        verifier.embed_detected([(astronaut, dets, np.repeat(landmarks, 2, axis=0))])
 
 
 def test_wrong_arguments(model: Path, detector: TrtMtcnn, verifier: FaceVerifier, astronaut: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mtcnn.align import FaceAligner, similarity_transform
+from mtcnn.compat.insightface import estimate_norm
 from tests.reference import warp as reference
 
 TEMPLATE_96 = np.array(
@@ -406,6 +407,16 @@ class TestTemplates:
         """What InsightFace's own fit, scikit-image's SimilarityTransform, has for this face."""
         matrix = FaceAligner(template="arcface").transform(TURNED_FACE)
         np.testing.assert_allclose(matrix, FIXED_MATRIX, atol=1e-3)
+
+    @given(st.floats(-3.1, 3.1), st.floats(0.1, 20), hnp.arrays(np.float64, (5, 2), elements=st.floats(-6, 6)))
+    def test_norm_crop_is_scikit_images_fit(self, angle: float, scale: float, noise: np.ndarray) -> None:
+        """InsightFace's norm_crop is scikit-image's SimilarityTransform to ArcFace's points."""
+        transform = pytest.importorskip("skimage.transform").SimilarityTransform
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        face = (ARCFACE_112 + noise) @ turn * scale + (300, 200)
+        for side, target in ((112, ARCFACE_112), (128, ARCFACE_112 + (8, 0)), (256, (ARCFACE_112 + (8, 0)) * 2)):
+            fit = transform.from_estimate(face, target)
+            np.testing.assert_allclose(estimate_norm(face, side), fit.params[:2], rtol=1e-6, atol=1e-3)
 
     def test_sizes_are_the_templates_own(self) -> None:
         assert [FaceAligner(template=name).size for name in ("seed", "arcface", "ffhq")] == [

@@ -34,6 +34,7 @@ DETECT: dict[str, Any] = {"command": "detect", "central": False, "preset": "accu
 ALIGN: dict[str, Any] = {
     "command": "align",
     "size": [112, 112],
+    "template": "arcface",
     "margin": 0.0,
     "face": "prominent",
     "format": "png",
