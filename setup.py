@@ -25,14 +25,11 @@ from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 
 X86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))  # of what it is built for
 # The kernels are compiled once for each instruction set and chosen at run time.
-NET_KERNELS = "csrc/cpu/nets/net_kernels_isa.cpp"
-KERNELS = ["csrc/cpu/kernels_isa.cpp", NET_KERNELS]
+KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
 ISA_FLAGS = {"baseline": []}
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
-    ISA_FLAGS["avx512bf16"] = [*ISA_FLAGS["avx512"], "-mavx512bf16"]
-NETS_ONLY = ["avx512bf16"]  # nothing else gains by it
 
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
@@ -100,7 +97,6 @@ class BuildExtension(build_ext):
             (kernels, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
             for isa, flags in ISA_FLAGS.items()
             for kernels in KERNELS
-            if isa not in NETS_ONLY or kernels == NET_KERNELS
         ]
         jobs += [
             (source, objects / f"tensorrt{major}", [*FLAGS, *flags])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytrt._pytrt import PyTrtMtcnn as PyTrtMtcnn
     from pytrt._pytrt import Stages as Stages
     from pytrt._pytrt import TensorRt as TensorRt
+    from pytrt._pytrt import bf16_kernels as bf16_kernels
     from pytrt._pytrt import crop_resize as crop_resize
     from pytrt._pytrt import cuda_driver as cuda_driver
     from pytrt._pytrt import from_dlpack as from_dlpack
@@ -52,6 +53,7 @@ __all__ = [
     "PyTrtMtcnn",
     "Stages",
     "TensorRt",
+    "bf16_kernels",
     "crop_resize",
     "cuda_driver",
     "from_dlpack",

@@ -225,6 +225,15 @@ cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:
     const Kernels& kernels() except +raise_core_error
 
 
+cdef extern from "cpu/nets/bfloat16.h" namespace "trtmtcnn::cpu" nogil:
+    cdef cppclass NetKernels:
+        const char* name
+    cdef cppclass Bfloat16Kernels:
+        const NetKernels* kernels
+        string reason
+    Bfloat16Kernels bfloat16_kernels() except +raise_core_error
+
+
 cdef extern from "runtime/cores.h" namespace "trtmtcnn" nogil:
     int core_usable_cores "trtmtcnn::usable_cores"(const string&) except +raise_core_error
 

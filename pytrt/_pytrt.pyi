@@ -205,6 +205,9 @@ def has_cuda() -> bool:
 def isa() -> str:
     """The instruction set that the CPU kernels use on this machine."""
 
+def bf16_kernels() -> tuple[str, str]:
+    """The CPU kernels of engines of precision "bf16", and why they are those of "fp32"; "" where they are not."""
+
 def usable_cores(proc: str = "/proc/self") -> int:
     """How many cores this process may keep busy, which is how many threads a call uses by default.
 

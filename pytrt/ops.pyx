@@ -5,6 +5,12 @@ def isa():
     return kernels().isa.decode()
 
 
+def bf16_kernels():
+    """The CPU kernels of engines of precision "bf16", and why they are those of "fp32"; "" where they are not."""
+    cdef Bfloat16Kernels found = bfloat16_kernels()
+    return found.kernels.name.decode(), found.reason.decode()
+
+
 def usable_cores(str proc not None="/proc/self"):
     """How many cores this process may keep busy, which is how many threads a call uses by default.
 

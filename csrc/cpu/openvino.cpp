@@ -213,8 +213,8 @@ OpenVino::~OpenVino() {
 std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
   if (library_path.empty())
     throw DeviceError(
-        "the CPU's own kernels run MTCNN's three networks as their authors laid them out, in fp32 (and bf16 where the "
-        "machine has AVX512-BF16); this one needs OpenVINO, which is not installed: pip install openvino");
+        "the CPU's own kernels run MTCNN's three networks as their authors laid them out, in fp32 and "
+        "bf16; this one needs OpenVINO, which is not installed: pip install openvino");
   static const ForkGuard fork_guard;
   fork_guard.check();  // before the lock, which another thread may have held when this process was forked
   static std::mutex mutex;

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS, THRESHOLDS_HELP, Thresholds, thresholds
+from mtcnn.cli.options import SETTINGS, THRESHOLDS_HELP, Thresholds, precision_option, thresholds
+from mtcnn.engines.settings import Precision
 from mtcnn.params import PRESETS
 from mtcnn.pipeline.options import DetectorOptions
 
@@ -24,6 +25,7 @@ _COLUMNS = ("preset", "faces", "first_ms", "median_ms", "p95_ms", "batch_per_s")
 @click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels")
 @click.option("--thresholds", type=thresholds, metavar="P,R,O", help=THRESHOLDS_HELP, show_default="the preset's")
 @click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"')
+@precision_option
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
 @click.option("--calls", type=click.IntRange(1, 100_000), help="detections", show_default="30, or the whole film")
 @click.option("--backend", metavar="NAME,...", help="of keras, keras-batch, onnxruntime, openvino, native")
@@ -33,6 +35,7 @@ def command(
     minsize: float,
     thresholds: Thresholds | None,
     device: str,
+    precision: Precision,
     threads: int,
     calls: int | None,
     backend: str | None,
@@ -46,7 +49,7 @@ def command(
     With --backend, SOURCE is a picture or a film, and what is compared is what runs the three networks: each backend
     runs them in the same plain cascade in Python, one call a pyramid level. TrtMtcnn itself (preset fast) comes last.
     """
-    detector = DetectorOptions("fast", minsize, device, thresholds)
+    detector = DetectorOptions("fast", minsize, device, thresholds, precision)
     if backend is not None:
         return _compare_backends(source, backend, detector, threads, calls, as_json)
     return _compare_presets(source, detector, threads, calls or 30, as_json)

@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="default: a folder of your cache")
 @click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="ONNX models instead of the package's")
 @click.option("--flavour", type=click.Choice(["auto", *FLAVOURS]), default="auto", help="what they are to run on")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", help="arithmetic (default fp32)")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="arithmetic (default fp32)")
 @click.option(
     "--port-layout",
     is_flag=True,
@@ -44,7 +44,7 @@ def command(
     output: Path | None,
     models: Path | None,
     flavour: str,
-    precision: str,
+    precision: str | None,
     port_layout: bool,
     no_build: bool,
     target: str | None,
@@ -77,7 +77,7 @@ def command(
         timing_cache=timing_cache or engines_folder("tensorrt") / "timing.cache",
     )
     if no_build:
-        paths = _check(output, flavour, gpu)
+        paths = _check(output, flavour, gpu, precision)
     else:
         columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
         try:
@@ -86,7 +86,7 @@ def command(
                 paths = create_engines(
                     output,
                     models,
-                    precision,
+                    precision or "fp32",
                     lambda what, done, due: bar.update(task, description=what, completed=done, total=due),
                     flavour=flavour,
                     settings=settings,
@@ -104,12 +104,15 @@ def command(
     return 0
 
 
-def _check(output: Path | None, flavour: str, gpu: int) -> list[Path]:
+def _check(output: Path | None, flavour: str, gpu: int, precision: str | None) -> list[Path]:
     from mtcnn.engines.devices import machine_flavour
 
     if flavour == "auto":
         flavour = machine_flavour()
-    return current_engines(output or engines_folder(flavour, gpu), flavour, build=False, gpu=gpu)
+    if output is None:
+        precision = precision or "fp32"
+        output = engines_folder(flavour, gpu, precision)
+    return current_engines(output, flavour, build=False, gpu=gpu, precision=precision)
 
 
 def _pair(text: str, separator: str, name: str) -> tuple[int, int]:

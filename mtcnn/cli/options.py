@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
+from mtcnn.engines.settings import DETECTOR_PRECISIONS
 from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -31,6 +32,7 @@ __all__ = [
     "jobs_option",
     "keeping_options",
     "make_verifier",
+    "precision_option",
     "ray_options",
     "size",
     "thresholds",
@@ -50,8 +52,16 @@ def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return [CompletionItem(incomplete, type="file")]
 
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(DETECTOR_PRECISIONS),
+    default="fp32",
+    help="arithmetic of the networks; auto: bf16 where that is at least 1.5 times faster",
+)
+
+
 def detector_options(command: Command) -> Command:
-    """--preset, --minsize, --thresholds, --device, handed to the command as `detector`, a DetectorOptions."""
+    """--preset, --minsize, --thresholds, --device, --precision: the command's `detector`, a DetectorOptions."""
 
     @functools.wraps(command)
     def with_detector(**values: Any) -> Any:
@@ -59,6 +69,7 @@ def detector_options(command: Command) -> Command:
 
     wrapped = cast(Command, with_detector)
     for option in (
+        precision_option,
         click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"'),
         click.option(
             "--thresholds",

@@ -14,6 +14,7 @@ from mtcnn import checks
 from mtcnn.engines.devices import cpu_device, machine_flavour
 from mtcnn.engines.networks import ARCHITECTURES, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
+from mtcnn.engines.precision import why_not
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
 from mtcnn.engines.store import (
     Description,
@@ -51,7 +52,7 @@ def create_engines(
     """Make the engines of P-Net, R-Net and O-Net.
 
     Args:
-        output: folder to write to; default engines_folder().
+        output: folder to write to; default engines_folder(), where TrtMtcnn(precision=...) finds them.
         models: folder of pnet.onnx, rnet.onnx and onet.onnx; default the package's own.
         precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
             instructions for them.
@@ -77,13 +78,13 @@ def create_engines(
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
     settings = settings or BuildSettings()
-    if precision == "bf16" and flavour != CPU:
-        raise ValueError("precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'")
+    if precision == "bf16" and (problem := why_not(precision, flavour)):
+        raise ValueError(problem)
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError(
             'targets must come with flavour="tensorrt-rtx": TensorRT builds only for the GPU that it runs on'
         )
-    folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu)
+    folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu, precision)
     source = checks.path(models, "models") if models is not None else models_folder()
     with locked(folder):
         if output is not None:
@@ -173,8 +174,12 @@ def _build(
     return build_tensorrt(flavour, network, model, settings, progress)
 
 
-def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0) -> str | None:
-    """Why an engine cannot be used as it is on this machine's GPU `gpu`, from its description; None where it can."""
+def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0, precision: str | None = None) -> str | None:
+    """Why an engine cannot be used as it is on this machine's GPU `gpu`, from its description; None where it can.
+
+    Args:
+        precision: that it must have; None: any.
+    """
     try:
         _, description = read_engine(path)
     except EngineError as error:
@@ -183,6 +188,8 @@ def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0) -> str 
         return f"{path.name} is for {description.flavour}, not {flavour}"
     if description.network != network:
         return f"{path.name} is an engine of {description.network}"
+    if precision not in (None, description.precision):
+        return f"{path.name} is {description.precision}, not {precision}"
     if description.model_sha256 != _model_digest(network):
         return f"{path.name} was made from another model"
     if flavour == CPU:
@@ -209,31 +216,38 @@ def _gpu_problem(path: Path, description: Description, gpu: int) -> str | None:
     return None
 
 
-def current_engines(folder: Path, flavour: str, build: bool = True, gpu: int = 0) -> list[Path]:
+def current_engines(
+    folder: Path, flavour: str, build: bool = True, gpu: int = 0, precision: str | None = None
+) -> list[Path]:
     """The engines in `folder` for GPU `gpu`, made first where one is missing, damaged or stale.
+
+    Args:
+        precision: that they must have; None: any, and what is made again keeps its own.
 
     Raises:
         EngineError: so is one, and `build` is False.
     """
     paths = [folder / f"{network}.engine" for network in NETWORKS]
-    problem = _first_problem(paths, flavour, gpu)
+    problem = _first_problem(paths, flavour, gpu, precision)
     if problem is None:
         return paths
     if not build:
         raise EngineError(f"the engines in {folder} cannot be used: {problem}; run create_engines")
     with locked(folder):
-        problem = _first_problem(paths, flavour, gpu)  # another process may have built them while this one waited
+        # Another process may have built them while this one waited.
+        problem = _first_problem(paths, flavour, gpu, precision)
         if problem is None:
             return paths
         log.info("building engines in %s: %s", folder, problem)
         settings = BuildSettings(timing_cache=folder / "timing.cache", gpu=gpu)
-        return _create(
-            folder, models_folder(), _precision_before(paths[0], flavour), None, flavour, settings, port_layout=False
-        )
+        wanted = precision or _precision_before(paths[0], flavour)
+        return _create(folder, models_folder(), wanted, None, flavour, settings, port_layout=False)
 
 
-def _first_problem(paths: list[Path], flavour: str, gpu: int) -> str | None:
-    problems = (engine_problem(path, flavour, network, gpu) for path, network in zip(paths, NETWORKS, strict=True))
+def _first_problem(paths: list[Path], flavour: str, gpu: int, precision: str | None) -> str | None:
+    problems = (
+        engine_problem(path, flavour, network, gpu, precision) for path, network in zip(paths, NETWORKS, strict=True)
+    )
     return next((problem for problem in problems if problem is not None), None)
 
 

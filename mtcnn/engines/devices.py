@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,15 @@ from mtcnn.runtime import variables
 if TYPE_CHECKING:
     import pytrt
 
-__all__ = ["cpu_device", "cuda_device", "device_of_flavour", "gpu_flavour", "machine_flavour", "named_device"]
+__all__ = [
+    "cpu_device",
+    "cpu_model",
+    "cuda_device",
+    "device_of_flavour",
+    "gpu_flavour",
+    "machine_flavour",
+    "named_device",
+]
 
 
 @lru_cache(maxsize=8)
@@ -90,3 +99,15 @@ def machine_flavour() -> str:
         return gpu_flavour()
     except DeviceError:
         return CPU
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import pytrt
 from mtcnn.engines import NETWORKS, engine_problem, engines_folder
-from mtcnn.engines.devices import gpu_flavour
+from mtcnn.engines.devices import cpu_model, gpu_flavour
 from mtcnn.engines.libraries import openvino_library
-from mtcnn.engines.settings import FLAVOURS, TENSORRT_FLAVOURS
+from mtcnn.engines.settings import FLAVOURS, PRECISIONS, TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt_version
 from mtcnn.errors import MtcnnError
 
@@ -41,7 +42,7 @@ def collect_environment() -> dict[str, dict[str, Any]]:
         "trt-mtcnn": _versions(),
         "CPU": _cpu(),
         "GPU": _gpu(),
-        "engines": {flavour: _engines(flavour) for flavour in FLAVOURS},
+        "engines": _all_engines(),
         "packages": {name: _package(name, purpose) for name, purpose in _PACKAGES.items()},
     }
 
@@ -59,9 +60,10 @@ def _versions() -> dict[str, Any]:
 
 def _cpu() -> dict[str, Any]:
     return {
-        "model": _cpu_model(),
+        "model": cpu_model(),
         "usable cores": pytrt.usable_cores(),
         "kernels": pytrt.isa(),
+        "bf16 kernels": _bf16_kernels(),
         "OpenVINO": _or_missing(lambda: pytrt.CpuDevice(openvino_library(), native=False).runtime.partition(" ")[2]),
     }
 
@@ -81,18 +83,35 @@ def _gpu() -> dict[str, Any]:
     return facts
 
 
-def _engines(flavour: str) -> Any:
-    folder = engines_folder(flavour)
+def _bf16_kernels() -> str:
+    kernels, reason = pytrt.bf16_kernels()
+    return f"those of fp32 ({kernels}): {reason}" if reason else kernels
 
+
+def _all_engines() -> dict[str, Any]:
+    """Those of fp32 whether they are there or not, those of other precisions where they are."""
+    facts = {}
+    for flavour in FLAVOURS:
+        for precision in PRECISIONS:
+            folder = engines_folder(flavour, precision=precision)
+            if precision == "fp32" or folder.exists():
+                facts[folder.name] = _engines(folder, flavour, precision)
+    return facts
+
+
+def _engines(folder: Path, flavour: str, precision: str) -> Any:
     def problem() -> str | None:
-        found = (engine_problem(folder / f"{network}.engine", flavour, network) for network in NETWORKS)
+        found = (
+            engine_problem(folder / f"{network}.engine", flavour, network, precision=precision) for network in NETWORKS
+        )
         return next((text for text in found if text), None)
 
     try:
         why = problem()
     except MtcnnError as error:
         why = str(error)
-    return {"missing": f"{why}: mtcnn engines --flavour {flavour}"} if why else f"ready in {folder}"
+    asked = "" if precision == "fp32" else f" --precision {precision}"
+    return {"missing": f"{why}: mtcnn engines --flavour {flavour}{asked}"} if why else f"ready in {folder}"
 
 
 def _package(name: str, purpose: str) -> Any:
@@ -109,14 +128,3 @@ def _or_missing(find: Callable[[], str]) -> Any:
         return find()
     except MtcnnError as error:
         return {"missing": str(error)}
-
-
-def _cpu_model() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
 from mtcnn import checks
 from mtcnn.engines.networks import ARCHITECTURES, CELL
 
 __all__ = [
     "CPU",
+    "DETECTOR_PRECISIONS",
     "FLAVOURS",
     "PRECISIONS",
     "TENSORRT_FLAVOURS",
     "BuildSettings",
+    "Precision",
     "Profile",
     "Report",
     "Shape",
@@ -26,6 +29,8 @@ TENSORRT_FLAVOURS = ("tensorrt", "tensorrt-rtx")  # the better first
 CPU = "cpu"
 FLAVOURS = (CPU, *TENSORRT_FLAVOURS)
 PRECISIONS = ("fp32", "fp16", "bf16")
+Precision = Literal["fp32", "bf16", "fp16", "auto"]  # that a detector can be asked for
+DETECTOR_PRECISIONS = get_args(Precision)
 
 Shape = tuple[int, int, int, int]
 Profile = tuple[Shape, Shape, Shape]  # min, opt, max, as TensorRT has them

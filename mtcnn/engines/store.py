@@ -57,12 +57,12 @@ def models_folder() -> Path:
     return Path(__file__).parents[1] / "models"
 
 
-def engines_folder(flavour: str, gpu: int = 0) -> Path:
+def engines_folder(flavour: str, gpu: int = 0, precision: str = "fp32") -> Path:
     """Where a flavour's engines lie unless told otherwise: in $TRT_MTCNN_ENGINES, else the user's cache folder.
 
-    Those of a GPU unlike this machine's first have a folder of their own.
+    Those of a GPU unlike this machine's first have a folder of their own, and so have those of each precision.
     """
-    name = flavour + (_unlike_the_first(gpu) if gpu else "")
+    name = flavour + (_unlike_the_first(gpu) if gpu else "") + ("" if precision == "fp32" else f"-{precision}")
     if chosen := variables.value_of(variables.ENGINES):
         return Path(chosen) / name
     from platformdirs import user_cache_path

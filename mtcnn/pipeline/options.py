@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
+    from mtcnn.engines.settings import Precision
     from mtcnn.params import Params
 
 __all__ = ["DetectorOptions"]
@@ -17,13 +18,14 @@ class DetectorOptions:
     """What :class:`mtcnn.TrtMtcnn` is made with.
 
     Attributes:
-        preset, minsize, device, thresholds: as TrtMtcnn takes them; thresholds None: the preset's.
+        preset, minsize, device, thresholds, precision: as TrtMtcnn takes them; thresholds None: the preset's.
     """
 
     preset: str
     minsize: float
     device: str = "auto"
     thresholds: tuple[float, float, float] | None = None
+    precision: Precision = "fp32"
 
     def make(self, threads: int = 0, max_work: float | None = None) -> TrtMtcnn:
         """A detector; threads: 1 where several pictures are worked on at the same time, 0 for one a core.
@@ -45,11 +47,13 @@ class DetectorOptions:
         """
         from mtcnn.params import make_params
 
-        return make_params(self.preset, {k: v for k, v in self._given().items() if k not in ("preset", "device")})
+        others = ("preset", "device", "precision")
+        return make_params(self.preset, {k: v for k, v in self._given().items() if k not in others})
 
     def settings(self) -> dict[str, Any]:
-        """What results depend on, for records of a run: all but the device."""
-        given = {name: value for name, value in self._given().items() if name != "device"}
+        """What results depend on, for records of a run: all but the device; the precision where it is not "fp32"."""
+        given = {name: value for name, value in self._given().items() if (name, value) != ("precision", "fp32")}
+        given.pop("device")
         return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}  # as in JSON
 
     def _given(self) -> dict[str, Any]:

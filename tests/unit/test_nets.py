@@ -116,14 +116,6 @@ class TestCascade:
             counts.append(net.pnet([(0, 40, 40, 40 / 512, 40 / 512)], threshold, 1.0, 1.0, 10_000))
         assert counts[0] == counts[1] == (15 * 15 if threshold == 0 else 0)
 
-    def test_bfloat16(self, astronaut: NDArray[np.uint8]) -> None:
-        if pytrt.isa() != "avx512":
-            pytest.skip(f"this machine's {pytrt.isa()} kernels have no bfloat16")
-        p = make_params("accurate", {})
-        exact, rounded = (cascade.detect(stages(True, precision), [astronaut], p)[0] for precision in ("fp32", "bf16"))
-        assert exact[0].shape == rounded[0].shape
-        assert 0 < np.abs(exact[0] - rounded[0]).max() < 2
-
 
 def edit(network: str, change: Callable[[Model], None]) -> bytes:
     model = onnx.load_from_string(bytes_of(network))

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cpu/kernels.h"
+#include "cpu/nets/bfloat16.h"
 #include "cpu/nets/pnet_rows.h"
 #include "networks.h"
 
@@ -109,11 +110,11 @@ class NativeContext final : public Context {
 
 std::shared_ptr<NativeEngine> NativeEngine::load(std::span<const char> onnx, const std::string& precision,
                                                  std::shared_ptr<ThreadPool> pool) {
-  const NetKernels* kernels = precision == "f16" ? nullptr : net_kernels(precision == "bf16");
-  if (!kernels) return nullptr;
+  if (precision == "f16") return nullptr;
   const std::optional<Network> network = read_network(onnx);
   if (!network) return nullptr;
-  return std::make_shared<NativeEngine>(*network, *kernels, std::move(pool));
+  const NetKernels& kernels = precision == "bf16" ? *bfloat16_kernels().kernels : net_kernels();
+  return std::make_shared<NativeEngine>(*network, kernels, std::move(pool));
 }
 
 std::string NativeEngine::runtime() { return std::string("native kernels (") + kernels().isa + ")"; }

@@ -15,7 +15,7 @@ namespace trtmtcnn::cpu {
 
 class NativeEngine final : public Engine, public std::enable_shared_from_this<NativeEngine> {
  public:
-  // Null where the file is not one of the three networks, or the machine has no kernels for the precision.
+  // Null where the file is not one of the three networks, or the precision is f16, which has no kernels.
   static std::shared_ptr<NativeEngine> load(std::span<const char> onnx, const std::string& precision,
                                             std::shared_ptr<ThreadPool> pool);
   static std::string runtime();

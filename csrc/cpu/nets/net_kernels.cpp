@@ -10,17 +10,15 @@ extern const NetKernels net_kernels_baseline;
 #ifdef TRTMTCNN_X86
 extern const NetKernels net_kernels_avx2;
 extern const NetKernels net_kernels_avx512;
-extern const NetKernels net_kernels_avx512bf16;
 #endif
 
-const NetKernels* net_kernels(bool bfloat16) {
+const NetKernels& net_kernels() {
 #ifdef TRTMTCNN_X86
   const std::string_view isa = kernels().isa;
-  if (bfloat16) return isa == "avx512" && __builtin_cpu_supports("avx512bf16") ? &net_kernels_avx512bf16 : nullptr;
-  if (isa == "avx512") return &net_kernels_avx512;
-  if (isa == "avx2") return &net_kernels_avx2;
+  if (isa == "avx512") return net_kernels_avx512;
+  if (isa == "avx2") return net_kernels_avx2;
 #endif
-  return bfloat16 ? nullptr : &net_kernels_baseline;
+  return net_kernels_baseline;
 }
 
 }  // namespace trtmtcnn::cpu

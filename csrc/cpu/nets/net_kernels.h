@@ -74,8 +74,7 @@ constexpr size_t onet_scratch(int64_t n) {
          scratch_part(6400 * n) + scratch_part(1024 * n) + scratch_part(1152 * n) + scratch_part(256 * n);
 }
 
-// Those of this machine's best instruction set, or of $TRT_MTCNN_ISA. Null for bfloat16 where the machine has no
-// instructions for it.
-const NetKernels* net_kernels(bool bfloat16);
+// Those of this machine's best instruction set, or of $TRT_MTCNN_ISA.
+const NetKernels& net_kernels();
 
 }  // namespace trtmtcnn::cpu

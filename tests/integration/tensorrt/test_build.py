@@ -51,9 +51,10 @@ class TestBuild:
         assert read_engine(path)[0] == engine
 
     def test_folder_holds_engines_and_descriptions_only(self, built: dict[str, Path]) -> None:
-        for folder in built.values():
+        for precision, folder in built.items():
             assert sorted(files(folder)) == sorted(f"{n}.engine{end}" for n in NETWORKS for end in ("", ".json"))
             assert current_engines(folder, RTX, build=False) == [folder / f"{n}.engine" for n in NETWORKS]
+            assert current_engines(folder, RTX, build=False, precision=precision)
 
     def test_float16_halves_the_weights(self, built: dict[str, Path]) -> None:
         sizes = {p: (folder / "onet.engine").stat().st_size for p, folder in built.items()}

@@ -1,0 +1,165 @@
+"""precision=: what engines compute in, how it is asked for, and what "auto" takes."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pytrt
+from mtcnn import EngineError, TrtMtcnn, create_engines
+from mtcnn.cli.main import main
+from mtcnn.engines import current_engines, engine_problem, engines_folder, read_engine
+from mtcnn.engines.environment import collect_environment
+from mtcnn.engines.precision import choose_precision
+from mtcnn.engines.settings import CPU
+from mtcnn.pipeline.options import DetectorOptions
+
+FLOAT32_KERNELS = bool(pytrt.bf16_kernels()[1])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where engines are made and found."""
+    monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path / "engines"))
+    return tmp_path / "engines"
+
+
+def precisions(paths: list[Path]) -> set[str]:
+    return {read_engine(path)[1].precision for path in paths}
+
+
+class TestFound:
+    def test_each_precision_has_a_folder(self, folder: Path, astronaut: NDArray[np.uint8]) -> None:
+        for precision, name in (("bf16", "cpu-bf16"), ("fp32", "cpu"), (None, "cpu")):
+            with TrtMtcnn(device="cpu", precision=precision) as detector:  # type: ignore[arg-type]
+                assert detector.precision == (precision or "fp32")
+                assert len(detector.detect(astronaut)[0]) == 1
+            assert precisions(sorted((folder / name).glob("*.engine"))) == {precision or "fp32"}
+        assert engines_folder("tensorrt", precision="fp16") == folder / "tensorrt-fp16"
+
+    def test_made_by_create_engines(self, folder: Path) -> None:
+        paths = create_engines(precision="bf16", flavour=CPU)
+        before = [path.stat().st_mtime_ns for path in paths]
+        with TrtMtcnn(device="cpu", precision="bf16"):
+            assert [path.stat().st_mtime_ns for path in paths] == before
+        assert not (folder / "cpu" / "pnet.engine").exists()
+
+    def test_another_precision_there_is_made_again(self, folder: Path) -> None:
+        paths = create_engines(folder / "cpu", precision="bf16", flavour=CPU)
+        assert engine_problem(paths[0], CPU, "pnet", precision="fp32") == "pnet.engine is bf16, not fp32"
+        with pytest.raises(EngineError, match=r"pnet.engine is bf16, not fp32; run create_engines"):
+            current_engines(folder / "cpu", CPU, build=False, precision="fp32")
+        assert current_engines(folder / "cpu", CPU, build=False) == paths
+        TrtMtcnn(device="cpu").close()
+        assert precisions(paths) == {"fp32"}
+
+    def test_a_pickle_keeps_it(self, folder: Path) -> None:
+        with TrtMtcnn(device="cpu", precision="bf16") as detector:
+            assert "precision='bf16'" in repr(detector)
+            with pickle.loads(pickle.dumps(detector)) as other:
+                assert other.precision == "bf16"
+
+
+class TestOwnEngines:
+    def test_theirs_is_taken(self, tmp_path: Path) -> None:
+        rounded = create_engines(tmp_path / "bf16", precision="bf16", flavour=CPU)
+        exact = create_engines(tmp_path / "fp32", flavour=CPU)
+        for precision in (None, "bf16", "auto"):
+            with TrtMtcnn(rounded, precision=precision) as detector:  # type: ignore[arg-type]
+                assert detector.precision == "bf16"
+        with TrtMtcnn([exact[0], *rounded[1:]]) as detector:
+            assert detector.precision == "fp32, bf16, bf16"
+
+    def test_another_one_is_refused(self, tmp_path: Path) -> None:
+        rounded = create_engines(tmp_path / "bf16", precision="bf16", flavour=CPU)
+        exact = create_engines(tmp_path / "fp32", flavour=CPU)
+        with pytest.raises(ValueError, match=r"'fp32' is not that of engines\[0\].*'bf16': leave precision out"):
+            TrtMtcnn(rounded, precision="fp32")
+        with pytest.raises(ValueError, match=r"'bf16' is not that of engines\[2\].*create_engines --precision bf16"):
+            TrtMtcnn([*rounded[:2], exact[2]], precision="bf16")
+
+
+class TestRefused:
+    @pytest.mark.parametrize("precision", ["f32", "int8", "", "FP32", 16, b"fp32", ["fp32"], True])
+    def test_unknown(self, precision: Any) -> None:
+        with pytest.raises(ValueError, match="precision must be 'fp32' or 'bf16' or 'fp16' or 'auto', got"):
+            TrtMtcnn(device="cpu", precision=precision)
+
+    def test_float16_on_a_cpu(self, folder: Path) -> None:
+        with pytest.raises(ValueError, match="precision 'fp16' is for GPUs.*'fp32' or 'bf16'"):
+            TrtMtcnn(device="cpu", precision="fp16")
+        assert not folder.exists()
+
+    @pytest.mark.parametrize("flavour", ["tensorrt", "tensorrt-rtx"])
+    def test_bfloat16_in_tensorrt(self, flavour: str) -> None:
+        with pytest.raises(ValueError, match="precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'"):
+            choose_precision("bf16", flavour)
+        assert choose_precision("fp16", flavour) == "fp16"
+        assert choose_precision("auto", flavour) == "fp32"
+
+
+class TestOptions:
+    @pytest.mark.parametrize("command", ["detect", "video", "align", "verify", "embed", "demo", "bench"])
+    def test_every_command_that_detects_has_it(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--precision", "int8", "x.jpg", "y.jpg"])
+        assert stopped.value.code == 2
+        assert "'--precision': 'int8' is not one of 'fp32', 'bf16', 'fp16', 'auto'" in capsys.readouterr().err
+
+    def test_detect(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = ["detect", "docs/images/astronaut.jpg", "--device", "cpu", "--precision"]
+        assert main([*arguments, "bf16"]) == 0
+        assert (folder / "cpu-bf16" / "onet.engine").exists()
+        capsys.readouterr()
+        assert main([*arguments, "fp16"]) == 2
+        assert capsys.readouterr().err.startswith("mtcnn: --precision 'fp16' is for GPUs")
+
+    def test_no_build(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        create_engines(folder / "cpu-bf16", precision="bf16", flavour=CPU)
+        check = ["engines", "--flavour", CPU, "--no-build"]
+        assert main([*check, "--precision", "bf16"]) == 0
+        assert main([*check, "--output", str(folder / "cpu-bf16")]) == 0
+        assert main(check) == 1
+        assert main([*check, "--output", str(folder / "cpu-bf16"), "--precision", "fp32"]) == 1
+        assert "pnet.engine is bf16, not fp32" in capsys.readouterr().err
+
+    def test_records_name_it_where_it_matters(self) -> None:
+        exact, rounded = (DetectorOptions("fast", 40, precision=precision) for precision in ("fp32", "bf16"))
+        assert exact.settings() == {"preset": "fast", "minsize": 40}  # as records have it that know no precision
+        assert rounded.settings() == {"preset": "fast", "minsize": 40, "precision": "bf16"}
+        assert exact.params() == rounded.params()
+
+
+class TestInfo:
+    def test_engines_by_precision(self, folder: Path) -> None:
+        assert list(collect_environment()["engines"]) == ["cpu", "tensorrt", "tensorrt-rtx"]
+        create_engines(precision="bf16", flavour=CPU)
+        engines = collect_environment()["engines"]
+        assert engines["cpu-bf16"] == f"ready in {folder / 'cpu-bf16'}"
+        (folder / "cpu-bf16" / "rnet.engine").write_bytes(b"")
+        assert "mtcnn engines --flavour cpu --precision bf16" in collect_environment()["engines"]["cpu-bf16"]["missing"]
+
+    def test_kernels(self) -> None:
+        kernels, reason = pytrt.bf16_kernels()
+        told = collect_environment()["CPU"]["bf16 kernels"]
+        assert kernels in told and reason in told
+
+
+@pytest.mark.skipif(not FLOAT32_KERNELS, reason="bf16 has kernels of its own here")
+class TestWithoutKernels:
+    """Where no kernels in bfloat16 are faster, engines of bf16 run on those of float32."""
+
+    def test_results_are_those_of_float32(self, folder: Path, astronaut: NDArray[np.uint8]) -> None:
+        found = [TrtMtcnn(device="cpu", precision=precision).detect(astronaut) for precision in ("fp32", "bf16")]  # type: ignore[arg-type]
+        for exact, rounded in zip(*found, strict=True):
+            np.testing.assert_array_equal(exact, rounded)
+
+    def test_auto_is_float32_and_times_nothing(self, folder: Path) -> None:
+        with TrtMtcnn(device="cpu", precision="auto") as detector:
+            assert detector.precision == "fp32"
+        assert [path.name for path in folder.iterdir()] == ["cpu"]
