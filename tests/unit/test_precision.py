@@ -104,7 +104,7 @@ class TestRefused:
 
 
 class TestOptions:
-    @pytest.mark.parametrize("command", ["detect", "video", "align", "verify", "embed", "demo", "bench"])
+    @pytest.mark.parametrize("command", ["detect", "video", "align", "verify", "embed", "demo", "serve", "bench"])
     def test_every_command_that_detects_has_it(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main([command, "--precision", "int8", "x.jpg", "y.jpg"])
