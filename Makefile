@@ -35,7 +35,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan fuzz soak deepface facenet export triton triton-perf ray aarch64
-.PHONY: bench instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
+.PHONY: bench bench-docs instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -162,6 +162,9 @@ soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=6
 
 bench: $(DONE)/group-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
 	@$(PY) -m benchmarks.speed.compare $(BENCH)
+
+bench-docs: $(DONE)/group-bench  ## put the newest reports of make bench into docs/speed.md and README.md
+	@$(PY) -m benchmarks.speed.publish $(REPORTS)
 
 instructions: install  ## compare the instructions of a detection with the committed figures; needs valgrind
 	@$(PY) -m benchmarks.instructions.check $(INSTRUCTIONS)

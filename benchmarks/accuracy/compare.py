@@ -28,7 +28,8 @@ from benchmarks.accuracy import wider
 from benchmarks.accuracy.average_precision import evaluate_boxes
 from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
 from benchmarks.accuracy.verification import Embedder, ten_fold
-from benchmarks.peers.processes import ROOT, Detector, add_peer_options, machine, peers_asked_for
+from benchmarks.peers.processes import ROOT, Detector, add_peer_options, peers_asked_for
+from benchmarks.peers.processor import machine
 
 PRESETS = ("accurate", "fast", "port")
 PAUSE = 0.1  # seconds before calls that are timed: threads of the last detector may still be spinning

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +64,22 @@ class Detector:
     """A detector in a process of its own; `name` is one of worker.py's MAKERS, `params` are what only ours takes.
 
     cores: how many of the machine's it may use, and as many threads; all by default.
+    threads: how many it starts, on those cores; as many as there are by default.
     """
 
-    def __init__(self, name: str, label: str | None = None, cores: int | None = None, **params: Any) -> None:
+    def __init__(
+        self, name: str, label: str | None = None, cores: int | None = None, threads: int | None = None, **params: Any
+    ) -> None:
         self.name = label or name
+        if threads:
+            params["threads"] = threads
         self.process = subprocess.Popen(
             worker_command(name, params),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=worker_environment(cores),
+            env=worker_environment(threads or cores),
             preexec_fn=lambda: use_cores(cores),
         )
         self.versions: dict[str, str] = self._read()
@@ -125,10 +129,10 @@ def worker_command(name: str, params: dict[str, Any]) -> list[str]:
     return [str(python), str(WORKER), name, json.dumps(params)]
 
 
-def worker_environment(cores: int | None = None) -> dict[str, str]:
+def worker_environment(threads: int | None = None) -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    if cores:
-        environment |= {"OMP_NUM_THREADS": str(cores), "OPENBLAS_NUM_THREADS": str(cores)}
+    if threads:
+        environment |= {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     return environment
 
 
@@ -153,9 +157,3 @@ def peer_python(name: str) -> Path:
             subprocess.run([*pip, "--no-deps", "--use-pep517", *own], check=True)
         done.write_text(wanted)
     return python
-
-
-def machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return f"{models[0] if models else 'CPU'}, {len(os.sched_getaffinity(0))} cores, {date.today()}"

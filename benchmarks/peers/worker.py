@@ -11,6 +11,7 @@ python worker.py DETECTOR PARAMS IMAGE MINSIZE: detects once and writes the numb
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -182,7 +183,15 @@ MAKERS: dict[str, Callable[[dict[str, Any]], Made]] = {
 
 
 def limit_threads(count: int) -> None:
-    """As many threads as there are cores for this process, in libraries that would count the machine's."""
+    """So many threads, in libraries that would count the machine's cores."""
+    with contextlib.suppress(ImportError):
+        import cv2
+
+        cv2.setNumThreads(count)
+    with contextlib.suppress(ImportError):
+        import torch
+
+        torch.set_num_threads(count)
     try:
         import onnxruntime
     except ImportError:
@@ -309,10 +318,11 @@ def main() -> None:
     # Detectors may print; answers go where standard output went.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    name, params, *first = sys.argv[1:]
+    name, text, *first = sys.argv[1:]
+    params = json.loads(text)
     if not name.startswith("trt-mtcnn"):
-        limit_threads(len(os.sched_getaffinity(0)))
-    detector = Detector(name, json.loads(params))
+        limit_threads(params.pop("threads", len(os.sched_getaffinity(0))))
+    detector = Detector(name, params)
     if first:
         image, minsize = first
         detector.prepare(image)

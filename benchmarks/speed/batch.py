@@ -22,7 +22,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.peers.processes import ROOT, machine
+from benchmarks.peers.processes import ROOT
+from benchmarks.peers.processor import machine
 from mtcnn import TrtMtcnn
 from mtcnn.params import Preset
 

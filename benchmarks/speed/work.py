@@ -47,14 +47,19 @@ def standard_work(data: Path, full: bool) -> list[Work]:
         print(f"{data} is absent: timing {ASTRONAUT.name} only (see --data, --images)", file=sys.stderr)
         return [Work("astronaut", (read_picture(str(ASTRONAUT)),))]
     frames = tuple(every(data / "photos" / "crowd-1080p.mp4", 10 if full else 50))
+    street = [
+        Work("street-1080p", frames),
+        Work("street-480p", tuple(resized(frame, 640, 480) for frame in frames)),
+    ]
+    if not full:
+        return street
     labelled = json.loads((data / "wider100" / "annotations.json").read_text())["images"]
-    wider = [data / "wider100" / image["file_name"] for image in labelled][:: 1 if full else 10]
+    wider = [data / "wider100" / image["file_name"] for image in labelled][::10]
     return [
-        Work("obama-1080p", (read_picture(str(data / "photos" / "obama-1080p.jpg")),)),
-        Work("crowd-1080p", frames),
-        Work("crowd-480p", tuple(resized(frame, 640, 480) for frame in frames)),
-        Work("detection1", (read_picture(str(data / "photos" / "detection1.jpg")),)),
-        Work("wider100", tuple(read_picture(str(path)) for path in wider)),
+        *street,
+        Work("portrait-1080p", (read_picture(str(data / "photos" / "obama-1080p.jpg")),)),
+        Work("photo-1000x664", (read_picture(str(data / "photos" / "detection1.jpg")),)),
+        Work("wider-face", tuple(read_picture(str(path)) for path in wider)),
     ]
 
 

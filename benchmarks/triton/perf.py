@@ -26,7 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.peers.processes import machine
+from benchmarks.peers.processor import machine
 from benchmarks.triton.server import ROOT, TritonServer, missing
 from mtcnn import TrtMtcnn
 from mtcnn.serving import Client, write_repository

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.processes import ROOT, Detector, first_face
-from benchmarks.speed.contest import latency
+from benchmarks.speed.contest import Entry, race
 from benchmarks.speed.floor import machine_peak
 from benchmarks.speed.footprint import footprints, import_times
+from benchmarks.speed.quiet import Quiet
 from mtcnn import TrtMtcnn
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,17 @@ def test_it_keeps_to_its_cores(ours: Detector) -> None:
     assert len(os.sched_getaffinity(ours.process.pid)) == 1
 
 
+def test_it_starts_as_many_threads_as_it_is_told(engines: dict[str, Path], image: Path) -> None:
+    paths = [str(path) for path in engines.values()]
+    started = []
+    for threads in (1, 3):
+        detector = Detector("trt-mtcnn fast", threads=threads, engines=paths)
+        detector.call(image, 40)
+        started.append(len(os.listdir(f"/proc/{detector.process.pid}/task")))
+        detector.close()
+    assert started[0] == 1 and started[1] >= 3
+
+
 def test_threads_share_the_work(ours: Detector, image: Path) -> None:
     assert ours.throughput(image, 40, callers=2, seconds=0.2)["per_second"] > 0
 
@@ -61,8 +73,10 @@ def test_what_fails_is_told(ours: Detector, image: Path) -> None:
 
 
 def test_a_contest(ours: Detector, image: Path) -> None:
-    (result,) = latency([ours], [image], 40, 1, ours.name)
-    assert (result["found"], result["missed"], result["extra"], result["ratio"]) == (1, 0, 0, 1)
+    quiet = Quiet.of([ours.process.pid])
+    (result,) = race([Entry(ours.name, 40, {1: ours})], [image], 1, quiet, ours.name, ours.name)
+    assert (result["found"], result["missed"], result["extra"], result["threads"]) == (1, 0, 0, 1)
+    assert result["ratios"]["40"]["median_ratio"] == 1 and len(quiet.waits) == 1
     assert 0 < result["p10_ms"] <= result["median_ms"] <= result["p90_ms"]
 
 
@@ -107,8 +121,8 @@ def test_the_machine_s_peak() -> None:
     ("arguments", "said"),
     [
         (["--yunet", "absent.onnx"], "there is no file absent.onnx"),
-        (["--cores", "10000"], "this process may use"),
-        (["--markdown", "absent.md"], "there is no file absent.md"),
+        (["--threads", "10000"], "that this process may use"),
+        (["--threads", "0"], "that this process may use"),
         (["--images", "absent.jpg"], "absent.jpg cannot be read"),
     ],
 )
