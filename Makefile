@@ -180,10 +180,15 @@ GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--parts speed"]
 	@CPATH=$$(tools/check_requirements.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
 
-wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/
+# Of each of PYTHONS too, which need no environment for it.
+wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/: make wheel [PYTHONS="python3.10 ..."]
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist
 	@$(HEADERS) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@for python in $(PYTHONS); do \
+	  CPATH=$$(tools/check_requirements.sh headers $$python) $$python -m pip wheel --quiet --no-deps --wheel-dir dist \
+	    dist/*.tar.gz || exit 1; \
+	done
 	@ls dist/*
 
 release-check: install  ## check that this may be released: version, changelog, a wheel that works

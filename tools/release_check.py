@@ -25,7 +25,10 @@ def main(pythons: list[str]) -> int:
         print(f"- {problem}")
     if wrong:
         return 1
-    for command in (["make", "wheel"], ["tools/check_wheel.sh", *(pythons or [sys.executable])]):
+    for command in (
+        ["make", "wheel", f"PYTHONS={' '.join(pythons)}"],
+        ["tools/check_wheel.sh", *(pythons or ["python3"])],
+    ):
         if subprocess.run(command, cwd=ROOT).returncode:
             print(f"- {' '.join(command)} failed")
             return 1
