@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mtcnn.errors import NoFaceError as NoFaceError
     from mtcnn.faces import Face as Face
     from mtcnn.landmarks import points as points
+    from mtcnn.quality import face_quality as face_quality
+    from mtcnn.quality import head_pose as head_pose
     from mtcnn.recognition.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier as FaceVerifier
     from pytrt import __version__ as __version__
@@ -40,7 +42,9 @@ _HOMES = {
     "TrtMtcnn": "detector",
     "create_engines": "engines",
     "draw_faces": "draw",
+    "face_quality": "quality",
     "find_central_face": "central",
+    "head_pose": "quality",
     "points": "landmarks",
 }
 
@@ -58,7 +62,9 @@ __all__ = [
     "TrtMtcnn",
     "create_engines",
     "draw_faces",
+    "face_quality",
     "find_central_face",
+    "head_pose",
     "points",
 ]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.align import FaceAligner
 from mtcnn.landmarks import points
+from mtcnn.quality import FaceQuality, face_quality
 
 __all__ = ["Face", "make_faces"]
 
@@ -49,6 +50,10 @@ class Face:
     ) -> npt.NDArray[np.uint8]:
         """Return the face as :class:`mtcnn.FaceAligner`, which takes the same arguments, cuts it out."""
         return FaceAligner(size, margin, template).align(self.picture, self.points)
+
+    def quality(self) -> FaceQuality:
+        """Return how good this picture of the face is: pose, sharpness, size, and one number of all these."""
+        return face_quality(self.picture, [*self.box, self.score], self.points)
 
     def __repr__(self) -> str:
         x1, y1, x2, y2 = self.box

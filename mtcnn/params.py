@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "ALL_FACES",
     "DEFAULT_MAX_WORK",
     "DEFAULT_PRESET",
     "FACE_CHOICES",
@@ -27,6 +28,7 @@ __all__ = [
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
 FACE_CHOICES = ("prominent", "central", "largest", "best")
+ALL_FACES = "all"  # where a command can take them
 # Where the five points go in a crop: see mtcnn.templates. Here for the same reason.
 TEMPLATES = ("seed", "arcface", "ffhq")
 

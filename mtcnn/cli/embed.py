@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from mtcnn.cli.options import (
     keeping_options,
     make_verifier,
 )
+from mtcnn.params import ALL_FACES, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ __all__ = ["command"]
 @click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help=".npz or .parquet")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
 @keeping_options(resumes=True)
-@embedder_options
+@functools.partial(embedder_options, faces=(*FACE_CHOICES, ALL_FACES))
 @jobs_option
 @detector_options
 def command(
@@ -58,7 +60,7 @@ def command(
 
     A .npz file has the arrays files (n,), embeddings (n, d) float32 of length 1, boxes (n, 4) and scores (n,); a
     .parquet file (needs pyarrow) the same as columns file, embedding, box, score. Pictures without a face, and
-    those that cannot be read, are counted and left out.
+    those that cannot be read, are counted and left out. With --face all there is a row for each face, best score first.
 
     FILE appears once it is whole; until then FILE.partial has what is done, and --resume goes on with it, or adds new
     pictures to a FILE that is whole. --overwrite makes FILE anew.
@@ -71,12 +73,15 @@ def command(
     choice = face, template
     skipped = Skipped()
     with can_be_resumed():
-        counts, before, code = _embed(paths, output, resume, overwrite, network, choice, jobs, detector, skipped)
+        counts, before, written, code = _embed(
+            paths, output, resume, overwrite, network, choice, jobs, detector, skipped
+        )
     if as_json:
-        report = {"written": counts["embedded"] + before["embedded"]}
+        report = {"written": written}
         report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
         echo_json(report)
-    text = f"{output}: vectors: {counts['embedded']}, no face: {counts['no face']}, unreadable: {counts['unreadable']}"
+    new = counts.pop("vectors", 0)
+    text = f"{output}: vectors: {new}, no face: {counts['no face']}, unreadable: {counts['unreadable']}"
     text += done_before(before) + (f"; skipped: {skipped}" if skipped else "")
     say(ended(code, text))
     if not counts.total() and not before.total() and not code:
@@ -94,8 +99,10 @@ def _embed(
     jobs: int,
     detector: DetectorOptions,
     skipped: Skipped,
-) -> tuple[Counter[str], Counter[str], int]:
-    """The number of pictures of each status, in this run and in those before; the exit code."""
+) -> tuple[Counter[str], Counter[str], int, int]:
+    """The number of pictures of each status and of vectors in this run; of each status in those before; of all vectors;
+    the exit code.
+    """
     from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.keeping import refuse_missing
     from mtcnn.cli.run import CANCELLED
@@ -110,7 +117,8 @@ def _embed(
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
         face, template = choice
-        verifier = make_verifier(model, *network, face, template=template)
+        one = FACE_CHOICES[0] if face == ALL_FACES else face
+        verifier = make_verifier(model, *network, one, template=template)
         refuse_missing(paths)
         names = read_names(paths, sys.stdin.buffer if sys.stdin else None)
         model_file, size, layer = network
@@ -122,10 +130,14 @@ def _embed(
         keeping = {"resume": resume, "overwrite": overwrite}
         vectors = stack.enter_context(Vectors(output, inputs, settings, **keeping))
 
-        def work(result: Detected[Found]) -> tuple[Detected[Found], EmbeddedFace | None]:
+        def work(result: Detected[Found]) -> tuple[Detected[Found], list[EmbeddedFace]]:
             if result.img is None:
-                return result, None
-            return result, verifier.embed_detected([(result.img, result.dets, result.landmarks)])[0]
+                return result, []
+            detected = [(result.img, result.dets, result.landmarks)]
+            if face == ALL_FACES:
+                return result, verifier.embed_all_detected(detected)[0]
+            found = verifier.embed_detected(detected)[0]
+            return result, [] if found is None else [found]
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
             return (one for one in find_pictures(names, skipped) if not vectors.is_done(str(one.path)))
@@ -133,7 +145,7 @@ def _embed(
         bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
         results = stack.enter_context(closing(detect_pictures(model, new(skipped), work, jobs)))
         try:
-            for result, one in results:
+            for result, faces in results:
                 bar.advance()
                 if result.truncated:
                     say(f"{result.found.path}: {TRUNCATED}", fg="yellow")
@@ -141,14 +153,15 @@ def _embed(
                     status = "unreadable"
                     say(f"{result.found.path}: {result.problem}", fg="red")
                 else:
-                    status = "no face" if one is None else "embedded"
-                vectors.add(str(result.found.path), status, one)
+                    status = "embedded" if faces else "no face"
+                vectors.add(str(result.found.path), status, faces)
                 counts[status] += 1
+                counts["vectors"] += len(faces)
             if counts or vectors.done:
                 vectors.finish()
         except KeyboardInterrupt:
             code = CANCELLED
-    return counts, vectors.statuses, code
+    return counts, vectors.statuses, vectors.count, code
 
 
 def _digest(path: str) -> str:

@@ -15,6 +15,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "detect": "Find the faces in pictures: files, folders, globs.",
     "align": "Make aligned face crops of a folder of people's pictures.",
+    "crop": "Cut the faces out of a folder of pictures as they lie.",
     "verify": "Tell whether two pictures show one person.",
     "embed": "Write the vectors of the faces in pictures.",
     "video": "Find the faces in a film, a camera's or a stream's pictures.",

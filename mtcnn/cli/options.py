@@ -147,11 +147,14 @@ def ray_options(command: Command) -> Command:
     return wrapped
 
 
-def embedder_options(command: Command) -> Command:
-    """--embedder, --embedder-size, --embedder-output, --face, --template: what make_verifier() takes."""
+def embedder_options(command: Command, faces: tuple[str, ...] = FACE_CHOICES) -> Command:
+    """--embedder, --embedder-size, --embedder-output, --face, --template: what make_verifier() takes.
+
+    faces: what --face may be.
+    """
     for option in (
         click.option("--template", type=click.Choice(TEMPLATES), default="arcface", help="where the five points go"),
-        click.option("--face", type=click.Choice(FACE_CHOICES), default=FACE_CHOICES[0], help="of several"),
+        click.option("--face", type=click.Choice(faces), default=faces[0], help="of several"),
         click.option("--embedder-output", metavar="NAME", help="where the model has several"),
         click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size"),
         click.option(

@@ -1,35 +1,98 @@
-"""Which face of a picture, and its aligned crop."""
+"""Which faces of a picture are cut out, and what is said of them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face, find_central_face
-from mtcnn.pipeline.pictures import Detected, SourceT
+from mtcnn.faces import Face
+from mtcnn.params import ALL_FACES, FACE_CHOICES
+from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Picture
 from mtcnn.pipeline.records import faces_as_json
+from mtcnn.quality import FaceQuality, face_quality
 
-__all__ = ["cut_face", "most_central"]
+__all__ = ["Cut", "Cutter", "cut_aligned", "cut_box", "most_central", "quality_as_json"]
+
+Cut = Callable[[Picture, Array, Array], Picture]
+"""What makes a crop: of the picture, the face's row of dets and its landmarks."""
 
 
-def cut_face(
-    file: str, result: Detected[SourceT], aligner: FaceAligner, face: str
-) -> tuple[dict[str, Any], Picture | None]:
-    """What the manifest says of a picture, and the crop of its face where it has one."""
-    line: dict[str, Any] = {"file": file}
-    if result.img is None:
-        return line | {"status": "unreadable", "problem": result.problem}, None
-    height, width = result.img.shape[:2]
-    line |= {"width": width, "height": height}
-    if result.truncated:
-        line["truncated"] = True
-    index = choose_face((height, width), result.dets, face)
-    if index is None:
-        return line | {"status": "no face"}, None
-    line |= {"status": "aligned", "chosen": index, "faces": faces_as_json(result.dets, result.landmarks)}
-    return line, aligner.align(result.img, result.landmarks[index])
+@dataclass(frozen=True)
+class Cutter:
+    """Chooses faces and cuts them out; in any thread.
+
+    Attributes:
+        cut: makes a crop.
+        face: one of FACE_CHOICES, or "all".
+        status: of a picture of which there are crops.
+        with_quality: say how good faces are.
+        min_quality: of faces that are cut out.
+    """
+
+    cut: Cut
+    face: str = FACE_CHOICES[0]
+    status: str = "aligned"
+    with_quality: bool = False
+    min_quality: float = 0.0
+
+    def __call__(self, file: str, result: Detected[SourceT]) -> tuple[dict[str, Any], list[Picture]]:
+        """What the manifest says of a picture, and the crops of its faces: one at most, unless of all."""
+        line: dict[str, Any] = {"file": file}
+        if result.img is None:
+            return line | {"status": "unreadable", "problem": result.problem}, []
+        height, width = result.img.shape[:2]
+        line |= {"width": width, "height": height}
+        if result.truncated:
+            line["truncated"] = True
+        chosen: list[int] = list(range(len(result.dets)))
+        if self.face != ALL_FACES:
+            index = choose_face((height, width), result.dets, self.face)
+            chosen = [] if index is None else [index]
+        if not chosen:
+            return line | {"status": "no face"}, []
+        faces = faces_as_json(result.dets, result.landmarks)
+        if self.with_quality or self.min_quality > 0:
+            found = {i: face_quality(result.img, result.dets[i], result.landmarks[i]) for i in chosen}
+            for i, quality in found.items():
+                faces[i]["quality"] = quality_as_json(quality)
+            chosen = [i for i in chosen if found[i].value >= self.min_quality]
+        line |= {"status": self.status if chosen else "low quality"}
+        if chosen:
+            line["chosen"] = chosen if self.face == ALL_FACES else chosen[0]
+        line["faces"] = faces
+        return line, [self.cut(result.img, result.dets[i], result.landmarks[i]) for i in chosen]
+
+
+def cut_aligned(aligner: FaceAligner) -> Cut:
+    return lambda img, det, landmarks: aligner.align(img, landmarks)
+
+
+def cut_box(margin: float, square: bool) -> Cut:
+    """What cuts boxes out as they lie, with a margin; square ones go on in black where the picture ends."""
+
+    def cut(img: Picture, det: Array, landmarks: Array) -> Picture:
+        if not square:
+            return Face(det[:4], float(det[4]), landmarks.reshape(2, 5).T, img).crop(margin)
+        x1, y1, x2, y2 = map(float, det[:4])
+        side = max(1, round((1 + 2 * margin) * max(x2 - x1, y2 - y1)))
+        left, top = round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2)
+        crop = np.zeros((side, side, 3), np.uint8)
+        inside = img[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+        row, column = max(0, -top), max(0, -left)
+        crop[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+        return crop
+
+    return cut
+
+
+def quality_as_json(quality: FaceQuality) -> Mapping[str, float]:
+    return {name: round(value, 4 if name == "value" else 2) for name, value in asdict(quality).items()}
 
 
 def most_central(result: Detected[SourceT]) -> Detected[SourceT]:

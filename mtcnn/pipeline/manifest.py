@@ -1,4 +1,4 @@
-"""The manifest of `mtcnn align`: its settings, then what was decided for each picture, a line of JSON each."""
+"""The manifest of `mtcnn align` and `mtcnn crop`: settings, then what was decided of each picture, as lines of JSON."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import Inputs, check_output
+from mtcnn.pipeline.crop_files import crops_in
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
 
 __all__ = ["Manifest"]
-
-_WHAT = "manifest of mtcnn align"
 
 
 class Manifest:
@@ -26,15 +25,16 @@ class Manifest:
         folder: OUT; made where it is missing.
         source: IN.
         inputs: all that is read.
-        settings: what crops depend on.
+        settings: what crops depend on, and "command".
         resume: go on where it ends.
         overwrite: begin anew.
 
     Attributes:
         done: the pictures that it has already.
-        crops: the crops of these, by their pictures.
+        crops: the crops of these, by what they are made of: see `mtcnn.pipeline.crop_files.crops_in`.
+        qualities: of the best shots among these, by their names.
         statuses: how many of them have which status.
-        replaced: the crops of a manifest that is begun anew, by their pictures.
+        replaced: the crops of a manifest that is begun anew, as `crops`.
         begun_anew: whether crops of earlier runs are to go that this one does not replace; only where the user said so.
 
     Raises:
@@ -54,24 +54,28 @@ class Manifest:
     ) -> None:
         self.done: set[str] = set()
         self.crops: dict[str, str] = {}
+        self.qualities: dict[str, float] = {}
         self.statuses: Counter[str] = Counter()
         self.replaced: dict[str, str] = {}
+        what = f"manifest of mtcnn {settings['command']}"
+        settings = {name: value for name, value in settings.items() if name != "command"}
         header = {"settings": settings, "source": os.path.realpath(source)}
+        self._of_persons = bool(settings.get("best_shot"))
         self._path = folder / "manifest.jsonl"
         partial = partial_path(self._path)
         for path in (self._path, partial):
             check_output(path, inputs, overwrite=resume or overwrite, resumable=True)
         if partial.exists() or (overwrite and self._path.exists()):
-            self._journal = Journal(partial, _WHAT)
+            self._journal = Journal(partial, what)
             self.replaced = _crops_in(self._path)
         else:
-            self._journal = Journal(self._path, _WHAT)
+            self._journal = Journal(self._path, what)
         self.begun_anew = overwrite or self._journal.path != self._path  # the latter by a run that was stopped
         try:
             before = self._read()
             if overwrite or before is None:
                 self.replaced |= self.crops
-                self.done, self.crops, self.statuses = set(), {}, Counter()
+                self.done, self.crops, self.qualities, self.statuses = set(), {}, {}, Counter()
                 self._journal.begin(header)
             else:
                 self._check(before, header)
@@ -81,8 +85,7 @@ class Manifest:
 
     def add(self, line: dict[str, Any]) -> None:
         self._journal.add(line)
-        if "crop" in line:
-            self.crops[line["file"]] = line["crop"]
+        self._note(line)
 
     def finish(self) -> None:
         """All is done: the manifest takes its place."""
@@ -104,9 +107,14 @@ class Manifest:
         for line in lines:
             self.done.add(line["file"])
             self.statuses[line.get("status", "")] += 1
-            if isinstance(crop := line.get("crop"), str):
-                self.crops[line["file"]] = crop
+            self._note(line)
         return header
+
+    def _note(self, line: dict[str, Any]) -> None:
+        self.crops |= crops_in(line, of_persons=self._of_persons)
+        crop, quality = line.get("crop"), line.get("quality")
+        if self._of_persons and isinstance(crop, str) and isinstance(quality, float):
+            self.qualities[crop] = quality
 
     def _check(self, before: dict[str, Any], header: dict[str, Any]) -> None:
         check_settings(str(self._journal.path), before["settings"], header["settings"])
@@ -122,6 +130,7 @@ def _crops_in(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             lines = [json.loads(line) for line in file]
-        return {line["file"]: line["crop"] for line in lines[1:] if isinstance(line.get("crop"), str)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        of_persons = bool(lines[0]["settings"].get("best_shot"))
+        return {key: crop for line in lines[1:] for key, crop in crops_in(line, of_persons=of_persons).items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -43,6 +44,7 @@ class OutputFolder:
         self._inputs, self._overwrite = inputs, overwrite
         self._record = LineFile(folder / _NAMES, folder)
         try:
+            self._naming = threading.Lock()
             self._names: dict[str, str] = {}  # by source
             self._owners: dict[str, str] = {}  # by name
             self._refused: dict[str, str] = {}  # why a name must not be written
@@ -66,8 +68,12 @@ class OutputFolder:
 
     def name_for(self, source: str, wanted: Path, *others: Path) -> str:
         """The name of the file that is made of a source, below the folder: the one it had before, else `wanted`, or the
-        first of the others that no other source has, or one with a number. From one thread.
+        first of the others that no other source has, or one with a number. From any thread.
         """
+        with self._naming:
+            return self._name_for(source, wanted, others)
+
+    def _name_for(self, source: str, wanted: Path, others: Iterable[Path]) -> str:
         if (name := self._names.get(source)) is not None and Path(name).suffix == wanted.suffix:
             if name not in self._refused and (path := self.folder / name).exists():
                 self._check(name, path, ours=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class Vectors:
     Attributes:
         done: the pictures that earlier runs did.
         statuses: how many of them have which status.
+        count: vectors, with those of this run.
 
     Raises:
         ValueError: another ending.
@@ -61,6 +62,7 @@ class Vectors:
         self._header = {"settings": settings}
         self.done: set[str] = set()
         self.statuses: Counter[str] = Counter()
+        self.count = 0
         partial = partial_path(path)
         for one in (path, partial):
             check_output(one, inputs, overwrite=resume or overwrite, resumable=True)
@@ -71,7 +73,7 @@ class Vectors:
             if before is not None and not overwrite:
                 check_settings(str(partial), before["settings"], settings)
             if overwrite or before is None or before.get("taken", 0) > len(self.done):
-                self.done, self.statuses = set(), Counter()
+                self.done, self.statuses, self.count = set(), Counter(), 0
                 if resume and path.exists():
                     self._take_up()
                 else:
@@ -83,12 +85,14 @@ class Vectors:
     def is_done(self, file: str) -> bool:
         return self._format.name(file) in self.done
 
-    def add(self, file: str, status: str, face: EmbeddedFace | None = None) -> None:
-        """Note what is known of a picture: "embedded" with its face, "no face" or "unreadable"."""
+    def add(self, file: str, status: str, faces: Sequence[EmbeddedFace] = ()) -> None:
+        """Note what is known of a picture: "embedded" with its faces, "no face" or "unreadable"."""
         line: Line = {"file": file, "status": status}
-        if face is not None:
-            line |= _as_line(face.embedding, face.det)
+        rows = [_as_line(face.embedding, face.det) for face in faces]
+        if rows:
+            line |= {"faces": rows} if len(rows) > 1 else rows[0]
         self._journal.add(line)
+        self.count += len(rows)
 
     def finish(self) -> None:
         """Make the file.
@@ -100,7 +104,7 @@ class Vectors:
         settings = next(lines)["settings"]
         try:
             with replacing(self._path) as file:
-                self._format.write(file, (line for line in lines if line["status"] == "embedded"), settings)
+                self._format.write(file, (row for line in lines for row in _rows(line)), settings)
         except OSError as error:
             raise output_error(self._path, error) from error
         self._journal.discard()
@@ -120,6 +124,7 @@ class Vectors:
         for line in lines:
             self.done.add(self._format.name(line["file"]))
             self.statuses[line["status"]] += 1
+            self.count += sum(1 for _ in _rows(line))
         return header
 
     def _take_up(self) -> None:
@@ -132,11 +137,13 @@ class Vectors:
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             raise MtcnnError(f"{self._path} holds no vectors of mtcnn embed: choose another file") from None
         check_settings(str(self._path), settings, self._header["settings"])
+        lines = _by_picture(lines)
         self._journal.begin(self._header | {"taken": len(lines)})
         for line in lines:
             self._journal.add(line)
             self.done.add(line["file"])
             self.statuses["embedded"] += 1
+            self.count += sum(1 for _ in _rows(line))
 
 
 class _Npz:
@@ -209,6 +216,21 @@ class _Parquet:
 
 
 _FORMATS: dict[str, type[_Npz] | type[_Parquet]] = {".npz": _Npz, ".parquet": _Parquet}
+
+
+def _rows(line: Line) -> Iterator[Line]:
+    """The vectors of a picture's line, each with the picture's name."""
+    if line["status"] == "embedded":
+        yield from ({"file": line["file"], **face} for face in line.get("faces", [line]))
+
+
+def _by_picture(rows: list[Line]) -> list[Line]:
+    """A line for each picture, whose vectors come one after the other."""
+    lines = []
+    for file, group in groupby(rows, key=lambda row: row["file"]):
+        faces = [{name: row[name] for name in ("embedding", "det")} for row in group]
+        lines.append({"file": file, "status": "embedded", **({"faces": faces} if len(faces) > 1 else faces[0])})
+    return lines
 
 
 def _as_line(embedding: Any, det: Any) -> Line:

@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ METRICS = ("euclidean", "cosine")
 DEFAULT_THRESHOLDS = {"euclidean": 1.19, "cosine": 1.19**2 / 2}
 
 _PICTURES = 16  # detected at once
+_FACES = 64  # embedded at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,26 +143,49 @@ class FaceVerifier:
         distance = float(self._distances(first.embedding[np.newaxis], second.embedding[np.newaxis])[0, 0])
         return Verification(distance <= self._threshold, distance, self._threshold, (first, second))
 
+    @overload
     def embed(
-        self, images: Iterable[Picture], *, required: bool = False, color: Color = "bgr"
-    ) -> list[EmbeddedFace | None]:
+        self,
+        images: Iterable[Picture],
+        *,
+        required: bool = False,
+        color: Color = "bgr",
+        all_faces: Literal[False] = False,
+    ) -> list[EmbeddedFace | None]: ...
+
+    @overload
+    def embed(
+        self, images: Iterable[Picture], *, required: bool = False, color: Color = "bgr", all_faces: Literal[True]
+    ) -> list[list[EmbeddedFace]]: ...
+
+    def embed(
+        self, images: Iterable[Picture], *, required: bool = False, color: Color = "bgr", all_faces: bool = False
+    ) -> list[EmbeddedFace | None] | list[list[EmbeddedFace]]:
         """Return the face of each picture, in order; None where there is none.
 
         Args:
             images: any pictures that ``detect`` takes, of any sizes.
             required: raise NoFaceError where a picture shows no face.
             color: order of their channels, "bgr" or "rgb".
+            all_faces: return a list of all faces of each picture instead, best score first, whatever `face` is.
         """
+        all_faces = checks.flag(all_faces, "all_faces")
+        every = self._embed(images, required, color, all_faces)
+        return every if all_faces else [next(iter(faces), None) for faces in every]
+
+    def _embed(
+        self, images: Iterable[Picture], required: bool, color: Color, all_faces: bool
+    ) -> list[list[EmbeddedFace]]:
         if isinstance(images, np.ndarray) and images.ndim < 4:
             raise TypeError("images must be a list of pictures; for a single one call embed([img])")
-        faces: list[EmbeddedFace | None] = []
+        faces: list[list[EmbeddedFace]] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):
             found = self._detector.detect_batch(chunk, color=color)
             detected = ((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
-            faces += self.embed_detected(detected, color=color)
-            if required and None in faces:
-                raise NoFaceError(f"there is no face in images[{faces.index(None)}]")
+            faces += self._embed_detected(detected, color, all_faces)
+            if required and [] in faces:
+                raise NoFaceError(f"there is no face in images[{faces.index([])}]")
         return faces
 
     def compare(
@@ -192,18 +217,34 @@ class FaceVerifier:
 
         The landmarks may also be (n, 5, 2), ``[x, y]``.
         """
-        faces: list[EmbeddedFace | None] = []
+        return [next(iter(faces), None) for faces in self._embed_detected(pictures, color, all_faces=False)]
+
+    def embed_all_detected(
+        self, pictures: Iterable[tuple[Picture, npt.ArrayLike, npt.ArrayLike]], *, color: Color = "bgr"
+    ) -> list[list[EmbeddedFace]]:
+        """`embed(all_faces=True)` for pictures whose faces are known, as `embed_detected`."""
+        return self._embed_detected(pictures, color, all_faces=True)
+
+    def _embed_detected(
+        self, pictures: Iterable[tuple[Picture, npt.ArrayLike, npt.ArrayLike]], color: Color, all_faces: bool
+    ) -> list[list[EmbeddedFace]]:
+        faces: list[list[EmbeddedFace]] = []
         chosen = []
         for i, (img, dets, landmarks) in enumerate(pictures):
-            faces.append(None)
+            faces.append([])
             index = choose_face(img, dets, self._face)
-            if index is not None:
-                det, five = np.asarray(dets, np.float32)[index], _of_each(landmarks, len(np.asarray(dets)))[index]
-                chosen.append((i, det, five.T.reshape(10), self._aligner.align(img, five, color=color)))
-        if chosen:
-            vectors = self._embedder.embed(np.stack([crop for *_, crop in chosen]))
-            for vector, (i, det, points, crop) in zip(vectors, chosen, strict=True):
-                faces[i] = EmbeddedFace(vector, det, points, crop)
+            if index is None:
+                continue
+            rows = np.asarray(dets, np.float32)
+            points = _of_each(landmarks, len(rows))
+            for k in range(len(rows)) if all_faces else [index]:
+                crop = self._aligner.align(img, points[k], color=color)
+                chosen.append((i, rows[k], points[k].T.reshape(10), crop))
+        for start in range(0, len(chosen), _FACES):
+            part = chosen[start : start + _FACES]
+            vectors = self._embedder.embed(np.stack([crop for *_, crop in part]))
+            for vector, (i, det, five, crop) in zip(vectors, part, strict=True):
+                faces[i].append(EmbeddedFace(vector, det, five, crop))
         return faces
 
     def _distances(self, rows: Array, columns: Array) -> Array:

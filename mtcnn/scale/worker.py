@@ -16,7 +16,7 @@ from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.pipeline.pictures import detect_pictures
 from mtcnn.runtime.opencv import opencv
-from mtcnn.scale.parquet_rows import SCHEMAS, count_outcomes, make_row
+from mtcnn.scale.parquet_rows import count_outcomes, make_row, make_schema
 from mtcnn.scale.plan import COUNTS, part_name, read_counts, read_part
 from mtcnn.scale.storage import open_place
 
@@ -72,7 +72,7 @@ class Worker:
         rows = list(detect_pictures(self._detector, pictures, self._row, self._task.jobs))
         command = self._task.settings["command"]
         counts = count_outcomes(command, rows)
-        schema = SCHEMAS[command].with_metadata({COUNTS: json.dumps(counts)})
+        schema = make_schema(self._task.settings).with_metadata({COUNTS: json.dumps(counts)})
         data = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, schema), data, compression="zstd")
         self._output.write(part_name(part), data.getvalue())
