@@ -116,6 +116,8 @@ def compare_boxes(images: list[Image.Image]) -> None:
         )
         assert (overlaps > 0.5).mean() > 0.85, overlaps
         assert preset != "original" or (overlaps >= 0.9).mean() > 0.95, overlaps
+    default = boxes_of(ours.MTCNN().detect(images[0])[0])
+    assert (best_overlaps(theirs[0], default) >= 0.9).all()
 
 
 def timed(name: str, mtcnn: Any, images: list[Image.Image]) -> tuple[list[np.ndarray], float]:

@@ -46,7 +46,10 @@ BLANK = np.zeros((90, 120, 3), np.uint8)
 
 
 class TestDetect:
-    def test_finds_what_the_detector_finds(self, mtcnn: MTCNN, rgb: np.ndarray, astronaut: np.ndarray) -> None:
+    def test_finds_what_the_detector_finds(
+        self, rgb: np.ndarray, astronaut: np.ndarray, engines: dict[str, Path]
+    ) -> None:
+        mtcnn = MTCNN(device="cpu", preset="accurate")
         boxes, probs, points = mtcnn.detect(rgb, landmarks=True)
         with TrtMtcnn(device="cpu", minsize=20, thresholds=(0.6, 0.7, 0.7)) as direct:
             dets, landmarks = direct.detect(astronaut)
@@ -54,6 +57,11 @@ class TestDetect:
         np.testing.assert_array_equal(probs, dets[:, 4])
         np.testing.assert_array_equal(points[0], landmarks[0].reshape(2, 5).T)
         assert len(mtcnn.detect(rgb)) == 2
+
+    def test_the_boxes_are_the_original_s_by_default(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
+        boxes, _ = mtcnn.detect(rgb)
+        np.testing.assert_array_equal(boxes, MTCNN(device="cpu", preset="original").detect(rgb)[0])
+        assert abs(boxes[0, 0] - 180.25) < 0.1  # as facenet-pytorch gives it
 
     def test_a_picture_of_any_kind(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
         class Photo(Image.Image):
@@ -327,3 +335,40 @@ class TestExtractFace:
     def test_no_box(self, box: list[float], rgb: np.ndarray) -> None:
         with pytest.raises(ValueError, match="box"):
             extract_face(rgb, box)
+
+
+class TestNothing:
+    """Empty lists, and lists that do not fit the pictures."""
+
+    def test_no_pictures(self, mtcnn: MTCNN) -> None:
+        assert [part.shape for part in mtcnn.detect([], landmarks=True)] == [(0,)] * 3
+        assert [part.shape for part in mtcnn.select_boxes([], [], [], [])] == [(0,)] * 3
+
+    @pytest.mark.parametrize("empty", [None, [], np.empty((0, 4))])
+    @pytest.mark.parametrize("method", ["probability", "largest", "largest_over_threshold", "center_weighted_size"])
+    def test_no_boxes(self, empty: object, method: str, mtcnn: MTCNN, rgb: np.ndarray) -> None:
+        assert mtcnn.select_boxes(empty, [], [], rgb, method=method) == (None, None, None)
+        boxes, probs, points = mtcnn.select_boxes([empty], [[]], [[]], [rgb], method=method)
+        assert boxes[0] is None and probs[0] == [None] and points[0] is None
+
+    def test_lists_that_do_not_fit(self, mtcnn: MTCNN, rgb: np.ndarray) -> None:
+        boxes, probs, points = mtcnn.detect(rgb, landmarks=True)
+        for wrong in (([], [probs], [points]), ([boxes], [], [points]), ([boxes], [probs], [points] * 2)):
+            with pytest.raises(ValueError, match="must have an entry for each of the 1 pictures, got"):
+                mtcnn.select_boxes(*wrong, [rgb])
+        with pytest.raises(TypeError, match="all_boxes must have an entry"):
+            mtcnn.select_boxes(None, [probs], [points], [rgb])
+        for wrong in ((boxes[0], probs, points), (boxes, [], points), (boxes, probs, points[0])):
+            with pytest.raises(ValueError, match="must have the shape"):
+                mtcnn.select_boxes(*wrong, rgb)
+
+    @with_torch
+    def test_extract(self, rgb: np.ndarray, engines: dict[str, Path]) -> None:
+        for mtcnn in (MTCNN(device="cpu"), MTCNN(device="cpu", keep_all=True)):
+            assert mtcnn.extract(rgb, []) is None and mtcnn.extract(rgb, np.empty((0, 4))) is None
+            assert mtcnn.extract([], []) == [] and mtcnn([]) == []
+            assert mtcnn.extract([rgb, rgb], [[], None]) == [None, None]
+            with pytest.raises(ValueError, match="batch_boxes must have an entry for each of the 2 pictures, got 1"):
+                mtcnn.extract([rgb, rgb], [[]])
+            with pytest.raises(ValueError, match="batch_boxes must have a list of boxes"):
+                mtcnn.extract(rgb, [10, 10, 90, 90])

@@ -44,8 +44,9 @@ class MTCNN(Module):
         keep_all: crops of all faces, not of one.
         device: of the networks: "cpu", "cuda:1", a ``torch.device``; None: a GPU where one can be used, else the CPU.
             All results lie in the CPU's memory.
-        preset: of :class:`mtcnn.TrtMtcnn`; or "original", facenet-pytorch's own arithmetic, for parity: nearly
-            its boxes and points, on the CPU, several times slower than the others.
+        preset: "original", facenet-pytorch's own arithmetic: nearly its boxes and points, on the CPU alone; or one of
+            :class:`mtcnn.TrtMtcnn`, several times as fast and with better boxes, which differ from the original's.
+            None: "original", and on a GPU, which does not run that, "accurate".
 
     Raises:
         TypeError, ValueError: a wrong argument.
@@ -73,7 +74,7 @@ class MTCNN(Module):
         keep_all: bool = False,
         device: Any = None,
         *,
-        preset: Preset | Literal["original"] = DEFAULT_PRESET,
+        preset: Preset | Literal["original"] | None = None,
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -91,11 +92,11 @@ class MTCNN(Module):
         params = self._params()
         if min_face_size < _SMALLEST:
             warnings.warn(f"min_face_size={min_face_size} is taken as {_SMALLEST}, what P-Net sees", stacklevel=2)
-        self._as_original = preset == "original"
         if preset == "original":
             self._detector = TrtMtcnn(device="cpu", **params)
         else:
-            self._detector = TrtMtcnn(device=_device(device), preset=preset, **params)
+            self._detector = TrtMtcnn(device=_device(device), preset=preset or DEFAULT_PRESET, **params)
+        self._as_original = preset == "original" or (preset is None and not self._detector.device.on_gpu)
         self.device = _torch_device(self._detector) if device is None else device
 
     def detect(self, img: Any, landmarks: bool = False) -> tuple[Any, ...]:
@@ -169,11 +170,14 @@ class MTCNN(Module):
         pictures, is_batch = _as_list(imgs)
         if not is_batch:
             all_boxes, all_probs, all_points = [all_boxes], [all_probs], [all_points]
+        for name, found in (("all_boxes", all_boxes), ("all_probs", all_probs), ("all_points", all_points)):
+            _check_one_each(name, found, len(pictures))
         chosen: list[tuple[Any, Any, Any]] = []
         for picture, boxes, probs, points in zip(pictures, all_boxes, all_probs, all_points, strict=True):
             i = None
-            if boxes is not None:
+            if boxes is not None and len(boxes):
                 boxes, probs, points = (np.asarray(a, np.float32) for a in (boxes, probs, points))
+                _check_shapes(boxes, probs, points)
                 i = choose(boxes, probs, picture_size(picture), method, threshold, center_weight)
             chosen.append((None, [None], None) if i is None else (boxes[[i]], probs[[i]], points[[i]]))
         if not is_batch:
@@ -185,13 +189,21 @@ class MTCNN(Module):
         return boxes, probs, points
 
     def extract(self, img: Any, batch_boxes: Any, save_path: Any = None) -> Any:
-        """Return the crops of boxes, the first of each picture or with `keep_all` all: as :meth:`forward` does."""
+        """Return the crops of boxes, the first of each picture or with `keep_all` all: as :meth:`forward` does; None
+        where there are no boxes.
+        """
         torch = import_torch()
         pictures, is_batch = _as_list(img)
         paths = _save_paths(save_path, len(pictures))
+        all_boxes = batch_boxes if is_batch else [batch_boxes]
+        _check_one_each("batch_boxes", all_boxes, len(pictures))
         crops: list[Any] = []
-        for picture, boxes, path in zip(pictures, batch_boxes if is_batch else [batch_boxes], paths, strict=True):
-            if boxes is None:
+        for picture, boxes, path in zip(pictures, all_boxes, paths, strict=True):
+            if boxes is not None and np.ndim(boxes) == 1 and len(boxes):
+                raise ValueError(
+                    "batch_boxes must have a list of boxes for each picture, (n, 4); for a single one [box]"
+                )
+            if boxes is None or len(boxes) == 0:
                 crops.append(None)
                 continue
             faces = [
@@ -240,6 +252,28 @@ def _as_list(img: Any) -> tuple[Sequence[Any], bool]:
     if isinstance(img, (list, tuple)) or (isinstance(img, np.ndarray) and (img.ndim == 4 or img.dtype == object)):
         return list(img), True
     return [img], False
+
+
+def _check_one_each(name: str, found: Any, pictures: int) -> None:
+    """Refuse what is not as long as the pictures are many."""
+    expected = f"{name} must have an entry for each of the {pictures} pictures, got"
+    try:
+        count = len(found)
+    except TypeError:
+        raise TypeError(f"{expected} {checks.shown(found)}") from None
+    if count != pictures:
+        raise ValueError(f"{expected} {count}")
+
+
+def _check_shapes(boxes: Any, probs: Any, points: Any) -> None:
+    count = len(boxes)
+    for name, array, shape in (
+        ("all_boxes", boxes, (count, 4)),
+        ("all_probs", probs, (count,)),
+        ("all_points", points, (count, 5, 2)),
+    ):
+        if array.shape != shape:
+            raise ValueError(f"{name} of a picture with {count} boxes must have the shape {shape}, got {array.shape}")
 
 
 def _object_array(values: list[Any]) -> npt.NDArray[Any]:
