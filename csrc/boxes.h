@@ -11,6 +11,9 @@ class Boxes {
  public:
   virtual ~Boxes() = default;
 
+  // Empties the set, whatever state an error has left it in.
+  virtual void discard() noexcept = 0;
+
   // Greedy non-maximum suppression; leaves at most `keep` boxes a frame, in the order of ranks_before().
   virtual void nms(const SuppressionRule& rule, int keep) = 0;
   // The same by Overlap::kIoMin in a frame. Each survivor becomes the mean, weighted by score, of itself and of those

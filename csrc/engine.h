@@ -67,5 +67,11 @@ std::string to_string(const Shape& shape);
 
 // Batches are rounded up to one of a few sizes: runtimes prepare kernels for each size they meet.
 constexpr int batch_bucket(int n) { return n <= 4 ? n : (n + 7) / 8 * 8; }
+// On a GPU, where each has a context of its own and half a batch takes little less time than all of it: powers of two.
+constexpr int gpu_batch_bucket(int n) {
+  int batch = 1;
+  while (batch < n) batch *= 2;
+  return batch;
+}
 
 }  // namespace trtmtcnn

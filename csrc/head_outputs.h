@@ -18,10 +18,10 @@ TRTMTCNN_HD bool is_face(float score, float threshold, const float (&regression)
   return plausible;
 }
 
-// P-Net's outputs for one canvas.
+// P-Net's outputs for canvases of one size.
 struct GridOutputs {
-  const float* prob;        // (2, height, width): not face, face
-  const float* regression;  // (4, height, width): dx1, dy1, dx2, dy2 in sides of the cell
+  const float* prob;        // (n, 2, height, width): not face, face
+  const float* regression;  // (n, 4, height, width): dx1, dy1, dx2, dy2 in sides of the cell
   int height, width;
 };
 

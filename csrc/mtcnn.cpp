@@ -32,6 +32,17 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
   backend_->load(images, sizes, options.resize);
 }
 
+template <typename Stage>
+int TrtMtcnn::run(Stage&& stage) {
+  try {
+    stage();
+    return boxes_.count();
+  } catch (...) {
+    boxes_.discard();
+    throw;
+  }
+}
+
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
                    int max_proposals) {
   check_pixels(levels);
@@ -42,20 +53,20 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
     if (options_.nms_on_windows) boxes_.regress();
     if (options_.whole_pixels) boxes_.truncate_and_clip();
   };
-  backend_->propose(
-      levels, {threshold, nms_level, nms_frame, keep, options_.nms_on_windows, options_.whole_pixels, max_proposals},
-      suppress);
-  return boxes_.count();
+  const PnetSettings settings{threshold,    nms_level, nms_frame, keep, options_.nms_on_windows, options_.whole_pixels,
+                              max_proposals};
+  return run([&] { backend_->propose(levels, settings, suppress); });
 }
 
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
-  boxes_.square(options_.whole_pixels);
-  backend_->refine(Net::kRnet, {threshold, !options_.whole_pixels, false});
-  if (!options_.nms_on_windows) boxes_.regress();
-  boxes_.nms({nms_threshold, Overlap::kIoU, Scope::kFrame}, keep);
-  if (options_.nms_on_windows) boxes_.regress();
-  if (options_.whole_pixels) boxes_.truncate_and_clip();
-  return boxes_.count();
+  return run([&] {
+    boxes_.square(options_.whole_pixels);
+    backend_->refine(Net::kRnet, {threshold, !options_.whole_pixels, false});
+    if (!options_.nms_on_windows) boxes_.regress();
+    boxes_.nms({nms_threshold, Overlap::kIoU, Scope::kFrame}, keep);
+    if (options_.nms_on_windows) boxes_.regress();
+    if (options_.whole_pixels) boxes_.truncate_and_clip();
+  });
 }
 
 int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& options) {
@@ -64,21 +75,22 @@ int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& opti
     backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, flip});
     boxes_.regress();
   };
-  boxes_.square(options_.whole_pixels);
-  refine(average_scores ? first_pass_threshold(threshold, options.tta_scales.size()) : threshold,
-         options.flip && (options.flip_first || !second_pass));
-  if (options.average_above < 1)
-    boxes_.nms_average(nms_threshold, options.average_above);
-  else
-    boxes_.nms({nms_threshold, Overlap::kIoMin, Scope::kFrame}, kAll);
-  if (second_pass && boxes_.count() > 0) {
-    boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
-    refine(-std::numeric_limits<float>::infinity(), options.flip);
-    boxes_.average_with_saved(average_scores);
-  }
-  if (average_scores) boxes_.drop_below(threshold);
-  if (options_.whole_pixels) boxes_.truncate_and_clip();
-  return boxes_.count();
+  return run([&] {
+    boxes_.square(options_.whole_pixels);
+    refine(average_scores ? first_pass_threshold(threshold, options.tta_scales.size()) : threshold,
+           options.flip && (options.flip_first || !second_pass));
+    if (options.average_above < 1)
+      boxes_.nms_average(nms_threshold, options.average_above);
+    else
+      boxes_.nms({nms_threshold, Overlap::kIoMin, Scope::kFrame}, kAll);
+    if (second_pass && boxes_.count() > 0) {
+      boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
+      refine(-std::numeric_limits<float>::infinity(), options.flip);
+      boxes_.average_with_saved(average_scores);
+    }
+    if (average_scores) boxes_.drop_below(threshold);
+    if (options_.whole_pixels) boxes_.truncate_and_clip();
+  });
 }
 
 }  // namespace trtmtcnn

@@ -35,8 +35,8 @@ class TrtMtcnn {
   void load(std::span<const Image> images, std::span<const Size> sizes, const CascadeOptions& options);
   void unload() { backend_->unload(); }
 
-  // Each stage returns the number of boxes it leaves. More proposals than `max_proposals` in a frame, before their
-  // suppression, are an invalid argument.
+  // Each stage returns the number of boxes it leaves; none where it throws. More proposals than `max_proposals` in a
+  // frame, before their suppression, are an invalid argument.
   int pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
            int max_proposals = std::numeric_limits<int>::max());
   int rnet(float threshold, float nms_threshold, int keep);
@@ -45,6 +45,9 @@ class TrtMtcnn {
   Boxes& boxes() { return boxes_; }
 
  private:
+  template <typename Stage>
+  int run(Stage&& stage);
+
   std::unique_ptr<Backend> backend_;
   Boxes& boxes_;
   CascadeOptions options_;

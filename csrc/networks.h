@@ -14,7 +14,7 @@ struct NetworkFacts {
 };
 
 inline constexpr NetworkFacts kFacts[kNetworks] = {
-    {"pnet", 0, 1, 1},
+    {"pnet", 0, 1, 8},
     {"rnet", 24, 64, 256},
     {"onet", 48, 32, 64},
 };

@@ -26,10 +26,10 @@ int checked_output(const Engine& engine, const std::vector<Shape>& shapes, const
 }  // namespace
 
 GridOutputs grid_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
-                         Size canvas) {
-  const int prob = checked_output(engine, shapes, kProb, 1, {grid_cells(canvas.height), grid_cells(canvas.width)});
+                         int batch, Size canvas) {
+  const int prob = checked_output(engine, shapes, kProb, batch, {grid_cells(canvas.height), grid_cells(canvas.width)});
   const Size grid{static_cast<int>(shapes[prob][2]), static_cast<int>(shapes[prob][3])};
-  const int regression = checked_output(engine, shapes, kRegression, 1, grid);
+  const int regression = checked_output(engine, shapes, kRegression, batch, grid);
   return {outputs[prob], outputs[regression], grid.height, grid.width};
 }
 

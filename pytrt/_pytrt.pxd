@@ -183,8 +183,9 @@ cdef extern from "testing/gpu_model.h" namespace "trtmtcnn::testing" nogil:
         GpuModel(uint32_t seed, size_t memory, cbool late_pageable)
         GpuMemory& memory()
         int64_t count(Call)
-        void fail(Call, int64_t after, cbool for_good)
-        void mend()
+        void fail(Call, int64_t after, int64_t times, cbool for_good)
+        cbool mend()
+        int64_t live_graphs()
         vector[string] misuses()
         void start_trace()
         vector[Traced] take_trace()
@@ -212,7 +213,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
     cdef cppclass TrtMtcnn:
         TrtMtcnn(unique_ptr[Backend]) except +raise_core_error
         void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
-        void unload()
+        void unload() except +raise_core_error
         int pnet(const vector[Level]&, float, float, float, int, int) except +raise_core_error
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error

@@ -61,10 +61,12 @@ class EmulatedGpu(CpuDevice):
         read it when they run."""
     def counts(self) -> dict[str, int]:
         """How often each kind of call was made."""
-    def fail(self, call: str, after: int = 0, *, for_good: bool = False) -> None:
-        """The call of a kind that comes after `after` others fails; with for_good all later do."""
-    def mend(self) -> None:
-        """No call fails any more."""
+    def fail(self, call: str, after: int = 0, times: int = 1, *, for_good: bool = False) -> None:
+        """Of a kind, the calls that come after `after` others fail, `times` of them; with for_good all later ones."""
+    def mend(self) -> bool:
+        """No call fails any more. Returns whether one did that fail() named."""
+    def live_graphs(self) -> int:
+        """CUDA graphs that exist."""
     def misuses(self) -> list[str]:
         """What CUDA forbids or leaves open, and was done all the same."""
     def live_memory(self) -> tuple[int, int]:

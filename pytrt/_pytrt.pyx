@@ -1,6 +1,7 @@
 # distutils: language = c++
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
 """The native module: the C++ core for Python."""
+cimport cython
 from libcpp.utility cimport move
 
 from math import prod

@@ -35,17 +35,25 @@ cdef class EmulatedGpu(CpuDevice):
         cdef GpuModel* gpu = self.model()
         return {CALL_NAMES[i].decode(): gpu.count(<Call>i) for i in range(CALLS)}
 
-    def fail(self, str call not None, after=0, *, bint for_good=False):
-        """The call of a kind, a key of counts(), that comes after `after` others fails; with for_good all later do."""
+    def fail(self, str call not None, after=0, times=1, *, bint for_good=False):
+        """Of a kind, a key of counts(), the calls that come after `after` others fail, `times` of them.
+
+        for_good: all later ones of any kind, too, until mend().
+        """
         cdef GpuModel* gpu = self.model()
         kinds = [CALL_NAMES[i].decode() for i in range(CALLS)]
         if call not in kinds:
             raise ValueError(f"call must be one of {', '.join(kinds)}, got {call!r}")
-        gpu.fail(<Call><int>kinds.index(call), _whole(after, "after", 0, INT_MAX), for_good)
+        gpu.fail(<Call><int>kinds.index(call), _whole(after, "after", 0, INT_MAX),
+                 _whole(times, "times", 1, INT_MAX), for_good)
 
     def mend(self):
-        """No call fails any more."""
-        self.model().mend()
+        """No call fails any more. Returns whether one did that fail() named."""
+        return self.model().mend()
+
+    def live_graphs(self):
+        """CUDA graphs that exist."""
+        return self.model().live_graphs()
 
     def misuses(self):
         """What CUDA forbids or leaves open, and was done all the same."""

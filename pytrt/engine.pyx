@@ -61,11 +61,14 @@ cdef class Engine:
         for i in range(4):
             shape[i] = view.shape[i]
         cdef _Run run
+        cdef Device_* device = self.device.get()
+        cdef Engine_* engine = self.get()
         try:
             run = self.idle.pop()
         except IndexError:
             run = _Run()
-            run.context = self.device.get().host_context(self.get()[0])
+            with nogil:
+                run.context = device.host_context(engine[0])
         cdef const vector[Shape]* shapes
         with nogil:
             shapes = &run.context.get().output_shapes(shape)

@@ -1,6 +1,7 @@
 cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 
 
+@cython.no_gc_clear  # the pictures must stay until __dealloc__() has waited for the stream
 cdef class Stages:
     """The cascade's three stages on one device, with the set of boxes that goes from one to the next.
 
@@ -19,13 +20,20 @@ cdef class Stages:
         for i, engine in enumerate((pnet, rnet, onet)):
             (<Engine>engine).get()  # raises where it was never made
             engines[<size_t>i] = (<Engine>engine).engine
-        cdef unique_ptr[Backend] backend = device.get().backend(engines)
+        cdef Device_* native = device.get()
+        cdef unique_ptr[Backend] backend
+        with nogil:
+            backend = native.backend(engines)
         if device.ordinal >= 0:
             self.gpu = _Gpu.__new__(_Gpu)
             self.gpu.ordinal = device.ordinal
             # The default stream, which is null, is 1 to DLPack.
             self.gpu.stream = <size_t>backend.get().stream() or 1
         self.net.reset(new TrtMtcnn(move(backend)))
+
+    def __dealloc__(self):
+        with nogil:
+            self.net.reset()
 
     cdef int enter(self) except -1:
         if self.busy:
@@ -60,13 +68,19 @@ cdef class Stages:
         if frames.size() != working.size():
             raise ValueError(f"got {frames.size()} images but {working.size()} sizes")
         self.enter()
+        before = self.views  # which the stream may be reading until the core has waited for it
         try:
             self.views = []
             with nogil:
                 self.net.get().load(frames, working, options)
             self.views = views
+            del before
         except BaseException:
-            self.net.get().unload()
+            try:
+                with nogil:
+                    self.net.get().unload()
+            except (MtcnnError, MemoryError):  # of the device that has failed: the first error tells why
+                pass
             raise
         finally:
             self.busy = False
@@ -74,9 +88,12 @@ cdef class Stages:
     def unload(self):
         """Lets go of the frames."""
         self.enter()
-        self.net.get().unload()
-        self.views = []
-        self.busy = False
+        try:
+            with nogil:
+                self.net.get().unload()
+        finally:
+            self.views = []
+            self.busy = False
 
     def pnet(self, levels, threshold, nms_level, nms_frame, keep, max_proposals=None):
         """P-Net over the image pyramids.
@@ -162,12 +179,14 @@ cdef class Stages:
         cdef int[::1] f
         self.enter()
         try:
-            n = self.net.get().boxes().count()
+            with nogil:
+                n = self.net.get().boxes().count()
             d = dets = np.empty((n, 5), np.float32)
             m = landmarks = np.zeros((n, 10), np.float32)
             f = frames = np.empty(n, np.int32)
             if n:
-                self.net.get().boxes().read(&d[0, 0], &m[0, 0], &f[0])
+                with nogil:
+                    self.net.get().boxes().read(&d[0, 0], &m[0, 0], &f[0])
         finally:
             self.busy = False
         return dets, landmarks, frames

@@ -27,6 +27,7 @@ class BoxSet final : public Boxes {
   void read(float* dets, float* landmarks, int* frames) override;
 
   const std::vector<Box>& boxes() const { return boxes_; }
+  void discard() noexcept override { clear(); }
   void clear();
   void set_frames(std::vector<Size> sizes) { frame_sizes_ = std::move(sizes); }
   std::vector<Box>& proposals() { return boxes_; }  // to add to

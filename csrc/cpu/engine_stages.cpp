@@ -34,7 +34,7 @@ void CanvasPnet::propose(FrameStore& frames, const Pyramid& pyramid, float thres
     if (static_cast<int64_t>(boxes.size()) > most) return;
     draw(frames, pyramid, canvas);
     runner_.run({1, 3, canvas.size.height, canvas.size.width});
-    const GridOutputs grid = grid_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), canvas.size);
+    const GridOutputs grid = grid_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), 1, canvas.size);
     for (const Tile& tile : canvas.tiles)
       cpu::propose(grid, tile, pyramid.levels()[tile.level], threshold, positions_, boxes);
   }
@@ -71,7 +71,7 @@ void BatchedCrops::refine(FrameStore& frames, const Refinement& refinement, BoxS
   const int side = facts(net_).side, most = facts(net_).cpu_batch;
   float* const input = runner_.input({most, 3, side, side});
   boxes.begin_accepting();
-  for_each_crop_batch(boxes.count(), refinement.flip, most, [&](int begin, int n, int batch) {
+  for_each_crop_batch(boxes.count(), refinement.flip, most, batch_bucket, [&](int begin, int n, int batch) {
     crop(frames, boxes.boxes().data() + begin, n, refinement.flip, input);
     runner_.run({batch, 3, side, side});  // images beyond the last crop are leftovers of an earlier batch
     boxes.accept(head_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), batch, refinement.flip ? n : 0),

@@ -5,19 +5,20 @@
 #include <algorithm>
 #include <limits>
 #include <span>
-#include <vector>
+#include <utility>
 
 #include "boxes.h"
 #include "cuda/buffer.h"
 #include "cuda/kernels/box_set.h"
 #include "cuda/kernels/nms.h"
+#include "cuda/staging.h"
 
 namespace trtmtcnn::cuda {
 
 template <typename Runtime>
 class BoxSet final : public Boxes {
  public:
-  explicit BoxSet(Runtime& runtime) : runtime_(runtime) {
+  BoxSet(Runtime& runtime, Staging<Runtime>& staging) : runtime_(runtime), staging_(staging) {
     counters_.reserve(kCounters);
     host_counters_.reserve(kCounters);
     host_boxes_.reserve(kFirstFaces);
@@ -27,11 +28,16 @@ class BoxSet final : public Boxes {
   // Frames' sizes, on the device.
   void set_frames(const Size* sizes) { frame_sizes_ = sizes; }
 
-  void clear() {
-    current_ = 0;
+  void discard() noexcept override {
     bound_ = 0;
+    counted_ = true;  // though the device's counters are as they were: no kernel starts for no boxes
+  }
+
+  // For kernels to add to.
+  void clear() {
+    discard();
+    current_ = 0;
     runtime_.zero(counters_.data(), kCounters * sizeof(int));
-    counted_ = false;
   }
 
   // The set, for kernels, which may change it.
@@ -73,6 +79,7 @@ class BoxSet final : public Boxes {
   void set_host_state(HostState state) {
     bound_ = state.bound;
     current_ = state.current;
+    counted_ = false;
   }
 
   void nms(const SuppressionRule& rule, int keep) override {
@@ -98,25 +105,22 @@ class BoxSet final : public Boxes {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
   }
 
-  void square(bool truncating) override {
-    runtime_.use();
-    runtime_.for_each(bound_, Square{current(), truncating, nullptr, 1});
-  }
+  void square(bool truncating) override { runtime_.for_each(bound_, Square{current(), truncating, nullptr, 1}); }
 
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), frame_sizes_}); }
 
   void save_and_square(bool truncating, std::span<const float> scales) override {
-    runtime_.use();
+    const typename Runtime::Current current_device(runtime_);
     saved_.reserve(capacity_);
     saved_bound_ = bound_;
     runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(counter(kSaved), current().count, sizeof(int));
     squares_ = static_cast<int>(scales.size());
     if (const int n = saved_bound_ * squares_; n > capacity_) reserve(n);
-    upload(runtime_, scales_, std::vector<float>(scales.begin(), scales.end()));
+    const auto [device_scales] = staging_.upload(scales_, scales);
     bound_ = saved_bound_ * squares_;
     runtime_.for_each(bound_, CopyForSquares{saved_.data(), counter(kSaved), squares_, current()});
-    runtime_.for_each(bound_, Square{current(), truncating, scales_.data(), squares_});
+    runtime_.for_each(bound_, Square{current(), truncating, device_scales, squares_});
   }
 
   void average_with_saved(bool scores) override {
@@ -135,7 +139,7 @@ class BoxSet final : public Boxes {
 
   int count() override {
     if (counted_) return bound_;
-    runtime_.use();
+    const typename Runtime::Current current_device(runtime_);
     runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
     runtime_.synchronize();
     proposed_ = host_counters_.data()[kProposed];
@@ -145,7 +149,7 @@ class BoxSet final : public Boxes {
   }
 
   void read(float* dets, float* landmarks, int* frames) override {
-    runtime_.use();
+    const typename Runtime::Current current_device(runtime_);
     const int n = count();
     host_boxes_.reserve(n);
     DeviceBox* boxes = host_boxes_.data();
@@ -163,6 +167,7 @@ class BoxSet final : public Boxes {
   enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
   static constexpr int kFirstFaces = 1024;
+  static constexpr int kMostCapacity = std::numeric_limits<int>::max();
 
   int* counter(Counter which) { return counters_.data() + which; }
   Counter current_counter() const { return current_ == 0 ? kCountA : kCountB; }
@@ -173,12 +178,17 @@ class BoxSet final : public Boxes {
   uint32_t* bits() { return marks_.data(); }
   int* ticket() { return reinterpret_cast<int*>(marks_.data() + 2 * words()); }
   int* status() { return ticket() + 1; }
-  size_t words() const { return static_cast<size_t>(capacity_) / 32 + 1; }
+  size_t words() const { return words(static_cast<size_t>(capacity_)); }
+  static size_t words(size_t capacity) { return capacity / 32 + 1; }
 
+  // Room for n boxes in all that is there for each box, or, where there is no memory for it, none more in any.
   void reserve(int n) {
-    for (auto& set : sets_) set.reserve(n);
-    capacity_ = static_cast<int>(std::min(sets_[0].size(), sets_[1].size()));
-    marks_.reserve(2 * words() + 1 + capacity_);
+    const size_t capacity = std::max<size_t>(n, std::min<size_t>(size_t{2} * capacity_, kMostCapacity));
+    auto first = sets_[0].larger(capacity), second = sets_[1].larger(capacity);
+    marks_.reserve(2 * words(capacity) + 1 + capacity);
+    sets_[0] = std::move(first);
+    sets_[1] = std::move(second);
+    capacity_ = static_cast<int>(capacity);
   }
 
   // Fills ranked() and returns a bit for each of them, set for those kept.
@@ -201,6 +211,7 @@ class BoxSet final : public Boxes {
   }
 
   Runtime& runtime_;
+  Staging<Runtime>& staging_;
   Buffer<Runtime, DeviceBox> sets_[2] = {Buffer<Runtime, DeviceBox>(runtime_), Buffer<Runtime, DeviceBox>(runtime_)};
   Buffer<Runtime, DeviceBox> saved_{runtime_};
   int current_ = 0;
@@ -209,7 +220,7 @@ class BoxSet final : public Boxes {
   bool counted_ = false;  // bound_ is the number of boxes
   int saved_bound_ = 0;
   int squares_ = 0;  // of each saved box
-  Buffer<Runtime, float> scales_{runtime_};
+  Buffer<Runtime, std::byte> scales_{runtime_};
   const Size* frame_sizes_ = nullptr;
   int proposed_ = 0;  // boxes that P-Net proposed, with room or without
   Buffer<Runtime, int> counters_{runtime_};

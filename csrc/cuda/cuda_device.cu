@@ -27,7 +27,6 @@ class CudaDevice final : public Device {
     check(status, "find a GPU");
     if (ordinal < 0 || ordinal >= count)
       throw DeviceError("there is no GPU " + std::to_string(ordinal) + ": this machine has " + std::to_string(count));
-    check(cudaSetDevice(ordinal), "use the GPU");
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, ordinal), "describe the GPU");
     tensorrt_ = tensorrt::TensorRt::load(libraries);
@@ -41,7 +40,6 @@ class CudaDevice final : public Device {
   int threads() const override { return copiers_->threads(); }
 
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string&) override {
-    check(cudaSetDevice(ordinal_), "use the GPU");
     return tensorrt_->load_plan(bytes, ordinal_);
   }
 

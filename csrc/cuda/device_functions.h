@@ -9,6 +9,16 @@
 
 namespace trtmtcnn::cuda {
 
+// The type of a kernel's index: int, or int64_t where it may have 2^31 threads and more.
+template <typename Kernel>
+struct KernelIndex {
+  template <typename Index>
+  static Index of(void (Kernel::*)(Index) const);
+  using Type = decltype(of(&Kernel::operator()));
+};
+template <typename Kernel>
+using index_of = typename KernelIndex<Kernel>::Type;
+
 // Returns the value before.
 TRTMTCNN_HD int atomic_add(int* address, int value) {
 #ifdef __CUDA_ARCH__

@@ -9,11 +9,13 @@
 #include "backend.h"
 #include "cuda/box_set.h"
 #include "cuda/buffer.h"
+#include "cuda/context_pool.h"
 #include "cuda/frame_store.h"
 #include "cuda/graph_cache.h"
 #include "cuda/kernels/crop_resize.h"
 #include "cuda/network_runner.h"
 #include "cuda/pyramid.h"
+#include "cuda/staging.h"
 #include "error.h"
 #include "outputs.h"
 #include "runtime/thread_pool.h"
@@ -27,12 +29,15 @@ class GpuBackend final : public Backend {
   template <typename... Arguments>
   GpuBackend(Engines engines, std::shared_ptr<ThreadPool> copiers, Arguments&&... arguments)
       : runtime_(std::forward<Arguments>(arguments)...),
-        engines_(std::move(engines)),
-        frames_(runtime_, std::move(copiers)),
-        pyramid_(runtime_, *engines_[0]) {
-    for (size_t i = 0; i < engines_.size(); ++i) {
-      contexts_[i] = engines_[i]->context();
-      contexts_[i]->use_stream(runtime_.stream());
+        contexts_{pool(engines, Net::kPnet, kMostPnetShapes), pool(engines, Net::kRnet, kMostBatches),
+                  pool(engines, Net::kOnet, kMostBatches)},
+        frames_(runtime_, staging_, std::move(copiers)),
+        pyramid_(runtime_, staging_, contexts(Net::kPnet).engine()) {}
+
+  ~GpuBackend() override {
+    try {
+      runtime_.synchronize();  // contexts and graphs must not go while they run
+    } catch (...) {            // then nothing runs
     }
   }
 
@@ -40,29 +45,33 @@ class GpuBackend final : public Backend {
   BoxSet<Runtime>& boxes() override { return boxes_; }
 
   void load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) override {
-    runtime_.use();
+    const typename Runtime::Current current(runtime_);
+    boxes_.discard();
+    if (is_loaded_) unload();
+    is_loaded_ = true;
     frames_.load(images, sizes, mode);
     boxes_.set_frames(frames_.sizes());
-    boxes_.clear();
   }
 
   void unload() override {
-    runtime_.use();
+    const typename Runtime::Current current(runtime_);
+    boxes_.discard();
     runtime_.synchronize();  // the pixels are the caller's again
+    is_loaded_ = false;
   }
 
   void propose(std::span<const Level> levels, const PnetSettings& settings, FunctionRef suppress) override {
-    runtime_.use();
+    const typename Runtime::Current current(runtime_);
     if (pyramid_.set(levels, frames_)) graphs_.clear();
     const auto work = [&] {
-      for (size_t c = 0; c < pyramid_.canvases().size(); ++c) propose(c, settings.threshold);
+      for (const CanvasBatch& batch : pyramid_.batches()) propose(batch, settings.threshold);
       suppress();
     };
+    const auto context_changes = [&] { return contexts(Net::kPnet).changes(); };
     do {
       boxes_.clear();
-      // TensorRT's own work can be captured only for a single input shape.
-      if (pyramid_.canvases().size() == 1 && runtime_.can_capture())
-        graphs_.capture_or_replay(settings, work);
+      if (runtime_.can_capture() && !pyramid_.batches().empty())
+        graphs_.capture_or_replay(settings, context_changes, work);
       else
         work();
       boxes_.count();
@@ -70,7 +79,8 @@ class GpuBackend final : public Backend {
   }
 
   void refine(Net net, const Refinement& refinement) override {
-    const Engine& engine = *engines_[static_cast<int>(net)];
+    const typename Runtime::Current current(runtime_);
+    const Engine& engine = contexts(net).engine();
     const int side = facts(net).side;
     const int most = static_cast<int>(std::min<int64_t>(facts(net).gpu_batch, engine.largest_input()[0]));
     if (refinement.flip && most < 2)
@@ -79,12 +89,13 @@ class GpuBackend final : public Backend {
     float* const input = runner_.input({most, 3, side, side});
     taps_.reserve(2 * static_cast<size_t>(side) * most);
     // The squares without a pixel take part: there are hardly any.
-    for_each_crop_batch(boxes_.bound(), refinement.flip, most, [&](int begin, int crops, int batch) {
+    for_each_crop_batch(boxes_.bound(), refinement.flip, most, gpu_batch_bucket, [&](int begin, int crops, int batch) {
       const int flipped = refinement.flip ? crops : 0;
       runtime_.for_each(2 * side * crops, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(crops * side * side,
                         CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, input});
-      runner_.run(*contexts_[static_cast<int>(net)], {batch, 3, side, side});
+      const Shape shape{batch, 3, side, side};
+      runner_.run(contexts(net).at(shape), shape);
       const HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
       runtime_.for_each(
           crops, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
@@ -92,25 +103,36 @@ class GpuBackend final : public Backend {
   }
 
  private:
-  void propose(size_t c, float threshold) {
-    const Size size = pyramid_.canvases()[c].size;
-    const Shape shape{1, 3, size.height, size.width};
-    pyramid_.draw(c, frames_, runner_.input(shape));
-    runner_.run(*contexts_[0], shape);
-    const GridOutputs grid = grid_outputs(*engines_[0], runner_.shapes(), runner_.outputs(), size);
-    pyramid_.propose(c, grid, threshold, boxes_.current());
-    boxes_.added_at_most(pyramid_.cells(c));
+  // Sizes of canvases, and batches of them, that come again. R-Net's and O-Net's batches, powers of two, are no more.
+  static constexpr size_t kMostPnetShapes = 8, kMostBatches = 16;
+
+  ContextPool pool(const Engines& engines, Net net, size_t most) {
+    const typename Runtime::Current current(runtime_);
+    return {engines[static_cast<int>(net)], runtime_.stream(), most};
+  }
+
+  ContextPool& contexts(Net net) { return contexts_[static_cast<int>(net)]; }
+
+  void propose(const CanvasBatch& batch, float threshold) {
+    const Shape shape{batch.images, 3, batch.size.height, batch.size.width};
+    pyramid_.draw(batch, frames_, runner_.input(shape));
+    runner_.run(contexts(Net::kPnet).at(shape), shape);
+    const GridOutputs grid =
+        grid_outputs(contexts(Net::kPnet).engine(), runner_.shapes(), runner_.outputs(), batch.images, batch.size);
+    pyramid_.propose(batch, grid, threshold, boxes_.current());
+    boxes_.added_at_most(batch.cells);
   }
 
   Runtime runtime_;  // what follows lives in its memory
-  Engines engines_;
-  std::array<std::unique_ptr<Context>, kNetworks> contexts_;
+  Staging<Runtime> staging_{runtime_};
+  std::array<ContextPool, kNetworks> contexts_;
   FrameStore<Runtime> frames_;
   Pyramid<Runtime> pyramid_;
-  BoxSet<Runtime> boxes_{runtime_};
+  BoxSet<Runtime> boxes_{runtime_, staging_};
   GraphCache<Runtime> graphs_{runtime_, boxes_};
   NetworkRunner<Runtime> runner_{runtime_};
   Buffer<Runtime, Taps> taps_{runtime_};  // of crops
+  bool is_loaded_ = false;                // or a part was, before an error
 };
 
 }  // namespace trtmtcnn::cuda

@@ -3,12 +3,19 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdint>
+#include <limits>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "cuda/device_functions.h"
+#include "cuda/stream_counters.h"
 #include "error.h"
 #include "runtime/environment.h"
 #include "runtime/function_ref.h"
+#include "types.h"
 
 namespace trtmtcnn::cuda {
 
@@ -18,24 +25,58 @@ inline void check(cudaError_t status, const char* what) {
   throw DeviceError(std::string("CUDA cannot ") + what + ": " + cudaGetErrorString(status));
 }
 
-template <typename Kernel>
-__global__ void run_kernel(int n, Kernel kernel) {
-  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  if (i < n) kernel(i);
+// Makes a GPU the calling thread's for as long as it lives. The thread is the caller's, who may have chosen another.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int device) {
+    check(cudaGetDevice(&before_), "tell which GPU is used");
+    if (before_ == device) return;
+    check(cudaSetDevice(device), "use the GPU");
+    changed_ = true;
+  }
+  ~CurrentDevice() {
+    if (changed_) cudaSetDevice(before_);
+  }
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int before_ = 0;
+  bool changed_ = false;
+};
+
+// In destructors, which cannot throw: what cannot be done there, the end of the process does.
+template <typename Work>
+void on_device(int device, Work&& work) noexcept {
+  int before = device;
+  cudaGetDevice(&before);
+  if (before != device && cudaSetDevice(device) != cudaSuccess) return;
+  work();
+  if (before != device) cudaSetDevice(before);
+  static_cast<void>(cudaGetLastError());
 }
 
-class StreamRuntime {
+template <typename Kernel>
+__global__ void run_kernel(int64_t n, Kernel kernel) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < n) kernel(static_cast<index_of<Kernel>>(i));
+}
+
+class StreamRuntime : public StreamCounters {
  public:
   explicit StreamRuntime(int device) : device_(device) {
-    use();
+    const Current current(*this);
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "make a stream");
-    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "make an event");
+    const cudaError_t status = cudaEventCreateWithFlags(&event_, cudaEventDisableTiming);
+    if (status != cudaSuccess) cudaStreamDestroy(stream_);
+    check(status, "make an event");
   }
   ~StreamRuntime() {
-    cudaSetDevice(device_);
-    cudaStreamSynchronize(stream_);
-    cudaEventDestroy(event_);
-    cudaStreamDestroy(stream_);
+    on_device(device_, [this] {
+      cudaStreamSynchronize(stream_);
+      cudaEventDestroy(event_);
+      cudaStreamDestroy(stream_);
+    });
   }
   StreamRuntime(const StreamRuntime&) = delete;
   StreamRuntime& operator=(const StreamRuntime&) = delete;
@@ -44,13 +85,14 @@ class StreamRuntime {
   class Graph {
    public:
     Graph() = default;
-    explicit Graph(cudaGraphExec_t graph) : graph_(graph) {}
+    Graph(cudaGraphExec_t graph, int device) : graph_(graph), device_(device) {}
     ~Graph() {
-      if (graph_) cudaGraphExecDestroy(graph_);
+      if (graph_) on_device(device_, [this] { cudaGraphExecDestroy(graph_); });
     }
-    Graph(Graph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)) {}
+    Graph(Graph&& other) noexcept : graph_(std::exchange(other.graph_, nullptr)), device_(other.device_) {}
     Graph& operator=(Graph&& other) noexcept {
       std::swap(graph_, other.graph_);
+      std::swap(device_, other.device_);
       return *this;
     }
     explicit operator bool() const { return graph_ != nullptr; }
@@ -58,6 +100,13 @@ class StreamRuntime {
 
    private:
     cudaGraphExec_t graph_ = nullptr;
+    int device_ = 0;
+  };
+
+  // Makes the GPU the calling thread's. Every function here does so for itself; who calls several saves time by it.
+  class Current : CurrentDevice {
+   public:
+    explicit Current(const StreamRuntime& runtime) : CurrentDevice(runtime.device_) {}
   };
 
   bool can_capture() const {
@@ -66,6 +115,7 @@ class StreamRuntime {
   }
 
   Graph capture(FunctionRef work) {
+    const Current current(*this);
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "start capturing");
     cudaGraph_t graph = nullptr;
     try {
@@ -81,63 +131,109 @@ class StreamRuntime {
     const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
     cudaGraphDestroy(graph);
     check(status, "prepare captured work");
-    return Graph(executable);
+    return Graph(executable, device_);
   }
 
-  void launch(const Graph& graph) { check(cudaGraphLaunch(graph.get(), stream_), "start captured work"); }
-
-  // Any thread may call next: each has its own current device.
-  void use() { check(cudaSetDevice(device_), "use the GPU"); }
+  void launch(const Graph& graph) {
+    const Current current(*this);
+    check(cudaGraphLaunch(graph.get(), stream_), "start captured work");
+  }
 
   void* allocate(size_t bytes) {
+    const Current current(*this);
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "allocate GPU memory");
-    ++allocations_;
+    memory_changed();
     return memory;
   }
   void free(void* memory) {
-    cudaSetDevice(device_);
-    cudaFree(memory);  // waits for what uses it
+    on_device(device_, [&] { cudaFree(memory); });  // waits for what uses it
+    memory_changed();
   }
-  size_t allocations() const { return allocations_; }
   void* allocate_pinned(size_t bytes) {
+    const Current current(*this);
     void* memory = nullptr;
     check(cudaMallocHost(&memory, bytes), "allocate pinned memory");
+    memory_changed();
     return memory;
   }
-  void free_pinned(void* memory) { cudaFreeHost(memory); }
+  void free_pinned(void* memory) {
+    on_device(device_, [&] {
+      cudaStreamSynchronize(stream_);
+      cudaFreeHost(memory);
+    });
+    memory_changed();
+  }
 
-  void zero(void* to, size_t bytes) { check(cudaMemsetAsync(to, 0, bytes, stream_), "clear GPU memory"); }
+  // Nothing is done for no bytes, of which CUDA takes no null addresses and captures no node.
+  void zero(void* to, size_t bytes) {
+    if (bytes == 0) return;
+    const Current current(*this);
+    check(cudaMemsetAsync(to, 0, bytes, stream_), "clear GPU memory");
+  }
   void upload(void* to, const void* from, size_t bytes) {
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "copy to the GPU");
+    transfer(to, from, bytes, cudaMemcpyHostToDevice, "copy to the GPU");
   }
   void copy(void* to, const void* from, size_t bytes) {
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_), "copy GPU memory");
+    transfer(to, from, bytes, cudaMemcpyDeviceToDevice, "copy GPU memory");
   }
   void download(void* to, const void* from, size_t bytes) {
-    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), "copy from the GPU");
+    transfer(to, from, bytes, cudaMemcpyDeviceToHost, "copy from the GPU");
+  }
+
+  // Throws std::invalid_argument where a picture's memory is not this GPU's.
+  void check_place(const Image& image) {
+    const Current current(*this);
+    cudaPointerAttributes attributes{};
+    check(cudaPointerGetAttributes(&attributes, image.data), "tell where the picture is");
+    if (attributes.type == cudaMemoryTypeManaged || attributes.type == cudaMemoryTypeHost) return;
+    if (attributes.type == cudaMemoryTypeDevice) {
+      if (attributes.device != device_)
+        throw std::invalid_argument("img is in the memory of GPU " + std::to_string(attributes.device) +
+                                    ", this detector is on GPU " + std::to_string(device_));
+      return;
+    }
+    int reads_all = 0;  // as a GPU does that shares the host's page tables
+    check(cudaDeviceGetAttribute(&reads_all, cudaDevAttrPageableMemoryAccess, device_), "describe the GPU");
+    if (!reads_all)
+      throw std::invalid_argument(
+          "img is said to be in a GPU's memory, but its address is none of CUDA's: pass a NumPy array");
   }
   // What is enqueued from now on waits for what `stream` holds now.
   void wait_for(void* stream) {
+    const Current current(*this);
     check(cudaEventRecord(event_, static_cast<cudaStream_t>(stream)), "follow the picture's stream");
     check(cudaStreamWaitEvent(stream_, event_, 0), "wait for the picture's stream");
   }
-  void synchronize() { check(cudaStreamSynchronize(stream_), "finish its work"); }
+  void synchronize() {
+    const Current current(*this);
+    check(cudaStreamSynchronize(stream_), "finish its work");
+    passed();
+  }
   void* stream() { return stream_; }
 
   template <typename Kernel>
-  void for_each(int n, const Kernel& kernel) {
+  void for_each(int64_t n, const Kernel& kernel) {
     if (n <= 0) return;
-    constexpr int kBlock = 256;
-    run_kernel<<<(n + kBlock - 1) / kBlock, kBlock, 0, stream_>>>(n, kernel);
+    constexpr int64_t kMost = std::numeric_limits<index_of<Kernel>>::max();
+    constexpr int64_t kBlock = 256, kMostBlocks = std::numeric_limits<int>::max();
+    const int64_t blocks = (n + kBlock - 1) / kBlock;
+    if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
+    const Current current(*this);
+    run_kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(kBlock), 0, stream_>>>(n, kernel);
     check(cudaGetLastError(), "start a kernel");
   }
 
  private:
+  void transfer(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
+    if (bytes == 0) return;
+    const Current current(*this);
+    check(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
+  }
+
   int device_;
   cudaStream_t stream_ = nullptr;
   cudaEvent_t event_ = nullptr;
-  size_t allocations_ = 0;
 };
 
 }  // namespace trtmtcnn::cuda

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "error.h"
+#include "runtime/capture_lock.h"
 #include "tensorrt/diagnosis.h"
 #include "tensorrt/dims.h"
 #include "tensorrt/logger.h"
@@ -63,6 +64,7 @@ void add_profiles(nvinfer1::IBuilder& builder, nvinfer1::IBuilderConfig& config,
 
 BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> onnx, const BuildOptions& options,
                        Progress& progress) {
+  const NoCapture no_capture;
   Logger logger;
   Monitor monitor(progress);
   std::unique_ptr<nvinfer1::IBuilder> builder(

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "error.h"
+#include "runtime/capture_lock.h"
 #include "runtime/cuda_driver.h"
 #include "tensorrt/diagnosis.h"
 #include "tensorrt/dims.h"
@@ -17,8 +18,30 @@
 namespace trtmtcnn::tensorrt::TRTMTCNN_TENSORRT {
 namespace {
 
+// In destructors, which cannot throw. Where the GPU cannot be used any more its memory is gone.
+template <typename Work>
+void on_gpu(int gpu, Work&& work) noexcept {
+  std::optional<CurrentGpu> current;
+  try {
+    current.emplace(gpu);
+  } catch (const DeviceError&) {
+  }
+  work();
+}
+
 // What must live as long as any context does; destroyed last to first.
 struct LoadedPlan {
+  LoadedPlan() = default;
+  ~LoadedPlan() {
+    const NoCapture no_capture;
+    on_gpu(gpu, [this] {
+      engine.reset();
+      runtime.reset();
+    });
+  }
+  LoadedPlan(const LoadedPlan&) = delete;
+  LoadedPlan& operator=(const LoadedPlan&) = delete;
+
   std::shared_ptr<LoadedLibraries> libraries;
   int gpu;  // -1: the calling thread's
   Logger logger;
@@ -32,6 +55,9 @@ struct LoadedPlan {
 // takes time, and R-Net's and O-Net's batches change with every picture.
 constexpr size_t kSmallScratch = size_t{64} << 20;
 
+// Whose outputs' shapes a context remembers.
+constexpr size_t kMostShapes = 64;
+
 class PlanContext final : public Context {
  public:
   explicit PlanContext(std::shared_ptr<LoadedPlan> plan) : plan_(std::move(plan)) {
@@ -40,6 +66,10 @@ class PlanContext final : public Context {
     if (context_) return;
     const std::string why = plan_->logger.take();
     throw DeviceError(message_of("TensorRT cannot make an execution context", why.empty() ? "out of memory?" : why));
+  }
+
+  ~PlanContext() override {
+    on_gpu(plan_->gpu, [this] { context_.reset(); });
   }
 
   void use_stream(void* stream) override { stream_ = static_cast<cudaStream_t>(stream); }
@@ -68,6 +98,7 @@ class PlanContext final : public Context {
     const auto found = output_shapes_.find(input_shape);
     if (found != output_shapes_.end()) return found->second;
     set_shape(input_shape);
+    if (output_shapes_.size() >= kMostShapes) output_shapes_.clear();
     std::vector<Shape> shapes;
     for (const TensorInfo& o : plan_->outputs)
       shapes.push_back(shape_of(context_->getTensorShape(o.name.c_str()), o.name));
@@ -83,15 +114,17 @@ class PlanContext final : public Context {
 
   void set_shape(const Shape& input_shape) {
     if (input_shape == shape_) return;
+    shape_ = {};  // unless all of what follows succeeds
     if (!context_->setInputShape(plan_->input.name.c_str(), dims_of(input_shape)))
       throw EngineError("the engine was not built for an input of shape " + to_string(input_shape) + ": " +
                         plan_->logger.take() + "; run create_engines with a larger profile");
-    shape_ = input_shape;
     scratch_bytes_ = static_cast<size_t>(plan_->engine->getDeviceMemorySizeV2());  // for any shape
-    if (scratch_bytes_ <= kSmallScratch) return;
-    const size_t exact = context_->updateDeviceMemorySizeForShapes();
-    if (exact > 0) scratch_bytes_ = exact;  // 0 is an error
-    bound_scratch_.reset();                 // TensorRT wants it set again
+    if (scratch_bytes_ > kSmallScratch) {
+      const size_t exact = context_->updateDeviceMemorySizeForShapes();
+      if (exact > 0) scratch_bytes_ = exact;  // 0 is an error
+      bound_scratch_.reset();                 // TensorRT wants it set again
+    }
+    shape_ = input_shape;
   }
 
   std::shared_ptr<LoadedPlan> plan_;
@@ -143,6 +176,7 @@ class PlanImplementation final : public Plan {
 }  // namespace
 
 std::shared_ptr<Plan> load_plan(std::shared_ptr<LoadedLibraries> libraries, std::span<const char> bytes, int gpu) {
+  const NoCapture no_capture;
   const CurrentGpu current(gpu);
   auto plan = std::make_shared<LoadedPlan>();
   plan->libraries = std::move(libraries);
@@ -150,9 +184,9 @@ std::shared_ptr<Plan> load_plan(std::shared_ptr<LoadedLibraries> libraries, std:
   plan->runtime.reset(
       static_cast<nvinfer1::IRuntime*>(plan->libraries->create_runtime(&plan->logger, NV_TENSORRT_VERSION)));
   const std::string why = plan->logger.take();
-  if (!plan->runtime || is_device_fault(why)) {
+  if (!plan->runtime || !why.empty()) {
     // Where CUDA cannot start, TensorRT 10.15 returns a runtime all the same, whose every function crashes: its
-    // destructor, too.
+    // destructor, too. That it has failed is known by the logger alone, whatever it was told.
     static_cast<void>(plan->runtime.release());
     throw DeviceError(message_of("TensorRT cannot start", why));
   }

@@ -9,24 +9,30 @@ void GpuModel::call(Call call, std::string_view what, size_t amount) {
   const auto kind = static_cast<size_t>(call);
   const std::lock_guard lock(mutex_);
   if (lost_) throw DeviceError("CUDA cannot go on: the GPU was lost, as it was told to be");
-  if (left_[kind] >= 0 && left_[kind]-- == 0) {
+  if (left_[kind] > 0) {
+    --left_[kind];
+  } else if (left_[kind] == 0) {
+    if (--times_[kind] == 0) left_[kind] = -1;
     lost_ = for_good_;
+    failed_ = true;
     throw DeviceError(std::string("CUDA cannot ") + kCallNames[kind] + ": it was told to fail here");
   }
   ++counts_[kind];
   if (tracing_) trace_.push_back({call, std::string(what), amount});
 }
 
-void GpuModel::fail(Call call, int64_t after, bool for_good) {
+void GpuModel::fail(Call call, int64_t after, int64_t times, bool for_good) {
   const std::lock_guard lock(mutex_);
   left_[static_cast<size_t>(call)] = after;
+  times_[static_cast<size_t>(call)] = times;
   for_good_ = for_good;
 }
 
-void GpuModel::mend() {
+bool GpuModel::mend() {
   const std::lock_guard lock(mutex_);
   left_.fill(-1);
   lost_ = false;
+  return std::exchange(failed_, false);
 }
 
 void GpuModel::misuse(std::string what) {

@@ -31,6 +31,7 @@ enum class Call {
   kDownload,
   kKernel,
   kNetwork,
+  kReshape,
   kWait,
   kCapture,
   kGraph,
@@ -38,8 +39,8 @@ enum class Call {
   kLoad,
 };
 inline constexpr const char* kCallNames[] = {
-    "allocate", "allocate pinned", "zero", "upload",  "upload pageable", "copy",    "download",
-    "kernel",   "network",         "wait", "capture", "graph",           "context", "load",
+    "allocate", "allocate pinned", "zero", "upload",  "upload pageable", "copy",    "download", "kernel",
+    "network",  "reshape",         "wait", "capture", "graph",           "context", "load",
 };
 inline constexpr size_t kCalls = std::size(kCallNames);
 
@@ -57,10 +58,14 @@ class GpuModel : public std::enable_shared_from_this<GpuModel> {
   void call(Call call, std::string_view what, size_t amount);
   int64_t count(Call call) const { return counts_[static_cast<size_t>(call)]; }
 
-  // The call of this kind after `after` others fails, and all that follow of any kind where `for_good`.
-  void fail(Call call, int64_t after, bool for_good);
-  // No call fails from now on.
-  void mend();
+  // Of this kind, the calls after `after` others fail, `times` of them, and all that follow of any kind where
+  // `for_good`.
+  void fail(Call call, int64_t after, int64_t times, bool for_good);
+  // No call fails from now on. Returns whether one of fail()'s did.
+  bool mend();
+
+  // Graphs that exist.
+  std::atomic<int64_t>& live_graphs() { return live_graphs_; }
 
   // Something that CUDA forbids, or whose outcome it leaves open: the next wait reports it.
   void misuse(std::string what);
@@ -91,7 +96,9 @@ class GpuModel : public std::enable_shared_from_this<GpuModel> {
   std::array<std::atomic<int64_t>, kCalls> counts_{};
   mutable std::mutex mutex_;
   std::array<int64_t, kCalls> left_ = filled(-1);  // calls until one fails; -1: none will
-  bool for_good_ = false, lost_ = false;
+  std::array<int64_t, kCalls> times_{};            // that calls fail then
+  bool for_good_ = false, lost_ = false, failed_ = false;
+  std::atomic<int64_t> live_graphs_ = 0;
   bool tracing_ = false;
   std::vector<Traced> trace_;
   std::vector<std::string> misuses_;

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "networks.h"
+#include "runtime/capture_lock.h"
 #include "testing/stream_model.h"
 
 namespace trtmtcnn::testing {
@@ -28,6 +29,7 @@ class ModelContext final : public Context {
 
   void infer(const Shape& shape, const float* input, std::span<float* const> outputs) override {
     gpu_->call(Call::kNetwork, to_string(shape), static_cast<size_t>(shape[0]));
+    if (shape_ != Shape{} && shape != shape_) gpu_->call(Call::kReshape, to_string(shape), 0);
     if (shape != shape_) stream_->forbid_while_capturing("run a network on an input of another shape than before");
     shape_ = shape;
     if (!gpu_->memory().holds(scratch_, scratch_bytes(shape), GpuMemory::Kind::kDevice))
@@ -79,6 +81,7 @@ class ModelEngine final : public Engine {
 }  // namespace
 
 std::shared_ptr<Engine> to_gpu(std::shared_ptr<Engine> engine, std::shared_ptr<GpuModel> gpu) {
+  const NoCapture no_capture;
   gpu->forbid_while_capturing("load an engine");
   gpu->call(Call::kLoad, "", 0);
   return std::make_shared<ModelEngine>(std::move(engine), std::move(gpu));

@@ -42,7 +42,12 @@ bool ModelRuntime::can_capture() const {
 
 ModelRuntime::Graph ModelRuntime::capture(FunctionRef work) {
   gpu_->call(Call::kCapture, "", 0);
-  return {std::make_shared<const StreamModel::Operations>(stream_->capture(work))};
+  auto operations = std::make_unique<const StreamModel::Operations>(stream_->capture(work));
+  ++gpu_->live_graphs();
+  return {{operations.release(), [gpu = gpu_](const StreamModel::Operations* graph) {
+             --gpu->live_graphs();
+             delete graph;
+           }}};
 }
 
 void ModelRuntime::launch(const Graph& graph) {
@@ -58,13 +63,14 @@ void* ModelRuntime::allocate(size_t bytes) {
   gpu_->call(Call::kAllocate, "", bytes);
   void* memory = gpu_->memory().allocate(bytes, Kind::kDevice);
   if (!memory) throw DeviceError("CUDA cannot allocate GPU memory: out of memory");
-  ++allocations_;
+  memory_changed();
   return memory;
 }
 
 void ModelRuntime::free(void* memory) {
   if (stream_->capturing()) gpu_->misuse("GPU memory was freed while its stream was capturing");
   stream_->run_to(stream_->position());
+  memory_changed();
   if (!gpu_->memory().free(memory, Kind::kDevice)) gpu_->misuse("freed what is no GPU memory, or was freed before");
 }
 
@@ -73,12 +79,14 @@ void* ModelRuntime::allocate_pinned(size_t bytes) {
   gpu_->call(Call::kAllocatePinned, "", bytes);
   void* memory = gpu_->memory().allocate(bytes, Kind::kPinned);
   if (!memory) throw DeviceError("CUDA cannot allocate pinned memory: out of memory");
+  memory_changed();
   return memory;
 }
 
 void ModelRuntime::free_pinned(void* memory) {
   if (stream_->capturing()) gpu_->misuse("pinned memory was freed while its stream was capturing");
   stream_->run_to(stream_->position());
+  memory_changed();
   if (!gpu_->memory().free(memory, Kind::kPinned)) gpu_->misuse("freed what is no pinned memory, or was freed before");
 }
 
@@ -127,6 +135,7 @@ void ModelRuntime::synchronize() {
   stream_->forbid_while_capturing("wait for the stream");
   gpu_->call(Call::kWait, "", 0);
   stream_->finish();
+  passed();
 }
 
 std::string ModelRuntime::kernel_name(const std::type_info& kernel) {

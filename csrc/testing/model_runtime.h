@@ -2,18 +2,24 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <typeinfo>
 #include <utility>
 
+#include "cuda/device_functions.h"
+#include "cuda/stream_counters.h"
 #include "runtime/function_ref.h"
 #include "testing/gpu_model.h"
 #include "testing/stream_model.h"
+#include "types.h"
 
 namespace trtmtcnn::testing {
 
-class ModelRuntime {
+class ModelRuntime : public cuda::StreamCounters {
  public:
   explicit ModelRuntime(std::shared_ptr<GpuModel> gpu) : gpu_(std::move(gpu)), stream_(gpu_->make_stream()) {}
   ~ModelRuntime();
@@ -25,8 +31,10 @@ class ModelRuntime {
     explicit operator bool() const { return operations != nullptr; }
   };
 
-  void use() {}
-  size_t allocations() const { return allocations_; }
+  struct Current {
+    explicit Current(const ModelRuntime&) {}
+  };
+
   bool can_capture() const;
   Graph capture(FunctionRef work);
   void launch(const Graph& graph);
@@ -40,15 +48,17 @@ class ModelRuntime {
   void upload(void* to, const void* from, size_t bytes);
   void copy(void* to, const void* from, size_t bytes);
   void download(void* to, const void* from, size_t bytes);
+  void check_place(const Image&) {}
   void wait_for(void* stream);
   void synchronize();
   void* stream() { return stream_.get(); }
 
   template <typename Kernel>
-  void for_each(int n, const Kernel& kernel) {
+  void for_each(int64_t n, const Kernel& kernel) {
     if (n <= 0) return;
+    if (n > std::numeric_limits<int>::max()) throw std::bad_alloc();
     gpu_->call(Call::kKernel, kernel_name(typeid(Kernel)), static_cast<size_t>(n));
-    stream_->enqueue([order = &stream_->thread_order(), n, kernel] { order->visit(n, kernel); });
+    stream_->enqueue([order = &stream_->thread_order(), n, kernel] { order->visit(static_cast<int>(n), kernel); });
     stream_->get_on();
   }
 
@@ -58,7 +68,6 @@ class ModelRuntime {
 
   std::shared_ptr<GpuModel> gpu_;
   std::shared_ptr<StreamModel> stream_;
-  size_t allocations_ = 0;
 };
 
 }  // namespace trtmtcnn::testing

@@ -14,7 +14,6 @@ MODES = ("plain", "asynchronous")
 
 def emulated_gpu(mode: str = "plain", threads: int = 1, **arguments: Any) -> EmulatedGpu:
     """The GPU of a mode; arguments as EmulatedGpu takes them."""
-    arguments.setdefault("late_pageable", False)
     return EmulatedGpu(openvino_library(), threads, asynchronous=mode == "asynchronous", **arguments)
 
 

@@ -37,8 +37,8 @@ struct Halve {
   Mip mips[kMost];
   int count;
 
-  TRTMTCNN_HD void operator()(int i) const {
-    const int width = mips[count - 1].width, y = i / width, x = i % width;
+  TRTMTCNN_HD void operator()(int64_t i) const {
+    const int width = mips[count - 1].width, y = static_cast<int>(i / width), x = static_cast<int>(i % width);
     uint8_t bgr[3];
     if (count == 1)
       make<1>(y, x, bgr);

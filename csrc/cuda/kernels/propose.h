@@ -2,15 +2,15 @@
 #pragma once
 
 #include "cuda/kernels/box_set.h"
+#include "cuda/kernels/pyramid.h"
 #include "head_outputs.h"
-#include "pack.h"
 
 namespace trtmtcnn::cuda {
 
-// One cell of a canvas's tiles: adds its window where its score reaches the threshold.
+// One cell of the tiles of a batch of canvases: adds its window where its score reaches the threshold.
 struct Propose {
   const Level* levels;
-  const Tile* tiles;
+  const PlacedTile* tiles;
   const int* starts;  // the first cell of each tile, counting the cells of all
   int tile_count;
   GridOutputs grid;
@@ -19,14 +19,15 @@ struct Propose {
 
   TRTMTCNN_HD void operator()(int i) const {
     const int t = segment_of(starts, tile_count, i);
-    const Tile& tile = tiles[t];
+    const PlacedTile& tile = tiles[t];
     const int r = (i - starts[t]) / tile.cells_x, c = (i - starts[t]) % tile.cells_x;
     const ptrdiff_t plane = static_cast<ptrdiff_t>(grid.height) * grid.width;
     const ptrdiff_t at = static_cast<ptrdiff_t>(tile.canvas_y / kStride + r) * grid.width + tile.canvas_x / kStride + c;
-    const float score = grid.prob[plane + at];
+    const float* regressions = grid.regression + 4 * plane * tile.image + at;
+    const float score = grid.prob[(2 * tile.image + 1) * plane + at];
     if (!(score >= threshold)) return;
     float regression[4];
-    for (int k = 0; k < 4; ++k) regression[k] = grid.regression[k * plane + at];
+    for (int k = 0; k < 4; ++k) regression[k] = regressions[k * plane];
     if (!is_face(score, threshold, regression)) return;
     const int slot = atomic_add(boxes.count, 1);
     if (slot >= boxes.capacity) return;  // seen by the host, which then makes room and starts again

@@ -23,20 +23,25 @@ struct LevelTaps {
   }
 };
 
+// A tile, and which image of a batch of canvases it is in.
+struct PlacedTile : Tile {
+  int image = 0;
+};
+
 struct DrawTiles {
   const DeviceFrame* frames;
   const Level* levels;
   const Taps* taps;
   const int* tap_starts;  // of each level
-  const Tile* tiles;
+  const PlacedTile* tiles;
   const int* starts;  // the first pixel of each tile, counting the pixels of all
   int tile_count;
-  float* canvas;  // (3, size.height, size.width)
+  float* canvases;  // (images, 3, size.height, size.width)
   Size size;
 
   TRTMTCNN_HD void operator()(int i) const {
     const int t = segment_of(starts, tile_count, i);
-    const Tile& tile = tiles[t];
+    const PlacedTile& tile = tiles[t];
     const Level& level = levels[tile.level];
     const int y = (i - starts[t]) / tile.width(), x = (i - starts[t]) % tile.width();
     const Taps* rows = taps + tap_starts[tile.level];
@@ -44,7 +49,8 @@ struct DrawTiles {
     float rgb[3];
     blend(frames[level.frame], rows[kStride * tile.cell_y + y], columns[kStride * tile.cell_x + x], rgb);
     const ptrdiff_t plane = static_cast<ptrdiff_t>(size.height) * size.width;
-    float* out = canvas + static_cast<ptrdiff_t>(tile.canvas_y + y) * size.width + tile.canvas_x + x;
+    float* out =
+        canvases + 3 * plane * tile.image + static_cast<ptrdiff_t>(tile.canvas_y + y) * size.width + tile.canvas_x + x;
     for (int c = 0; c < 3; ++c) out[c * plane] = normalised(rgb[c]);
   }
 };

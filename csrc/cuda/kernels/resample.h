@@ -76,11 +76,11 @@ struct ResizeFrame {
   uint8_t* out;
   Size size;
 
-  TRTMTCNN_HD void operator()(int i) const {
-    const int y = i / size.width, x = i % size.width;
+  TRTMTCNN_HD void operator()(int64_t i) const {
+    const int y = static_cast<int>(i / size.width), x = static_cast<int>(i % size.width);
     float rgb[3];
     blend(*frame, taps[y], taps[size.height + x], rgb);
-    for (int c = 0; c < 3; ++c) out[ptrdiff_t{3} * i + c] = to_byte(rgb[2 - c] + 0.5f);
+    for (int c = 0; c < 3; ++c) out[3 * i + c] = to_byte(rgb[2 - c] + 0.5f);
   }
 };
 
