@@ -220,8 +220,10 @@ class StreamRuntime : public StreamCounters {
     const int64_t blocks = (n + kBlock - 1) / kBlock;
     if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
     const Current current(*this);
-    run_kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(kBlock), 0, stream_>>>(n, kernel);
-    check(cudaGetLastError(), "start a kernel");
+    void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};
+    check(cudaLaunchKernel(reinterpret_cast<const void*>(&run_kernel<Kernel>), static_cast<unsigned>(blocks),
+                           static_cast<unsigned>(kBlock), arguments, 0, stream_),
+          "start a kernel");
   }
 
  private:

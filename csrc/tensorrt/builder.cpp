@@ -69,7 +69,10 @@ BuildResult build_plan(const LoadedLibraries& libraries, std::span<const char> o
   Monitor monitor(progress);
   std::unique_ptr<nvinfer1::IBuilder> builder(
       static_cast<nvinfer1::IBuilder*>(libraries.create_builder(&logger, NV_TENSORRT_VERSION)));
-  if (!builder) throw DeviceError(message_of("TensorRT cannot start", logger.take()));
+  if (const std::string why = logger.take(); !builder || !why.empty()) {
+    static_cast<void>(builder.release());  // as load_plan()'s runtime
+    throw DeviceError(message_of("TensorRT cannot start", why));
+  }
 #if NV_TENSORRT_MAJOR >= 11
   constexpr uint32_t kFlags = 0;  // strongly typed always
 #else

@@ -5,6 +5,7 @@
 
 #include "cuda/device_functions.h"
 #include "cuda/kernels/frame.h"
+#include "networks.h"
 #include "taps.h"
 
 namespace trtmtcnn::cuda {

@@ -1,0 +1,168 @@
+// cuda::StreamRuntime on GPUs that only watch. Exits with the number of what is not as it should be.
+#include "cuda/stream_runtime.h"
+
+#include <sys/mman.h>
+
+#include <functional>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cuda/buffer.h"
+#include "cuda/kernels/frame.h"
+#include "cuda/kernels/resample.h"
+#include "runtime/environment.h"
+
+namespace trtmtcnn {
+
+bool environment::cuda_graphs() { return true; }
+
+namespace {
+
+int failures = 0;
+
+void expect(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "not so: %s\n", what);
+  ++failures;
+}
+
+template <typename Error>
+void expect_error(const char* text, const std::function<void()>& call) {
+  try {
+    call();
+    expect(false, text);
+  } catch (const Error& error) {
+    expect(std::string(error.what()).find(text) != std::string::npos, error.what());
+  }
+}
+
+struct Narrow {
+  void operator()(int) const {}
+};
+struct Wide {
+  void operator()(int64_t) const {}
+};
+
+// The caller's thread is on GPU 0, the runtime on GPU 1.
+void other_gpu() {
+  fake::current = 0;
+  std::optional<cuda::StreamRuntime> runtime(std::in_place, 1);
+  const auto here = [](const char* what) { expect(fake::current == 0, what); };
+  {
+    cuda::Buffer<cuda::StreamRuntime, int> device(*runtime);
+    cuda::Buffer<cuda::StreamRuntime, int, true> pinned(*runtime);
+    device.reserve(10);
+    pinned.reserve(10);
+    device.reserve(100);
+    here("memory");
+    int host = 0;
+    runtime->upload(device.data(), &host, 4);
+    runtime->copy(device.data(), device.data() + 1, 4);
+    runtime->download(&host, device.data(), 4);
+    runtime->zero(device.data(), 4);
+    here("copies");
+    runtime->for_each(5, Narrow{});
+    here("kernels");
+    const auto work = [&] { runtime->for_each(5, Narrow{}); };
+    cuda::StreamRuntime::Graph graph = runtime->capture(work);
+    runtime->launch(graph);
+    runtime->synchronize();
+    runtime->wait_for(nullptr);
+    here("graphs");
+    fake::current = 2;  // everything goes in a thread that is on a third
+  }
+  runtime.reset();
+  expect(fake::current == 2, "destructors leave the thread its GPU");
+  expect(fake::owner.empty(), "all is destroyed");
+}
+
+void nothing() {
+  fake::current = 1;
+  cuda::StreamRuntime runtime(1);
+  runtime.zero(nullptr, 0);
+  runtime.upload(nullptr, nullptr, 0);
+  runtime.copy(nullptr, nullptr, 0);
+  runtime.download(nullptr, nullptr, 0);
+  const int before = fake::launches;
+  runtime.for_each(0, Narrow{});
+  runtime.for_each(-1, Wide{});
+  expect(fake::launches == before, "no kernel starts for nothing");
+}
+
+void errors() {
+  fake::current = 1;
+  {
+    cuda::StreamRuntime runtime(1);
+    const auto work = [] { throw std::runtime_error("in the work"); };
+    expect_error<std::runtime_error>("in the work", [&] { runtime.capture(work); });
+    expect(!fake::capturing, "a capture ends with an error");
+  }
+  fake::events_fail = true;
+  expect_error<DeviceError>("make an event", [] { cuda::StreamRuntime runtime(1); });
+  fake::events_fail = false;
+  expect(fake::owner.empty(), "what an error interrupts is destroyed");
+}
+
+void places() {
+  fake::current = 1;
+  cuda::StreamRuntime runtime(1);
+  uint8_t pixel[3] = {};
+  Image image;
+  image.on_device = true;
+  image.data = pixel;
+  expect_error<std::invalid_argument>("none of CUDA's", [&] { runtime.check_place(image); });
+  for (const int device : {1, fake::kHost}) {
+    fake::owner[pixel] = device;
+    runtime.check_place(image);
+  }
+  fake::owner[pixel] = 2;
+  expect_error<std::invalid_argument>("img is in the memory of GPU 2, this detector is on GPU 1",
+                                      [&] { runtime.check_place(image); });
+  fake::owner.erase(pixel);
+}
+
+// 2^31 pixels and more.
+void large() {
+  fake::current = 1;
+  cuda::StreamRuntime runtime(1);
+  const int64_t n = (int64_t{1} << 31) + 7;
+  runtime.for_each(n, Wide{});
+  expect(fake::blocks == static_cast<unsigned>((n + 255) / 256), "each has a thread");
+  expect_error<std::bad_alloc>("", [&] { runtime.for_each(n, Narrow{}); });
+
+  constexpr Size kSize{60000, 50000};
+  const size_t bytes = size_t{3} * kSize.height * kSize.width;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return expect(false, "address space");
+  auto* out = static_cast<uint8_t*>(memory);
+  const uint8_t pixel[3] = {10, 20, 30};
+  cuda::DeviceFrame frame{};
+  frame.mips[0] = {pixel, 1, 1, 3};
+  frame.mip_count = 1;
+  std::vector<cuda::Taps> taps(kSize.height + kSize.width);
+  const int y = kSize.height - 1, x = kSize.width - 1;
+  for (const int i : {y, kSize.height + x}) taps[i] = cuda::taps_of(frame, false, frame.window(), kSize, i);
+  const int64_t last = int64_t{kSize.height} * kSize.width - 1;
+  cuda::ResizeFrame{&frame, taps.data(), out, kSize}(last);
+  for (int c = 0; c < 3; ++c) expect(out[3 * last + c] == pixel[c], "the last pixel is resized");
+  const std::vector<uint8_t> row(size_t{6} * kSize.width, 40);  // all rows are this one
+  const cuda::DeviceImage source{row.data(), 2 * kSize.height, 2 * kSize.width, 0};
+  cuda::Halve{source, {{out, kSize.height, kSize.width}, {}, {}}, 1}(last);
+  expect(out[3 * last] == 40, "the last pixel is halved");
+  munmap(memory, bytes);
+}
+
+}  // namespace
+}  // namespace trtmtcnn
+
+int main() {
+  trtmtcnn::other_gpu();
+  trtmtcnn::nothing();
+  trtmtcnn::errors();
+  trtmtcnn::places();
+  trtmtcnn::large();
+  return trtmtcnn::failures + fake::faults;
+}
