@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_PRESET",
     "FACE_CHOICES",
     "PRESETS",
+    "RESULT_FORMATS",
     "TEMPLATES",
     "CallParams",
     "DetectorParams",
@@ -28,6 +29,8 @@ __all__ = [
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
 FACE_CHOICES = ("prominent", "central", "largest", "best")
+# Of `mtcnn detect`: see mtcnn.pipeline.records.
+RESULT_FORMATS = ("table", "csv", "json", "jsonl", "coco", "yolo", "parquet")
 ALL_FACES = "all"  # where a command can take them
 # Where the five points go in a crop: see mtcnn.templates. Here for the same reason.
 TEMPLATES = ("seed", "arcface", "ffhq")

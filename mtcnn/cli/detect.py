@@ -23,14 +23,20 @@ from mtcnn.cli.options import (
     keeping_options,
     ray_options,
 )
+from mtcnn.params import RESULT_FORMATS
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
+    from mtcnn.files import Inputs
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import Detected
     from mtcnn.pipeline.read import Found
+    from mtcnn.pipeline.results import Results
+    from mtcnn.pipeline.whole_results import PrintedJson, WholeResults, YoloLabels
+
+    AnyResults = Results | WholeResults | PrintedJson | YoloLabels
 
 __all__ = ["command"]
 
@@ -40,11 +46,10 @@ STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 @click.command("detect", context_settings=SETTINGS)
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
-@click.option(
-    "--format", "layout", type=click.Choice(["table", "jsonl", "csv"]), help="default: by --output's ending, else table"
-)
-@click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl")
+@click.option("--format", "layout", type=click.Choice(RESULT_FORMATS), help="default: by --output's ending, else table")
+@click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl; to a FILE.json as --format json")
 @click.option("--output", type=PathOrUri(path_type=Path), metavar="FILE", help="write there instead of to the screen")
+@click.option("--quality", is_flag=True, help="how good faces are: pose, sharpness, size; in JSON and COCO")
 @keeping_options(resumes=True)
 @click.option("--draw", type=click.Path(path_type=Path), metavar="DIR", help="pictures with their faces drawn go there")
 @click.option("--central", is_flag=True, help="only the most central face of each picture")
@@ -56,6 +61,7 @@ def command(
     layout: str | None,
     as_json: bool,
     output: Path | str | None,
+    quality: bool,
     resume: bool,
     overwrite: bool,
     draw: Path | None,
@@ -69,7 +75,8 @@ def command(
     "-" reads names of pictures from standard input, one a line or each ended by a NUL (find -print0). A picture
     that several names lead to is given once. Files of folders that are not read are counted.
 
-    One line a face (table, CSV) or a picture (JSON Lines), written as they are found. A picture that is cut off is
+    One line a face (table, CSV) or a picture (JSON Lines), written as they are found; files of JSON, COCO and Parquet
+    are whole in the end; YOLO's labels are a folder, of a file a picture. A picture that is cut off is
     reported as truncated. One that cannot be read, or whose drawing cannot be written, is reported and counted, and
     the exit code is then 3.
 
@@ -87,7 +94,7 @@ def command(
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.records import format_of
 
-    if as_json and layout not in (None, "jsonl"):
+    if as_json and layout not in (None, "json", "jsonl"):
         raise click.UsageError(f"--json and --format {layout} contradict each other")
     began = time.perf_counter()
     # On a terminal, the table of a folder that is drawn would only scroll by.
@@ -97,7 +104,7 @@ def command(
     if cluster:
         if NAMES in paths:
             raise click.UsageError("- reads names of this machine's pictures, and goes without --ray")
-        if output is None or as_json or layout or draw:
+        if output is None or as_json or layout or draw or quality:
             raise click.UsageError("--ray writes Parquet files: it needs --output, and takes no --format or --draw")
         settings = {"command": "detect", "central": central}
         settings |= detector.settings()
@@ -105,13 +112,17 @@ def command(
     else:
         refuse_uris(output, *(path for path in paths if "://" in path and not os.path.exists(path)))
         file = Path(output) if output and str(output) not in STANDARD_OUTPUT else None
-        layout = format_of(file, "jsonl" if as_json else layout)
+        if as_json and layout is None and not (file and file.suffix.lower() == ".json"):
+            layout = "jsonl"
+        layout = format_of(file, layout)
         if resume and (file is None or layout == "table"):
-            raise click.UsageError("--resume needs --output and --format jsonl or csv")
+            raise click.UsageError("--resume needs --output and another --format than table")
+        if quality and layout not in ("json", "jsonl", "coco"):
+            raise click.UsageError(f"--quality goes with --format json, jsonl or coco, and not with {layout}")
         resumable = file is not None and layout != "table" and not is_special(file)
         with can_be_resumed(resumable):
             counts, before, code = _detect(
-                paths, layout, file, resume, overwrite, draw, central, jobs, detector, skipped, shown=shown
+                paths, layout, file, resume, overwrite, draw, central, quality, jobs, detector, skipped, shown=shown
             )
     pictures, unreadable = counts["pictures"], counts["unreadable"]
     text = f"pictures: {pictures}, faces: {counts['faces']}, unreadable: {unreadable}"
@@ -121,7 +132,9 @@ def command(
         text += f", drawn in {draw}: {counts['drawn']}"
     if counts["not drawn"]:
         text += f", not drawn: {counts['not drawn']}"
-    wrong = unreadable + before["unreadable"] + counts["not drawn"]
+    if counts["not written"]:
+        text += f", not written: {counts['not written']}"
+    wrong = unreadable + before["unreadable"] + counts["not drawn"] + counts["not written"]
     text += done_before(before) + f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
     if skipped:
         text += f"; skipped: {skipped}"
@@ -139,6 +152,7 @@ def _detect(
     overwrite: bool,
     draw: Path | None,
     central: bool,
+    quality: bool,
     jobs: int,
     detector: DetectorOptions,
     skipped: Skipped,
@@ -152,11 +166,10 @@ def _detect(
     from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.keeping import Problems, refuse_missing
     from mtcnn.cli.run import CANCELLED
-    from mtcnn.files import Inputs
+    from mtcnn.files import Inputs, NoMoreOutputError, OutputError
     from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import detect_pictures
-    from mtcnn.pipeline.results import Results
 
     counts: Counter[str] = Counter()
     code = 0
@@ -171,24 +184,30 @@ def _detect(
             return found if folder is None else (one for one in found if not folder.holds(one.path))
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
-            return (one for one in pictures(skipped) if str(one.path) not in results.done.names or work.lacks(one))
+            return (one for one in pictures(skipped) if not results.is_done(one.path) or work.lacks(one))
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         if draw:
             _refuse_drawing_into(draw, map(Path, names))
             _refuse_results_among(draw, output)
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
-        keeping = {"resume": resume, "overwrite": overwrite}
-        results = stack.enter_context(Results(output, layout, inputs, **keeping, silent=not shown))
+        results = _open_results(output, layout, inputs, resume, overwrite, shown)
+        stack.enter_context(results)
         on_screen = output is None and sys.stdout.isatty()
-        work = _Work(layout, central, folder, results.done.names, to_terminal=on_screen)
+        work = _Work(layout, central, quality, folder, results, to_terminal=on_screen)
         bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))
         problems = Problems()
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
             for text, count, unreadable, truncated, undrawn in detected:
                 if text is not None:
-                    results.add(text)
+                    try:
+                        results.add(text)
+                    except NoMoreOutputError:
+                        raise
+                    except OutputError as error:  # of this picture's labels
+                        problems.add(str(error))
+                        counts["not written"] += 1
                     wrong = int(unreadable is not None)
                     counts.update(pictures=1, faces=count, unreadable=wrong, truncated=int(truncated))
                     if unreadable is not None and (output is not None or not shown):  # else the screen has it
@@ -203,6 +222,22 @@ def _detect(
             code = CANCELLED
     before = Counter(done=len(results.done.names) - results.done.unreadable, unreadable=results.done.unreadable)
     return counts, before, code
+
+
+def _open_results(
+    output: Path | None, layout: str, inputs: Inputs, resume: bool, overwrite: bool, shown: bool
+) -> AnyResults:
+    from mtcnn.pipeline.records import WHOLE
+    from mtcnn.pipeline.results import Results
+    from mtcnn.pipeline.whole_results import PrintedJson, WholeResults, YoloLabels
+
+    if output is not None and layout == "yolo":
+        return YoloLabels(output, inputs, resume=resume, overwrite=overwrite)
+    if output is not None and layout in WHOLE:
+        return WholeResults(output, layout, inputs, resume=resume, overwrite=overwrite)
+    if layout == "json":
+        return PrintedJson()
+    return Results(output, layout, inputs, resume=resume, overwrite=overwrite, silent=not shown)
 
 
 def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:
@@ -228,20 +263,33 @@ class _Work:
     """What is done with each picture, in the thread that found its faces."""
 
     def __init__(
-        self, layout: str, central: bool, drawings: OutputFolder | None, done: set[str], *, to_terminal: bool
+        self,
+        layout: str,
+        central: bool,
+        quality: bool,
+        drawings: OutputFolder | None,
+        results: AnyResults,
+        *,
+        to_terminal: bool,
     ) -> None:
-        self._layout, self._central, self._drawings, self._to_terminal = layout, central, drawings, to_terminal
-        self._done = done  # whose lines are there
+        from mtcnn.pipeline.records import LINES
+
+        self._layout = layout if layout in LINES else "jsonl"
+        self._central, self._quality, self._to_terminal = central, quality, to_terminal
+        self._drawings, self._results = drawings, results
 
     def lacks(self, found: Found) -> bool:
         """Whether a picture's drawing is missing that an earlier run could not write, or was not asked for."""
         return self._drawings is not None and not self._drawings.has(os.path.abspath(found.path))
 
     def named(self, pictures: Iterator[Found]) -> Iterator[Found]:
-        """The pictures; each one's drawing has a name then."""
+        """The pictures; each one's drawing, and its labels, have a name then."""
+        from mtcnn.pipeline.whole_results import YoloLabels
         from mtcnn.pipeline.write import drawing_name
 
         for found in pictures:
+            if isinstance(self._results, YoloLabels):
+                self._results.name(found)
             if self._drawings:
                 self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
@@ -255,8 +303,8 @@ class _Work:
         if self._central:
             result = most_central(result)
         undrawn = self._draw(result)
-        is_done = str(result.found.path) in self._done
-        text = None if is_done else picture_as_text(self._layout, result, self._to_terminal)
+        is_done = self._results.is_done(result.found.path)
+        text = None if is_done else picture_as_text(self._layout, result, self._to_terminal, self._quality)
         unreadable = None if result.problem is None else f"{result.found.path}: {result.problem}"
         return text, len(result.dets), unreadable, result.truncated, undrawn
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from mtcnn.faces import Face
 from mtcnn.params import ALL_FACES, FACE_CHOICES
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Picture
-from mtcnn.pipeline.records import faces_as_json
-from mtcnn.quality import FaceQuality, face_quality
+from mtcnn.pipeline.records import faces_as_json, quality_as_json
+from mtcnn.quality import face_quality
 
-__all__ = ["Cut", "Cutter", "cut_aligned", "cut_box", "most_central", "quality_as_json"]
+__all__ = ["Cut", "Cutter", "cut_aligned", "cut_box", "most_central"]
 
 Cut = Callable[[Picture, Array, Array], Picture]
 """What makes a crop: of the picture, the face's row of dets and its landmarks."""
@@ -89,10 +89,6 @@ def cut_box(margin: float, square: bool) -> Cut:
         return crop
 
     return cut
-
-
-def quality_as_json(quality: FaceQuality) -> Mapping[str, float]:
-    return {name: round(value, 4 if name == "value" else 2) for name, value in asdict(quality).items()}
 
 
 def most_central(result: Detected[SourceT]) -> Detected[SourceT]:

@@ -115,6 +115,10 @@ class OutputFolder:
         name = self._names.get(source)
         return name is not None and os.path.isfile(self.folder / name)
 
+    def any_there(self) -> str | None:
+        """The name of one of the files that earlier runs wrote here, where there is one."""
+        return next((name for name in self._owners if os.path.isfile(self.folder / name)), None)
+
     def holds(self, path: Path) -> bool:
         """Whether a file is one of those that runs wrote here: no picture to be read again. From any thread."""
         parent, name = os.path.split(path)

@@ -1,11 +1,11 @@
-"""What `mtcnn detect` writes of each picture: a table, JSON Lines or CSV; and what it wrote before."""
+"""What `mtcnn detect` writes of each picture: a table, JSON Lines, CSV; what it wrote before; and the formats."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,24 +13,38 @@ from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.pipeline.formats import readable_suffixes
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Found
+from mtcnn.quality import FaceQuality, face_quality
 from mtcnn.runtime.text import as_json, fit, printable
 
 __all__ = [
-    "FORMATS",
+    "BOX",
+    "COLUMNS",
+    "LINES",
+    "WHOLE",
     "Done",
     "csv_path",
     "faces_as_json",
     "format_of",
     "picture_as_json",
     "picture_as_text",
+    "quality_as_json",
     "read_done",
     "table_header",
 ]
 
-FORMATS = ("table", "jsonl", "csv")
-ENDINGS = {".csv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+LINES = ("table", "csv", "jsonl")  # that are written as pictures are done
+WHOLE = ("json", "coco", "parquet")  # that are files only once they are whole
+_ENDINGS = {
+    ".csv": ("csv",),
+    ".json": ("json", "coco"),
+    ".jsonl": ("jsonl",),
+    ".ndjson": ("jsonl",),
+    ".parquet": ("parquet",),
+    ".pq": ("parquet",),
+}
 _COMPRESSED = (".bz2", ".gz", ".lz4", ".xz", ".zip", ".zst")
-_OTHER_TABLES = (".html", ".npz", ".ods", ".parquet", ".tsv", ".xls", ".xlsx", ".xml", ".yaml", ".yml")
+_OTHER_TABLES = (".html", ".npz", ".ods", ".tsv", ".xls", ".xlsx", ".xml", ".yaml", ".yml")
+_EXAMPLES = {"coco": "faces.json", "yolo": "labels/", "parquet": "faces.parquet"}
 BOX = ("x1", "y1", "x2", "y2", "score")
 COLUMNS = (
     "file",
@@ -59,22 +73,26 @@ _FORMULA = (
 
 
 def format_of(path: Path | None, wanted: str | None) -> str:
-    """The format of results: what is wanted, else what the file's ending says, else a table.
+    """The format of results: what is wanted, else the first that the file's ending says, else a table.
 
     Raises:
         ValueError: these contradict each other, or the ending is that of something else.
     """
-    by_ending = None if path is None else ENDINGS.get(path.suffix.lower())
+    by_ending = () if path is None else _ENDINGS.get(path.suffix.lower(), ())
     ending = "" if path is None else path.suffix.lower()
     if ending in _COMPRESSED:
         raise ValueError(f"output {path} would not be compressed: name it {path and path.with_suffix('')}")
     if path and not wanted and ending in readable_suffixes() and not path.exists():  # else it may be an input
         raise ValueError(f"output {path} is a picture by its ending; results are text, --draw DIR writes pictures")
     if not wanted and ending in _OTHER_TABLES:
-        raise ValueError(f"output {path} is none of what is written: name it .csv or .jsonl, or add --format")
-    if wanted and by_ending and wanted != by_ending:
-        raise ValueError(f"output {path} is {by_ending} by its ending, and --format {wanted} contradicts that")
-    return wanted or by_ending or "table"
+        raise ValueError(f"output {path} is none of what is written: name it .csv, .json or .jsonl, or add --format")
+    if path is None and wanted in ("coco", "yolo", "parquet"):
+        raise ValueError(f"format {wanted} is not for a screen: say where it goes, --output {_EXAMPLES[wanted]}")
+    if wanted and by_ending and wanted not in by_ending:
+        raise ValueError(
+            f"output {path} is {' or '.join(by_ending)} by its ending, and --format {wanted} contradicts that"
+        )
+    return wanted or (by_ending[0] if by_ending else "table")
 
 
 def table_header(layout: str) -> str:
@@ -85,13 +103,18 @@ def table_header(layout: str) -> str:
     return ""
 
 
-def picture_as_text(layout: str, found: Detected[Found], to_terminal: bool = False) -> str:
+def picture_as_text(layout: str, found: Detected[Found], to_terminal: bool = False, with_quality: bool = False) -> str:
     """Its lines, each with its end.
 
     to_terminal: somebody reads it: CSV, too, has names without controls then.
+    with_quality: JSON says how good faces are.
     """
     if layout == "jsonl":
-        return as_json(picture_as_json(str(found.found.path), found)) + "\n"
+        line = picture_as_json(str(found.found.path), found)
+        if with_quality and found.img is not None:
+            for face, det, landmarks in zip(line["faces"], found.dets, found.landmarks, strict=True):
+                face["quality"] = quality_as_json(face_quality(found.img, det, landmarks))
+        return as_json(line) + "\n"
     return _as_csv(found, to_terminal) if layout == "csv" else _as_table(found)
 
 
@@ -115,6 +138,10 @@ def faces_as_json(dets: Array, landmarks: Array) -> list[dict[str, Any]]:
         }
         for det, points in zip(dets, landmarks, strict=True)
     ]
+
+
+def quality_as_json(quality: FaceQuality) -> dict[str, float]:
+    return {name: round(value, 4 if name == "value" else 2) for name, value in asdict(quality).items()}
 
 
 def csv_path(path: Path) -> str:

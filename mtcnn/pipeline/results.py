@@ -21,7 +21,7 @@ class Results:
 
     Args:
         path: of the file, its folder made where it is missing; None: standard output.
-        layout: one of FORMATS.
+        layout: "table", "jsonl" or "csv".
         inputs: what is read.
         resume: go on where the file ends.
         overwrite: begin anew.
@@ -76,6 +76,10 @@ class Results:
         except BaseException:
             self._close()
             raise
+
+    def is_done(self, path: Path) -> bool:
+        """Whether a picture is in the file already."""
+        return str(path) in self.done.names
 
     def add(self, lines: str) -> None:
         """The lines of a picture.

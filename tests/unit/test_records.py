@@ -89,22 +89,30 @@ def test_the_ending_says_the_format() -> None:
         "csv",
         "csv",
         "jsonl",
-        "jsonl",
+        "json",
         "table",
         "table",
     ]
+    assert format_of(Path("a.PARQUET"), None) == "parquet" and format_of(Path("a.json"), "coco") == "coco"
     assert format_of(None, None) == "table" and format_of(Path("a.txt"), "csv") == "csv"
-    for name, wanted in (("a.csv", "jsonl"), ("a.jsonl", "csv"), ("a.csv", "table")):
+    for name, wanted in (
+        ("a.csv", "jsonl"),
+        ("a.jsonl", "csv"),
+        ("a.csv", "table"),
+        ("a.json", "jsonl"),
+        ("a.pq", "json"),
+    ):
         with pytest.raises(ValueError, match="contradicts"):
             format_of(Path(name), wanted)
     for name, wanted, mend in (
         ("a.csv.gz", None, "a.csv"),
         ("a.jsonl.zst", "jsonl", "a.jsonl"),
-        ("a.PARQUET", None, "--format"),
+        ("a.XLSX", None, "--format"),
+        (None, "coco", "--output"),
         ("a.JPG", None, "--draw"),
     ):
         with pytest.raises(ValueError, match=mend):
-            format_of(Path(name), wanted)
+            format_of(name and Path(name), wanted)
 
 
 def test_json_lines_are_json() -> None:
