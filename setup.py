@@ -26,10 +26,14 @@ from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 X86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))  # of what it is built for
 # The kernels are compiled once for each instruction set and chosen at run time.
 KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
+TILE_KERNELS = "csrc/cpu/nets/tile_kernels_isa.cpp"
 ISA_FLAGS = {"baseline": []}
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
+TILE_FLAGS = {"emulated_amx": []}
+if X86:
+    TILE_FLAGS["amx"] = [*ISA_FLAGS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16"]
 
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
@@ -88,7 +92,7 @@ class BuildExtension(build_ext):
         compiler = self.compiler
         # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
         sdks = [TENSORRT_FLAGS, CUDA, CUDA_FLAGS]
-        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, sdks, ext.include_dirs, ext.define_macros])
+        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, TILE_FLAGS, sdks, ext.include_dirs, ext.define_macros])
         objects = Path(
             "build", "objects", f"{sys.implementation.cache_tag}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
         )
@@ -97,6 +101,10 @@ class BuildExtension(build_ext):
             (kernels, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
             for isa, flags in ISA_FLAGS.items()
             for kernels in KERNELS
+        ]
+        jobs += [
+            (TILE_KERNELS, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
+            for isa, flags in TILE_FLAGS.items()
         ]
         jobs += [
             (source, objects / f"tensorrt{major}", [*FLAGS, *flags])
@@ -156,7 +164,7 @@ def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple
 
 
 sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))
-sources = [s for s in sources if s not in KERNELS and s not in TENSORRT_SOURCES]
+sources = [s for s in sources if s not in [*KERNELS, TILE_KERNELS, *TENSORRT_SOURCES]]
 headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("pytrt/*.h")]
 extension = Extension(
     "pytrt._pytrt",

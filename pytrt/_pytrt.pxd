@@ -235,6 +235,11 @@ cdef extern from "cpu/nets/bfloat16.h" namespace "trtmtcnn::cpu" nogil:
     Bfloat16Kernels bfloat16_kernels() except +raise_core_error
 
 
+cdef extern from "testing/tile_layers.h" namespace "trtmtcnn" nogil:
+    vector[float] run_tile_layer(const Engine_&, int, const_float_span, int, int, int) except +raise_core_error
+    void core_emulate_tiles "trtmtcnn::emulate_tiles"(const_int_span, void*, const void*, const void*)
+
+
 cdef extern from "runtime/cores.h" namespace "trtmtcnn" nogil:
     int core_usable_cores "trtmtcnn::usable_cores"(const string&) except +raise_core_error
 

@@ -248,6 +248,12 @@ def from_dlpack(img: Any) -> npt.NDArray[Any]:
 def networks() -> dict[str, Any]:
     """What the C++ core knows of the networks."""
 
+def tile_layer(engine: Engine, layer: int, maps: _Float32) -> _Float32:
+    """One layer of an engine of "bf16" whose kernels multiply tiles, of n maps (n, h, w, c); flat."""
+
+def emulate_tiles(shapes: Iterable[tuple[int, int]], c: _Float32, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> _Float32:
+    """The sums of the emulated tile registers, c + a b."""
+
 def pack_levels(
     levels: Iterable[tuple[int, int]], widths: Iterable[int] = (128, 256, 384, 512), max_height: int = 512
 ) -> list[tuple[int, int, list[_Tile]]]:

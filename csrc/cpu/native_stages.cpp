@@ -111,13 +111,14 @@ NativeCrops::NativeCrops(Net net, std::shared_ptr<Engine> engine, std::shared_pt
 void NativeCrops::refine(FrameStore& frames, const Refinement& refinement, BoxSet& boxes) {
   boxes.begin_accepting();
   if (const int n = boxes.count(); n > 0) {
+    const int batch = net_.kernels().batch;
     const bool landmarks = has_landmarks(net_.net());
     const int images = n * (refinement.flip ? 2 : 1), threads = frames.pool().threads();
     grow(memory_->prob, size_t{2} * images);
     grow(memory_->regression, size_t{4} * images);
     grow(memory_->landmarks, size_t{kLandmarks} * images);
     // As many rounds as batches make necessary, in each of which every worker has the same to do.
-    const int rounds = ceil_div(images, threads * CropNet::kBatch);
+    const int rounds = ceil_div(images, threads * batch);
     const int grain = std::max(1, ceil_div(images, threads * rounds));
     frames.pool().parallel_for(images, grain, [&](int begin, int end, int worker) {
       for (int first = begin; first < end; first += grain)

@@ -14,6 +14,8 @@ std::string get(const char* name) {
 
 std::string isa() { return get("TRT_MTCNN_ISA"); }
 
+std::string amx() { return get("TRT_MTCNN_AMX"); }
+
 bool cuda_graphs() { return get("TRT_MTCNN_CUDA_GRAPHS") != "0"; }
 
 }  // namespace trtmtcnn::environment

@@ -12,6 +12,7 @@ import pytrt
 from mtcnn.engines import NETWORKS, engine_problem, engines_folder
 from mtcnn.engines.devices import cpu_model, gpu_flavour
 from mtcnn.engines.libraries import openvino_library
+from mtcnn.engines.precision import times_faster
 from mtcnn.engines.settings import FLAVOURS, PRECISIONS, TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt_version
 from mtcnn.errors import MtcnnError
@@ -84,8 +85,15 @@ def _gpu() -> dict[str, Any]:
 
 
 def _bf16_kernels() -> str:
-    kernels, reason = pytrt.bf16_kernels()
-    return f"those of fp32 ({kernels}): {reason}" if reason else kernels
+    try:
+        kernels, reason = pytrt.bf16_kernels()
+        if reason:
+            return f"those of fp32 ({kernels}): {reason}"
+        ratio = times_faster() or 0
+    except MtcnnError as error:
+        return f"none: {error}"
+    warning = "" if ratio >= 1 else "; WARNING: fp32 is faster"
+    return f"{kernels}, {ratio:.2f} times as fast as fp32{warning}"
 
 
 def _all_engines() -> dict[str, Any]:

@@ -17,14 +17,14 @@ from mtcnn.engines.store import engines_folder, models_folder, read_model
 from mtcnn.errors import EngineError
 from mtcnn.files import locked, read_regular, replacing
 
-__all__ = ["FASTER", "check_precision", "choose_precision", "fastest_precision", "why_not"]
+__all__ = ["FASTER", "check_precision", "choose_precision", "fastest_precision", "times_faster", "why_not"]
 
 log = logging.getLogger("mtcnn")
 
 FASTER = 1.5  # how much faster than fp32 "auto" wants another precision to be
 _FORMAT = 1  # of the kept decision
-_SHAPES = {"pnet": (1, 3, 240, 320), "rnet": (64, 3, 24, 24), "onet": (16, 3, 48, 48)}  # that are timed
-_ROUNDS = 7
+_SHAPES = {"pnet": (1, 3, 160, 240), "rnet": (32, 3, 24, 24), "onet": (16, 3, 48, 48)}  # that are timed
+_ROUNDS, _SECONDS = 9, 0.1  # of each network, at most; two rounds at least
 
 
 def check_precision(precision: object) -> str:
@@ -61,19 +61,23 @@ def choose_precision(precision: str, flavour: str) -> str:
 def fastest_precision(flavour: str) -> str:
     """What "auto" takes: "bf16" on a CPU that it makes at least FASTER times faster, else "fp32".
 
-    Where bf16 has no kernels of its own, nothing needs to be measured. Where it has, both are timed once, and the
-    decision is kept beside the engines, so that results depend on no later timing.
+    Where bf16 has no kernels of its own, nothing needs to be measured. Where it has, both are timed once, and what
+    came out is kept beside the engines, so that results depend on no later timing.
     """
+    ratio = times_faster() if flavour == CPU else None
+    return "bf16" if ratio is not None and ratio >= FASTER else "fp32"
+
+
+def times_faster() -> float | None:
+    """How many times faster bf16 is on this CPU than fp32, as it was once measured; None where it has no kernels."""
     import pytrt
 
-    if flavour != CPU:
-        return "fp32"
     kernels, reason = pytrt.bf16_kernels()
-    return "fp32" if reason else _decided(kernels, str(engines_folder(CPU).parent))
+    return None if reason else _kept_ratio(kernels, str(engines_folder(CPU).parent))
 
 
 @lru_cache(maxsize=8)
-def _decided(kernels: str, folder: str) -> str:
+def _kept_ratio(kernels: str, folder: str) -> float:
     import mtcnn
 
     path = Path(folder) / "precision.json"
@@ -84,32 +88,30 @@ def _decided(kernels: str, folder: str) -> str:
         with locked(path.parent):  # one of several processes decides for all
             if kept := _read(path, of):
                 return kept
-            ratio = _times_faster()
-            decision = "bf16" if ratio >= FASTER else "fp32"
+            ratio = _measure()
             with replacing(path) as file:
-                file.write(json.dumps({**of, "times_faster": round(ratio, 2), "precision": decision}).encode() + b"\n")
+                file.write(json.dumps({**of, "times_faster": ratio}).encode() + b"\n")
     except (OSError, EngineError) as error:
-        ratio = _times_faster()
-        decision = "bf16" if ratio >= FASTER else "fp32"
-        log.info("precision 'auto' is decided for this process alone: %s", error)
-    log.info("precision 'auto' is %s: bf16 takes 1/%.2f of the time of fp32 here", decision, ratio)
-    return decision
+        ratio = _measure()
+        log.info("what precision 'auto' takes is decided for this process alone: %s", error)
+    log.info("bf16 is %.2f times as fast as fp32 on this CPU", ratio)
+    return ratio
 
 
-def _read(path: Path, of: dict[str, Any]) -> str | None:
-    """The decision there; None where there is none for this CPU, these kernels and this version."""
+def _read(path: Path, of: dict[str, Any]) -> float | None:
+    """The ratio there; None where there is none for this CPU, these kernels and this version."""
     try:
         fields = json.loads(read_regular(path, 1 << 16))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(fields, dict) or any(fields.get(name) != value for name, value in of.items()):
         return None
-    decision = fields.get("precision")
-    return decision if decision in ("fp32", "bf16") else None
+    ratio = fields.get("times_faster")
+    return ratio if isinstance(ratio, float) and ratio > 0 else None
 
 
-def _times_faster() -> float:
-    """How many times faster bf16 is than fp32: the networks on one thread, in turns, the least time of each."""
+def _measure() -> float:
+    """The networks on one thread, in turns, the least time of each."""
     import numpy as np
 
     import pytrt
@@ -120,11 +122,14 @@ def _times_faster() -> float:
         model = read_model(models_folder() / f"{network}.onnx")
         values = np.linspace(-1, 1, int(np.prod(_SHAPES[network])), dtype=np.float32).reshape(_SHAPES[network])
         engines = {precision: device.load_engine(model, precision) for precision in ("fp32", "bf16")}
-        for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        for done in range(_ROUNDS):
+            if done >= 2 and time.perf_counter() - started > _SECONDS:
+                break
             for precision, engine in engines.items():
                 began = time.perf_counter()
                 engine.infer(values)
                 seconds = time.perf_counter() - began
                 least[network, precision] = min(least.get((network, precision), seconds), seconds)
     fp32, bf16 = (sum(least[network, precision] for network in NETWORKS) for precision in ("fp32", "bf16"))
-    return fp32 / bf16
+    return round(fp32 / bf16, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import mtcnn.engines.precision as precision_module
 import pytrt
-from mtcnn import EngineError, TrtMtcnn, create_engines
+from mtcnn import DeviceError, EngineError, TrtMtcnn, __version__, create_engines
 from mtcnn.cli.main import main
 from mtcnn.engines import current_engines, engine_problem, engines_folder, read_engine
+from mtcnn.engines.devices import cpu_model
 from mtcnn.engines.environment import collect_environment
 from mtcnn.engines.precision import choose_precision
 from mtcnn.engines.settings import CPU
@@ -163,3 +166,60 @@ class TestWithoutKernels:
         with TrtMtcnn(device="cpu", precision="auto") as detector:
             assert detector.precision == "fp32"
         assert [path.name for path in folder.iterdir()] == ["cpu"]
+
+
+class TestMeasured:
+    """What "auto" takes where bf16 has kernels of its own: here the emulated ones, which are slow."""
+
+    @pytest.fixture(autouse=True)
+    def kernels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TRT_MTCNN_AMX", "emulated")
+
+    def test_once_for_all_processes(self, folder: Path) -> None:
+        with TrtMtcnn(device="cpu", precision="auto") as detector:
+            assert detector.precision == "fp32"
+        kept = json.loads((folder / "precision.json").read_text())
+        assert kept.keys() == {"format", "version", "CPU", "kernels", "times_faster"}
+        assert kept["kernels"] == "emulated_amx" and 0 < kept["times_faster"] < 0.5
+        told = collect_environment()["CPU"]["bf16 kernels"]
+        assert told == f"emulated_amx, {kept['times_faster']:.2f} times as fast as fp32; WARNING: fp32 is faster"
+        for ratio, taken in ((1.49, "fp32"), (1.5, "bf16"), (4.0, "bf16")):
+            (folder / "precision.json").write_text(json.dumps(kept | {"times_faster": ratio}))
+            forget()
+            with TrtMtcnn(device="cpu", precision="auto") as detector:
+                assert detector.precision == taken
+        assert "WARNING" not in collect_environment()["CPU"]["bf16 kernels"]
+
+    @pytest.mark.parametrize(
+        "change", [{"CPU": "another"}, {"kernels": "amx"}, {"version": "0"}, {"times_faster": "9"}, None]
+    )
+    def test_another_machine_s_is_not_taken(self, change: dict[str, Any] | None, folder: Path) -> None:
+        kept = {"format": 1, "version": __version__, "CPU": cpu_model(), "kernels": "emulated_amx"}
+        file = folder / "precision.json"
+        folder.mkdir()
+        file.write_text("[" if change is None else json.dumps(kept | {"times_faster": 9.0} | change))
+        assert choose_precision("auto", CPU) == "fp32"
+        assert json.loads(file.read_text())["times_faster"] < 0.5
+
+    def test_where_nothing_can_be_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path / "file"))
+        assert choose_precision("auto", CPU) == "fp32"
+
+    def test_a_variable_that_says_nothing_known(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TRT_MTCNN_AMX", "yes")
+        assert "it can be off or emulated" in collect_environment()["CPU"]["bf16 kernels"]
+        for precision in ("auto", "bf16"):
+            with pytest.raises(DeviceError, match="TRT_MTCNN_AMX"):
+                TrtMtcnn(device="cpu", precision=precision)  # type: ignore[arg-type]
+        TrtMtcnn(device="cpu").close()
+
+
+def forget() -> None:
+    """As in a new process."""
+    precision_module._kept_ratio.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def new_process() -> None:
+    forget()

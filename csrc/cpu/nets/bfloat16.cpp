@@ -1,9 +1,35 @@
 #include "cpu/nets/bfloat16.h"
 
+#include <string_view>
+
+#include "cpu/amx.h"
+#include "cpu/kernels.h"
+#include "error.h"
+#include "runtime/environment.h"
+
 namespace trtmtcnn::cpu {
+
+extern const NetKernels net_kernels_emulated_amx;
+#ifdef TRTMTCNN_X86
+extern const NetKernels net_kernels_amx;
+#endif
 
 // AVX512-BF16 alone is no reason for kernels of its own: VDPBF16PS multiplies at most twice as fast as FMA, and the
 // float32 kernels save more than that by Winograd's transforms, for which bfloat16 is too coarse.
-Bfloat16Kernels bfloat16_kernels() { return {&net_kernels(), "the processor has no AMX"}; }
+Bfloat16Kernels bfloat16_kernels() {
+  const std::string amx = environment::amx();
+  if (amx == "emulated") return {&net_kernels_emulated_amx, {}};
+  if (!amx.empty() && amx != "off") throw DeviceError("TRT_MTCNN_AMX is \"" + amx + "\"; it can be off or emulated");
+  const NetKernels& others = net_kernels();
+  if (!amx.empty()) return {&others, "TRT_MTCNN_AMX is off"};
+#ifdef TRTMTCNN_X86
+  if (!amx_problem().empty()) return {&others, amx_problem()};
+  if (const std::string isa = kernels().isa; isa != "avx512")
+    return {&others, "AMX's kernels need AVX-512, not " + isa};
+  return {&net_kernels_amx, {}};
+#else
+  return {&others, amx_problem()};
+#endif
+}
 
 }  // namespace trtmtcnn::cpu

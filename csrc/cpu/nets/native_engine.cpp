@@ -80,12 +80,13 @@ class NativeContext final : public Context {
     const PackedNet& net = engine_->net();
     const int side = facts(net.net()).side;
     const int64_t plane = int64_t{side} * side;
-    engine_->pool().parallel_for(static_cast<int>(shape[0]), CropNet::kBatch, [&](int begin, int end, int w) {
+    const int batch = net.kernels().batch;
+    engine_->pool().parallel_for(static_cast<int>(shape[0]), batch, [&](int begin, int end, int w) {
       Worker& worker = workers_[w];
-      worker.crops.resize(3 * plane * CropNet::kBatch + kOverrun);
-      worker.heads.resize(std::max<size_t>(worker.heads.size(), kHeads * CropNet::kBatch));
-      for (int first = begin; first < end; first += CropNet::kBatch) {
-        const int n = std::min(CropNet::kBatch, end - first);
+      worker.crops.resize(3 * plane * batch + kOverrun);
+      worker.heads.resize(std::max(worker.heads.size(), size_t{kHeads} * batch));
+      for (int first = begin; first < end; first += batch) {
+        const int n = std::min(batch, end - first);
         for (int i = 0; i < n; ++i)
           interleave(input + (first + i) * 3 * plane, plane, static_cast<int>(plane), &worker.crops[i * 3 * plane]);
         worker.net.run(net, worker.crops.data(), n, worker.heads.data());
@@ -132,18 +133,13 @@ std::unique_ptr<Context> NativeEngine::context() { return std::make_unique<Nativ
 
 void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
   const bool rnet = net.net() == Net::kRnet;
-  const size_t side = facts(net.net()).side, values = 3 * n * side * side;
   const auto& kernels = net.kernels();
-  const size_t bytes = rnet ? rnet_scratch(n) : onet_scratch(n);
+  const size_t bytes = kernels.crop_scratch ? kernels.crop_scratch(rnet, n) : rnet ? rnet_scratch(n) : onet_scratch(n);
   if (scratch_.size() < bytes) scratch_.resize(bytes);
-  const void* in = crops;
-  if (kernels.to_values) {
-    if (values_.size() < (values + kOverrun) * kernels.value_size)
-      values_.resize((values + kOverrun) * kernels.value_size);
-    kernels.to_values(crops, static_cast<int64_t>(values), values_.data());
-    in = values_.data();
+  {
+    const KernelSession session(kernels);
+    (rnet ? kernels.rnet : kernels.onet)(net.convs(), crops, n, scratch_.data(), out);
   }
-  (rnet ? kernels.rnet : kernels.onet)(net.convs(), in, n, scratch_.data(), out);
   for (int i = 0; i < n; ++i, out += kHeads) {
     out[1] = face_probability(out[0], out[1]);
     out[0] = 1 - out[1];

@@ -40,15 +40,12 @@ class NativeEngine final : public Engine, public std::enable_shared_from_this<Na
 // R-Net or O-Net for one thread at a time.
 class CropNet {
  public:
-  // Crops at a time: enough for the dense layers to use each weight often.
-  static constexpr int kBatch = 8;
-
   // crops: n of (side, side, 3) and kOverrun more, which the caller keeps finite; out: (n, kHeads), the first two made
   // probabilities.
   void run(const PackedNet& net, const float* crops, int n, float* out);
 
  private:
-  AlignedVector<std::byte> scratch_, values_;
+  AlignedVector<std::byte> scratch_;
 };
 
 }  // namespace trtmtcnn::cpu

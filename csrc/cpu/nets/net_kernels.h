@@ -2,7 +2,7 @@
 //
 // Maps are (row, column, channel). The output channels of a pixel lie side by side in vectors: each input value is
 // broadcast and multiplied by its weights for all of them. Inputs and weights of convolutions are `values`: float32, or
-// bfloat16 where the machine multiplies pairs of those. Sums, biases and PReLUs are float32.
+// bfloat16 where tiles of it are multiplied (tile_kernels_isa.cpp). Sums, biases and PReLUs are float32.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ inline constexpr int kOverrun = 32;
 
 // The weights of a convolution, padded with zeros to whole vectors of output channels.
 struct PackedConv {
-  const void* weights;  // values [vector][kernel row][step][lane][input of the step]; null: `transformed` is used
+  const void* weights;  // [vector][kernel row][input][lane], or tiles; null: `transformed` is used
   const float* bias;
   const float* slope;        // of the PReLU
   const float* transformed;  // Winograd's [transformed value][vector][input channel][lane]; null: `weights` are used
@@ -24,11 +24,8 @@ struct PackedConv {
 struct NetKernels {
   const char* name;
   int lanes;          // floats in a vector
-  int step;           // inputs that one multiplication takes: consecutive values of a kernel's row
   int value_size;     // bytes
   int pooled_stride;  // values from one pixel to the next in what pnet_conv1 writes
-
-  void (*to_values)(const float* in, int64_t n, void* out);  // null where values are floats
 
   // P-Net works on rows of n pixels; pnet_conv* make `count` of them from count + 2 rows of their input.
   // Converts a row (n, 3) to the layout that pnet_conv1 reads, of pnet_row_bytes(n).
@@ -45,10 +42,39 @@ struct NetKernels {
   // Writes the outputs of all heads, kHeads floats a pixel.
   void (*pnet_heads)(const PackedConv&, const float* features, int n, float* out);
 
-  // Crops (n, side, side, 3) of values to the heads' outputs (n, kHeads). `scratch`: rnet_scratch(n) or
+  // Crops (n, side, side, 3) of floats to the heads' outputs (n, kHeads). `scratch`: rnet_scratch(n) or
   // onet_scratch(n) bytes on a cache line, which were zero before the first call.
   void (*rnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
+
+  int batch = 8;  // crops at a time: enough for the dense layers to use each weight often
+  // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
+  bool tiles = false;
+  // What a thread calls before its first layer and after its last; null: nothing.
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
+  // Bytes of scratch for a batch; null: rnet_scratch(n), onet_scratch(n).
+  size_t (*crop_scratch)(bool rnet, int n) = nullptr;
+  // One layer of R-Net or O-Net with its PReLU and pooling, of n maps, for tests: values in and out, those of the first
+  // layer and behind dense layers floats. Null: none.
+  void (*crop_layer)(bool rnet, int layer, const PackedConv&, const void* in, int n, void* scratch,
+                     void* out) = nullptr;
+};
+
+// A thread's work on layers.
+class KernelSession {
+ public:
+  explicit KernelSession(const NetKernels& kernels) : kernels_(kernels) {
+    if (kernels_.begin) kernels_.begin();
+  }
+  ~KernelSession() {
+    if (kernels_.end) kernels_.end();
+  }
+  KernelSession(const KernelSession&) = delete;
+  KernelSession& operator=(const KernelSession&) = delete;
+
+ private:
+  const NetKernels& kernels_;
 };
 
 // Floats that a plane of every second one of n columns takes, with what whole vectors store behind it.

@@ -30,23 +30,26 @@ T* PackedNet::allocate(size_t n) {
 }
 
 PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
-  for (size_t i = 0; i < network.convs.size(); ++i) pack(network.convs[i], tile_of(net_, i), false);
-  pack(network.heads, 0, true);  // always float32: it costs little here, and scores are compared with thresholds
+  for (size_t i = 0; i < network.convs.size(); ++i) {
+    const Conv& conv = network.convs[i];
+    if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
+      pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
+    else
+      pack(conv, tile_of(net_, i));
+  }
+  pack(network.heads, 0);  // always float32: it costs little here, and scores are compared with thresholds
   const int features = network.heads.in;
   for (int i = 0; i < features; ++i)
     face_weights_.push_back(network.heads.weights[features + i] - network.heads.weights[i]);
   face_bias_ = network.heads.bias[1] - network.heads.bias[0];
 }
 
-void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
-  const int lanes = kernels_.lanes, step = as_floats ? 1 : kernels_.step;
-  const int vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in, steps = (run + step - 1) / step;
-  const size_t volume = static_cast<size_t>(vectors) * conv.kernel * steps * lanes * step;
-  const bool halves = !as_floats && kernels_.value_size == 2;
-  const bool transforms = tile > 0 && !as_floats && !halves;
+void PackedNet::pack(const Conv& conv, int tile) {
+  const int lanes = kernels_.lanes, vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in;
+  const bool transforms = tile > 0;
   // P-Net needs both: a map of a small level has fewer rows than a tile.
   const bool plain = !transforms || net_ == Net::kPnet;
-  void* weights = !plain ? nullptr : halves ? static_cast<void*>(allocate<uint16_t>(volume)) : allocate<float>(volume);
+  float* weights = plain ? allocate<float>(static_cast<size_t>(vectors) * conv.kernel * run * lanes) : nullptr;
   float* bias = allocate<float>(static_cast<size_t>(vectors) * lanes);
   float* slope = allocate<float>(static_cast<size_t>(vectors) * lanes);
   for (int o = 0; o < conv.out; ++o) {
@@ -58,15 +61,35 @@ void PackedNet::pack(const Conv& conv, int tile, bool as_floats) {
         const float w =
             conv.weights[((static_cast<size_t>(o) * conv.in + channel) * conv.kernel + y) * conv.kernel + x];
         const size_t row = static_cast<size_t>(o / lanes) * conv.kernel + y;
-        const size_t at = ((row * steps + i / step) * lanes + o % lanes) * step + i % step;
-        if (halves)
-          static_cast<uint16_t*>(weights)[at] = to_bfloat16(w);
-        else
-          static_cast<float*>(weights)[at] = w;
+        weights[(row * run + i) * lanes + o % lanes] = w;
       }
     }
   }
   convs_.push_back({weights, bias, slope, transforms ? transform(conv, tile) : nullptr});
+}
+
+void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
+  constexpr int kOutputs = 16, kInputs = 32;  // of a tile
+  const int rows = unrolled ? 1 : conv.kernel, vectors = (conv.out + kOutputs - 1) / kOutputs;
+  const int run = unrolled ? conv.kernel * conv.kernel * conv.in : conv.kernel * stride;
+  const int tiles = (run + kInputs - 1) / kInputs;
+  auto* weights = allocate<uint16_t>(static_cast<size_t>(vectors) * rows * tiles * kOutputs * kInputs);
+  float* bias = allocate<float>(static_cast<size_t>(vectors) * kOutputs);
+  float* slope = allocate<float>(static_cast<size_t>(vectors) * kOutputs);
+  const float* w = conv.weights.data();  // (out, in, kernel, kernel)
+  for (int o = 0; o < conv.out; ++o) {
+    bias[o] = conv.bias[o];
+    slope[o] = conv.slope.empty() ? 1.0f : conv.slope[o];
+    for (int channel = 0; channel < conv.in; ++channel)
+      for (int y = 0; y < conv.kernel; ++y)
+        for (int x = 0; x < conv.kernel; ++x, ++w) {
+          const int row = unrolled ? 0 : y;
+          const int i = unrolled ? (y * conv.kernel + x) * conv.in + channel : x * stride + channel;
+          const size_t tile = (static_cast<size_t>(o / kOutputs) * rows + row) * tiles + i / kInputs;
+          weights[((tile * (kInputs / 2) + i % kInputs / 2) * kOutputs + o % kOutputs) * 2 + i % 2] = to_bfloat16(*w);
+        }
+  }
+  convs_.push_back({weights, bias, slope, nullptr});
 }
 
 // G g G^T of Winograd's F(tile x tile, kernel x kernel), arXiv:1509.09308, for each input and output channel. The

@@ -27,8 +27,11 @@ class PackedNet {
  private:
   template <class T>
   T* allocate(size_t n);  // zeros
-  // Adds a layer. `tile`: the side of Winograd's tiles, 0 for none; `as_floats`: whatever the kernels' values are.
-  void pack(const Conv& conv, int tile, bool as_floats);
+  // Adds a layer in float32. `tile`: the side of Winograd's tiles, 0 for none.
+  void pack(const Conv& conv, int tile);
+  // Adds a layer in tiles of bfloat16: [16 outputs][kernel row][32 inputs][pair][output][of the pair]. `unrolled`: the
+  // kernel's rows are one; `stride`: values from pixel to pixel of the input.
+  void pack_tiles(const Conv& conv, bool unrolled, int stride);
   // Its weights for Winograd's tiles of that side.
   const float* transform(const Conv& conv, int tile);
 

@@ -9,7 +9,7 @@ void PnetRows::reserve(const NetKernels& kernels, int conv_width) {
   const size_t input = static_cast<size_t>(conv_width) + 2, pooled = (static_cast<size_t>(conv_width) + 1) / 2;
   input_bytes_ = pnet_row_bytes(static_cast<int>(input));
   pooled_bytes_ = bytes(static_cast<size_t>(kernels.pooled_stride) * (pooled + kOverrun));
-  map_bytes_ = bytes(16 * pooled);
+  map_bytes_ = bytes(16 * (pooled + (kernels.tiles ? kOverrun : 0)));
   grow(inputs_, kInputRing * input_bytes_);
   grow(pooled_, kRing * pooled_bytes_);
   grow(maps_, kRing * map_bytes_);

@@ -39,6 +39,7 @@ template <class Draw, class Take>
 void PnetRows::run(const PackedNet& net, int conv_width, int conv_height, int first, int last, Draw&& draw,
                    Take&& take) {
   const NetKernels& k = net.kernels();
+  const KernelSession session(k);
   reserve(k, conv_width);
   const int pooled = (conv_width + 1) / 2, height = (conv_height + 1) / 2 - 4;
   const int start = group(first, height) / kRows * kRows;

@@ -5,10 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
-
 #define TRTMTCNN_INLINE inline __attribute__((always_inline))
 
 namespace trtmtcnn::cpu {
@@ -43,25 +39,7 @@ struct Float32 {
   static TRTMTCNN_INLINE void put(Value* p, Vector v) { store(p, v); }
 };
 
-#ifdef __AVX512BF16__
-struct BFloat16 {
-  using Value = uint16_t;
-  static constexpr int kStep = 2;
-  using Weights = __m512bh;
-  static TRTMTCNN_INLINE Weights weights(const Value* p) { return (__m512bh)_mm512_loadu_si512(p); }
-  static TRTMTCNN_INLINE void add_product(Vector& sum, Weights w, const Value* in) {
-    int pair;
-    __builtin_memcpy(&pair, in, sizeof pair);
-    sum = (Vector)_mm512_dpbf16_ps((__m512)sum, w, (__m512bh)_mm512_set1_epi32(pair));
-  }
-  static TRTMTCNN_INLINE void put(Value* p, Vector v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh((__m512)v));
-  }
-};
-using Element = BFloat16;
-#else
 using Element = Float32;
-#endif
 using Value = Element::Value;
 
 TRTMTCNN_INLINE Vector prelu(Vector v, Vector slope) { return v > 0 ? v : v * slope; }
