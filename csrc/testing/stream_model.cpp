@@ -1,6 +1,8 @@
 #include "testing/stream_model.h"
 
+#include <chrono>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "error.h"
@@ -16,6 +18,7 @@ StreamModel::~StreamModel() {
 }
 
 void StreamModel::enqueue(Operation operation) {
+  if (capturing()) std::this_thread::sleep_for(std::chrono::microseconds(100));  // time for others to spoil it
   const std::lock_guard lock(mutex_);
   if (capturing_)
     captured_.push_back(std::move(operation));

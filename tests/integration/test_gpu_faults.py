@@ -137,6 +137,25 @@ class TestErrors:
             program.stages()
         program.gpu.mend()
 
+    def test_no_room_for_boxes(self, gpu: EmulatedGpu, program: Program) -> None:
+        """More are proposed than there is room for, and allocation k of that which is needed then fails."""
+        img = pictures.noise(160, 150, grain=2, seed=7)
+        levels = [(0, int(160 * s), int(150 * s), s, s) for s in (1.0, 0.7, 0.5)]
+        stages = program.stages()
+        stages.load([img], [(160, 150)])
+        for _ in range(3):
+            few = stages.pnet(levels, 0.99, 0.5, 0.7, 50)
+        for k in range(20):
+            gpu.fail("allocate", k)
+            with suppress(DeviceError):
+                assert stages.pnet(levels, 0.0, 0.1, 0.1, 50) == 50
+            failed = gpu.mend()
+            assert stages.pnet(levels, 0.99, 0.5, 0.7, 50) == few
+            if not failed:
+                break
+        assert k >= 3
+        stages.unload()
+
     def test_less_memory_than_a_call_needs(self, engines: dict[str, Any], face: Image) -> None:
         """It says so each time, and what fits is found all the while."""
         img = pictures.noise(90, 90, grain=9, seed=4)
@@ -158,7 +177,7 @@ class TestErrors:
         for stage in ("rnet", "onet"):
             stages.load(images, [images[0].shape[:2]])
             assert stages.pnet([(0, 40, 44, 1.0, 1.0)], 0.1, 0.5, 0.7, 100) > 0
-            program.gpu.fail("network", 0)
+            program.gpu.fail("kernel", 0)
             with pytest.raises(DeviceError):
                 getattr(stages, stage)(0.1, 0.7, *([100] if stage == "rnet" else []))
             assert len(stages.boxes()[0]) == 0
@@ -175,20 +194,6 @@ class TestSources:
         with emulated_detector(gpu=gpu, preset=preset) as detector:
             detector.detect_batch([images[0] for images, _ in program.steps], 24, max_size=(60, 60))
         assert gpu.counts()["upload pageable"] == before
-
-    def test_one_network(self, gpu: EmulatedGpu, engines: dict[str, Any]) -> None:
-        """An array is the caller's again when an error arrives, too."""
-        engine = load_engine(engines["rnet"], gpu, "rnet")
-        data = np.zeros((2, 3, 24, 24), np.float32)
-        expected = engine.infer(data)
-        for kind in ("network", "download"):
-            gpu.fail(kind)
-            with pytest.raises(DeviceError):
-                engine.infer(data)
-            data[:] = 1  # a copy that is still due would show
-            data[:] = 0
-            for name, value in engine.infer(data).items():
-                np.testing.assert_array_equal(value, expected[name])
 
     def test_loaded_twice(self, gpu: EmulatedGpu, program: Program) -> None:
         """A picture in the GPU's memory is given back when nothing reads it any more."""
@@ -356,7 +361,7 @@ def test_other_threads_run_while_unload_waits(program: Program) -> None:
         start, before = time.monotonic(), ticks
         stages.unload()  # runs what load() has enqueued
         assert time.monotonic() - start > 0.03
-        assert ticks > before
+        assert ticks > before + 5
     finally:
         ended.set()
         thread.join()
