@@ -35,6 +35,9 @@ class Boxes {
   // Drops boxes with lower scores; leaves the set in the order of ranks_before().
   virtual void drop_below(float score) = 0;
 
+  // Replaces the set by these boxes, which have no landmarks.
+  virtual void assign(std::span<const Box> boxes) = 0;
+
   virtual int count() = 0;
   // Copies the set out in its order: dets[i] = x1, y1, x2, y2, score; landmarks (may be null) x1..x5, y1..y5;
   // frames[i] the index of its frame.

@@ -58,6 +58,10 @@ int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_lev
   return run([&] { backend_->propose(levels, settings, suppress); });
 }
 
+int TrtMtcnn::set_boxes(std::span<const Box> boxes) {
+  return run([&] { boxes_.assign(boxes); });
+}
+
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
   return run([&] {
     boxes_.square(options_.whole_pixels);

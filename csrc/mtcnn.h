@@ -39,6 +39,8 @@ class TrtMtcnn {
   // frame, before their suppression, are an invalid argument.
   int pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
            int max_proposals = std::numeric_limits<int>::max());
+  // In the place of pnet(): boxes that are known already, as from a frame before, for rnet() and onet().
+  int set_boxes(std::span<const Box> boxes);
   int rnet(float threshold, float nms_threshold, int keep);
   int onet(float threshold, float nms_threshold, const OnetOptions& options);
 

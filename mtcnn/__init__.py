@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mtcnn.quality import head_pose as head_pose
     from mtcnn.recognition.embedder import FaceEmbedder as FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier as FaceVerifier
+    from mtcnn.tracking import Tracker as Tracker
     from pytrt import __version__ as __version__
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "FaceVerifier": "recognition.verify",
     "MtcnnError": "errors",
     "NoFaceError": "errors",
+    "Tracker": "tracking",
     "TrtMtcnn": "detector",
     "create_engines": "engines",
     "draw_faces": "draw",
@@ -59,6 +61,7 @@ __all__ = [
     "FaceVerifier",
     "MtcnnError",
     "NoFaceError",
+    "Tracker",
     "TrtMtcnn",
     "create_engines",
     "draw_faces",

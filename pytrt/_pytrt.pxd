@@ -124,6 +124,14 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
         const vector[TensorInfo]& outputs()
 
 
+cdef extern from "box.h" namespace "trtmtcnn" nogil:
+    cdef cppclass Box:
+        float x1, y1, x2, y2
+        float score
+        int frame
+        int order
+
+
 cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
     cdef cppclass Boxes:
         int count() except +raise_core_error
@@ -215,6 +223,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
         void unload() except +raise_core_error
         int pnet(const vector[Level]&, float, float, float, int, int) except +raise_core_error
+        int set_boxes(const vector[Box]&) except +raise_core_error
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
         Boxes& boxes()

@@ -124,6 +124,8 @@ class Stages:
         max_proposals: int | None = None,
     ) -> int:
         """P-Net over the image pyramids; keep: boxes a frame, at most. Returns the number of boxes."""
+    def set_boxes(self, boxes: Iterable[Iterable[float]], frames: Iterable[int]) -> int:
+        """In the place of pnet(): boxes (n, 4) that are known already, each of the frame of its number."""
     def rnet(self, threshold: float, nms_threshold: float, keep: int) -> int:
         """R-Net over the boxes. Returns the number left."""
     def onet(

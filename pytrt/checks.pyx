@@ -2,6 +2,7 @@
 
 cdef int INT_MAX = 0x7FFFFFFF
 cdef int64_t PTRDIFF_MAX = 0x7FFFFFFFFFFFFFFF
+cdef int FARTHEST_PIXEL = 1_000_000  # of a box from the frame's corner
 cdef int MOST_PIXELS_A_SIDE = 1 << 24  # of what a picture is resized to
 
 

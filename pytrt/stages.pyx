@@ -129,6 +129,37 @@ cdef class Stages:
             self.busy = False
         return left
 
+    def set_boxes(self, boxes, frames):
+        """Makes these the set, in the place of pnet(): boxes that are known already, as from a frame before.
+
+        boxes: (n, 4) x1, y1, x2, y2 in pixels of the frames' working sizes; frames: (n,) the index of each one's frame.
+        Returns their number.
+        """
+        cdef vector[Box] taken
+        cdef Box box
+        cdef int left, i
+        cdef float[:, ::1] sides = _in_fours(_numbers(boxes, np.float32, "boxes"), "boxes")
+        cdef int[::1] numbers = _whole_numbers(frames, "frames", INT_MAX).reshape(-1)
+        if sides.shape[0] != numbers.shape[0]:
+            raise ValueError(f"got {sides.shape[0]} boxes but {numbers.shape[0]} frames")
+        if not (np.abs(np.asarray(sides)) <= FARTHEST_PIXEL).all():
+            raise ValueError(f"boxes must be within {FARTHEST_PIXEL} pixels of 0")
+        for i in range(sides.shape[0]):
+            box.x1, box.y1, box.x2, box.y2 = sides[i, 0], sides[i, 1], sides[i, 2], sides[i, 3]
+            box.frame = numbers[i]
+            box.order = i
+            taken.push_back(box)
+        self.enter()
+        try:
+            for i in range(numbers.shape[0]):
+                if not 0 <= numbers[i] < <int>len(self.views):
+                    raise ValueError(f"frames name frame {numbers[i]}, but {len(self.views)} are loaded")
+            with nogil:
+                left = self.net.get().set_boxes(taken)
+        finally:
+            self.busy = False
+        return left
+
     def rnet(self, threshold, nms_threshold, keep):
         """R-Net over the boxes. Returns the number left."""
         cdef int left

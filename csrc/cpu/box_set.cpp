@@ -147,6 +147,11 @@ void BoxSet::drop_below(float score) {
   keep_where([&](const Box& box) { return box.score >= score; });
 }
 
+void BoxSet::assign(std::span<const Box> boxes) {
+  boxes_.assign(boxes.begin(), boxes.end());
+  landmarks_.clear();
+}
+
 void BoxSet::begin_accepting() {
   next_boxes_.clear();
   next_landmarks_.clear();

@@ -23,6 +23,7 @@ class BoxSet final : public Boxes {
   void save_and_square(bool truncating, std::span<const float> scales) override;
   void average_with_saved(bool scores) override;
   void drop_below(float score) override;
+  void assign(std::span<const Box> boxes) override;
   int count() override { return static_cast<int>(boxes_.size()); }
   void read(float* dets, float* landmarks, int* frames) override;
 

@@ -137,6 +137,20 @@ class BoxSet final : public Boxes {
     filter([&](uint32_t* bits) { runtime_.for_each(bound_, ReachesScore{current(), score, bits}); });
   }
 
+  void assign(std::span<const Box> boxes) override {
+    const int n = static_cast<int>(boxes.size());
+    if (n > capacity_) reserve(n);
+    clear();
+    // Pinned memory, which stays as it is until count() has waited for the copies.
+    host_boxes_.reserve(n);
+    for (int i = 0; i < n; ++i) host_boxes_.data()[i] = {boxes[i], {}};
+    host_counters_.data()[0] = n;
+    runtime_.upload(sets_[current_].data(), host_boxes_.data(), boxes.size() * sizeof(DeviceBox));
+    runtime_.upload(counter(current_counter()), host_counters_.data(), sizeof(int));
+    bound_ = n;
+    counted_ = false;
+  }
+
   int count() override {
     if (counted_) return bound_;
     const typename Runtime::Current current_device(runtime_);

@@ -30,7 +30,13 @@ __all__ = ["command"]
 )
 @click.option("--json", "as_json", is_flag=True, help="a line of JSON for each picture looked at, on standard output")
 @click.option("--window/--no-window", default=None, help="show it; default where there is a display and no --output")
-@click.option("--every", type=click.IntRange(1), default=1, help="detect in every N-th picture, keep faces between")
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    help="detect in every N-th picture, keep faces between",
+    show_default="1; 10 with --track",
+)
+@click.option("--track", is_flag=True, help="number the faces, and follow them between the pictures detected in")
 @film_range_options
 @click.option("--most", type=click.IntRange(1), help="stop after so many pictures", show_default="all")
 @film_writer_options
@@ -43,7 +49,8 @@ def command(
     output: Path | None,
     as_json: bool,
     window: bool | None,
-    every: int,
+    every: int | None,
+    track: bool,
     start: float | None,
     end: float | None,
     most: int | None,
@@ -61,6 +68,9 @@ def command(
     that --overwrite was to replace. A camera or a stream is not waited for: pictures that come too fast are left out
     and counted. Reading, detecting and writing overlap.
 
+    With --track each face has a number, which stays the same; in the pictures between those that are detected in, R-Net
+    and O-Net look where faces are expected, and what is new is looked for backwards, too.
+
     The window shows a film at its own pace; q, Escape or its button closes it, and ends the work.
     """
     from mtcnn.cli.run import CANCELLED, PARTLY, fail
@@ -68,9 +78,10 @@ def command(
     from mtcnn.pipeline.camera import Camera
     from mtcnn.pipeline.film import Film, files_in
     from mtcnn.pipeline.film_writer import FilmWriter
-    from mtcnn.pipeline.looking import EveryNth, seen_as_json
+    from mtcnn.pipeline.looking import EveryNth, Look, Tracked, seen_as_json
     from mtcnn.pipeline.video import run_through
     from mtcnn.pipeline.window import Window
+    from mtcnn.tracking import Tracker
 
     is_camera = source.isdigit()
     if not (is_camera or "://" in source or os.path.exists(source)):
@@ -107,7 +118,11 @@ def command(
                 echo_json(line)
             counter.advance()
 
-        ran = run_through(film, EveryNth(model, every), sinks, on_seen, most, show_fps=show_fps)
+        look: Look = EveryNth(model, every or 1)
+        if track:
+            tracker = Tracker(model, fps=film.fps) if every is None else Tracker(model, fps=film.fps, every=every)
+            look = Tracked(tracker, late=not film.live)
+        ran = run_through(film, look, sinks, on_seen, most, show_fps=show_fps)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
     if film.live:
         text += f", left out: {ran.dropped}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,8 +13,9 @@ import numpy.typing as npt
 from mtcnn.detector import TrtMtcnn
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.records import faces_as_json
+from mtcnn.tracking import Tracker, Tracks
 
-__all__ = ["EveryNth", "Look", "Seen", "seen_as_json"]
+__all__ = ["EveryNth", "Look", "Seen", "Tracked", "seen_as_json"]
 
 Array = npt.NDArray[np.float32]
 
@@ -38,7 +40,7 @@ class Seen:
         return None if self.ids is None else [f"{i}" for i in self.ids.tolist()]
 
 
-Look: TypeAlias = Callable[[FilmFrame], Seen]
+Look: TypeAlias = Callable[[Iterator[FilmFrame]], Iterator[tuple[FilmFrame, Seen]]]
 
 
 class EveryNth:
@@ -46,15 +48,43 @@ class EveryNth:
 
     def __init__(self, detector: TrtMtcnn, every: int = 1) -> None:
         self._detector, self._every = detector, every
-        self._count = 0
-        self._found = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
 
-    def __call__(self, frame: FilmFrame) -> Seen:
-        is_looked_at = self._count % self._every == 0
-        self._count += 1
-        if is_looked_at:
-            self._found = self._detector.detect(frame.img)
-        return Seen(*self._found, detected=is_looked_at)
+    def __call__(self, frames: Iterator[FilmFrame]) -> Iterator[tuple[FilmFrame, Seen]]:
+        found = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
+        for i, frame in enumerate(frames):
+            if i % self._every == 0:
+                found = self._detector.detect(frame.img)
+            yield frame, Seen(*found, detected=i % self._every == 0)
+
+
+class Tracked:
+    """Follows faces from picture to picture.
+
+    Args:
+        late: pictures may come some later than they are read, with what only later ones tell: see Tracker.follow.
+    """
+
+    def __init__(self, tracker: Tracker, *, late: bool) -> None:
+        self._tracker, self._late = tracker, late
+
+    def __call__(self, frames: Iterator[FilmFrame]) -> Iterator[tuple[FilmFrame, Seen]]:
+        if not self._late:
+            for frame in frames:
+                yield frame, _as_seen(self._tracker.step(frame.img, frame.seconds))
+            return
+        waiting: deque[FilmFrame] = deque()
+
+        def pictures() -> Iterator[tuple[Any, float]]:
+            for frame in frames:
+                waiting.append(frame)
+                yield frame.img, frame.seconds
+
+        for tracks in self._tracker.follow(pictures()):
+            yield waiting.popleft(), _as_seen(tracks)
+
+
+def _as_seen(tracks: Tracks) -> Seen:
+    return Seen(tracks.dets, tracks.landmarks, tracks.ids, tracks.detected)
 
 
 def seen_as_json(frame: FilmFrame, seen: Seen) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -174,13 +174,17 @@ def _look(
     look: Look, frames: queue.Queue[FilmFrame | None], out: queue.Queue[_Looked | None], stop: threading.Event
 ) -> None:
     fps, before = 0.0, time.perf_counter()
-    while not stop.is_set() and (frame := frames.get()) is not None:
-        seen = look(frame)
+    for frame, seen in look(_until_stopped(frames, stop)):
         now = time.perf_counter()
         latest = 1 / max(now - before, 1e-6)
         fps = latest if fps == 0 else 0.9 * fps + 0.1 * latest
         before = now
         _put(out, _Looked(frame, seen, fps), stop)
+
+
+def _until_stopped(frames: queue.Queue[FilmFrame | None], stop: threading.Event) -> Iterator[FilmFrame]:
+    while not stop.is_set() and (frame := frames.get()) is not None:
+        yield frame
 
 
 def _put(target: queue.Queue[Any], item: Any, stop: threading.Event, last: bool = False) -> None:

@@ -289,3 +289,13 @@ def test_show_fps_only_where_asked(tmp_path: Path, pictures: list[np.ndarray]) -
     mtcnn("video", film, "--output", tmp_path / "fps.mp4", "--show-fps")
     assert max(img.max() for img in pictures_of(tmp_path / "plain.mp4")) < 30
     assert max(img.max() for img in pictures_of(tmp_path / "fps.mp4")) > 150
+
+
+def test_tracked_faces_have_numbers(tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    film = make_film(tmp_path / "in.mp4", pictures)
+    arguments = ("--track", "--every", 4, "--json", "--minsize", 60, "--output", tmp_path / "out.mp4")
+    said = lines(mtcnn("video", film, *arguments).stdout)
+    assert [one["frame"] for one in said] == list(range(8))
+    assert [one.get("detected", True) for one in said] == [True, False, False, False] * 2
+    assert [[face["id"] for face in one["faces"]] for one in said] == [[1]] * 8
+    assert len(pictures_of(tmp_path / "out.mp4")) == 8

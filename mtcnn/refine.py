@@ -1,0 +1,71 @@
+"""The later stages of the cascade alone, on boxes that are known: from the frame before, say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcnn import cascade
+from mtcnn.landmarks import as_numbers
+from mtcnn.params import Params
+
+if TYPE_CHECKING:
+    from pytrt import Stages
+
+__all__ = ["known_boxes", "refine"]
+
+_MOST = 10_000  # boxes
+_FARTHEST = 1e6  # pixels from the picture's corner
+
+Array = npt.NDArray[np.float32]
+
+
+def known_boxes(boxes: npt.ArrayLike) -> Array:
+    """Boxes (n, 4), from such or from dets (n, 5).
+
+    Raises:
+        TypeError, ValueError: another shape, too many, or too far away.
+    """
+    rows = as_numbers(boxes, "boxes")
+    if rows.size == 0:
+        return np.empty((0, 4), np.float32)
+    if rows.ndim != 2 or rows.shape[1] not in (4, 5):
+        raise ValueError(f"boxes must have the shape (n, 4) or (n, 5), got {rows.shape}")
+    if len(rows) > _MOST:
+        raise ValueError(f"boxes must be {_MOST} at most, got {len(rows)}")
+    sides = rows[:, :4]
+    if not (np.abs(sides) <= _FARTHEST).all():
+        raise ValueError(f"boxes must be within {_FARTHEST:g} pixels of the picture's corner")
+    return np.ascontiguousarray(sides, np.float32)
+
+
+def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) -> tuple[Array, Array]:
+    """The faces near `boxes` (n, 4), as R-Net and O-Net find them: dets (m, 5) and landmarks (m, 10), m <= n."""
+    height, width, shrink, _ = cascade.working_size(img.shape[0], img.shape[1], p)
+    try:
+        stages.load(
+            [img],
+            [(height, width)],
+            resize=p.resize,
+            nms_on_windows=p.nms_boxes == "window",
+            whole_pixels=p.whole_pixels,
+        )
+        found = stages.set_boxes(boxes * np.float32(shrink), np.zeros(len(boxes), np.int32))
+        if found and p.networks > 1:
+            found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
+        if found and p.networks > 2:
+            stages.onet(
+                p.thresholds[2],
+                p.nms_thresholds[3],
+                flip=p.mirror,
+                flip_first=p.mirror_first,
+                tta_scales=p.second_pass_scales if p.second_pass else (),
+                average_scores=p.average_scores,
+                average_above=p.average_above,
+            )
+        dets, landmarks, _ = stages.boxes()
+    finally:
+        stages.unload()
+    return cascade.unshrink(dets, landmarks, shrink, p)
