@@ -79,9 +79,10 @@ function draw(img, found) {
   $("hint").hidden = true;
   const pen = canvas.getContext("2d");
   pen.drawImage(img, 0, 0, found.width, found.height);
-  const line = Math.max(1, Math.round((Math.max(found.width, found.height) - 200) / 400));
+  const shrink = Math.max(1, canvas.width / canvas.getBoundingClientRect().width); // by the page, to fit the window
+  const line = Math.max(1, Math.round(shrink));
   pen.lineWidth = line;
-  const size = 12 + 4 * line;
+  const size = Math.round(16 * shrink);
   pen.font = `${size}px sans-serif`;
   pen.textBaseline = "top";
   for (const face of found.faces) {
@@ -128,6 +129,9 @@ async function useCamera() {
       frame.getContext("2d").drawImage(video, 0, 0);
       await detect(await new Promise((done) => frame.toBlob(done, "image/jpeg", 0.9)));
     }
+  } catch (error) {
+    clear();
+    throw error;
   } finally {
     stopCamera(video);
   }

@@ -274,6 +274,27 @@ def test_a_picture_is_within_the_window(page: Any, size: tuple[int, int], tmp_pa
     assert box["height"] / box["width"] == pytest.approx(3, rel=0.02)
 
 
+def test_scores_can_be_read_however_far_a_picture_is_shrunk(page: Any, tmp_path: Path, astronaut: np.ndarray) -> None:
+    cv2.imwrite(str(tmp_path / "tall.jpg"), cv2.resize(astronaut, (1500, 3500)), [cv2.IMWRITE_JPEG_QUALITY, 50])
+    page.set_input_files("#file", tmp_path / "tall.jpg")
+    wait_for(page, "#said", "1500 x 3500")
+    rows, shrink = page.evaluate(
+        """() => {
+            const picture = document.getElementById("picture");
+            const { data } = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
+            const green = (i) => data[i] === 0x40 && data[i + 1] === 0xc8 && data[i + 2] === 0x40;
+            let rows = 0; // of the ground that the score stands on
+            for (let y = 0; y < picture.height; y++) {
+                let run = 0;
+                for (let x = 0; x < picture.width; x++) run += green(4 * (y * picture.width + x));
+                rows += run > 60 && run < 400;
+            }
+            return [rows, picture.height / picture.getBoundingClientRect().height];
+        }"""
+    )
+    assert shrink > 4 and rows / shrink > 12  # pixels of the screen
+
+
 def test_in_the_dark(page: Any) -> None:
     page.emulate_media(color_scheme="dark")
     ground, text = page.evaluate(
@@ -297,6 +318,7 @@ def test_the_camera(page: Any) -> None:
     page.evaluate("camera.srcObject.getTracks()[0].stop()")
     wait_for(page, "#said.problem", "the camera is gone")
     assert page.text_content("#camera") == "Camera"
+    assert page.get_attribute("#picture", "aria-label") == "no picture yet" and not is_shown(page, "#aligned")
 
 
 def test_no_camera_for_pages_from_elsewhere(browser: Any, url: str) -> None:
