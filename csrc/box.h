@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "host_device.h"
 #include "networks.h"
@@ -9,39 +10,44 @@
 
 namespace trtmtcnn {
 
-struct Box {
+struct Corners {
   float x1 = 0, y1 = 0, x2 = 0, y2 = 0;  // inclusive pixels
+
+  TRTMTCNN_HD float width() const { return x2 - x1 + 1; }
+  TRTMTCNN_HD float height() const { return y2 - y1 + 1; }
+};
+
+struct Box : Corners {
   float score = 0;
   float regression[4] = {};  // dx1, dy1, dx2, dy2 in pixels, not yet added
   int frame = 0;
   int level = 0;
   int order = 0;  // among equal scores the lower (level, order) wins
 
-  TRTMTCNN_HD float width() const { return x2 - x1 + 1; }
-  TRTMTCNN_HD float height() const { return y2 - y1 + 1; }
-
   TRTMTCNN_HD void write(float out[5]) const { out[0] = x1, out[1] = y1, out[2] = x2, out[3] = y2, out[4] = score; }
 };
 
 // Both are false where a side is NaN.
-TRTMTCNN_HD bool has_area(const Box& b) { return b.width() > 0 && b.height() > 0; }
-TRTMTCNN_HD bool has_pixel(const Box& b) { return b.width() >= 1 && b.height() >= 1; }
+TRTMTCNN_HD bool has_area(const Corners& b) { return b.width() > 0 && b.height() > 0; }
+TRTMTCNN_HD bool has_pixel(const Corners& b) { return b.width() >= 1 && b.height() >= 1; }
 
-// The order of boxes everywhere: by frame, then by falling score.
+// The order of boxes everywhere: by frame, then by falling score, NaN last. cuda/kernels/rank.h has it as keys.
 TRTMTCNN_HD bool ranks_before(const Box& a, const Box& b) {
   if (a.frame != b.frame) return a.frame < b.frame;
-  if (a.score != b.score) return a.score > b.score;
+  if (a.score > b.score) return true;
+  if (a.score < b.score) return false;
+  if (a.score != b.score && (a.score == a.score) != (b.score == b.score)) return a.score == a.score;
   if (a.level != b.level) return a.level < b.level;
   return a.order < b.order;
 }
 
 // Intersection over union, or over the smaller area; -1 where the boxes do not meet.
-TRTMTCNN_HD float overlap(const Box& a, const Box& b, Overlap kind) {
+TRTMTCNN_HD float overlap(const Corners& a, const Corners& b, Overlap kind) {
   const float w = min(a.x2, b.x2) - max(a.x1, b.x1) + 1;
   const float h = min(a.y2, b.y2) - max(a.y1, b.y1) + 1;
   if (w <= 0 || h <= 0) return -1;
-  const float common = w * h;
-  const float area_a = a.width() * a.height(), area_b = b.width() * b.height();
+  const float common = product(w, h);
+  const float area_a = product(a.width(), a.height()), area_b = product(b.width(), b.height());
   return common / (kind == Overlap::kIoMin ? min(area_a, area_b) : area_a + area_b - common);
 }
 
@@ -51,10 +57,20 @@ struct SuppressionRule {
   Overlap kind = Overlap::kIoU;
   Scope scope = Scope::kFrame;
 
-  TRTMTCNN_HD bool suppresses(const Box& kept, const Box& candidate) const {
-    if (scope == Scope::kLevel && kept.level != candidate.level) return false;
+  TRTMTCNN_HD bool suppresses(const Corners& kept, int kept_level, const Corners& candidate, int level) const {
+    if (scope == Scope::kLevel && kept_level != level) return false;
     return overlap(kept, candidate, kind) > threshold;
   }
+  TRTMTCNN_HD bool suppresses(const Box& kept, const Box& candidate) const {
+    return suppresses(kept, kept.level, candidate, candidate.level);
+  }
+  // Whether anything can suppress it: the overlap by union of others with any box is 0 or NaN.
+  TRTMTCNN_HD bool may_suppress(const Corners& candidate) const {
+    return kind == Overlap::kIoMin || (has_area(candidate) && product(candidate.width(), candidate.height()) <= kMost);
+  }
+
+ private:
+  static constexpr float kMost = std::numeric_limits<float>::max();
 };
 
 TRTMTCNN_HD void regress(Box& b) {
@@ -74,7 +90,7 @@ TRTMTCNN_HD void truncate(Box& b) {
 // Makes the box the square about its centre, `scale` times as large, in whole pixels: R-Net and O-Net see those and
 // regress from them. Truncating each side can leave the box a pixel off square; rounding keeps it square.
 TRTMTCNN_HD void make_square(Box& b, bool truncating, float scale) {
-  const float w = b.width(), h = b.height(), side = max(w, h) * scale;
+  const float w = b.width(), h = b.height(), side = product(max(w, h), scale);
   b.x1 += (w - side) * 0.5f;
   b.y1 += (h - side) * 0.5f;
   if (truncating) {
@@ -134,14 +150,14 @@ TRTMTCNN_HD Box cell_window(const Level& level, int level_index, int cell_x, int
 
 // Adds a box's sides, times `weight`, to those of a sum.
 TRTMTCNN_HD void add_sides(Box& sum, const Box& b, float weight) {
-  sum.x1 += weight * b.x1;
-  sum.y1 += weight * b.y1;
-  sum.x2 += weight * b.x2;
-  sum.y2 += weight * b.y2;
+  sum.x1 += product(weight, b.x1);
+  sum.y1 += product(weight, b.y1);
+  sum.x2 += product(weight, b.x2);
+  sum.y2 += product(weight, b.y2);
 }
 
 TRTMTCNN_HD void add_landmarks(float* sum, const float* landmarks, float weight) {
-  for (int k = 0; k < kLandmarks; ++k) sum[k] += weight * landmarks[k];
+  for (int k = 0; k < kLandmarks; ++k) sum[k] += product(weight, landmarks[k]);
 }
 
 }  // namespace trtmtcnn

@@ -80,8 +80,8 @@ struct HeadOutputs {
   TRTMTCNN_HD void write_landmarks(int i, const Box& square, bool inclusive, float* out) const {
     const float inset = inclusive ? 0 : 1;
     for (int k = 0; k < kPoints; ++k) {
-      out[k] = square.x1 + (square.width() - inset) * landmark_x(i, k);
-      out[k + kPoints] = square.y1 + (square.height() - inset) * landmark_y(i, k);
+      out[k] = square.x1 + product(square.width() - inset, landmark_x(i, k));
+      out[k + kPoints] = square.y1 + product(square.height() - inset, landmark_y(i, k));
     }
   }
 };

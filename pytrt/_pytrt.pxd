@@ -19,6 +19,10 @@ cdef extern from "<span>" namespace "std" nogil:
         const_int_span(const int*, size_t)
     cdef cppclass output_span "std::span<float* const>":
         output_span(float* const*, size_t)
+    cdef cppclass const_box_span "std::span<const trtmtcnn::Box>":
+        const_box_span(const Box*, size_t)
+    cdef cppclass const_size_span "std::span<const trtmtcnn::Size>":
+        const_size_span(const Size*, size_t)
 
 
 cdef extern from "types.h" namespace "trtmtcnn" nogil:
@@ -126,14 +130,40 @@ cdef extern from "engine.h" namespace "trtmtcnn" nogil:
 
 cdef extern from "box.h" namespace "trtmtcnn" nogil:
     cdef cppclass Box:
-        float x1, y1, x2, y2
+        float x1
+        float y1
+        float x2
+        float y2
         float score
+        float regression[4]
         int frame
+        int level
         int order
+
+    cdef struct SuppressionRule:
+        float threshold
+        Overlap kind
+        Scope scope
+
+
+cdef extern from "head_outputs.h" namespace "trtmtcnn" nogil:
+    cdef struct HeadOutputs:
+        const float* prob
+        const float* regression
+        const float* landmarks
+        int flipped
 
 
 cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
     cdef cppclass Boxes:
+        void nms(const SuppressionRule&, int keep) except +raise_core_error
+        void nms_average(float threshold, float average_above) except +raise_core_error
+        void regress() except +raise_core_error
+        void square(cbool truncating) except +raise_core_error
+        void truncate_and_clip() except +raise_core_error
+        void save_and_square(cbool truncating, const_float_span scales) except +raise_core_error
+        void average_with_saved(cbool scores) except +raise_core_error
+        void drop_below(float score) except +raise_core_error
         int count() except +raise_core_error
         void read(float* dets, float* landmarks, int* frames) except +raise_core_error
 
@@ -167,6 +197,23 @@ cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
 cdef extern from "testing/emulated_device.h" namespace "trtmtcnn::testing" nogil:
     cdef cppclass EmulatedDevice(CpuDevice_):
         EmulatedDevice(const string& openvino_library, int threads, shared_ptr[GpuModel]) except +raise_core_error
+        unique_ptr[Operations] operations() except +raise_core_error
+
+
+cdef extern from "testing/operations.h" namespace "trtmtcnn::testing" nogil:
+    cdef cppclass FilledBoxes:
+        Boxes& boxes()
+        void assign(const_box_span, const_size_span) except +raise_core_error
+        void accept(const HeadOutputs&, int n, float threshold, cbool inclusive_landmarks) except +raise_core_error
+
+    cdef cppclass Operations:
+        void resize(const Image&, Size, Resize, float*) except +raise_core_error
+        void halve(const Image&, uint8_t*) except +raise_core_error
+        void crop_resize(const Image&, const_int_span, int, Resize, float*) except +raise_core_error
+        vector[float] propose(const float*, const float*, int, int, double, double, float) except +raise_core_error
+        unique_ptr[FilledBoxes] boxes() except +raise_core_error
+
+    unique_ptr[FilledBoxes] cpu_boxes() except +raise_core_error
 
 
 cdef extern from "testing/gpu_memory.h" namespace "trtmtcnn::testing" nogil:

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, SupportsIndex, TypedDict
+from typing import Any, ClassVar, Literal, SupportsIndex, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,47 @@ class EmulatedGpu(CpuDevice):
         """From now on calls are noted."""
     def trace(self) -> list[tuple[str, str, int]]:
         """Ends the trace: (kind, name of the kernel or shape of the network's input, threads, bytes or items) each."""
+    def resize(self, img: _Picture, height: int, width: int, mode: str = "area") -> _Float32:
+        """As pytrt.resize, with the GPU's kernels, to even sizes of 12 and more."""
+    def halve(self, img: _Picture) -> _Picture:
+        """As pytrt.testing.halve."""
+    def crop_resize(self, img: _Picture, windows: npt.ArrayLike, side: int, mode: str = "area") -> _Float32:
+        """As pytrt.crop_resize, of windows less than a million pixels from the picture."""
+    def propose(
+        self, prob: npt.ArrayLike, boxes: npt.ArrayLike, scale_y: float, scale_x: float, threshold: float
+    ) -> _Float32:
+        """As pytrt.propose."""
+
+@disjoint_base
+class BoxSet:
+    """A device's set of boxes, and the operations on it (csrc/boxes.h), one by one: for tests."""
+
+    DTYPE: ClassVar[np.dtype[np.void]]
+    def __init__(self, device: CpuDevice, rows: npt.NDArray[np.void], sizes: Sequence[tuple[int, int]]) -> None:
+        """rows: boxes of DTYPE; sizes: (height, width) of each frame."""
+    def accept(
+        self,
+        prob: npt.ArrayLike,
+        regression: npt.ArrayLike,
+        landmarks: npt.ArrayLike | None,
+        threshold: float,
+        *,
+        inclusive: bool = True,
+        flip: bool = False,
+    ) -> None:
+        """prob (n, 2), regression (n, 4), landmarks (n, 10) or None of the set's first n boxes, or with flip of these
+        and of their mirror images."""
+    def nms(self, threshold: float, overlap: str = "union", scope: str = "frame", keep: int = 0x7FFFFFFF) -> None: ...
+    def nms_average(self, threshold: float, above: float) -> None: ...
+    def regress(self) -> None: ...
+    def square(self, truncating: bool) -> None: ...
+    def truncate_and_clip(self) -> None: ...
+    def save_and_square(self, truncating: bool, scales: npt.ArrayLike) -> None: ...
+    def average_with_saved(self, scores: bool) -> None: ...
+    def drop_below(self, score: float) -> None: ...
+    def __len__(self) -> int: ...
+    def read(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
+        """dets (n, 5), landmarks (n, 10), frames (n,)."""
 
 class CudaDevice(Device):
     """An NVIDIA GPU."""

@@ -15,9 +15,6 @@ constexpr float kGridThreshold = 0.1f;
 
 int octave(float side) { return side > 0 ? std::clamp(std::ilogb(side), -126, 127) : -126; }
 
-// The others' overlap by union is 0 with any box, or NaN: they suppress nothing and nothing suppresses them.
-bool has_finite_area(const Box& b) { return has_area(b) && std::isfinite(b.width() * b.height()); }
-
 float cell_size(int octave) { return std::ldexp(2.0f, octave); }
 
 int64_t cell_of(float position, float cell) {
@@ -100,7 +97,7 @@ const std::vector<int>& Nms::run(const std::vector<Box>& boxes, const Suppressio
       }
     }
     if (kept_.size() - frame_begin >= static_cast<size_t>(keep)) continue;
-    if (rule.kind == Overlap::kIoU && !has_finite_area(boxes[i])) {
+    if (!rule.may_suppress(boxes[i])) {
       kept_.push_back(i);
       continue;
     }

@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <limits>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "boxes.h"
 #include "cuda/buffer.h"
 #include "cuda/kernels/box_set.h"
-#include "cuda/kernels/nms.h"
 #include "cuda/staging.h"
+#include "cuda/suppressor.h"
 
 namespace trtmtcnn::cuda {
 
@@ -26,7 +28,10 @@ class BoxSet final : public Boxes {
   }
 
   // Frames' sizes, on the device.
-  void set_frames(const Size* sizes) { frame_sizes_ = sizes; }
+  void set_frames(const Size* sizes, int count) {
+    frame_sizes_ = sizes;
+    frame_count_ = count;
+  }
 
   void discard() noexcept override {
     bound_ = 0;
@@ -56,8 +61,15 @@ class BoxSet final : public Boxes {
   }
 
   // After count(): where more boxes were added than there was room for, makes room and returns true. The boxes must
-  // then be proposed again.
+  // then be proposed again. Throws std::invalid_argument where their suppression would take more than seconds.
   bool make_room() {
+    if (proposed_ > kMostProposals) {
+      discard();
+      throw std::invalid_argument("P-Net proposes " + std::to_string(proposed_) +
+                                  " boxes, each of which is compared with those kept: a GPU takes " +
+                                  std::to_string(kMostProposals) +
+                                  " at most; raise thresholds[0] or minsize, lower factor, or give fewer pictures");
+    }
     if (proposed_ <= capacity_) return false;
     reserve(proposed_);
     return true;
@@ -84,20 +96,16 @@ class BoxSet final : public Boxes {
 
   void nms(const SuppressionRule& rule, int keep) override {
     if (bound_ == 0) return;
-    const uint32_t* kept = rank_and_suppress(rule);
-    if (keep < std::numeric_limits<int>::max()) {
-      uint32_t* capped = bits() + words();
-      runtime_.for_each(bound_, Cap{ranked().data, ranked().count, kept, keep, capped});
-      kept = capped;
-    }
+    const uint32_t* kept = rank_and_suppress(rule, keep);
     runtime_.for_each(bound_, Compact{ranked(), kept, current()});
   }
 
   void nms_average(float threshold, float average_above) override {
     if (bound_ == 0) return;
-    const uint32_t* kept = rank_and_suppress({threshold, Overlap::kIoMin, Scope::kFrame});
+    constexpr int kAll = std::numeric_limits<int>::max();
+    const uint32_t* kept = rank_and_suppress({threshold, Overlap::kIoMin, Scope::kFrame}, kAll);
     saved_.reserve(capacity_);
-    runtime_.for_each(bound_, AverageKept{ranked().data, ranked().count, status(), average_above, saved_.data()});
+    suppressor_.average(ranked().data, bound_, average_above, saved_.data());
     runtime_.for_each(bound_, Compact{{saved_.data(), ranked().count, capacity_}, kept, current()});
   }
 
@@ -124,10 +132,12 @@ class BoxSet final : public Boxes {
   }
 
   void average_with_saved(bool scores) override {
-    runtime_.zero(status(), static_cast<size_t>(saved_bound_) * squares_ * sizeof(int));
-    runtime_.for_each(bound_, IndexByOrder{current(), status()});
-    runtime_.for_each(saved_bound_,
-                      AverageIntoSaved{current().data, status(), squares_, scores, saved_.data(), counter(kSaved)});
+    const size_t squares = static_cast<size_t>(saved_bound_) * squares_;
+    by_order_.reserve(squares);
+    runtime_.zero(by_order_.data(), squares * sizeof(int));
+    runtime_.for_each(bound_, IndexByOrder{current(), by_order_.data()});
+    runtime_.for_each(saved_bound_, AverageIntoSaved{current().data, by_order_.data(), squares_, scores, saved_.data(),
+                                                     counter(kSaved)});
     bound_ = saved_bound_;
     runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
     runtime_.copy(current().count, counter(kSaved), sizeof(int));
@@ -181,6 +191,8 @@ class BoxSet final : public Boxes {
   enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
   static constexpr int kFirstCapacity = 8192;
   static constexpr int kFirstFaces = 1024;
+  // Reckoned, not measured: where a third of them are kept, 1.4e12 comparisons, seconds of a large GPU.
+  static constexpr int kMostProposals = 1 << 21;
   static constexpr int kMostCapacity = std::numeric_limits<int>::max();
 
   int* counter(Counter which) { return counters_.data() + which; }
@@ -189,9 +201,6 @@ class BoxSet final : public Boxes {
   // All boxes by rank, in the other set.
   DeviceBoxes ranked() { return {sets_[1 - current_].data(), counter(kRanked), capacity_}; }
 
-  uint32_t* bits() { return marks_.data(); }
-  int* ticket() { return reinterpret_cast<int*>(marks_.data() + 2 * words()); }
-  int* status() { return ticket() + 1; }
   size_t words() const { return words(static_cast<size_t>(capacity_)); }
   static size_t words(size_t capacity) { return capacity / 32 + 1; }
 
@@ -199,29 +208,26 @@ class BoxSet final : public Boxes {
   void reserve(int n) {
     const size_t capacity = std::max<size_t>(n, std::min<size_t>(size_t{2} * capacity_, kMostCapacity));
     auto first = sets_[0].larger(capacity), second = sets_[1].larger(capacity);
-    marks_.reserve(2 * words(capacity) + 1 + capacity);
+    marks_.reserve(words(capacity));
     sets_[0] = std::move(first);
     sets_[1] = std::move(second);
     capacity_ = static_cast<int>(capacity);
   }
 
   // Fills ranked() and returns a bit for each of them, set for those kept.
-  const uint32_t* rank_and_suppress(const SuppressionRule& rule) {
-    runtime_.zero(marks_.data(), (2 * words() + 1 + static_cast<size_t>(bound_)) * sizeof(uint32_t));
-    runtime_.for_each(bound_, Rank{current(), ranked().data, ranked().count});
-    runtime_.for_each(bound_, Suppress{ranked().data, ranked().count, rule, ticket(), status(), bits()});
-    return bits();
+  const uint32_t* rank_and_suppress(const SuppressionRule& rule, int keep) {
+    return suppressor_.run(current(), bound_, frame_count_, rule, keep, ranked().data, ranked().count);
   }
 
   // Keeps the boxes that `mark` sets a bit for.
   template <typename Mark>
   void filter(Mark mark) {
     if (bound_ == 0) return;
-    runtime_.zero(bits(), words() * sizeof(uint32_t));
-    mark(bits());
+    runtime_.zero(marks_.data(), words() * sizeof(uint32_t));
+    mark(marks_.data());
     const DeviceBoxes from = current();
     current_ = 1 - current_;
-    runtime_.for_each(bound_, Compact{from, bits(), current()});
+    runtime_.for_each(bound_, Compact{from, marks_.data(), current()});
   }
 
   Runtime& runtime_;
@@ -236,9 +242,12 @@ class BoxSet final : public Boxes {
   int squares_ = 0;  // of each saved box
   Buffer<Runtime, std::byte> scales_{runtime_};
   const Size* frame_sizes_ = nullptr;
+  int frame_count_ = 0;
   int proposed_ = 0;  // boxes that P-Net proposed, with room or without
   Buffer<Runtime, int> counters_{runtime_};
-  Buffer<Runtime, uint32_t> marks_{runtime_};  // two bits a box, words() each; a ticket; a status a box
+  Buffer<Runtime, uint32_t> marks_{runtime_};  // bits, words() of them
+  Buffer<Runtime, int> by_order_{runtime_};
+  Suppressor<Runtime> suppressor_{runtime_};
   Buffer<Runtime, int, true> host_counters_{runtime_};
   Buffer<Runtime, DeviceBox, true> host_boxes_{runtime_};
 };

@@ -24,9 +24,7 @@ TRTMTCNN_HD int atomic_add(int* address, int value) {
 #ifdef __CUDA_ARCH__
   return atomicAdd(address, value);
 #else
-  const int before = *address;
-  *address += value;
-  return before;
+  return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 #endif
 }
 
@@ -34,33 +32,7 @@ TRTMTCNN_HD void atomic_or(uint32_t* address, uint32_t bits) {
 #ifdef __CUDA_ARCH__
   atomicOr(address, bits);
 #else
-  *address |= bits;
-#endif
-}
-
-TRTMTCNN_HD int load_acquire(const int* address) {
-#ifdef __CUDA_ARCH__
-  const int value = *static_cast<const volatile int*>(address);
-  __threadfence();
-  return value;
-#else
-  return *address;
-#endif
-}
-
-// Lets other threads of the warp run.
-TRTMTCNN_HD void pause() {
-#ifdef __CUDA_ARCH__
-  __nanosleep(32);
-#endif
-}
-
-TRTMTCNN_HD void store_release(int* address, int value) {
-#ifdef __CUDA_ARCH__
-  __threadfence();
-  *static_cast<volatile int*>(address) = value;
-#else
-  *address = value;
+  __atomic_fetch_or(address, bits, __ATOMIC_RELAXED);
 #endif
 }
 
@@ -69,6 +41,15 @@ TRTMTCNN_HD int popcount(uint32_t bits) {
   return __popc(bits);
 #else
   return __builtin_popcount(bits);
+#endif
+}
+
+// The number of the lowest bit that is set; of no meaning where none is.
+TRTMTCNN_HD int lowest_bit(uint32_t bits) {
+#ifdef __CUDA_ARCH__
+  return __ffs(static_cast<int>(bits)) - 1;
+#else
+  return __builtin_ctz(bits);
 #endif
 }
 

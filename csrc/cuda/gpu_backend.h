@@ -50,7 +50,7 @@ class GpuBackend final : public Backend {
     if (is_loaded_) unload();
     is_loaded_ = true;
     frames_.load(images, sizes, mode);
-    boxes_.set_frames(frames_.sizes());
+    boxes_.set_frames(frames_.sizes(), static_cast<int>(images.size()));
   }
 
   void unload() override {

@@ -8,6 +8,7 @@
 
 #include "cuda/device_functions.h"
 #include "cuda/stream_counters.h"
+#include "cuda/warp.h"
 #include "runtime/function_ref.h"
 #include "types.h"
 
@@ -56,6 +57,10 @@ class HostRuntime : public StreamCounters {
   template <typename Kernel>
   void for_each(int64_t n, const Kernel& kernel) {
     for (int64_t i = 0; i < n; ++i) kernel(static_cast<index_of<Kernel>>(i));
+  }
+  template <typename Kernel>
+  void for_each_warp(int n, const Kernel& kernel) {
+    for (int i = 0; i < n; ++i) kernel(LoopWarp(), i);
   }
 };
 

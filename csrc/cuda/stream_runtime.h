@@ -12,6 +12,7 @@
 
 #include "cuda/device_functions.h"
 #include "cuda/stream_counters.h"
+#include "cuda/warp.h"
 #include "error.h"
 #include "runtime/environment.h"
 #include "runtime/function_ref.h"
@@ -60,6 +61,11 @@ template <typename Kernel>
 __global__ void run_kernel(int64_t n, Kernel kernel) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i < n) kernel(static_cast<index_of<Kernel>>(i));
+}
+
+template <typename Kernel>
+__global__ void run_warp_kernel(Kernel kernel) {
+  kernel(DeviceWarp(static_cast<int>(threadIdx.x)), static_cast<int>(blockIdx.x));
 }
 
 class StreamRuntime : public StreamCounters {
@@ -224,6 +230,15 @@ class StreamRuntime : public StreamCounters {
     check(cudaLaunchKernel(reinterpret_cast<const void*>(&run_kernel<Kernel>), static_cast<unsigned>(blocks),
                            static_cast<unsigned>(kBlock), arguments, 0, stream_),
           "start a kernel");
+  }
+
+  // A warp for each index.
+  template <typename Kernel>
+  void for_each_warp(int n, const Kernel& kernel) {
+    if (n <= 0) return;
+    const Current current(*this);
+    run_warp_kernel<<<n, kWarp, 0, stream_>>>(kernel);
+    check(cudaGetLastError(), "start a kernel");
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "cuda/gpu_backend.h"
 #include "cuda/host_context.h"
 #include "cuda/host_runtime.h"
+#include "testing/gpu_operations.h"
 #include "testing/model_engine.h"
 #include "testing/model_runtime.h"
 
@@ -23,6 +24,11 @@ std::unique_ptr<Context> EmulatedDevice::host_context(Engine& engine) {
   check_place(engine, gpu_.get());
   if (gpu_) return std::make_unique<cuda::HostContext<ModelRuntime>>(engine, gpu_);
   return std::make_unique<cuda::HostContext<cuda::HostRuntime>>(engine);
+}
+
+std::unique_ptr<Operations> EmulatedDevice::operations() {
+  if (gpu_) return std::make_unique<GpuOperations<ModelRuntime, std::shared_ptr<GpuModel>>>(gpu_);
+  return std::make_unique<GpuOperations<cuda::HostRuntime>>();
 }
 
 }  // namespace trtmtcnn::testing

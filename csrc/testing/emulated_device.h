@@ -8,6 +8,7 @@
 
 #include "cpu/cpu_device.h"
 #include "testing/gpu_model.h"
+#include "testing/operations.h"
 
 namespace trtmtcnn::testing {
 
@@ -21,6 +22,7 @@ class EmulatedDevice final : public cpu::CpuDevice {
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
   std::unique_ptr<Backend> backend(Engines engines) override;
   std::unique_ptr<Context> host_context(Engine& engine) override;
+  std::unique_ptr<Operations> operations();
 
  private:
   std::shared_ptr<GpuModel> gpu_;

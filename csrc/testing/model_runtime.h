@@ -12,6 +12,7 @@
 
 #include "cuda/device_functions.h"
 #include "cuda/stream_counters.h"
+#include "cuda/warp.h"
 #include "runtime/function_ref.h"
 #include "testing/gpu_model.h"
 #include "testing/stream_model.h"
@@ -59,6 +60,15 @@ class ModelRuntime : public cuda::StreamCounters {
     if (n > std::numeric_limits<int>::max()) throw std::bad_alloc();
     gpu_->call(Call::kKernel, kernel_name(typeid(Kernel)), static_cast<size_t>(n));
     stream_->enqueue([order = &stream_->thread_order(), n, kernel] { order->visit(static_cast<int>(n), kernel); });
+    stream_->get_on();
+  }
+  template <typename Kernel>
+  void for_each_warp(int n, const Kernel& kernel) {
+    if (n <= 0) return;
+    gpu_->call(Call::kKernel, kernel_name(typeid(Kernel)), static_cast<size_t>(n));
+    stream_->enqueue([order = &stream_->thread_order(), n, kernel] {
+      order->visit(n, [&](int i) { kernel(cuda::LoopWarp(order->lane()), i); });
+    });
     stream_->get_on();
   }
 

@@ -27,6 +27,9 @@ class ThreadOrder {
     }
   }
 
+  // The lane of a warp that runs first.
+  int lane() { return static_cast<int>(random_() % kWarp); }
+
  private:
   static constexpr int kWarp = 32;
 

@@ -152,6 +152,19 @@ def test_more_candidates_than_there_is_room_for(
             assert_agree(fresh, detector, img, 12, preset, thresholds=(0, 0.2, 0.1), **caps)
 
 
+@pytest.mark.slow
+def test_more_candidates_than_a_gpu_takes(engines: dict[str, Any]) -> None:
+    """Refused before their suppression, and the next call finds what it should."""
+    stages = pytrt.Stages(device := emulated_gpu(), *(load_engine(engines[network], device) for network in NETWORKS))
+    img = pictures.noise(60, 60)
+    stages.load([img], [(60, 60)])
+    with pytest.raises(ValueError, match=r"^P-Net proposes 2235025 boxes, .* raise thresholds\[0\] or minsize"):
+        stages.pnet([(0, 3000, 3000, 50.0, 50.0)], 0.0, 0.5, 0.7, 1000)
+    assert len(stages.boxes()[0]) == 0
+    assert stages.pnet([(0, 60, 60, 1.0, 1.0)], 0.0, 0.5, 0.7, 1000) > 1
+    stages.unload()
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("caps", [{"max_rnet": 5}, {"max_onet": 2}, {"max_rnet": 1, "max_onet": 1}])
 def test_caps(caps: dict[str, Any], preset: str, gpu: TrtMtcnn, detector: TrtMtcnn, mixed: list[Image]) -> None:

@@ -124,12 +124,12 @@ struct Accept {
 };
 
 // The sides and landmarks of a sum, made those of a mean.
-TRTMTCNN_HD void multiply(DeviceBox& sum, float by) {
-  sum.x1 *= by;
-  sum.y1 *= by;
-  sum.x2 *= by;
-  sum.y2 *= by;
-  for (float& p : sum.landmarks) p *= by;
+TRTMTCNN_HD void divide(DeviceBox& sum, float by) {
+  sum.x1 /= by;
+  sum.y1 /= by;
+  sum.x2 /= by;
+  sum.y2 /= by;
+  for (float& p : sum.landmarks) p /= by;
 }
 
 TRTMTCNN_HD void add(DeviceBox& sum, const DeviceBox& b, float weight) {
@@ -181,7 +181,7 @@ struct AverageIntoSaved {
       score += boxes[index - 1].score;
       ++summed;
     }
-    multiply(mean, 1 / summed);
+    divide(mean, summed);
     if (scores) mean.score = score / summed;
     saved[i] = mean;
   }

@@ -11,20 +11,25 @@
 namespace trtmtcnn::cuda {
 
 // The weights of one output pixel along one axis. A mip is chosen so that an output pixel covers less than two of its
-// pixels, or four in the shorter direction of odd shapes.
+// pixels; in the other direction of odd shapes it may cover any number. All but the first and the last count alike.
 struct Taps {
-  static constexpr int kMost = 5;
   int mip;
   int first;
   int count;
-  float weights[kMost];
+  float weight_of_first, weight_of_inner, weight_of_last;
+
+  TRTMTCNN_HD float weight(int tap) const {
+    return tap == 0 ? weight_of_first : (tap == count - 1 ? weight_of_last : weight_of_inner);
+  }
 
   TRTMTCNN_HD void set(const ResizedAxis& axis, int i) {
     const TapSpan span = axis.span(i);
-    count = 0;
     first = clamp(span.begin, 0, axis.area ? axis.pixels : axis.pixels - 1);
-    for (int pixel = max(span.begin, 0); pixel < min(span.end, axis.pixels) && count < kMost; ++pixel)
-      weights[count++] = span.weight<float>(pixel);
+    const int begin = max(span.begin, 0);
+    count = max(0, min(span.end, axis.pixels) - begin);
+    weight_of_first = count > 0 ? span.weight<float>(begin) : 0;
+    weight_of_inner = count > 2 ? span.weight<float>(begin + 1) : 0;
+    weight_of_last = count > 1 ? span.weight<float>(begin + count - 1) : 0;
   }
 };
 
@@ -52,8 +57,8 @@ TRTMTCNN_HD void blend(const DeviceFrame& frame, const Taps& vertical, const Tap
         image.data + (ptrdiff_t{vertical.first} + v) * image.row_stride + ptrdiff_t{3} * horizontal.first;
     float row[3] = {0, 0, 0};
     for (int h = 0; h < horizontal.count; ++h, pixel += 3)
-      for (int c = 0; c < 3; ++c) row[c] += horizontal.weights[h] * static_cast<float>(pixel[c]);
-    for (int c = 0; c < 3; ++c) rgb[2 - c] += vertical.weights[v] * row[c];
+      for (int c = 0; c < 3; ++c) row[c] += horizontal.weight(h) * static_cast<float>(pixel[c]);
+    for (int c = 0; c < 3; ++c) rgb[2 - c] += vertical.weight(v) * row[c];
   }
 }
 
