@@ -194,8 +194,8 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
             if job.settings.get("best_shot"):
                 shots = BestShots(files, source, manifest.qualities)
                 encoded = stack.enter_context(closing(detect_pictures(model, new(skipped), files.encode, job.jobs)))
-                for line, data in encoded:
-                    note(shots.add(line, data))
+                for line, data, problem in encoded:
+                    note(shots.add(line, data, problem))
                 note(shots.finish())
             else:
                 found = files.named(new(skipped))

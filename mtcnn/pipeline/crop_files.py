@@ -50,24 +50,29 @@ class CropFiles:
         file = str(result.found.name)
         line, crops = self._cutter(file, result)
         names: list[str] = []
-        for i, crop in enumerate(crops, 1):
-            names.append(self._name_of(file, i))
-            if (problem := self.write(names[-1], crop)) is not None:
-                return line, problem
-        if crops:
+        try:
+            for i, crop in enumerate(crops, 1):
+                names.append(self._name_of(file, i))
+                self._folder.write(names[-1], encode_picture(self._folder.folder / names[-1], crop))
+        except NoMoreOutputError:
+            raise
+        except OutputError as error:
+            return line, f"{file}: {error}"
+        if names:
             line |= {"crops": names} if self._cutter.face == ALL_FACES else {"crop": names[0]}
         return line, None
 
-    def encode(self, result: Detected[Found]) -> tuple[Line, bytes | None]:
-        """The crop of a picture, which is not written. In any thread."""
+    def encode(self, result: Detected[Found]) -> tuple[Line, bytes | None, str | None]:
+        """The crop of a picture, which is not written, or why there is none. In any thread."""
         line, crops = self._cutter(str(result.found.name), result)
-        return line, encode_picture(Path(f"crop.{self._suffix}"), crops[0]) if crops else None
-
-    def write(self, name: str, crop: Any) -> str | None:
-        """Why a crop could not be written."""
-        return self.write_encoded(name, encode_picture(self._folder.folder / name, crop))
+        try:
+            crop = next(crops, None)
+            return line, None if crop is None else encode_picture(Path(f"crop.{self._suffix}"), crop), None
+        except OutputError as error:
+            return line, None, f"{line['file']}: {error}"
 
     def write_encoded(self, name: str, data: bytes) -> str | None:
+        """Why a crop could not be written."""
         try:
             self._folder.write(name, data)
         except NoMoreOutputError:
@@ -111,8 +116,10 @@ class BestShots:
         self._lines: list[Line] = []
         self._best: tuple[float, Line, bytes] | None = None
 
-    def add(self, line: Line, data: bytes | None) -> list[Decision]:
+    def add(self, line: Line, data: bytes | None, problem: str | None = None) -> list[Decision]:
         """Take note of a picture; what is known then of the pictures of the person before."""
+        if problem is not None:
+            return [(line, problem)]
         person = str(Path(line["file"]).parent)
         done = self.finish() if person != self._person else []
         self._person = person

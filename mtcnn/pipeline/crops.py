@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face, find_central_face
 from mtcnn.faces import Face
+from mtcnn.files import OutputError
 from mtcnn.params import ALL_FACES, FACE_CHOICES
 from mtcnn.pipeline.pictures import Array, Detected, SourceT
 from mtcnn.pipeline.read import Picture
@@ -18,6 +19,8 @@ from mtcnn.pipeline.records import faces_as_json, quality_as_json
 from mtcnn.quality import face_quality
 
 __all__ = ["Cut", "Cutter", "cut_aligned", "cut_box", "most_central"]
+
+_MOST_SIDE = 1 << 14  # pixels of a square, most of which may lie beyond its picture
 
 Cut = Callable[[Picture, Array, Array], Picture]
 """What makes a crop: of the picture, the face's row of dets and its landmarks."""
@@ -41,11 +44,16 @@ class Cutter:
     with_quality: bool = False
     min_quality: float = 0.0
 
-    def __call__(self, file: str, result: Detected[SourceT]) -> tuple[dict[str, Any], list[Picture]]:
-        """What the manifest says of a picture, and the crops of its faces: one at most, unless of all."""
+    def __call__(self, file: str, result: Detected[SourceT]) -> tuple[dict[str, Any], Iterator[Picture]]:
+        """What the manifest says of a picture, and the crops of its faces, one at most unless of all, as they are asked
+        for.
+
+        Raises:
+            OutputError: when it is asked for, a crop is too large.
+        """
         line: dict[str, Any] = {"file": file}
         if result.img is None:
-            return line | {"status": "unreadable", "problem": result.problem}, []
+            return line | {"status": "unreadable", "problem": result.problem}, iter(())
         height, width = result.img.shape[:2]
         line |= {"width": width, "height": height}
         if result.truncated:
@@ -55,7 +63,7 @@ class Cutter:
             index = choose_face((height, width), result.dets, self.face)
             chosen = [] if index is None else [index]
         if not chosen:
-            return line | {"status": "no face"}, []
+            return line | {"status": "no face"}, iter(())
         faces = faces_as_json(result.dets, result.landmarks)
         if self.with_quality or self.min_quality > 0:
             found = {i: face_quality(result.img, result.dets[i], result.landmarks[i]) for i in chosen}
@@ -66,7 +74,8 @@ class Cutter:
         if chosen:
             line["chosen"] = chosen if self.face == ALL_FACES else chosen[0]
         line["faces"] = faces
-        return line, [self.cut(result.img, result.dets[i], result.landmarks[i]) for i in chosen]
+        img = result.img
+        return line, (self.cut(img, result.dets[i], result.landmarks[i]) for i in chosen)
 
 
 def cut_aligned(aligner: FaceAligner) -> Cut:
@@ -81,6 +90,8 @@ def cut_box(margin: float, square: bool) -> Cut:
             return Face(det[:4], float(det[4]), landmarks.reshape(2, 5).T, img).crop(margin)
         x1, y1, x2, y2 = map(float, det[:4])
         side = max(1, round((1 + 2 * margin) * max(x2 - x1, y2 - y1)))
+        if side > _MOST_SIDE:
+            raise OutputError(f"a square crop would have {side} x {side} pixels, of at most {_MOST_SIDE} a side")
         left, top = round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2)
         crop = np.zeros((side, side, 3), np.uint8)
         inside = img[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]

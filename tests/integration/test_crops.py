@@ -213,3 +213,16 @@ class TestVectors:
             verifier.embed(images, all_faces=True, required=True)
         with pytest.raises(TypeError, match="all_faces"):
             verifier.embed(images, all_faces=1)  # type: ignore[call-overload]
+
+
+def test_a_crop_that_would_be_too_large_is_a_problem_of_its_picture(
+    pictures: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = cv2.resize(astronaut[30:230, 120:330], None, fx=20, fy=20)
+    write(pictures / "large.jpg", large)
+    for options in (("--face", "all"), ("--best-shot",)):
+        out = pictures.parent / f"out{options[0]}"
+        run("crop", pictures, out, "--square", "--margin", 4, "--preset", "fast", "--minsize", 100, *options, code=3)
+        said = capsys.readouterr().err
+        assert "large.jpg" in said and "of at most 16384 a side" in said and "not written: 1" in said
+        assert "large.jpg" not in manifest(out) and "a.bmp" in manifest(out)

@@ -277,6 +277,7 @@ def test_every_parameter_can_be_read() -> None:
         assert read_parameters(given, make_params("accurate", {})) == params
 
 
+@pytest.mark.slow
 class TestLoad:
     def test_a_hundred_clients_at_once(self, one_thread: TrtMtcnn) -> None:
         """Each gets the answer to its own picture; those that wait are taken together."""
