@@ -40,7 +40,13 @@ class GraphCache {
       return work();
     }
     if (!captured.graph && !capture(captured, work)) return work();
-    runtime_.launch(captured.graph);
+    try {
+      runtime_.launch(captured.graph);
+    } catch (...) {
+      refuse(captured);  // should the graph be at fault: there may be no memory for it
+      throw;
+    }
+    captured.refusals = 0;
     boxes_.set_host_state(captured.after);
   }
 
@@ -92,14 +98,18 @@ class GraphCache {
       try {
         captured.graph = runtime_.capture(work);
         captured.after = boxes_.host_state();
-        captured.refusals = 0;
         return true;
       } catch (const std::exception&) {
         boxes_.set_host_state(before);
       }
     }
-    captured.calls_to_wait = kFirstWait << std::min(captured.refusals++, kMostDoublings);
+    refuse(captured);
     return false;
+  }
+
+  static void refuse(CapturedGraph& captured) {
+    captured.graph = {};
+    captured.calls_to_wait = kFirstWait << std::min(captured.refusals++, kMostDoublings);
   }
 
   Runtime& runtime_;
