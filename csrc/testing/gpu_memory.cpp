@@ -42,6 +42,7 @@ void* GpuMemory::allocate(size_t bytes, Kind kind) {
   std::memset(memory, kPoison, bytes);
   if (kind == Kind::kDevice && accesses_ == 0) protect(block, PROT_NONE);
   blocks_.emplace(reinterpret_cast<uintptr_t>(memory), block);
+  if (kind == Kind::kDevice) device_blocks_.insert(reinterpret_cast<uintptr_t>(memory));
   used += bytes;
   return memory;
 }
@@ -52,6 +53,7 @@ bool GpuMemory::free(void* memory, Kind kind) {
   if (found == blocks_.end() || !found->second.live || found->second.kind != kind) return false;
   Block& block = found->second;
   block.live = false;
+  device_blocks_.erase(found->first);
   live_bytes_[static_cast<int>(kind)] -= block.bytes;
   map(block.mapping, block.mapped, PROT_NONE);  // gives its pages back, keeps its addresses
   return true;
@@ -83,8 +85,8 @@ void GpuMemory::change_accesses(int by) {
   const bool could = accesses_ > 0;
   accesses_ += by;
   if (could == (accesses_ > 0)) return;
-  for (const auto& [address, block] : blocks_)
-    if (block.live && block.kind == Kind::kDevice) protect(block, could ? PROT_NONE : PROT_READ | PROT_WRITE);
+  for (const uintptr_t address : device_blocks_)
+    protect(blocks_.at(address), could ? PROT_NONE : PROT_READ | PROT_WRITE);
 }
 
 void GpuMemory::protect(const Block& block, int protection) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 
 namespace trtmtcnn::testing {
 
@@ -55,6 +56,7 @@ class GpuMemory {
 
   mutable std::mutex mutex_;
   std::map<uintptr_t, Block> blocks_;  // by address, the freed ones too
+  std::set<uintptr_t> device_blocks_;  // those that are live
   size_t limit_;
   size_t live_bytes_[2] = {};
   int accesses_ = 0;
