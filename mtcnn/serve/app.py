@@ -26,7 +26,7 @@ from mtcnn.serve.parameters import read_parameters
 from mtcnn.serve.uploaded import check_type, read_body
 from mtcnn.web.hosts import HostCheck
 from mtcnn.web.pictures import MOST_PIXELS, check_size
-from mtcnn.web.uploads import RETRY, Uploads, drain
+from mtcnn.web.uploads import RETRY, Uploads
 
 __all__ = ["Limits", "make_app"]
 
@@ -91,25 +91,20 @@ def make_app(
         return JSONResponse(_as_json(found), headers={**_HEADERS, "Server-Timing": timing})
 
     async def _answer(request: Request) -> Found:
-        try:
-            content_type = request.headers.get("content-type", "")
-            check_type(content_type)
-            query = request.query_params.multi_items()
-            read_parameters(query, detector.params)  # what is wrong is said before the picture is sent
-            _check_length(request, limits.picture_bytes)
-            if batches.is_full:
-                raise FullError
-            async with uploads.body(request, limits.picture_bytes) as body:
-                data, fields = read_body(body, content_type)
-                params = read_parameters([*query, *fields], detector.params)
-                pixels = check_size(data, limits.picture_pixels)
-                # one that does not say is taken alone
-                return await _unless_gone(
-                    request, batches.find(data, limits.picture_pixels if pixels is None else pixels, params), limits
-                )
-        except (HTTPException, ValueError, TypeError):
-            await drain(request, limits.picture_bytes)
-            raise
+        content_type = request.headers.get("content-type", "")
+        check_type(content_type)
+        query = request.query_params.multi_items()
+        read_parameters(query, detector.params)  # what is wrong is said before the picture is sent
+        _check_length(request, limits.picture_bytes)
+        if batches.is_full:
+            raise FullError
+        async with uploads.body(request, limits.picture_bytes) as body:
+            data, fields = read_body(body, content_type)
+            params = read_parameters([*query, *fields], detector.params)
+            pixels = check_size(data, limits.picture_pixels)
+            if pixels is None:  # of a format that does not say: it is taken alone
+                pixels = limits.picture_pixels
+            return await _unless_gone(request, batches.find(data, pixels, params), limits)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_HEADERS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-__all__ = ["RETRY", "Uploads", "drain"]
+__all__ = ["RETRY", "Uploads"]
 
 RETRY = {"Retry-After": "1"}
 
@@ -44,14 +44,3 @@ class Uploads:
             yield bytes(body)
         finally:
             self._left += held
-
-
-async def drain(request: Request, most: int) -> None:
-    """Read what is left of a body, up to so many bytes, and forget it: a client that is still sending reads no answer,
-    and a connection that is closed before it has read all takes the answer with it.
-    """
-    with suppress(RuntimeError):  # it has been read to its end
-        async for part in request.stream():
-            most -= len(part)
-            if most < 0:
-                return

@@ -227,6 +227,12 @@ class TestDetect:
             connection.request("POST", "/detect", chunks, {"Content-Type": "image/png"}, encode_chunked=True)
             assert connection.getresponse().status == 413
 
+    def test_a_client_that_is_still_sending_reads_why_it_is_refused(self, one_thread: TrtMtcnn) -> None:
+        with server(one_thread) as port:
+            for path, body, code in (("/detect?minsize=x", bytes(9_000_000), 400), ("/detect", bytes(19_000_000), 413)):
+                answer = ask(port, path, body)
+                assert answer.code == code and answer.json["problem"]
+
     def test_a_small_file_of_a_huge_picture(self, port: int) -> None:
         png = cv2.imencode(".png", np.zeros((8000, 8000, 3), np.uint8))[1].tobytes()
         answer = ask(port, body=png)

@@ -87,6 +87,18 @@ class TestSameAsOneProcess:
         assert rows_of(tmp_path / "out") == lines
         assert {line["status"] for line in lines} == {"aligned", "no face", "unreadable"}
 
+    def test_align_all_faces_with_their_quality(self, folder: Path, tmp_path: Path) -> None:
+        settings = ALIGN | {"face": "all", "quality": True, "min_quality": 0.01}
+        do_all(settings, [str(folder)], str(tmp_path / "out"))
+        options = ("--face", "all", "--quality", "--min-quality", 0.01)
+        one_process("align", folder, tmp_path / "one", "--size", "112x112", *options)
+        _, *lines = as_lines((tmp_path / "one" / "manifest.jsonl").read_text())
+        for line in lines:
+            if crops := line.pop("crops", None):
+                line["images"] = [(tmp_path / "one" / crop).read_bytes() for crop in crops]
+        assert rows_of(tmp_path / "out") == lines
+        assert any("quality" in face for line in lines for face in line.get("faces", ()))
+
 
 class TestPlan:
     def test_it_is_kept_and_its_parts_hold_each_picture_once(self, folder: Path, tmp_path: Path) -> None:
