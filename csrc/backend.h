@@ -15,7 +15,7 @@
 
 namespace trtmtcnn {
 
-using Engines = std::array<std::shared_ptr<Engine>, kNetworks>;  // P-Net, R-Net, O-Net
+using Engines = std::array<std::shared_ptr<Engine>, kNetworks>;  // P-Net, R-Net, O-Net; L-Net or null
 
 // How P-Net proposes and how its proposals are suppressed.
 struct PnetSettings {
@@ -51,6 +51,9 @@ class Backend {
   // Runs R-Net or O-Net on a crop of each square and drops boxes with scores below the threshold. The others get their
   // score, regression and, from O-Net, landmarks, in pixels.
   virtual void refine(Net net, const Refinement& refinement) = 0;
+
+  // Runs L-Net, which there must be, on the patches about each box's landmarks, and moves them. flip: as above.
+  virtual void refine_landmarks(bool flip) = 0;
 
   virtual Boxes& boxes() = 0;
 

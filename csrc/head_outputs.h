@@ -25,11 +25,25 @@ struct GridOutputs {
   int height, width;
 };
 
-// R-Net's or O-Net's outputs for a batch of crops, each averaged with that of its mirror image where there is one.
+// L-Net sees a square of a quarter of the box's longer side about each landmark. What moves one by more than about a
+// third of it is ignored. As in the authors' detect_face.m,
+// https://github.com/kpzhang93/MTCNN_face_detection_alignment.
+inline constexpr float kPatchShare = 0.25f;
+inline constexpr float kMostPatchShift = 0.35f;
+
+// Landmarks count from the picture's edge, as windows do: a pixel's centre is at half a pixel.
+TRTMTCNN_HD float patch_side(const Box& box) { return clamp(kPatchShare * max(box.width(), box.height()), 1.0f, 1e6f); }
+
+TRTMTCNN_HD SourceWindow landmark_patch(const Box& box, const float* landmarks, int k) {
+  const double side = patch_side(box);
+  return {clamp(landmarks[k], -1e6f, 1e6f) - side / 2, clamp(landmarks[kPoints + k], -1e6f, 1e6f) - side / 2, side};
+}
+
+// R-Net's, O-Net's or L-Net's outputs for a batch, each averaged with that of its mirror image where there is one.
 struct HeadOutputs {
-  const float* prob;        // (n, 2): not face, face
-  const float* regression;  // (n, 4): dx1, dy1, dx2, dy2 in sides of the box
-  const float* landmarks;   // (n, 10): x1..x5, y1..y5 in sides of the box; may be null
+  const float* prob;        // (n, 2): not face, face; null of L-Net
+  const float* regression;  // (n, 4): dx1, dy1, dx2, dy2 in sides of the box; null of L-Net
+  const float* landmarks;   // (n, 10): x1..x5, y1..y5 in sides of the box or patch; may be null
   int flipped;              // crop i's mirror image is crop flipped + i; 0: there are none
 
   TRTMTCNN_HD float score(int i) const {
@@ -57,6 +71,18 @@ struct HeadOutputs {
 
   // Left and right change places: eyes 0 and 1, mouth corners 3 and 4; the nose stays.
   TRTMTCNN_HD static int opposite(int k) { return k == 2 ? 2 : (k < 2 ? 1 - k : 7 - k); }
+
+  // Moves a face's landmarks, in pixels, to where L-Net says in the patches about them.
+  TRTMTCNN_HD void move_landmarks(int i, const Box& box, float* points) const {
+    const float side = patch_side(box);
+    for (int k = 0; k < kPoints; ++k) {
+      const float dx = landmark_x(i, k) - 0.5f, dy = landmark_y(i, k) - 0.5f;
+      if (!(dx >= -kMostPatchShift && dx <= kMostPatchShift && dy >= -kMostPatchShift && dy <= kMostPatchShift))
+        continue;
+      points[k] += dx * side;
+      points[kPoints + k] += dy * side;
+    }
+  }
 
   // Whether crop i is a face: its score reaches the threshold, and all of its outputs can be a network's.
   TRTMTCNN_HD bool accepts(int i, float threshold) const {

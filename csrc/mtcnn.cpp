@@ -97,4 +97,12 @@ int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& opti
   });
 }
 
+void TrtMtcnn::lnet(bool flip) {
+  run([&] {
+    if (boxes_.count() == 0) return;
+    backend_->refine_landmarks(flip);
+    if (options_.whole_pixels) boxes_.truncate_and_clip();
+  });
+}
+
 }  // namespace trtmtcnn

@@ -1,4 +1,4 @@
-// The three stages of MTCNN, written once over Backend. Python reaches it as pytrt.Stages.
+// The stages of MTCNN, written once over Backend. Python reaches it as pytrt.Stages.
 #pragma once
 
 #include <limits>
@@ -26,7 +26,7 @@ struct OnetOptions {
   float average_above = 1;        // IoU above which the final suppression averages; 1: never
 };
 
-// All three networks on one device, for one thread at a time. In Python it is pytrt.Stages; pytrt.PyTrtMtcnn is one
+// All networks on one device, for one thread at a time. In Python it is pytrt.Stages; pytrt.PyTrtMtcnn is one
 // network, and mtcnn.TrtMtcnn the detector, which has a pytrt.Stages for each thread.
 class TrtMtcnn {
  public:
@@ -43,6 +43,8 @@ class TrtMtcnn {
   int set_boxes(std::span<const Box> boxes);
   int rnet(float threshold, float nms_threshold, int keep);
   int onet(float threshold, float nms_threshold, const OnetOptions& options);
+  // Refines the landmarks that onet() left. flip: as OnetOptions has it.
+  void lnet(bool flip);
 
   Boxes& boxes() { return boxes_; }
 

@@ -1,10 +1,11 @@
-// What is known of the three networks. mtcnn/engines/networks.py is Python's table; a test compares them.
+// What is known of the networks. mtcnn/engines/networks.py is Python's table; a test compares them.
 #pragma once
 
 namespace trtmtcnn {
 
-enum class Net { kPnet, kRnet, kOnet };
-inline constexpr int kNetworks = 3;
+// The cascade's three, and L-Net, which refines the landmarks and may be missing.
+enum class Net { kPnet, kRnet, kOnet, kLnet };
+inline constexpr int kCascadeNetworks = 3, kNetworks = 4;
 
 struct NetworkFacts {
   const char* name;
@@ -17,6 +18,7 @@ inline constexpr NetworkFacts kFacts[kNetworks] = {
     {"pnet", 0, 1, 8},
     {"rnet", 24, 64, 256},
     {"onet", 48, 32, 64},
+    {"lnet", 24, 16, 64},
 };
 
 constexpr const NetworkFacts& facts(Net net) { return kFacts[static_cast<int>(net)]; }
@@ -24,7 +26,10 @@ constexpr const NetworkFacts& facts(Net net) { return kFacts[static_cast<int>(ne
 inline constexpr int kPoints = 5;               // facial landmarks
 inline constexpr int kLandmarks = 2 * kPoints;  // x1..x5, y1..y5
 
-// An output of a network, (n, channels, h, w). O-Net alone has landmarks.
+// Channels of the input: R, G, B, of L-Net those of a crop about each landmark.
+constexpr int input_channels(Net net) { return net == Net::kLnet ? 3 * kPoints : 3; }
+
+// An output of a network, (n, channels, h, w). L-Net has landmarks alone, in sides of the crop about each.
 struct Output {
   const char* name;
   int channels;
@@ -34,7 +39,8 @@ inline constexpr Output kProb{"prob1", 2};        // not face, face
 inline constexpr Output kRegression{"boxes", 4};  // dx1, dy1, dx2, dy2
 inline constexpr Output kLandmarkOutput{"landmarks", kLandmarks};
 
-constexpr bool has_landmarks(Net net) { return net == Net::kOnet; }
+constexpr bool has_landmarks(Net net) { return net == Net::kOnet || net == Net::kLnet; }
+constexpr bool has_boxes(Net net) { return net != Net::kLnet; }
 
 // P-Net's receptive field and stride, pixels.
 inline constexpr int kCell = 12;

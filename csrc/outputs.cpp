@@ -42,4 +42,9 @@ HeadOutputs head_outputs(const Engine& engine, const std::vector<Shape>& shapes,
           engine.has_output(kLandmarkOutput.name) ? output(kLandmarkOutput) : nullptr, flipped};
 }
 
+HeadOutputs landmark_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
+                             int batch, int flipped) {
+  return {nullptr, nullptr, outputs[checked_output(engine, shapes, kLandmarkOutput, batch, {1, 1})], flipped};
+}
+
 }  // namespace trtmtcnn

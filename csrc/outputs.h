@@ -10,13 +10,17 @@
 
 namespace trtmtcnn {
 
-// `shapes`, `outputs`: in the order of engine.outputs(). Both throw EngineError where an output is missing or too
+// `shapes`, `outputs`: in the order of engine.outputs(). All throw EngineError where an output is missing or too
 // small.
 GridOutputs grid_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
                          int batch, Size canvas);
 // Of a batch whose crop i has its mirror image at flipped + i; 0: there are none.
 HeadOutputs head_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
                          int batch, int flipped);
+
+// L-Net's.
+HeadOutputs landmark_outputs(const Engine& engine, const std::vector<Shape>& shapes, std::span<float* const> outputs,
+                             int batch, int flipped);
 
 // Shares n boxes out among batches of at most `most` images, of which each box takes one or, with its mirror image,
 // two. run(begin, crops, batch): boxes [begin, begin + crops) in a batch of the size that engines are prepared for,

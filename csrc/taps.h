@@ -50,15 +50,17 @@ struct ResizedAxis {
   double extent;         // the picture's length in the same pixels, fractional where a mip's last pixel is partial
   int pixels;            // of the source
   bool area;
+  bool open;  // interpolates beyond the window's ends, too
 
   TRTMTCNN_HD ResizedAxis(bool wants_area, double window_start, double window_length, int n, double picture_extent,
-                          int source_pixels)
+                          int source_pixels, bool is_open = false)
       : start(window_start),
         length(window_length),
         ratio(window_length / n),
         extent(picture_extent),
         pixels(source_pixels),
-        area(wants_area && ratio >= 1) {}
+        area(wants_area && ratio >= 1),
+        open(is_open) {}
 
   // The casts are of clamped values, as a window may lie arbitrarily far outside.
   TRTMTCNN_HD TapSpan span(int i) const {
@@ -69,7 +71,8 @@ struct ResizedAxis {
       s.begin = static_cast<int>(clamp(floor(s.from), 0.0, static_cast<double>(pixels)));
       s.end = static_cast<int>(clamp(ceil(s.to), 0.0, static_cast<double>(pixels)));
     } else {
-      const double centre = clamp(start + (i + 0.5) * ratio - 0.5, start, start + length - 1);
+      double centre = start + (i + 0.5) * ratio - 0.5;
+      if (!open) centre = clamp(centre, start, start + length - 1);
       const double below = floor(centre);
       s.fraction = centre - below;
       s.begin = static_cast<int>(clamp(below, -2.0, pixels + 1.0));

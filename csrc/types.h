@@ -41,6 +41,17 @@ struct CropWindow {
   constexpr int height() const { return y2 - y1 + 1; }
 };
 
+// What is resized of a picture, in pixels from its corner. Open: pixels beyond its ends are blended in, too, where it
+// is enlarged.
+struct SourceWindow {
+  double x, y, width, height;
+  bool open = false;
+
+  constexpr SourceWindow(double left, double top, double side)
+      : x(left), y(top), width(side), height(side), open(true) {}
+  constexpr SourceWindow(const CropWindow& w) : x(w.x1), y(w.y1), width(w.width()), height(w.height()) {}
+};
+
 enum class Resize { kBilinear, kArea };
 enum class Overlap { kIoU, kIoMin };  // intersection over union, or over the smaller area
 enum class Scope { kLevel, kFrame };  // boxes suppress only boxes of the same level, or of the same frame

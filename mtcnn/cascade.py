@@ -27,6 +27,10 @@ __all__ = ["check_levels", "count_levels", "detect", "pyramid"]
 CELL = 12  # pixels that one P-Net cell sees
 PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
 MOST_LEVELS = 10_000
+NO_LANDMARK_NET = (
+    "landmark_net=True needs L-Net's engine: mtcnn export CAFFE_DIR --output models, then create_engines "
+    "--models models"
+)
 SLACK = 1e-6  # so that rounding never loses a pixel: 720.0000000001 is 720
 
 Array = npt.NDArray[np.float32]
@@ -78,6 +82,11 @@ def detect(
                 average_above=p.average_above,
             )
             observe("onet", found)
+            # L-Net, where there is one, runs on a patch about each landmark and moves it.
+            if found and refines(stages, p):
+                work.begin_lnet(stages, found)
+                stages.lnet(flip=True)
+                observe("lnet", found)
         dets, landmarks, frame_of = stages.boxes()
     finally:
         stages.unload()
@@ -87,6 +96,13 @@ def detect(
         mine = slice(*np.searchsorted(frame_of, (i, i + 1)))  # boxes stand in order of their frames
         results.append(unshrink(dets[mine], landmarks[mine], shrink, p))
     return results
+
+
+def refines(stages: Stages, p: Params) -> bool:
+    """Whether landmarks are refined."""
+    if p.landmark_net and not stages.has_lnet:
+        raise ValueError(NO_LANDMARK_NET)
+    return stages.has_lnet and p.landmark_net is not False
 
 
 def working_size(height: int, width: int, p: Params) -> tuple[int, int, float, float]:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks, profiling
-from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine, read_engine
+from mtcnn.engines import NETWORKS, current_engines, engine_problem, engines_folder, load_engine, read_engine
 from mtcnn.engines.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
+from mtcnn.engines.networks import LNET
 from mtcnn.engines.precision import check_precision, choose_precision
 from mtcnn.engines.settings import CPU
-from mtcnn.errors import ClosedError, DeviceError
+from mtcnn.errors import ClosedError, DeviceError, EngineError
 from mtcnn.faces import Face, make_faces
 from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
@@ -45,6 +47,7 @@ BATCH_PIXELS = 2_000_000
 GPU_BATCH_PIXELS = 17_000_000
 BATCH_LEVELS = 50_000  # of their pyramids: small pictures with a factor near 1 have thousands each, of 300 bytes
 
+_PATHS = "three paths (P-Net, R-Net, O-Net), or four with L-Net's"
 _CLOSED = "the detector is closed: make a new TrtMtcnn"
 
 
@@ -54,8 +57,8 @@ class TrtMtcnn:
     Any number of threads may share one detector; the GIL is released while it works.
 
     Args:
-        engines: the paths of the engines of P-Net, R-Net and O-Net; default those of ``create_engines``,
-            built on first use.
+        engines: the paths of the engines of P-Net, R-Net and O-Net, and of L-Net where landmarks are to be refined;
+            default those of ``create_engines``, built on first use, with L-Net's where it is there.
         device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N", or an object that
             such a text stands for, as ``torch.device("cuda:0")``.
         preset: "accurate", "fast" or "port".
@@ -93,7 +96,7 @@ class TrtMtcnn:
         if precision is not None:
             check_precision(precision)
         if engines is not None:
-            engines = _three_paths(engines)
+            engines = _engine_paths(engines)
         device = checks.device(device, "device")
         self._configuration = {"engines": engines, "device": device, "preset": preset, "threads": threads, **params}
         if precision is not None:
@@ -104,10 +107,15 @@ class TrtMtcnn:
             self._precision = choose_precision(precision or "fp32", flavour)
             folder = engines_folder(flavour, gpu, self._precision)
             engines = [str(path) for path in current_engines(folder, flavour, gpu=gpu, precision=self._precision)]
+            if params.get("landmark_net") is not False:
+                engines += _landmark_engine(folder, flavour, gpu, self._precision)
         else:
             self._precision = _precision_of(engines, precision)
+        if self._params.landmark_net and len(engines) == len(NETWORKS):
+            raise EngineError(cascade.NO_LANDMARK_NET)
+        networks = (*NETWORKS, LNET.name)[: len(engines)]
         self._engines = [
-            load_engine(path, self._device, network) for path, network in zip(engines, NETWORKS, strict=True)
+            load_engine(path, self._device, network) for path, network in zip(engines, networks, strict=True)
         ]
         self._idle: list[pytrt.Stages] = [self._make_stages()]
         self._closed = False
@@ -365,16 +373,27 @@ def _restore(configuration: dict[str, Any]) -> TrtMtcnn:
     return TrtMtcnn(**configuration)
 
 
-def _three_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
+def _engine_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
     if isinstance(engines, (str, bytes, os.PathLike, memoryview)) or not isinstance(engines, Sequence):
         mend = ""
         if isinstance(engines, str):  # the first argument, where another was meant
             meant = "preset" if engines in PRESETS else "device" if engines in ("auto", "cpu", "cuda") else None
             mend = f"; pass {meant}={engines!r}" if meant else ""
-        raise TypeError(f"engines must be three paths (P-Net, R-Net, O-Net), got {engines!r}{mend}")
-    if len(engines) != 3:
-        raise ValueError(f"engines must be three paths (P-Net, R-Net, O-Net), got {len(engines)}")
+        raise TypeError(f"engines must be {_PATHS}, got {engines!r}{mend}")
+    if len(engines) not in (3, 4):
+        raise ValueError(f"engines must be {_PATHS}, got {len(engines)}")
     return [str(checks.path(path, f"engines[{i}]")) for i, path in enumerate(engines)]
+
+
+def _landmark_engine(folder: Path, flavour: str, gpu: int, precision: str) -> list[str]:
+    """L-Net's engine in the folder, where there is one; one that cannot be used is told once."""
+    path = folder / f"{LNET.name}.engine"
+    if not path.exists():
+        return []
+    if problem := engine_problem(path, flavour, LNET.name, gpu, precision):
+        _say_once(f"landmarks are not refined: {problem}: create_engines --models DIR makes it", logging.WARNING)
+        return []
+    return [str(path)]
 
 
 def _precision_of(engines: Sequence[str], asked: str | None) -> str:
@@ -412,7 +431,7 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
 _said: set[str] = set()
 
 
-def _say_once(text: str) -> None:
+def _say_once(text: str, level: int = logging.INFO) -> None:
     if text not in _said:
         _said.add(text)
-        log.info(text)
+        log.log(level, text)

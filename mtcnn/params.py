@@ -76,6 +76,7 @@ class Params:
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
         networks: how many of P-Net, R-Net and O-Net run; without O-Net landmarks are zeros.
+        landmark_net: whether L-Net refines the landmarks: None, where the detector has its engine.
         max_work: most billions of multiply-adds that a picture may cost, as :mod:`mtcnn.work` counts them; what would
             cost more is a ValueError. None: no limit.
     """
@@ -98,6 +99,7 @@ class Params:
     average_scores: bool = False
     average_above: float = 1.0
     networks: int = 3
+    landmark_net: bool | None = None
     max_work: float | None = None
 
     def __post_init__(self) -> None:
@@ -122,6 +124,7 @@ class Params:
             "average_scores": checks.flag(self.average_scores, "average_scores"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
             "networks": checks.whole(self.networks, "networks", 1, 3),
+            "landmark_net": None if self.landmark_net is None else checks.flag(self.landmark_net, "landmark_net"),
             "max_work": None if self.max_work is None else checks.number(self.max_work, "max_work", 0, 1e12),
         }
         for name, value in checked.items():
@@ -139,6 +142,7 @@ PRESETS: Mapping[Preset, Params] = {
         nms_boxes="regressed",
         whole_pixels=True,
         resize="bilinear",
+        landmark_net=False,
     ),
     "fast": Params(),
     "accurate": Params(
@@ -171,6 +175,7 @@ class CallParams(TypedDict, total=False):
     average_scores: bool
     average_above: float
     networks: int
+    landmark_net: bool | None
     max_work: float | None
 
 

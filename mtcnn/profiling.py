@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile", "measure"]
 
-STAGES = ("load", "pnet", "rnet", "onet", "rest")
-_TITLES = {"load": "load", "pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net", "rest": "rest"}
+STAGES = ("load", "pnet", "rnet", "onet", "lnet", "rest")
+_TITLES = {"load": "load", "pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net", "lnet": "L-Net", "rest": "rest"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Profile:
     rest_ms: float
     """Handing out the results."""
     total_ms: float
+    lnet_ms: float = 0
+    """Refining the landmarks; 0 where that is not done."""
 
     @property
     def pixels(self) -> int:
@@ -61,10 +63,13 @@ class Profile:
             "pnet": f"{self.pixels:,} pixels on {len(self.levels)} levels",
             "rnet": f"{self.rnet_boxes:,} boxes",
             "onet": f"{self.onet_boxes:,} boxes",
+            "lnet": f"{self.faces:,} faces",
         }
         lines = [f"{self.width}x{self.height}, faces: {self.faces}, median of {self.repeats}, {self.runtime}"]
         for stage in STAGES:
             ms = getattr(self, f"{stage}_ms")
+            if stage == "lnet" and ms == 0:
+                continue
             share = ms / self.total_ms if self.total_ms else 0
             lines.append(f"{_TITLES[stage]:<6}{ms:9.3f} ms {share:5.0%}  {counts.get(stage, '')}".rstrip())
         return "\n".join([*lines, f"{'total':<6}{self.total_ms:9.3f} ms"])

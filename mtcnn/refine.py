@@ -56,7 +56,7 @@ def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) 
         if found and p.networks > 1:
             found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
         if found and p.networks > 2:
-            stages.onet(
+            found = stages.onet(
                 p.thresholds[2],
                 p.nms_thresholds[3],
                 flip=p.mirror,
@@ -65,6 +65,8 @@ def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) 
                 average_scores=p.average_scores,
                 average_above=p.average_above,
             )
+            if found and cascade.refines(stages, p):
+                stages.lnet(flip=True)
         dets, landmarks, _ = stages.boxes()
     finally:
         stages.unload()

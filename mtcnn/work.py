@@ -7,6 +7,7 @@ A picture's work is counted in billions of multiply-adds:
     1,530,000 for each box that R-Net is shown
     12,900,000 for each crop that O-Net is shown: a box once or, with ``mirror``, twice, and again for each scale of a
         second pass, as often as boxes come to O-Net at most
+    16,200,000 for each face whose landmarks L-Net refines, where there is one
 
 Each stage's share is known before it begins, from what the stage before has left. What P-Net proposes is counted before
 it is suppressed, on a CPU: there may be one box for each million that P-Net itself has left. A GPU does not count them.
@@ -24,13 +25,14 @@ from mtcnn.params import Params
 if TYPE_CHECKING:
     from pytrt import Stages
 
-__all__ = ["ONET_CROP", "PNET_PIXEL", "RNET_BOX", "SUPPRESSED_BOX", "WorkLimit"]
+__all__ = ["LNET_FACE", "ONET_CROP", "PNET_PIXEL", "RNET_BOX", "SUPPRESSED_BOX", "WorkLimit"]
 
 BILLION = 1e9
 PNET_PIXEL = 1_830
 SUPPRESSED_BOX = 1_000_000
 RNET_BOX = 1_530_000
 ONET_CROP = 12_900_000
+LNET_FACE = 16_200_000
 MOST_BOXES = (1 << 31) - 1
 
 
@@ -85,6 +87,11 @@ class WorkLimit:
                 f"O-Net's {found.max():,.0f} boxes, up to {crops} crops each",
                 "raise thresholds[1] or minsize, lower max_onet, or use fewer second_pass_scales",
             )
+
+    def begin_lnet(self, stages: Stages, boxes: int) -> None:
+        if self._limit is not None:
+            found = self._by_picture(stages, boxes)
+            self._spend(LNET_FACE * found, f"L-Net's {found.max():,.0f} faces", "raise thresholds[2] or minsize")
 
     def _crops_of_a_box(self) -> int:
         p = self._p

@@ -74,6 +74,8 @@ cdef extern from "networks.h" namespace "trtmtcnn" nogil:
 
     const NetworkFacts& facts(Net)
     cbool net_has_landmarks "trtmtcnn::has_landmarks"(Net)
+    cbool net_has_boxes "trtmtcnn::has_boxes"(Net)
+    int net_input_channels "trtmtcnn::input_channels"(Net)
     const int NETWORK_COUNT "trtmtcnn::kNetworks"
     const int CELL_PIXELS "trtmtcnn::kCell"
     const int STRIDE_PIXELS "trtmtcnn::kStride"
@@ -172,7 +174,7 @@ cdef extern from "backend.h" namespace "trtmtcnn" nogil:
     cdef cppclass Backend:
         void* stream()
 
-    # std::array<std::shared_ptr<Engine>, 3>, indexed by hand
+    # std::array<std::shared_ptr<Engine>, 4>, indexed by hand
     cdef cppclass Engines:
         Engines()
         shared_ptr[Engine_]& operator[](size_t)
@@ -273,6 +275,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         int set_boxes(const vector[Box]&) except +raise_core_error
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
+        void lnet(cbool) except +raise_core_error
         Boxes& boxes()
 
 

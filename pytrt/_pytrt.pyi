@@ -140,9 +140,14 @@ class Engine:
 
 @disjoint_base
 class Stages:
-    """C++'s TrtMtcnn: the three stages on one device, with the set of boxes that goes from one to the next."""
+    """C++'s TrtMtcnn: the stages on one device, with the set of boxes that goes from one to the next."""
 
-    def __init__(self, device: Device, pnet: Engine, rnet: Engine, onet: Engine) -> None: ...
+    @property
+    def has_lnet(self) -> bool:
+        """Whether there is an L-Net to refine landmarks with."""
+    def __init__(
+        self, device: Device, pnet: Engine, rnet: Engine, onet: Engine, lnet: Engine | None = None
+    ) -> None: ...
     def load(
         self,
         images: Iterable[_Picture],
@@ -181,6 +186,8 @@ class Stages:
         average_above: float = 1.0,
     ) -> int:
         """O-Net over the boxes, with landmarks. Returns the number of faces."""
+    def lnet(self, *, flip: bool = False) -> None:
+        """L-Net over the faces that onet() left: their landmarks are refined."""
     def boxes(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""
 

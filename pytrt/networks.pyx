@@ -2,8 +2,8 @@ def networks():
     """What the C++ core knows of the networks; mtcnn.engines.networks is Python's table.
 
     Returns {"cell", "stride"} in pixels, {"outputs"}: channels by name, {"networks"}: by name the side of the input (0:
-    any), the largest batches on a CPU and a GPU and whether there are landmarks, {"canvases"}: by device the widths and
-    the greatest height of P-Net's.
+    any) and its channels, the largest batches on a CPU and a GPU and whether there are boxes and landmarks,
+    {"canvases"}: by device the widths and the greatest height of P-Net's.
     """
     cdef Net net
     known = {}
@@ -13,6 +13,8 @@ def networks():
             "side": facts(net).side,
             "cpu_batch": facts(net).cpu_batch,
             "gpu_batch": facts(net).gpu_batch,
+            "channels": net_input_channels(net),
+            "boxes": net_has_boxes(net),
             "landmarks": net_has_landmarks(net),
         }
     return {

@@ -3,9 +3,9 @@ cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 
 @cython.no_gc_clear  # the pictures must stay until __dealloc__() has waited for the stream
 cdef class Stages:
-    """The cascade's three stages on one device, with the set of boxes that goes from one to the next.
+    """The cascade's stages on one device, with the set of boxes that goes from one to the next.
 
-    Wraps the C++ class TrtMtcnn (csrc/mtcnn.h), which holds all three networks; PyTrtMtcnn is one network. For one
+    Wraps the C++ class TrtMtcnn (csrc/mtcnn.h), which holds all networks; PyTrtMtcnn is one network. For one
     thread at a time: a second one gets a RuntimeError.
     """
 
@@ -13,11 +13,14 @@ cdef class Stages:
     cdef list views
     cdef cbool busy
     cdef _Gpu gpu  # None on a CPU
+    cdef readonly cbool has_lnet
 
-    def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None):
+    def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None,
+                 Engine lnet=None):
         self.views = []
         cdef Engines engines
-        for i, engine in enumerate((pnet, rnet, onet)):
+        self.has_lnet = lnet is not None
+        for i, engine in enumerate((pnet, rnet, onet, lnet) if self.has_lnet else (pnet, rnet, onet)):
             (<Engine>engine).get()  # raises where it was never made
             engines[<size_t>i] = (<Engine>engine).engine
         cdef Device_* native = device.get()
@@ -201,6 +204,20 @@ cdef class Stages:
         finally:
             self.busy = False
         return left
+
+    def lnet(self, *, bint flip=False):
+        """L-Net over the faces that onet() left: their landmarks are refined.
+
+        flip: average the outputs for each face and for its mirror image.
+        """
+        self.enter()
+        try:
+            if not self.has_lnet:
+                raise ValueError("lnet was not given: Stages(device, pnet, rnet, onet, lnet)")
+            with nogil:
+                self.net.get().lnet(flip)
+        finally:
+            self.busy = False
 
     def boxes(self):
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,) int32."""

@@ -26,7 +26,7 @@ from rich.progress import track
 
 from benchmarks.accuracy import wider
 from benchmarks.accuracy.average_precision import evaluate_boxes
-from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
+from benchmarks.accuracy.landmarks import nearest_face, point_scores
 from benchmarks.accuracy.verification import Embedder, ten_fold
 from benchmarks.peers.processes import ROOT, Detector, add_peer_options, peers_asked_for
 from benchmarks.peers.processor import machine
@@ -149,12 +149,9 @@ def measure_points(detectors: list[Detector], data: Path, minsize: float, result
     truth = [np.array(row[1:], np.float64) for row in rows]
     faces, _ = detect_all(detectors, [folder / row[0] for row in rows], minsize, folder.name)
     for name, found in faces.items():
-        errors: list[float | None] = []
-        for f, points in zip(found, truth, strict=True):
-            i = nearest_face(boxes(f), points)
-            errors.append(None if i is None else point_error(f["landmarks"][i], points))
-        scores = point_scores(errors)
-        results[name]["points"] = {"nme": scores.nme, "missed": scores.missed}
+        nearest = [nearest_face(boxes(f), points) for f, points in zip(found, truth, strict=True)]
+        marks = [None if i is None else f["landmarks"][i] for i, f in zip(nearest, found, strict=True)]
+        results[name]["points"] = vars(point_scores(marks, truth))
 
 
 def measure_verification(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
@@ -204,6 +201,7 @@ COLUMNS = {
     "false positives an image": ("boxes", "false_positives", ".2f"),
     "ms an image": ("boxes", "ms", ".1f"),
     "NME %": ("points", "nme", ".2f"),
+    "scatter %": ("points", "scatter", ".2f"),
     "no face": ("points", "missed", "d"),
     "verification %": ("verification", "accuracy", ".2f"),
     "easy": ("wider", "easy", ".3f"),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compares the instructions of a detection with the committed figures: python -m benchmarks.instructions.check.
 
-Figures are kept for each compiler that made the module; --update writes those of this one.
+Figures are kept for each compiler that made the module; --update writes those of this one. With --models, a folder of
+ONNX models with L-Net, it tells instead what refining the landmarks costs, of --image if that is given.
 """
 
 from __future__ import annotations
@@ -17,25 +18,40 @@ import cv2
 import numpy as np
 
 import pytrt
-from benchmarks.instructions.callgrind import ISA, ROOT, STAGES, CountingError, UnknownInstructionError, count, why_not
+from benchmarks.instructions.callgrind import (
+    ISA,
+    LNET,
+    ROOT,
+    STAGES,
+    CountingError,
+    UnknownInstructionError,
+    count,
+    why_not,
+)
 from mtcnn import create_engines
 
 FIGURES = Path(__file__).with_name("figures.json")
 TOLERANCE = 0.1
+PRESETS = ("fast", "accurate")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the instructions of a detection with the committed figures.")
     parser.add_argument("--update", action="store_true", help="make what is counted now the figures to compare with")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="with lnet.onnx: count that")
+    parser.add_argument("--image", type=Path, default=ROOT / "docs" / "images" / "astronaut.jpg", metavar="FILE")
     options = parser.parse_args()
     if reason := why_not():
         print(f"instructions: not counted: {reason}")
         return 0
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder, "astronaut.npy")
-        np.save(image, np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg"))))
-        create_engines(folder, flavour="cpu")
+        np.save(image, np.asarray(cv2.imread(str(options.image))))
+        create_engines(folder, options.models, flavour="cpu")
         try:
+            if options.models:
+                print("\n".join(share(preset, count(image, Path(folder), Path(folder), preset)) for preset in PRESETS))
+                return 0
             counted = count(image, Path(folder), Path(folder))
         except UnknownInstructionError as error:
             print(f"instructions: not counted: {error}")
@@ -53,6 +69,12 @@ def main() -> int:
         print(f"written: {FIGURES}")
         return 0
     return 0 if good else 1
+
+
+def share(preset: str, counted: dict[str, int]) -> str:
+    """What L-Net takes of a detection without it."""
+    lnet, rest = counted.get(LNET, 0), sum(n for stage, n in counted.items() if stage != LNET)
+    return f"{preset:<9}{rest / 1e6:9.3f} million, L-Net {lnet / 1e6:9.3f}, {lnet / rest:.1%}"
 
 
 def compiler_of(module: Path) -> str:

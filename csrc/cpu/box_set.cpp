@@ -169,6 +169,10 @@ void BoxSet::accept(const HeadOutputs& outputs, int begin, int n, float threshol
 
 void BoxSet::end_accepting() { swap_next(); }
 
+void BoxSet::move_landmarks(const HeadOutputs& outputs, int begin, int n) {
+  for (int i = 0; i < n; ++i) outputs.move_landmarks(i, boxes_[begin + i], landmarks_[begin + i].data());
+}
+
 void BoxSet::read(float* dets, float* landmarks, int* frames) {
   for (size_t i = 0; i < boxes_.size(); ++i) {
     boxes_[i].write(dets + 5 * i);

@@ -39,6 +39,11 @@ class BoxSet final : public Boxes {
   void accept(const HeadOutputs& outputs, int begin, int n, float threshold, bool inclusive_landmarks);
   void end_accepting();
 
+  // The landmarks of box i, x1..x5, y1..y5.
+  const float* landmarks(int i) const { return landmarks_[i].data(); }
+  // Moves those of boxes [begin, begin + n) to where L-Net's outputs say.
+  void move_landmarks(const HeadOutputs& outputs, int begin, int n);
+
  private:
   void swap_next();
   void number_and_drop_empty();

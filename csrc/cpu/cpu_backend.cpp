@@ -21,6 +21,12 @@ std::unique_ptr<CropStage> crop_stage(Net net, std::shared_ptr<Engine> engine, s
   return std::make_unique<BatchedCrops>(net, std::move(engine));
 }
 
+std::unique_ptr<LandmarkStage> landmark_stage(std::shared_ptr<Engine> engine, std::shared_ptr<CropMemory> memory) {
+  if (!engine) return nullptr;
+  if (engine->native_net()) return std::make_unique<NativeLandmarks>(std::move(engine), std::move(memory));
+  return std::make_unique<BatchedLandmarks>(std::move(engine));
+}
+
 }  // namespace
 
 CpuBackend::CpuBackend(const std::shared_ptr<ThreadPool>& pool, Engines engines)
@@ -28,6 +34,7 @@ CpuBackend::CpuBackend(const std::shared_ptr<ThreadPool>& pool, Engines engines)
   const auto memory = std::make_shared<CropMemory>(pool->threads());
   rnet_ = crop_stage(Net::kRnet, std::move(engines[1]), memory);
   onet_ = crop_stage(Net::kOnet, std::move(engines[2]), memory);
+  lnet_ = landmark_stage(std::move(engines[3]), memory);
 }
 
 void CpuBackend::load(std::span<const Image> images, std::span<const Size> sizes, Resize mode) {
@@ -65,5 +72,7 @@ void CpuBackend::check_proposals(const std::vector<Box>& proposals, int frames, 
 void CpuBackend::refine(Net net, const Refinement& refinement) {
   (net == Net::kRnet ? rnet_ : onet_)->refine(frames_, refinement, boxes_);
 }
+
+void CpuBackend::refine_landmarks(bool flip) { lnet_->refine(frames_, flip, boxes_); }
 
 }  // namespace trtmtcnn::cpu

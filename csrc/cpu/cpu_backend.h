@@ -20,6 +20,7 @@ class CpuBackend final : public Backend {
   void unload() override;
   void propose(std::span<const Level> levels, const PnetSettings& settings, FunctionRef suppress) override;
   void refine(Net net, const Refinement& refinement) override;
+  void refine_landmarks(bool flip) override;
   BoxSet& boxes() override { return boxes_; }
 
  private:
@@ -31,6 +32,7 @@ class CpuBackend final : public Backend {
   BoxSet boxes_;
   std::unique_ptr<PnetStage> pnet_;
   std::unique_ptr<CropStage> rnet_, onet_;
+  std::unique_ptr<LandmarkStage> lnet_;  // may be null
 };
 
 }  // namespace trtmtcnn::cpu

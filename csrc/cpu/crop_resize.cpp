@@ -4,7 +4,7 @@
 
 namespace trtmtcnn::cpu {
 
-void crop_resize(const Frame& frame, const CropWindow& window, int side, Resize mode, Scratch& scratch, float* out) {
+void crop_resize(const Frame& frame, const SourceWindow& window, int side, Resize mode, Scratch& scratch, float* out) {
   const Image& source = set_axes(frame, window, {side, side}, mode, kPixelScale, scratch.axes);
   const Columns columns{&scratch.axes.horizontal, 0, side};
   const ptrdiff_t plane = static_cast<ptrdiff_t>(side) * side;
@@ -13,7 +13,7 @@ void crop_resize(const Frame& frame, const CropWindow& window, int side, Resize 
                  out + 2 * plane);
 }
 
-void crop_resize_pixels(const Frame& frame, const CropWindow& window, int side, Resize mode, Scratch& scratch,
+void crop_resize_pixels(const Frame& frame, const SourceWindow& window, int side, Resize mode, Scratch& scratch,
                         float* out) {
   const Image& source = set_axes(frame, window, {side, side}, mode, kPixelScale, scratch.axes);
   const Columns columns{&scratch.axes.horizontal, 0, side};

@@ -8,6 +8,15 @@
 #include "runtime/grow.h"
 
 namespace trtmtcnn::cpu {
+namespace {
+
+// Writes the mirror image of (3, side, side).
+void flip_planes(const float* planes, int side, float* out) {
+  for (int row = 0; row < 3 * side; ++row)
+    std::reverse_copy(planes + row * side, planes + (row + 1) * side, out + row * side);
+}
+
+}  // namespace
 
 float* EngineRunner::input(const Shape& shape) {
   grow(input_, static_cast<size_t>(volume(shape)));
@@ -89,9 +98,35 @@ void BatchedCrops::crop(FrameStore& frames, const Box* boxes, int n, bool flip, 
       float* crop = out + 3 * plane * i;
       crop_resize(frames[boxes[i].frame], crop_window(boxes[i]), side, frames.mode(), frames.scratch(worker), crop);
       if (!flip) continue;
-      float* flipped = crop + 3 * plane * n;
-      for (int row = 0; row < 3 * side; ++row)
-        std::reverse_copy(crop + row * side, crop + (row + 1) * side, flipped + row * side);
+      flip_planes(crop, side, crop + 3 * plane * n);
+    }
+  });
+}
+
+void BatchedLandmarks::refine(FrameStore& frames, bool flip, BoxSet& boxes) {
+  const int side = facts(Net::kLnet).side, channels = input_channels(Net::kLnet), most = facts(Net::kLnet).cpu_batch;
+  float* const input = runner_.input({most, channels, side, side});
+  for_each_crop_batch(boxes.count(), flip, most, batch_bucket, [&](int begin, int n, int batch) {
+    crop(frames, boxes, begin, n, flip, input);
+    runner_.run({batch, channels, side, side});
+    boxes.move_landmarks(landmark_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), batch, flip ? n : 0),
+                         begin, n);
+  });
+}
+
+// Writes the patches of n faces and, where `flip` is set, their mirror images, in which left and right change places.
+void BatchedLandmarks::crop(FrameStore& frames, const BoxSet& boxes, int begin, int n, bool flip, float* out) {
+  const int side = facts(Net::kLnet).side;
+  const int64_t patch = int64_t{3} * side * side;
+  frames.pool().parallel_for(n, 1, [&](int first, int last, int worker) {
+    for (int i = first; i < last; ++i) {
+      const Box& box = boxes.boxes()[begin + i];
+      for (int k = 0; k < kPoints; ++k) {
+        float* crop = out + (int64_t{kPoints} * i + k) * patch;
+        crop_resize(frames[box.frame], landmark_patch(box, boxes.landmarks(begin + i), k), side, frames.mode(),
+                    frames.scratch(worker), crop);
+        if (flip) flip_planes(crop, side, out + (int64_t{kPoints} * (n + i) + HeadOutputs::opposite(k)) * patch);
+      }
     }
   });
 }

@@ -1,4 +1,4 @@
-// Networks in a runtime that takes whole tensors: P-Net on canvases, R-Net and O-Net on batches of crops.
+// Networks in a runtime that takes whole tensors: P-Net on canvases, the others on batches of crops.
 #pragma once
 
 #include <memory>
@@ -53,6 +53,17 @@ class BatchedCrops final : public CropStage {
   void crop(FrameStore& frames, const Box* boxes, int n, bool flip, float* out);
 
   Net net_;
+  EngineRunner runner_;
+};
+
+class BatchedLandmarks final : public LandmarkStage {
+ public:
+  explicit BatchedLandmarks(std::shared_ptr<Engine> engine) : runner_(std::move(engine)) {}
+  void refine(FrameStore& frames, bool flip, BoxSet& boxes) override;
+
+ private:
+  void crop(FrameStore& frames, const BoxSet& boxes, int begin, int n, bool flip, float* out);
+
   EngineRunner runner_;
 };
 

@@ -48,21 +48,21 @@ void Frame::build_mips(ThreadPool& pool, Arena& arena) {
   }
 }
 
-int mip_for(const Frame& frame, const CropWindow& window, Size out, Resize mode) {
-  return mode == Resize::kArea ? mip_level(window.height(), window.width(), out, frame.mips() - 1) : 0;
+int mip_for(const Frame& frame, const SourceWindow& window, Size out, Resize mode) {
+  return mode == Resize::kArea ? mip_level(window.height, window.width, out, frame.mips() - 1) : 0;
 }
 
-const Image& set_axes(const Frame& frame, const CropWindow& window, Size out, Resize mode, double gain, Axes& axes) {
+const Image& set_axes(const Frame& frame, const SourceWindow& window, Size out, Resize mode, double gain, Axes& axes) {
   const int level = mip_for(frame, window, out, mode);
   const double scale = mip_scale(level);
   const Image& source = frame.mip(level);
   const bool area = mode == Resize::kArea;
-  axes.vertical.set(
-      {area, window.y1 * scale, window.height() * scale, out.height, frame.size().height * scale, source.height},
-      out.height, 1);
+  axes.vertical.set({area, window.y * scale, window.height * scale, out.height, frame.size().height * scale,
+                     source.height, window.open},
+                    out.height, 1);
   axes.horizontal.set(
-      {area, window.x1 * scale, window.width() * scale, out.width, frame.size().width * scale, source.width}, out.width,
-      gain);
+      {area, window.x * scale, window.width * scale, out.width, frame.size().width * scale, source.width, window.open},
+      out.width, gain);
   return source;
 }
 

@@ -30,9 +30,9 @@ class Frame {
 };
 
 // The mip from which a window is resized to `out`.
-int mip_for(const Frame& frame, const CropWindow& window, Size out, Resize mode);
+int mip_for(const Frame& frame, const SourceWindow& window, Size out, Resize mode);
 
 // Sets the axes of a window resized to `out`, the horizontal one with a gain, and returns the mip that they are for.
-const Image& set_axes(const Frame& frame, const CropWindow& window, Size out, Resize mode, double gain, Axes& axes);
+const Image& set_axes(const Frame& frame, const SourceWindow& window, Size out, Resize mode, double gain, Axes& axes);
 
 }  // namespace trtmtcnn::cpu

@@ -30,6 +30,17 @@ void flip_pixels(const float* pixels, int side, float* out) {
   }
 }
 
+// Calls run(begin, end, worker) for shares of a network's images. As many rounds as batches make necessary, in each of
+// which every worker has the same to do.
+template <class Run>
+void for_each_share(ThreadPool& pool, int images, int batch, const Run& run) {
+  const int rounds = ceil_div(images, pool.threads() * batch);
+  const int grain = std::max(1, ceil_div(images, pool.threads() * rounds));
+  pool.parallel_for(images, grain, [&](int begin, int end, int worker) {
+    for (int first = begin; first < end; first += grain) run(first, std::min(first + grain, end), worker);
+  });
+}
+
 }  // namespace
 
 NativePnet::NativePnet(std::shared_ptr<Engine> engine, int threads)
@@ -113,16 +124,12 @@ void NativeCrops::refine(FrameStore& frames, const Refinement& refinement, BoxSe
   if (const int n = boxes.count(); n > 0) {
     const int batch = net_.kernels().batch;
     const bool landmarks = has_landmarks(net_.net());
-    const int images = n * (refinement.flip ? 2 : 1), threads = frames.pool().threads();
+    const int images = n * (refinement.flip ? 2 : 1);
     grow(memory_->prob, size_t{2} * images);
     grow(memory_->regression, size_t{4} * images);
     grow(memory_->landmarks, size_t{kLandmarks} * images);
-    // As many rounds as batches make necessary, in each of which every worker has the same to do.
-    const int rounds = ceil_div(images, threads * batch);
-    const int grain = std::max(1, ceil_div(images, threads * rounds));
-    frames.pool().parallel_for(images, grain, [&](int begin, int end, int worker) {
-      for (int first = begin; first < end; first += grain)
-        run(frames, boxes.boxes(), refinement.flip, first, std::min(first + grain, end), worker);
+    for_each_share(frames.pool(), images, batch, [&](int begin, int end, int worker) {
+      run(frames, boxes.boxes(), refinement.flip, begin, end, worker);
     });
     const HeadOutputs outputs{memory_->prob.data(), memory_->regression.data(),
                               landmarks ? memory_->landmarks.data() : nullptr, refinement.flip ? n : 0};
@@ -154,6 +161,49 @@ void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, bool fl
     std::copy(heads, heads + 2, &memory_->prob[2 * row]);
     std::copy(heads + 2, heads + 6, &memory_->regression[4 * row]);
     std::copy(heads + 6, heads + kHeads, &memory_->landmarks[kLandmarks * row]);
+  }
+}
+
+NativeLandmarks::NativeLandmarks(std::shared_ptr<Engine> engine, std::shared_ptr<CropMemory> memory)
+    : engine_(std::move(engine)), net_(*engine_->native_net()), memory_(std::move(memory)) {
+  if (net_.net() != Net::kLnet) throw EngineError("the fourth engine is not an L-Net");
+}
+
+void NativeLandmarks::refine(FrameStore& frames, bool flip, BoxSet& boxes) {
+  const int n = boxes.count(), images = n * (flip ? 2 : 1);
+  grow(memory_->landmarks, size_t{kLandmarks} * images);
+  for_each_share(frames.pool(), images, net_.kernels().batch,
+                 [&](int begin, int end, int worker) { run(frames, boxes, flip, begin, end, worker); });
+  boxes.move_landmarks({nullptr, nullptr, memory_->landmarks.data(), flip ? n : 0}, 0, n);
+}
+
+// Images as in NativeCrops::run(), each of the patches about a face's landmarks. In the mirror image left and right
+// change places.
+void NativeLandmarks::run(FrameStore& frames, const BoxSet& boxes, bool flip, int begin, int end, int w) {
+  CropMemory::Worker& worker = memory_->workers[w];
+  const int side = facts(Net::kLnet).side, n = end - begin, views = flip ? 2 : 1;
+  const int64_t patch = int64_t{3} * side * side;
+  grow(worker.pixels, static_cast<size_t>(kPoints * patch * n + kOverrun));
+  grow(worker.heads, size_t{kHeads} * n);
+  for (int i = begin; i < end; ++i) {
+    const Box& box = boxes.boxes()[i / views];
+    float* pixels = worker.pixels.data() + kPoints * patch * (i - begin);
+    const bool mirrored = i % views == 1, copies = mirrored && i > begin;
+    for (int k = 0; k < kPoints; ++k) {
+      const int seen = mirrored ? HeadOutputs::opposite(k) : k;
+      float* out = pixels + k * patch;
+      if (!copies)
+        crop_resize_pixels(frames[box.frame], landmark_patch(box, boxes.landmarks(i / views), seen), side,
+                           frames.mode(), frames.scratch(w), out);
+      if (mirrored) flip_pixels(copies ? pixels - (kPoints - seen) * patch : out, side, out);
+    }
+  }
+  worker.lnet.run(net_, worker.pixels.data(), n, worker.heads.data());
+  const int64_t total = boxes.boxes().size();
+  for (int i = 0; i < n; ++i) {
+    const float* heads = &worker.heads[size_t{kHeads} * i];
+    const int64_t row = (begin + i) / views + (begin + i) % views * total;
+    std::copy(heads, heads + kLandmarks, &memory_->landmarks[kLandmarks * row]);
   }
 }
 

@@ -1,4 +1,4 @@
-// The three networks in kernels of our own. P-Net runs over whole levels, row by row, without canvases.
+// The networks in kernels of our own. P-Net runs over whole levels, row by row, without canvases.
 #pragma once
 
 #include <memory>
@@ -37,10 +37,10 @@ class NativePnet final : public PnetStage {
   std::vector<Worker> workers_;
 };
 
-// The memory that R-Net and O-Net work in, one after the other.
+// The memory that R-Net, O-Net and L-Net work in, one after the other.
 struct CropMemory {
   struct Worker {
-    CropNet net;
+    CropNet net, lnet;  // the latter in float32 always, and so in memory of its own
     AlignedVector<float> pixels;
     std::vector<float> heads;
   };
@@ -59,6 +59,20 @@ class NativeCrops final : public CropStage {
 
  private:
   void run(FrameStore& frames, const std::vector<Box>& boxes, bool flip, int begin, int end, int worker);
+
+  std::shared_ptr<Engine> engine_;
+  const PackedNet& net_;
+  std::shared_ptr<CropMemory> memory_;
+};
+
+class NativeLandmarks final : public LandmarkStage {
+ public:
+  // Throws EngineError where the engine is of another network.
+  NativeLandmarks(std::shared_ptr<Engine> engine, std::shared_ptr<CropMemory> memory);
+  void refine(FrameStore& frames, bool flip, BoxSet& boxes) override;
+
+ private:
+  void run(FrameStore& frames, const BoxSet& boxes, bool flip, int begin, int end, int worker);
 
   std::shared_ptr<Engine> engine_;
   const PackedNet& net_;

@@ -23,4 +23,11 @@ class CropStage {
   virtual void refine(FrameStore& frames, const Refinement& refinement, BoxSet& boxes) = 0;
 };
 
+class LandmarkStage {
+ public:
+  virtual ~LandmarkStage() = default;
+  // As Backend::refine_landmarks().
+  virtual void refine(FrameStore& frames, bool flip, BoxSet& boxes) = 0;
+};
+
 }  // namespace trtmtcnn::cpu

@@ -51,6 +51,9 @@ class BoxSet final : public Boxes {
     return {sets_[current_].data(), counter(current_counter()), capacity_};
   }
 
+  // The set, for kernels that change no more than its boxes' landmarks.
+  DeviceBoxes with_landmarks() { return {sets_[current_].data(), counter(current_counter()), capacity_}; }
+
   // No more boxes than this are in the set.
   int bound() const { return bound_; }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "backend.h"
@@ -32,7 +33,11 @@ class GpuBackend final : public Backend {
         contexts_{pool(engines, Net::kPnet, kMostPnetShapes), pool(engines, Net::kRnet, kMostBatches),
                   pool(engines, Net::kOnet, kMostBatches)},
         frames_(runtime_, staging_, std::move(copiers)),
-        pyramid_(runtime_, staging_, contexts(Net::kPnet).engine()) {}
+        pyramid_(runtime_, staging_, contexts(Net::kPnet).engine()) {
+    const typename Runtime::Current current(runtime_);
+    if (auto& lnet = engines[static_cast<int>(Net::kLnet)])
+      lnet_contexts_.emplace(std::move(lnet), runtime_.stream(), kMostBatches);
+  }
 
   ~GpuBackend() override {
     try {
@@ -81,10 +86,7 @@ class GpuBackend final : public Backend {
   void refine(Net net, const Refinement& refinement) override {
     const typename Runtime::Current current(runtime_);
     const Engine& engine = contexts(net).engine();
-    const int side = facts(net).side;
-    const int most = static_cast<int>(std::min<int64_t>(facts(net).gpu_batch, engine.largest_input()[0]));
-    if (refinement.flip && most < 2)
-      throw EngineError("mirror images need an engine for batches of 2 and more: run create_engines with a larger one");
+    const int side = facts(net).side, most = largest_batch(net, engine, refinement.flip);
     const DeviceBoxes from = boxes_.begin_accepting();
     float* const input = runner_.input({most, 3, side, side});
     taps_.reserve(2 * static_cast<size_t>(side) * most);
@@ -102,7 +104,35 @@ class GpuBackend final : public Backend {
     });
   }
 
+  void refine_landmarks(bool flip) override {
+    const typename Runtime::Current current(runtime_);
+    const Engine& engine = lnet_contexts_->engine();
+    const int side = facts(Net::kLnet).side, channels = input_channels(Net::kLnet);
+    const int most = largest_batch(Net::kLnet, engine, flip);
+    const DeviceBoxes boxes = boxes_.with_landmarks();
+    float* const input = runner_.input({most, channels, side, side});
+    taps_.reserve(2 * static_cast<size_t>(side) * kPoints * most);
+    for_each_crop_batch(boxes_.bound(), flip, most, gpu_batch_bucket, [&](int begin, int faces, int batch) {
+      const int flipped = flip ? faces : 0, patches = kPoints * faces;
+      runtime_.for_each(2 * side * patches,
+                        PatchTaps{frames_.frames(), boxes, begin, side, frames_.area(), taps_.data()});
+      runtime_.for_each(patches * side * side,
+                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), flipped, input});
+      const Shape shape{batch, channels, side, side};
+      runner_.run(lnet_contexts_->at(shape), shape);
+      const HeadOutputs outputs = landmark_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
+      runtime_.for_each(faces, MoveLandmarks{boxes, begin, outputs});
+    });
+  }
+
  private:
+  static int largest_batch(Net net, const Engine& engine, bool flip) {
+    const int most = static_cast<int>(std::min<int64_t>(facts(net).gpu_batch, engine.largest_input()[0]));
+    if (flip && most < 2)
+      throw EngineError("mirror images need an engine for batches of 2 and more: run create_engines with a larger one");
+    return most;
+  }
+
   // Sizes of canvases, and batches of them, that come again. R-Net's and O-Net's batches, powers of two, are no more.
   static constexpr size_t kMostPnetShapes = 8, kMostBatches = 16;
 
@@ -125,7 +155,8 @@ class GpuBackend final : public Backend {
 
   Runtime runtime_;  // what follows lives in its memory
   Staging<Runtime> staging_{runtime_};
-  std::array<ContextPool, kNetworks> contexts_;
+  std::array<ContextPool, kCascadeNetworks> contexts_;
+  std::optional<ContextPool> lnet_contexts_;
   FrameStore<Runtime> frames_;
   Pyramid<Runtime> pyramid_;
   BoxSet<Runtime> boxes_{runtime_, staging_};

@@ -15,7 +15,8 @@ std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes,
 }
 
 std::unique_ptr<Backend> EmulatedDevice::backend(Engines engines) {
-  for (const auto& engine : engines) check_place(*engine, gpu_.get());
+  for (const auto& engine : engines)
+    if (engine) check_place(*engine, gpu_.get());
   if (gpu_) return std::make_unique<cuda::GpuBackend<ModelRuntime>>(std::move(engines), pool(), gpu_);
   return std::make_unique<cuda::GpuBackend<cuda::HostRuntime>>(std::move(engines), pool());
 }

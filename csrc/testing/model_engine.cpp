@@ -68,8 +68,12 @@ class ModelEngine final : public Engine {
   std::unique_ptr<Context> context() override { return std::make_unique<ModelContext>(engine_->context(), gpu_); }
 
   Shape largest_input() const override {
-    for (const NetworkFacts& net : kFacts)
-      if (net.side > 0 && input().shape[2] == net.side) return {net.gpu_batch, 3, net.side, net.side};
+    for (int i = 0; i < kNetworks; ++i) {
+      const NetworkFacts& net = kFacts[i];
+      const int channels = input_channels(static_cast<Net>(i));
+      if (net.side > 0 && input().shape[1] == channels && input().shape[2] == net.side)
+        return {net.gpu_batch, channels, net.side, net.side};
+    }
     return {kMostPnetBatch, 3, kGpuCanvasHeight, kGpuCanvasHeight};
   }
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS, keeping_options
+
+if TYPE_CHECKING:
+    from mtcnn.export.network_weights import NetworkWeights
+    from mtcnn.pipeline.read import Picture
 
 __all__ = ["command"]
 
@@ -19,6 +23,12 @@ __all__ = ["command"]
 @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), default="nchw", help="of the models' input and outputs")
 @click.option("--layer-names", is_flag=True, help="outputs named conv4-1, ..., as mtcnn-keras's layers, not prob1, ...")
 @click.option("--opset", type=click.IntRange(13, 18), default=13, help="ONNX operator set")
+@click.option(
+    "--direct/--through-keras",
+    default=None,
+    show_default="direct where L-Net is among the weights",
+    help="write the models without TensorFlow",
+)
 @click.option("--keras", "keep_keras", is_flag=True, help="write the whole Keras models too: pnet.keras, ...")
 @click.option(
     "--picture",
@@ -37,6 +47,7 @@ def command(
     layout: str,
     layer_names: bool,
     opset: int,
+    direct: bool | None,
     keep_keras: bool,
     pictures: tuple[Path, ...],
     overwrite: bool,
@@ -44,12 +55,14 @@ def command(
 ) -> int:
     """Make ONNX models of the weights that MTCNN is published with.
 
-    WEIGHTS are Keras .h5 files (weights alone will do), mtcnn's .npy or .lz4, facenet-pytorch's .pt, or folders or
-    wheels with them. The models go through Keras and tf2onnx to DIR/pnet.onnx, rnet.onnx and onet.onnx. Each is
-    compared with its Keras model and with the package's own on crops of a picture; nothing is written where it
-    differs from the Keras model by more than 1e-5.
+    WEIGHTS are the authors' Caffe files, Keras .h5 files (weights alone will do), mtcnn's or facenet's .npy, mtcnn's
+    .lz4, facenet-pytorch's .pt, or folders or wheels with them. The models go through Keras and tf2onnx, or, where
+    L-Net is among them, straight to DIR/pnet.onnx, rnet.onnx, onet.onnx and lnet.onnx. Each is compared with its Keras
+    model, or the network in plain NumPy, and with the package's own on crops of a picture; nothing is written where it
+    differs from the former by more than 1e-5, or from NumPy's float64 by 5e-5.
     """
     from mtcnn.cli.console import counting
+    from mtcnn.engines.networks import LNET
     from mtcnn.errors import MtcnnError
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
@@ -58,12 +71,20 @@ def command(
     from mtcnn.pipeline.read import read_picture
 
     networks = read_weights(weights)
+    if direct is None:
+        direct = LNET.name in networks
+    if direct and (layout != "nchw" or layer_names or opset != 13 or keep_keras):
+        raise click.UsageError("--layout, --layer-names, --opset and --keras are Keras's: leave L-Net (det4) out")
+    if not direct and LNET.name in networks:
+        raise click.UsageError("L-Net has no Keras model: leave --through-keras, or det4, out")
     endings = ("onnx", "keras") if keep_keras else ("onnx",)
     inputs = Inputs(lambda: [*weights, *pictures, *(network.source for network in networks.values())])
     for name in networks:
         for ending in endings:
             check_output(output / f"{name}.{ending}", inputs, overwrite=overwrite)
     imgs = [read_picture(path) for path in pictures or [FACE]]
+    if direct:
+        return _write_directly(networks, imgs, output, as_json)
     made = []
     with counting("networks", total=len(networks)) as bar:
         for network in networks.values():
@@ -107,6 +128,43 @@ def command(
     if missing := {"pnet", "rnet", "onet"} - networks.keys():
         say(f"not among these weights: {', '.join(sorted(missing))}")
     elif layout == "nchw":
+        say(f"next: create_engines --models {output}")
+    return 0
+
+
+def _write_directly(networks: dict[str, NetworkWeights], imgs: list[Picture], output: Path, as_json: bool) -> int:
+    from mtcnn.cli.console import counting
+    from mtcnn.engines import NETWORKS
+    from mtcnn.export.direct import convert_directly
+    from mtcnn.files import output_error, replacing
+
+    made = []
+    with counting("networks", total=len(networks)) as bar:
+        for network in networks.values():
+            made.append(convert_directly(network, imgs))
+            bar.advance()
+    rows: list[dict[str, Any]] = []
+    for one in made:
+        path = output / f"{one.network}.onnx"
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as file:
+                file.write(one.onnx)
+        except OSError as error:
+            raise output_error(output, error) from error
+        numbers = {"crops": one.samples, "from_numpy": one.from_numpy, "from_own": one.from_own}
+        rows.append({"network": one.network, "source": networks[one.network].source, "files": [str(path)], **numbers})
+    if as_json:
+        echo_json({"layout": "nchw", "networks": rows}, indent=1)
+        return 0
+    echo(f"{'':6} {'from NumPy':>10} {'from own':>10} {'crops':>6}  ONNX, made of")
+    for row in rows:
+        own = "" if row["from_own"] is None else f"{row['from_own']:.1e}"
+        numbers_shown = f"{row['from_numpy']:>10.1e} {own:>10} {row['crops']:>6}"
+        echo(f"{row['network']:6} {numbers_shown}  {row['files'][0]}, {row['source']}")
+    if missing := set(NETWORKS) - networks.keys():
+        say(f"not among these weights: {', '.join(sorted(missing))}")
+    else:
         say(f"next: create_engines --models {output}")
     return 0
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mtcnn import checks
 from mtcnn.engines.devices import cpu_device, machine_flavour
-from mtcnn.engines.networks import ARCHITECTURES, NETWORKS
+from mtcnn.engines.networks import ALL_ARCHITECTURES, LNET, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
 from mtcnn.engines.precision import why_not
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
@@ -49,11 +49,12 @@ def create_engines(
     port_layout: bool = False,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Make the engines of P-Net, R-Net and O-Net.
+    """Make the engines of P-Net, R-Net and O-Net, and of L-Net where there is a model of it.
 
     Args:
         output: folder to write to; default engines_folder(), where TrtMtcnn(precision=...) finds them.
-        models: folder of pnet.onnx, rnet.onnx and onet.onnx; default the package's own.
+        models: folder of pnet.onnx, rnet.onnx and onet.onnx, and of lnet.onnx where landmarks are to be refined, which
+            ``mtcnn export`` makes; default the package's own three.
         precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
             instructions for them.
         progress: called with what is being done, the steps of it that are done, and those due.
@@ -65,7 +66,7 @@ def create_engines(
         overwrite: replace files of the engines' names in `output` that were not written by this function.
 
     Returns:
-        The paths of the three engine files.
+        The paths of the engine files: three, or four with L-Net's.
 
     Raises:
         EngineError: a model is missing or refused, or the folder cannot be written or has such files.
@@ -92,10 +93,17 @@ def create_engines(
         return _create(folder, source, precision, progress, flavour, settings, port_layout)
 
 
+def _networks_in(source: Path, port_layout: bool) -> tuple[str, ...]:
+    """The networks that a folder has models of, or must have; tensorrt_demos has no L-Net."""
+    has_lnet = not port_layout and (source / f"{LNET.name}.onnx").exists()
+    return (*NETWORKS, LNET.name) if has_lnet else NETWORKS
+
+
 def _check_output(folder: Path, source: Path, port_layout: bool, overwrite: bool) -> None:
     """Raise EngineError where engines would take the place of what is no engine of ours, or of a model."""
-    inputs = Inputs(lambda: [source / f"{network}.onnx" for network in NETWORKS])
-    for network in NETWORKS:
+    networks = _networks_in(source, port_layout)
+    inputs = Inputs(lambda: [source / f"{network}.onnx" for network in networks])
+    for network in networks:
         path = folder / f"{PORT_NAMES[network] if port_layout else network}.engine"
         ours = is_described(path)
         for written in (path, description_path(path)):
@@ -119,8 +127,8 @@ def _create(
     settings: BuildSettings,
     port_layout: bool,
 ) -> list[Path]:
-    """create_engines() in a folder that is locked. Files change only once all three engines are made."""
-    models = {network: source / f"{network}.onnx" for network in NETWORKS}
+    """create_engines() in a folder that is locked. Files change only once all engines are made."""
+    models = {network: source / f"{network}.onnx" for network in _networks_in(source, port_layout)}
     originals = {network: read_model(path) for network, path in models.items()}
     from mtcnn.engines.onnx_tensors import check_weights  # here: --help does without NumPy
 
@@ -133,7 +141,7 @@ def _create(
             name = PORT_NAMES[network]
             model = model if network == "pnet" else transpose_input(model)
         if progress:
-            progress(f"{network}: building", i, len(NETWORKS))
+            progress(f"{network}: building", i, len(models))
         built = _build(flavour, network, model, models[network], precision, settings, progress)
         description = Description(
             network,
@@ -147,7 +155,7 @@ def _create(
         made.append((folder / f"{name}.engine", built.engine, description))
     paths = [write_engine(*engine) for engine in made]
     if progress:
-        progress("done", len(NETWORKS), len(NETWORKS))
+        progress("done", len(models), len(models))
     return paths
 
 
@@ -190,7 +198,7 @@ def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0, precisi
         return f"{path.name} is an engine of {description.network}"
     if precision not in (None, description.precision):
         return f"{path.name} is {description.precision}, not {precision}"
-    if description.model_sha256 != _model_digest(network):
+    if network in NETWORKS and description.model_sha256 != _model_digest(network):  # the package has no L-Net
         return f"{path.name} was made from another model"
     if flavour == CPU:
         return None  # any version reads it
@@ -275,7 +283,7 @@ def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:
         raise EngineError(
             f"{path} takes (n, h, w, 3) instead of (n, 3, h, w): mtcnn export makes it with --layout nchw"
         )
-    architecture = ARCHITECTURES[network]
+    architecture = ALL_ARCHITECTURES[network]
     want = architecture.outputs
     channels = {name: shape[1] for name, shape in engine.outputs}
     if missing := want.keys() - channels.keys():
@@ -285,8 +293,9 @@ def _check_network(network: str, engine: pytrt.Engine, path: Path) -> None:
             raise EngineError(f"{path} has {channels[name]} {name} instead of {count}: it is not a {network}")
     side = architecture.side or -1  # -1 is any
     shape = engine.input[1]
-    if shape != (-1, 3, side, side):
-        raise EngineError(f"{path} takes {shape} instead of {(-1, 3, side, side)}: it is not a {network}")
+    takes = (-1, architecture.channels, side, side)
+    if shape != takes:
+        raise EngineError(f"{path} takes {shape} instead of {takes}: it is not a {network}")
 
 
 @lru_cache(maxsize=8)

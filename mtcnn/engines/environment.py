@@ -12,6 +12,7 @@ import pytrt
 from mtcnn.engines import NETWORKS, engine_problem, engines_folder
 from mtcnn.engines.devices import cpu_model, gpu_flavour
 from mtcnn.engines.libraries import openvino_library
+from mtcnn.engines.networks import LNET
 from mtcnn.engines.precision import times_faster
 from mtcnn.engines.settings import FLAVOURS, PRECISIONS, TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt_version
@@ -119,7 +120,16 @@ def _engines(folder: Path, flavour: str, precision: str) -> Any:
     except MtcnnError as error:
         why = str(error)
     asked = "" if precision == "fp32" else f" --precision {precision}"
-    return {"missing": f"{why}: mtcnn engines --flavour {flavour}{asked}"} if why else f"ready in {folder}"
+    if why:
+        return {"missing": f"{why}: mtcnn engines --flavour {flavour}{asked}"}
+    return f"ready in {folder}, {_landmark_net(folder / f'{LNET.name}.engine', flavour, precision)}"
+
+
+def _landmark_net(path: Path, flavour: str, precision: str) -> str:
+    if not path.exists():
+        return "without L-Net, which is optional"
+    problem = engine_problem(path, flavour, LNET.name, precision=precision)
+    return f"without L-Net: {problem}" if problem else "with L-Net"
 
 
 def _package(name: str, purpose: str) -> Any:

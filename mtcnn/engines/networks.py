@@ -1,4 +1,4 @@
-"""What is known of the three networks, layer by layer.
+"""What is known of the networks, layer by layer: the three of the cascade, and L-Net, which refines the points.
 
 Valid convolutions, a PReLU after each, pooling after some, then 1x1 heads. A dense
 layer is a convolution over the whole of its input, so that all layers are convolutions.
@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ARCHITECTURES", "CELL", "LANDMARK_NAMES", "NETWORKS", "OUTPUTS", "STRIDE", "Architecture", "Layer"]
+__all__ = [
+    "ALL_ARCHITECTURES",
+    "ARCHITECTURES",
+    "CELL",
+    "LANDMARK_NAMES",
+    "LNET",
+    "NETWORKS",
+    "OUTPUTS",
+    "STRIDE",
+    "Architecture",
+    "Layer",
+]
 
 CELL, STRIDE = 12, 2  # pixels: the window that a cell of P-Net's map sees, and from one cell to the next
 # The five points in order; left and right are the viewer's.
@@ -27,6 +38,7 @@ class Layer:
     channels_out: int
     pool: int = 0
     ceil: bool = False  # how the size of the pooled map is rounded
+    groups: int = 1  # that the channels fall into; each makes its share of the outputs
 
     @property
     def is_dense(self) -> bool:
@@ -45,12 +57,14 @@ class Architecture:
         side: of its input, pixels; None for any from CELL up.
         layers: in order.
         heads: the output that each makes, and its name.
+        channels: of its input.
     """
 
     name: str
     side: int | None
     layers: tuple[Layer, ...]
     heads: dict[str, str]
+    channels: int = 3
 
     @property
     def outputs(self) -> dict[str, int]:
@@ -102,3 +116,20 @@ ARCHITECTURES = {
     )
 }
 NETWORKS = tuple(ARCHITECTURES)
+
+# Five crops about the five points in, R, G, B of each in turn; out where in its crop each point is, 0 to 1. The five
+# towers, of R-Net's layers, are groups of channels.
+LNET = Architecture(
+    "lnet",
+    24,
+    (
+        Layer("conv1", 3, 15, 140, pool=3, ceil=True, groups=5),
+        Layer("conv2", 3, 140, 240, pool=3, groups=5),
+        Layer("conv3", 2, 240, 320, groups=5),
+        Layer("fc4", 3, 320, 256),
+        Layer("fc5", 1, 256, 320),
+    ),
+    {"landmarks": "fc6"},
+    channels=15,
+)
+ALL_ARCHITECTURES = {**ARCHITECTURES, LNET.name: LNET}

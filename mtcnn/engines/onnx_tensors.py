@@ -1,33 +1,28 @@
 """The arrays in an ONNX file, read out of its bytes: without the package onnx, and without any other file.
 
-Names and numbers of fields are those of onnx.proto; the wire format: https://protobuf.dev/programming-guides/encoding
+Names and numbers of fields are those of onnx.proto.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mtcnn.engines.protobuf import BYTES, VARINT, Count, MalformedProtobufError, fields, packed
 from mtcnn.errors import EngineError
 
 __all__ = ["FLOAT", "MalformedOnnxError", "Tensor", "check_weights", "initializers"]
 
 FLOAT, FLOAT16, DOUBLE, BFLOAT16 = 1, 10, 11, 16  # TensorProto.DataType
 _ITEM_BYTES = {FLOAT: 4, FLOAT16: 2, DOUBLE: 8, BFLOAT16: 2}
-_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types
 _MOST_FIELDS = 200_000
 _MOST_GRAPHS_DEEP = 16
 _MOST_NODES = 1_000  # MTCNN's networks have some 30
 
-Field = tuple[int, int, int, memoryview]  # number, wire type, whole number, bytes
-Count = Callable[[], None]  # called for each field
-
-
-class MalformedOnnxError(ValueError):
-    """The bytes are no ONNX model."""
+MalformedOnnxError = MalformedProtobufError
 
 
 @dataclass(frozen=True)
@@ -83,12 +78,12 @@ def check_weights(model: bytes, what: str) -> None:
     Raises:
         EngineError: one is NaN or, in an array of several, infinite; some lie in another file; it is no ONNX model.
     """
-    fields = 0
+    seen = 0
 
     def count() -> None:
-        nonlocal fields
-        fields += 1
-        if fields > _MOST_FIELDS:
+        nonlocal seen
+        seen += 1
+        if seen > _MOST_FIELDS:
             raise MalformedOnnxError(f"it has more than {_MOST_FIELDS:,} fields")
 
     try:
@@ -178,15 +173,15 @@ def _tensor(message: bytes | memoryview, count: Count) -> Tensor:
     data_type, name, raw, external = 0, "", b"", False
     numbers: list[memoryview] = []  # float_data or double_data
     halves: list[int] = []  # int32_data
-    for number, wire_type, whole, data in _fields(message, count):
+    for number, wire_type, whole, data in fields(message, count):
         if number == 1:
-            dims += [whole] if wire_type == _VARINT else _packed(data, count)
+            dims += [whole] if wire_type == VARINT else packed(data, count)
         elif number == 2:
             data_type = whole
         elif number in (4, 10):
             numbers.append(data)
         elif number == 5:
-            halves += [whole] if wire_type == _VARINT else _packed(data, count)
+            halves += [whole] if wire_type == VARINT else packed(data, count)
         elif number == 8:
             name = bytes(data).decode("utf-8", "replace")
         elif number == 9:
@@ -202,53 +197,8 @@ def _tensor(message: bytes | memoryview, count: Count) -> Tensor:
 
 def _joined(message: bytes | memoryview, number: int, count: Count) -> bytes:
     """A message inside a message: given several times, its parts follow one another."""
-    return b"".join(data for key, wire_type, _, data in _fields(message, count) if (key, wire_type) == (number, _BYTES))
+    return b"".join(data for key, wire_type, _, data in fields(message, count) if (key, wire_type) == (number, BYTES))
 
 
 def _messages(message: bytes | memoryview, count: Count) -> Iterator[tuple[int, int, memoryview]]:
-    return ((number, kind, data) for number, kind, _, data in _fields(message, count) if kind == _BYTES)
-
-
-def _fields(message: bytes | memoryview, count: Count) -> Iterator[Field]:
-    data = memoryview(message)
-    at = 0
-    nothing = data[:0]
-    while at < len(data):
-        count()
-        key, at = _varint(data, at)
-        number, wire_type = key >> 3, key & 7
-        if wire_type == _VARINT:
-            whole, at = _varint(data, at)
-            yield number, wire_type, whole, nothing
-            continue
-        if wire_type == _BYTES:
-            size, at = _varint(data, at)
-        elif wire_type in (_FIXED_32, _FIXED_64):
-            size = 4 if wire_type == _FIXED_32 else 8
-        else:
-            raise MalformedOnnxError(f"wire type {wire_type}")
-        if size > len(data) - at:
-            raise MalformedOnnxError("it is truncated")
-        yield number, wire_type, 0, data[at : at + size]
-        at += size
-
-
-def _packed(data: memoryview, count: Count) -> Iterator[int]:
-    at = 0
-    while at < len(data):
-        count()
-        whole, at = _varint(data, at)
-        yield whole
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 64, 7):
-        if at >= len(data):
-            raise MalformedOnnxError("it is truncated")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise MalformedOnnxError("a number without end")
+    return ((number, kind, data) for number, kind, _, data in fields(message, count) if kind == BYTES)

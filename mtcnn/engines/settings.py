@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mtcnn import checks
-from mtcnn.engines.networks import ARCHITECTURES, CELL
+from mtcnn.engines.networks import ALL_ARCHITECTURES, CELL
 
 __all__ = [
     "CPU",
@@ -45,7 +45,8 @@ class BuildSettings:
 
     Attributes:
         pnet_size: (height, width) of the largest canvas P-Net accepts.
-        pnet_batch, rnet_batch, onet_batch: (opt, max) batch of each network: the one it is tuned for, the largest.
+        pnet_batch, rnet_batch, onet_batch, lnet_batch: (opt, max) batch of each network: the one it is tuned for,
+            the largest.
         workspace: bytes that a build may use for scratch; 0: TensorRT's default. Retried with less where
             the GPU runs out of memory.
         optimization_level: 0 (quick to build) to 5 (quick to run); -1: TensorRT's default.
@@ -60,6 +61,7 @@ class BuildSettings:
     pnet_batch: tuple[int, int] = (1, 8)
     rnet_batch: tuple[int, int] = (64, 256)
     onet_batch: tuple[int, int] = (16, 64)
+    lnet_batch: tuple[int, int] = (16, 64)
     workspace: int = 0
     optimization_level: int = -1
     targets: tuple[int, ...] = ()
@@ -68,7 +70,7 @@ class BuildSettings:
     channels_last: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch"):
+        for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch", "lnet_batch"):
             value = getattr(self, name)
             if not isinstance(value, tuple) or len(value) != 2:
                 raise TypeError(f"{name} must be a tuple of two whole numbers, got {value!r}")
@@ -76,7 +78,7 @@ class BuildSettings:
                 checks.whole(value[i], f"{name}[{i}]", 0, 1 << 20)
         if min(self.pnet_size) < CELL:
             raise ValueError(f"pnet_size must be at least {CELL} x {CELL}, got {self.pnet_size}")
-        for name in ("pnet_batch", "rnet_batch", "onet_batch"):
+        for name in ("pnet_batch", "rnet_batch", "onet_batch", "lnet_batch"):
             opt, most = getattr(self, name)
             if not 1 <= opt <= most:
                 raise ValueError(f"{name} must be (opt, max) with 1 <= opt <= max, got {(opt, most)}")
@@ -97,12 +99,12 @@ class BuildSettings:
 
     def _nchw(self, network: str) -> Profile:
         opt, most = getattr(self, f"{network}_batch")
-        side = ARCHITECTURES[network].side
+        side, channels = ALL_ARCHITECTURES[network].side, ALL_ARCHITECTURES[network].channels
         if side is None:
             height, width = self.pnet_size
             # What the pyramid of a 1080p picture packs into at minsize 40, where that fits.
             return (1, 3, CELL, CELL), (opt, 3, min(height, 640), min(width, 768)), (most, 3, height, width)
-        return (1, 3, side, side), (opt, 3, side, side), (most, 3, side, side)
+        return (1, channels, side, side), (opt, channels, side, side), (most, channels, side, side)
 
 
 def _nhwc(shape: Shape) -> Shape:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtcnn import checks
 from mtcnn.engines.devices import device_of_flavour
-from mtcnn.engines.networks import NETWORKS
+from mtcnn.engines.networks import ALL_ARCHITECTURES
 from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
 from mtcnn.files import MOST_FILE_BYTES, read_regular, replacing
@@ -127,7 +127,7 @@ def read_engine(path: str | os.PathLike[str]) -> tuple[bytes, Description]:
         raise EngineError(f"{engine} is damaged or not the one that {beside.name} describes: run create_engines again")
     if (
         description.precision not in PRECISIONS
-        or description.network not in NETWORKS
+        or description.network not in ALL_ARCHITECTURES
         or description.flavour not in FLAVOURS
         or not isinstance(description.details, dict)
         or not all(_are_whole(description.details.get(key, [])) for key in ("compute_capability", "targets"))
@@ -148,7 +148,7 @@ def load_engine(
     Args:
         path: what create_engines wrote.
         device: where it is to run.
-        network: which of NETWORKS it must be; default any.
+        network: which of ALL_ARCHITECTURES it must be; default any.
 
     Raises:
         EngineError: it is missing, damaged or does not fit.
@@ -157,7 +157,8 @@ def load_engine(
     data, description = read_engine(path)
     if network not in (None, description.network):
         raise EngineError(
-            f"{path} is an engine of {description.network}, not of {network}: engines come in the order P-, R-, O-Net"
+            f"{path} is an engine of {description.network}, not of {network}: engines come in the order P-, R-, O-, "
+            "L-Net"
         )
     if network and network != "pnet" and description.details.get("layout") == "port":
         raise EngineError(f"{path} takes crops with x first, for PyTrtMtcnn: run create_engines without --port-layout")

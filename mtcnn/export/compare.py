@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn.engines import models_folder
-from mtcnn.engines.networks import ARCHITECTURES
+from mtcnn.engines.networks import ALL_ARCHITECTURES, ARCHITECTURES
 from mtcnn.errors import MtcnnError
 from mtcnn.export.convert import Converted
 from mtcnn.export.numpy_arrays import Array
 from mtcnn.runtime.optional import import_optional
 
-__all__ = ["FACE", "TOLERANCE", "Comparison", "compare", "runs_natively", "samples", "session"]
+__all__ = ["FACE", "TOLERANCE", "Comparison", "compare", "difference", "runs_natively", "samples", "session"]
 
 TOLERANCE = 1e-5  # of the ONNX model's numbers from the Keras model's
 FACE = Path(__file__).with_name("face.jpg")  # 160 x 160, an astronaut
@@ -54,7 +54,7 @@ def samples(network: str, pictures: Iterable[Picture]) -> list[Array]:
     """Batches of a network's input (n, 3, h, w) from pictures.
 
     P-Net is given each picture at three sizes, odd ones among them; the others square windows on a grid in each, from
-    the whole of it down to a sixth.
+    the whole of it down to a sixth, and L-Net five of them at once.
     """
     batches = []
     for img in pictures:
@@ -65,9 +65,11 @@ def samples(network: str, pictures: Iterable[Picture]) -> list[Array]:
                 size = (max(12, round(height * scale)), max(12, round(width * scale)))
                 batches.append(pytrt.resize(img, *size)[np.newaxis])
             continue
-        network_side = ARCHITECTURES[network].side
+        network_side, channels = ALL_ARCHITECTURES[network].side, ALL_ARCHITECTURES[network].channels
         assert network_side
-        batches.append(pytrt.crop_resize(img, _windows(height, width), network_side))
+        crops = pytrt.crop_resize(img, _windows(height, width), network_side)
+        taken = len(crops) // (channels // 3) * (channels // 3)
+        batches.append(crops[:taken].reshape(-1, channels, network_side, network_side))
     return batches
 
 
@@ -116,8 +118,8 @@ def compare(converted: Converted, pictures: Iterable[Picture]) -> Comparison:
             if converted.layout == "nchw":
                 value = value.transpose(0, 2, 3, 1)
             reference = reference.transpose(0, 2, 3, 1).reshape(value.shape)
-            from_keras = max(from_keras, _difference(value, expected))
-            from_own = max(from_own, _difference(value, reference))
+            from_keras = max(from_keras, difference(value, expected))
+            from_own = max(from_own, difference(value, reference))
             if name == "prob1":
                 scores.append(expected[..., 1].ravel())
     probability = np.concatenate(scores)
@@ -136,7 +138,8 @@ def runs_natively(converted: Converted) -> bool:
     return True
 
 
-def _difference(a: Array, b: Array) -> float:
+def difference(a: Array, b: Array) -> float:
+    """The largest; infinite where one is NaN."""
     with np.errstate(invalid="ignore"):
-        difference = float(np.abs(a - b).max(initial=0))
-    return math.inf if math.isnan(difference) else difference  # max() passes over NaN
+        largest = float(np.abs(a - b).max(initial=0))
+    return math.inf if math.isnan(largest) else largest  # max() passes over NaN

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtcnn.engines.networks import ARCHITECTURES, OUTPUTS, Architecture, Layer
+from mtcnn.engines.networks import ALL_ARCHITECTURES, OUTPUTS, Architecture, Layer
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.numpy_arrays import Array
 
@@ -19,7 +19,7 @@ class LayerWeights:
     """A convolution's weights, for upright images.
 
     Attributes:
-        kernel: (height, width, channels in, channels out), as Keras has it.
+        kernel: (height, width, channels in, channels out), as Keras has it; channels in are those of one group.
         bias: (channels out,).
         slope: (channels out,) of the PReLU that follows; None: none does.
     """
@@ -34,8 +34,8 @@ class NetworkWeights:
     """The weights of one network.
 
     Attributes:
-        network: "pnet", "rnet" or "onet".
-        layers: by the names in :data:`mtcnn.engines.networks.ARCHITECTURES`, heads included.
+        network: "pnet", "rnet", "onet" or "lnet".
+        layers: by the names in :data:`mtcnn.engines.networks.ALL_ARCHITECTURES`, heads included.
         source: where they come from.
     """
 
@@ -64,7 +64,7 @@ class Convention:
 
     def upright(self, layer: Layer, array: Array) -> Array:
         """A kernel or matrix as (height, width, in, out)."""
-        k, channels_in, channels_out = layer.kernel, layer.channels_in, layer.channels_out
+        k, channels_in, channels_out = layer.kernel, layer.channels_in // layer.groups, layer.channels_out
         sizes = {"y": k, "x": k, "i": channels_in, "o": channels_out}
         if layer.is_dense and array.ndim == 2:
             axes, plain = self.dense + "o", array.T if self.dense_first else array
@@ -97,11 +97,11 @@ def from_list(arrays: Sequence[Array], convention: Convention, source: str) -> N
 
 
 def _recognise(arrays: Sequence[Array]) -> Architecture:
-    for network in ARCHITECTURES.values():
+    for network in ALL_ARCHITECTURES.values():
         if len(arrays) > 1 and arrays[1].shape == (network.layers[0].channels_out,):
             return network
     first = f"the first arrays have the shapes {[a.shape for a in arrays[:2]]}" if arrays else "it has no arrays"
-    raise WeightsError(f"it is of none of MTCNN's three networks: {first}")
+    raise WeightsError(f"it is of none of MTCNN's networks: {first}")
 
 
 def _layer(layer: Layer, kernel: Array, bias: Array, slope: Array | None) -> LayerWeights:

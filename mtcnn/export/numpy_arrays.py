@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import math
+import re
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn.export.budget import MOST_SIDE, Budget, whole_numbers
-from mtcnn.export.errors import WeightsError
+from mtcnn.export.errors import WeightsError, printable
 from mtcnn.export.pickles import Call, PickleFile, read_pickle
 
 __all__ = ["FLOAT32", "NPY_MAGIC", "Array", "read_lz4", "read_npy"]
@@ -21,8 +23,12 @@ NPY_MAGIC = b"\x93NUMPY"
 FLOAT32 = np.dtype("<f4")
 
 
-def read_npy(content: bytes, budget: Budget) -> dict[str, list[Array]]:
-    """The arrays of each network in mtcnn_weights.npy, mtcnn 0.1.1: a pickled dictionary in a NumPy file."""
+def read_npy(content: bytes, budget: Budget) -> list[list[Array]]:
+    """The arrays of each network in a NumPy file of a pickled dictionary.
+
+    That is mtcnn_weights.npy of mtcnn 0.1.1, networks with lists of arrays, or det1.npy and its kin of facenet
+    (src/align), one network with dictionaries of each layer's arrays.
+    """
     file = PickleFile(content, budget)
     _skip_npy_header(file)
     outer = read_pickle(file)
@@ -31,7 +37,30 @@ def read_npy(content: bytes, budget: Budget) -> dict[str, list[Array]]:
     data = outer.state[4]  # of a 0-d object array: its one element is the dictionary
     if not isinstance(data, list) or len(data) != 1 or not isinstance(data[0], dict):
         raise WeightsError("it is a NumPy file of something else than MTCNN's weights")
-    return {name: [_array(entry, budget) for entry in _list(entries)] for name, entries in data[0].items()}
+    entries = data[0]
+    if entries and all(isinstance(layer, dict) for layer in entries.values()):
+        return [[_array(entries[name][part], budget) for name in _in_order(entries) for part in _parts(entries[name])]]
+    return [[_array(entry, budget) for entry in _list(arrays)] for arrays in entries.values()]
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """The names of facenet's layers, which Python 2 kept in no order: conv1, PReLU1, ..., conv4-1, conv4-2."""
+    numbered = {}
+    for name in names:
+        match = re.fullmatch(r"(conv|prelu)([1-9])(?:-([1-9]))?", name.lower())
+        if match is None:
+            raise WeightsError(f"its layers are none of facenet's MTCNN: {printable(name)}")
+        kind, number, branch = match.groups()
+        numbered[number, kind, branch or ""] = name
+    return [numbered[key] for key in sorted(numbered)]
+
+
+def _parts(layer: dict[str, Any]) -> tuple[str, ...]:
+    """The names of a layer's arrays in facenet's files: of a convolution or a dense layer, or of a PReLU."""
+    for names in (("weights", "biases"), ("alpha",)):
+        if layer.keys() == set(names):
+            return names
+    raise WeightsError(f"a layer has {', '.join(printable(name) for name in sorted(layer)[:8]) or 'no arrays'}")
 
 
 def read_lz4(content: bytes, budget: Budget) -> list[Array]:
@@ -91,7 +120,9 @@ def _array(entry: Any, budget: Budget) -> Array:
         raise WeightsError("an array has no description")
     _, shape, dtype, is_fortran, data = entry.state
     _require_float32(dtype, is_fortran)
-    if isinstance(data, Call) and data.name == "_codecs encode" and data.arguments[1:] == ("latin1",):
+    if isinstance(data, str):  # how Python 2 wrote bytes
+        data = _encode(data, budget)
+    elif isinstance(data, Call) and data.name == "_codecs encode" and data.arguments[1:] == ("latin1",):
         data = _encode(data.arguments[0], budget)  # how protocol 2 writes bytes
     if not isinstance(data, bytes):
         raise WeightsError("an array has no numbers")

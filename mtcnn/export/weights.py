@@ -1,17 +1,19 @@
-"""The weights of the three networks, whatever file they come in."""
+"""The weights of the networks, whatever file they come in."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mtcnn import checks
-from mtcnn.engines.networks import ARCHITECTURES
+from mtcnn.engines.networks import ALL_ARCHITECTURES, ARCHITECTURES
 from mtcnn.errors import MtcnnError
 from mtcnn.export import torch_files
 from mtcnn.export.archives import ZIP_MAGIC, Archive
 from mtcnn.export.budget import MOST_FILE_BYTES, Budget
+from mtcnn.export.caffe import read_caffe
 from mtcnn.export.errors import WeightsError, printable
 from mtcnn.export.hdf5 import H5_MAGIC
 from mtcnn.export.keras_h5 import read_h5
@@ -23,7 +25,8 @@ from mtcnn.files import read_regular
 __all__ = ["SUFFIXES", "read_content", "read_weights"]
 
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
-MEMBERS = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx")  # of zips
+_PROTOTXT = re.compile(rb'\s{0,64}name:\s{0,64}"')
+MEMBERS = (".h5", ".hdf5", ".npy", ".lz4", ".pt", ".pth", ".onnx", ".caffemodel")  # of zips
 SUFFIXES = (*MEMBERS, ".keras", ".whl", ".zip")
 
 
@@ -37,14 +40,17 @@ _KERAS = {True: Convention("yxio", "ixy"), False: Convention("yxio", "yxi")}
 
 
 def read_weights(paths: Iterable[str | os.PathLike[str]]) -> dict[str, NetworkWeights]:
-    """The networks in some files: Keras's .h5, mtcnn's .npy and .lz4, facenet-pytorch's .pt, this package's .onnx.
+    """The networks in some files.
+
+    These are the authors' .caffemodel, Keras's .h5, mtcnn's and facenet's .npy, mtcnn's .lz4, facenet-pytorch's .pt and
+    this package's .onnx.
 
     Args:
         paths: the files; folders stand for what is in them, wheels and zips too. What a file is, is told by its
             bytes, not by its name.
 
     Returns:
-        The networks that were found by name, in the order P-, R-, O-Net.
+        The networks that were found by name, in the order P-, R-, O-, L-Net.
 
     Raises:
         WeightsError: a file is missing, damaged, not of one of the three networks, or of one that was there already.
@@ -54,7 +60,7 @@ def read_weights(paths: Iterable[str | os.PathLike[str]]) -> dict[str, NetworkWe
     for path in _files(paths):
         for weights in read_content(_read(path), str(path)):
             _add(found, weights)
-    return {name: found[name] for name in ARCHITECTURES if name in found}
+    return {name: found[name] for name in ALL_ARCHITECTURES if name in found}
 
 
 def read_content(content: bytes, source: str) -> list[NetworkWeights]:
@@ -88,7 +94,7 @@ def _networks(content: bytes, source: str, budget: Budget) -> list[NetworkWeight
         keras = read_h5(content, budget)
         return [from_list(keras.arrays, _KERAS[keras.permutes], source)]
     if content.startswith(NPY_MAGIC):
-        return [from_list(arrays, _NPY, source) for arrays in read_npy(content, budget).values()]
+        return [from_list(arrays, _NPY, source) for arrays in read_npy(content, budget)]
     if content.startswith(LZ4_MAGIC):
         return [from_list(read_lz4(content, budget), _LZ4, source)]
     if content.startswith(torch_files.LEGACY_MAGIC):
@@ -97,11 +103,15 @@ def _networks(content: bytes, source: str, budget: Budget) -> list[NetworkWeight
         return _from_zip(content, source, budget)
     if content.startswith(b"version https://git-lfs"):
         raise WeightsError("it is a Git LFS pointer, not the weights: git lfs pull")
+    if content.startswith(b"\x0a"):  # NetParameter.name
+        return [read_caffe(content, source, budget)]
+    if _PROTOTXT.match(content):
+        raise WeightsError("it tells a network's layers, not its weights: give the .caffemodel beside it")
     if content.startswith(b"\x08"):  # ModelProto.ir_version
         return _from_state(read_onnx(content, budget), source)
     if not content:
         raise WeightsError("it is empty")
-    raise WeightsError("it is none of the files that weights of MTCNN come in (.h5, .npy, .lz4, .pt)")
+    raise WeightsError("it is none of the files that weights of MTCNN come in (.caffemodel, .h5, .npy, .lz4, .pt)")
 
 
 def _from_zip(content: bytes, source: str, budget: Budget) -> list[NetworkWeights]:
@@ -137,7 +147,7 @@ def _from_state(tensors: Mapping[str, Array], source: str) -> list[NetworkWeight
 
 def _in_order(tensors: Mapping[str, Array]) -> list[Array]:
     layers = {name.rpartition(".")[0] for name in tensors}
-    for network in ARCHITECTURES.values():
+    for network in ALL_ARCHITECTURES.values():
         names = [name for layer in network.layers for name in (layer.name, layer.activation)]
         names += network.heads.values()
         wanted = [name.replace("fc", "dense").replace("-", "_") for name in names]

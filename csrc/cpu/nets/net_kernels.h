@@ -46,6 +46,8 @@ struct NetKernels {
   // onet_scratch(n) bytes on a cache line, which were zero before the first call.
   void (*rnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
   void (*onet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out);
+  // The same for faces, each of five crops, in lnet_scratch(n) bytes. Null: L-Net runs on the kernels of float32.
+  void (*lnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) = nullptr;
 
   int batch = 8;  // crops at a time: enough for the dense layers to use each weight often
   // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
@@ -98,6 +100,11 @@ constexpr size_t rnet_scratch(int64_t n) {
 constexpr size_t onet_scratch(int64_t n) {
   return scratch_part(kOnetScratchFloats) + scratch_part(23 * 23 * 32) + scratch_part(21 * 21 * 64) +
          scratch_part(6400 * n) + scratch_part(1024 * n) + scratch_part(1152 * n) + scratch_part(256 * n);
+}
+constexpr size_t lnet_scratch(int64_t n) {
+  return scratch_part(kRnetScratchFloats) + scratch_part(11 * 11 * 32) + scratch_part(9 * 9 * 48) +
+         scratch_part(768 * n) + scratch_part(576 * n) + scratch_part(2880 * n) + scratch_part(256 * n) +
+         scratch_part(320 * n);
 }
 
 // Those of this machine's best instruction set, or of $TRT_MTCNN_ISA.

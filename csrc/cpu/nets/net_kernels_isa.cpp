@@ -48,6 +48,17 @@ void pnet_conv3(const PackedConv& conv, const void* const* rows, int count, int 
   conv3_rows<Element, 16, 32, 6, 16>(rows_of(rows), count, n, conv, to);
 }
 
+// R-Net's layers as far as its dense ones, for n crops that lie `crop_stride` values apart: maps of 3 x 3 x 64.
+void tower(const PackedConv* convs, const Value* crops, ptrdiff_t crop_stride, int n, float* conv_scratch, Value* map1,
+           float* band, Value* map2, Value* map3) {
+  for (int i = 0; i < n; ++i, crops += crop_stride) {
+    FirstLayer<28, 24, 3>::run(crops, convs[0], conv_scratch, map1);
+    Winograd<F3x3, 28, 48, 9, stride_of(28)>::maps<9>(map1, 1, convs[1], conv_scratch, band);
+    pool_map<Element, 48, 9, 3>(band, map2 + 4 * 4 * 48 * i);
+  }
+  Winograd<F3x2, 48, 64, 8>::maps<3>(map2, n, convs[2], conv_scratch, map3);
+}
+
 void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
   Arena arena(scratch);
   auto* conv_scratch = arena.take<float>(kRnetScratchFloats);
@@ -56,13 +67,7 @@ void rnet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
   auto* map2 = arena.take<Value>(int64_t{4 * 4 * 48} * n);
   auto* map3 = arena.take<Value>(int64_t{576} * n);
   auto* dense4 = arena.take<float>(int64_t{128} * n);
-  for (int i = 0; i < n; ++i) {
-    const Value* crop = static_cast<const Value*>(crops) + int64_t{24} * 24 * 3 * i;
-    FirstLayer<28, 24, 3>::run(crop, convs[0], conv_scratch, map1);
-    Winograd<F3x3, 28, 48, 9, stride_of(28)>::maps<9>(map1, 1, convs[1], conv_scratch, band);
-    pool_map<Element, 48, 9, 3>(band, map2 + 4 * 4 * 48 * i);
-  }
-  Winograd<F3x2, 48, 64, 8>::maps<3>(map2, n, convs[2], conv_scratch, map3);
+  tower(convs, static_cast<const Value*>(crops), 24 * 24 * 3, n, conv_scratch, map1, band, map2, map3);
   dense<Element, 576, 128>(map3, n, convs[3], AsFloats{dense4, 128});
   dense<Float32, 128, 16>(dense4, n, convs[4], AsFloats{out, 16});
 }
@@ -92,6 +97,28 @@ void onet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
   dense<Float32, 256, 16>(dense5, n, convs[5], AsFloats{out, 16});
 }
 
+void lnet(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) {
+  constexpr int kTowers = 5, kCrop = 24 * 24 * 3, kMap = 576;
+  Arena arena(scratch);
+  auto* conv_scratch = arena.take<float>(kRnetScratchFloats);
+  auto* map1 = arena.take<Value>(11 * 11 * 32);
+  auto* band = arena.take<float>(9 * 9 * 48);
+  auto* map2 = arena.take<Value>(int64_t{4 * 4 * 48} * n);
+  auto* map3 = arena.take<Value>(int64_t{kMap} * n);
+  auto* maps = arena.take<Value>(int64_t{kTowers * kMap} * n);
+  auto* dense4 = arena.take<Value>(int64_t{256} * n);
+  auto* dense5 = arena.take<float>(int64_t{320} * n);
+  for (int t = 0; t < kTowers; ++t) {
+    tower(convs + 3 * t, static_cast<const Value*>(crops) + t * kCrop, kTowers * kCrop, n, conv_scratch, map1, band,
+          map2, map3);
+    for (int i = 0; i < n; ++i)
+      __builtin_memcpy(maps + (int64_t{kTowers} * i + t) * kMap, map3 + int64_t{kMap} * i, kMap * sizeof(Value));
+  }
+  dense<Element, kTowers * kMap, 256>(maps, n, convs[3 * kTowers], AsValues<Element>{dense4, 256});
+  dense<Element, 256, 320>(dense4, n, convs[3 * kTowers + 1], AsFloats{dense5, 320});
+  dense<Float32, 320, 16>(dense5, n, convs[3 * kTowers + 2], AsFloats{out, 16});
+}
+
 }  // namespace
 
 extern const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA);
@@ -108,6 +135,7 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     pnet_heads,
     rnet,
     onet,
+    lnet,
 };
 
 }  // namespace trtmtcnn::cpu

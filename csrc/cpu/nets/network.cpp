@@ -13,7 +13,7 @@ namespace {
 
 // A convolution with its PReLU, and the pooling after it (0: none).
 struct Layer {
-  int in, out, kernel, pool;
+  int in, out, kernel, pool, groups = 1;
 };
 
 struct Architecture {
@@ -26,6 +26,12 @@ const std::vector<Architecture>& architectures() {
       {Net::kPnet, {{3, 10, 3, 2}, {10, 16, 3, 0}, {16, 32, 3, 0}}},
       {Net::kRnet, {{3, 28, 3, 3}, {28, 48, 3, 3}, {48, 64, 2, 0}, {64, 128, 3, 0}}},
       {Net::kOnet, {{3, 32, 3, 3}, {32, 64, 3, 3}, {64, 64, 3, 2}, {64, 128, 2, 0}, {128, 256, 3, 0}}},
+      {Net::kLnet,
+       {{15, 140, 3, 3, kPoints},
+        {140, 240, 3, 3, kPoints},
+        {240, 320, 2, 0, kPoints},
+        {320, 256, 3, 0},
+        {256, 320, 1, 0}}},
   };
   return all;
 }
@@ -56,12 +62,12 @@ class Chain {
 
   // A convolution of `input` that is not followed by another layer; at() is then its output.
   Conv head(const Layer& layer, const std::string& input, std::string_view output = {}) {
-    Conv conv{layer.in, layer.out, layer.kernel, {}, {}, {}};
+    Conv conv{layer.in / layer.groups, layer.out, layer.kernel, {}, {}, {}};
     const onnx::Node* node = step("Conv", input, 3, output, layer.out);
     if (!node) return conv;
     expect(list(*node, "kernel_shape", layer.kernel) && list(*node, "strides", 1) && list(*node, "dilations", 1) &&
-           list(*node, "pads", 0) && integer(*node, "group", 1) && unpadded(*node));
-    conv.weights = weights(node->inputs[1], {layer.out, layer.in, layer.kernel, layer.kernel});
+           list(*node, "pads", 0) && integer(*node, "group", layer.groups) && unpadded(*node));
+    conv.weights = weights(node->inputs[1], {layer.out, layer.in / layer.groups, layer.kernel, layer.kernel});
     conv.bias = weights(node->inputs[2], {layer.out});
     at_ = node->outputs[0];
     return conv;
@@ -147,6 +153,41 @@ void stack(const Conv& head, Conv& heads) {
   heads.bias.insert(heads.bias.end(), head.bias.begin(), head.bias.end());
 }
 
+// One of a convolution's groups.
+Conv group_of(const Conv& conv, int group) {
+  const size_t out = conv.out / kPoints, volume = out * conv.in * conv.kernel * conv.kernel;
+  const auto part = [&](const std::vector<float>& values, size_t n) {
+    return std::vector<float>(values.begin() + static_cast<ptrdiff_t>(n * group),
+                              values.begin() + static_cast<ptrdiff_t>(n * (group + 1)));
+  };
+  return {conv.in,
+          static_cast<int>(out),
+          conv.kernel,
+          part(conv.weights, volume),
+          part(conv.bias, out),
+          part(conv.slope, out)};
+}
+
+// L-Net's layers as Network has them.
+void split_towers(Network& network) {
+  const std::vector<Conv> grouped = std::move(network.convs);
+  network.convs.clear();
+  for (int tower = 0; tower < kPoints; ++tower)
+    for (int i = 0; i < 3; ++i) network.convs.push_back(group_of(grouped[i], tower));
+  // (out, channel, row, column) to (out, tower, row, column, channel of the tower).
+  Conv dense = grouped[3];
+  const int pixels = dense.kernel * dense.kernel, inputs = dense.in * pixels, channels = dense.in / kPoints;
+  for (int o = 0; o < dense.out; ++o)
+    for (int c = 0; c < dense.in; ++c)
+      for (int pixel = 0; pixel < pixels; ++pixel)
+        dense.weights[static_cast<size_t>(o) * inputs + (c / channels * pixels + pixel) * channels + c % channels] =
+            grouped[3].weights[static_cast<size_t>(o) * inputs + c * pixels + pixel];
+  dense.in = inputs;
+  dense.kernel = 1;
+  network.convs.push_back(std::move(dense));
+  network.convs.push_back(grouped[4]);
+}
+
 std::optional<Network> match(const onnx::Graph& graph, const Architecture& architecture) {
   Chain chain(graph);
   Network network{architecture.net, chain.at(), {}, {}};
@@ -159,14 +200,18 @@ std::optional<Network> match(const onnx::Graph& graph, const Architecture& archi
   Conv& heads = network.heads;
   heads = {features, kHeads, 1, {}, {}, {}};
   const bool landmarks = has_landmarks(architecture.net);
-  stack(chain.head({features, kProb.channels, 1, 0}, top), heads);
-  chain.softmax(kProb.name);
-  stack(chain.head({features, kRegression.channels, 1, 0}, top, kRegression.name), heads);
+  const bool boxes = has_boxes(architecture.net);
+  if (boxes) {
+    stack(chain.head({features, kProb.channels, 1, 0}, top), heads);
+    chain.softmax(kProb.name);
+    stack(chain.head({features, kRegression.channels, 1, 0}, top, kRegression.name), heads);
+  }
   if (landmarks) stack(chain.head({features, kLandmarks, 1, 0}, top, kLandmarkOutput.name), heads);
-  const size_t outputs = landmarks ? 3 : 2;
+  const size_t outputs = (boxes ? 2 : 0) + (landmarks ? 1 : 0);
   if (!chain.fits() || chain.used() != graph.nodes.size() || graph.outputs.size() != outputs) return std::nullopt;
   heads.weights.resize(static_cast<size_t>(kHeads) * features);
   heads.bias.resize(kHeads);
+  if (architecture.net == Net::kLnet) split_towers(network);
   return network;
 }
 

@@ -1,4 +1,4 @@
-// The weights of one of the three networks, as its ONNX file holds them.
+// The weights of one of the networks, as its ONNX file holds them.
 #pragma once
 
 #include <optional>
@@ -19,14 +19,16 @@ struct Conv {
 
 struct Network {
   Net net;
-  std::string input;        // its name
-  std::vector<Conv> convs;  // from the picture to the heads
-  Conv heads;               // what the network says: not face, face, dx1..dy2, landmarks; rows of zeros to kHeads
+  std::string input;  // its name
+  // From the picture to the heads; of L-Net the three of each tower in turn, then its dense layers, of which the first
+  // sees the towers' maps one after the other, each (row, column, channel).
+  std::vector<Conv> convs;
+  Conv heads;  // what the network says: not face, face, dx1..dy2, landmarks; rows of zeros to kHeads
 };
 
 inline constexpr int kHeads = 16;
 
-// The network in an ONNX file; nothing where it is not one of the three, layer by layer. Throws EngineError where it is
+// The network in an ONNX file; nothing where it is not one of them, layer by layer. Throws EngineError where it is
 // one with weights that are not finite.
 std::optional<Network> read_network(std::span<const char> onnx);
 

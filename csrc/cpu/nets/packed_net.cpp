@@ -15,6 +15,8 @@ uint16_t to_bfloat16(float value) {
 
 // The side of the tiles that Winograd's transforms make of a layer's output in float32; 0: pixel by pixel.
 int tile_of(Net net, size_t layer) {
+  if (net == Net::kLnet)
+    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3) : 0;  // its towers are R-Net's layers
   constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
   return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }

@@ -123,6 +123,18 @@ struct Accept {
   }
 };
 
+// Moves the landmarks of box begin + i to where L-Net's outputs say.
+struct MoveLandmarks {
+  DeviceBoxes boxes;
+  int begin;
+  HeadOutputs outputs;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (begin + i >= boxes.size()) return;
+    outputs.move_landmarks(i, boxes.data[begin + i], boxes.data[begin + i].landmarks);
+  }
+};
+
 // The sides and landmarks of a sum, made those of a mean.
 TRTMTCNN_HD void divide(DeviceBox& sum, float by) {
   sum.x1 /= by;

@@ -35,15 +35,17 @@ struct Taps {
 
 // The taps of a window resized to `out`: of row i or, from i = out.height on, of column i - out.height. They are
 // computed once and not for each pixel, as most GPUs are slow at doubles.
-TRTMTCNN_HD Taps taps_of(const DeviceFrame& frame, bool area, const CropWindow& window, Size out, int i) {
+TRTMTCNN_HD Taps taps_of(const DeviceFrame& frame, bool area, const SourceWindow& window, Size out, int i) {
   Taps taps;
-  taps.mip = area ? mip_level(window.height(), window.width(), out, frame.mip_count - 1) : 0;
+  taps.mip = area ? mip_level(window.height, window.width, out, frame.mip_count - 1) : 0;
   const double scale = mip_scale(taps.mip);
   const DeviceImage &whole = frame.mips[0], &image = frame.mips[taps.mip];
   if (i < out.height)
-    taps.set({area, window.y1 * scale, window.height() * scale, out.height, whole.height * scale, image.height}, i);
+    taps.set(
+        {area, window.y * scale, window.height * scale, out.height, whole.height * scale, image.height, window.open},
+        i);
   else
-    taps.set({area, window.x1 * scale, window.width() * scale, out.width, whole.width * scale, image.width},
+    taps.set({area, window.x * scale, window.width * scale, out.width, whole.width * scale, image.width, window.open},
              i - out.height);
   return taps;
 }
