@@ -10,7 +10,7 @@ from mtcnn.cli.console import echo, echo_json, say
 from mtcnn.cli.options import SETTINGS
 from mtcnn.engines.onnx_layouts import LAYOUTS
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, PRESETS
-from mtcnn.serving.repository import BACKENDS, MAX_BATCH, MAX_PIXELS, MODELS, write_repository
+from mtcnn.serving.repository import ALL_MODELS, BACKENDS, MAX_BATCH, MAX_PIXELS, write_repository
 
 __all__ = ["command"]
 
@@ -19,6 +19,7 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
 
 @click.command("triton", context_settings=SETTINGS)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="REPO_DIR")
+@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="ONNX models instead of the package's")
 @click.option("--backend", type=click.Choice(["auto", *BACKENDS]), default="auto", help="what runs pnet, rnet and onet")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="where the cascade runs")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="nchw", help="nhwc: channels last, input input_1")
@@ -44,6 +45,7 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
 @click.option("--json", "as_json", is_flag=True)
 def command(
     folder: Path,
+    models: Path | None,
     backend: str,
     device: str,
     layout: str,
@@ -59,11 +61,14 @@ def command(
 ) -> int:
     """Write a model repository for Triton Inference Server: pnet, rnet, onet, and the whole cascade as mtcnn.
 
+    With --models, a folder that mtcnn export wrote, lnet is a model, too, where it is there.
+
     Other models in REPO_DIR stay as they are. --max-batch and --instances may be given more than once:
     --instances 2 --instances mtcnn=4.
     """
     written = write_repository(
         folder,
+        models=models,
         backend=backend,
         device=device,
         layout=layout,
@@ -90,9 +95,9 @@ def _counts(texts: tuple[str, ...], name: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for text in texts:
         model, _, number = text.rpartition("=")
-        if not number.isdigit() or (model and model not in MODELS):
+        if not number.isdigit() or (model and model not in ALL_MODELS):
             raise ValueError(
-                f"{name} must be a whole number, or one of {', '.join(MODELS)} with one (pnet=8): {text!r}"
+                f"{name} must be a whole number, or one of {', '.join(ALL_MODELS)} with one (pnet=8): {text!r}"
             )
-        counts |= dict.fromkeys([model] if model else MODELS, int(number))
+        counts |= dict.fromkeys([model] if model else ALL_MODELS, int(number))
     return counts

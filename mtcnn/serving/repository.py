@@ -1,4 +1,4 @@
-"""A model repository for Triton Inference Server: the three networks, and the cascade as one model."""
+"""A model repository for Triton Inference Server: the networks, and the cascade as one model."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mtcnn import checks
 from mtcnn.engines import NETWORKS, engines_folder, models_folder
 from mtcnn.engines.devices import gpu_flavour
+from mtcnn.engines.networks import ALL_ARCHITECTURES, LNET
 from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS, to_channels_last
+from mtcnn.engines.onnx_tensors import check_weights
 from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
+from mtcnn.engines.store import read_model
 from mtcnn.engines.tensorrt import build_tensorrt
 from mtcnn.errors import DeviceError, MtcnnError
 from mtcnn.files import locked, read_regular
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, make_params
 from mtcnn.serving.config import ModelConfig, Tensor
 
-__all__ = ["BACKENDS", "CASCADE", "MAX_BATCH", "MODELS", "write_repository"]
+__all__ = ["ALL_MODELS", "BACKENDS", "CASCADE", "MAX_BATCH", "MODELS", "write_repository"]
 
 BACKENDS = ("tensorrt", "onnxruntime", "python")
 CASCADE = "mtcnn"
 MODELS = (*NETWORKS, CASCADE)
-MAX_BATCH: Mapping[str, int] = {"pnet": 8, "rnet": 256, "onet": 64, CASCADE: 16}
+ALL_MODELS = (*NETWORKS, LNET.name, CASCADE)  # L-Net, where there is a model of it
+MAX_BATCH: Mapping[str, int] = {"pnet": 8, "rnet": 256, "onet": 64, LNET.name: 64, CASCADE: 16}
 MAX_PIXELS = 50_000_000
 TRITON_BACKENDS = Path("/opt/tritonserver/backends")  # where NVIDIA's container has them
 
 _RECORD = ".mtcnn-triton.json"  # in each model's folder: what was written there
 _STAGING = ".mtcnn-new-"
-_SIDES = {"pnet": -1, "rnet": 24, "onet": 48}
-_CHANNELS = {"prob1": 2, "boxes": 4, "landmarks": 10}
 
 Files = dict[str, bytes]  # of one model, by their paths in its folder
 Report = Callable[[str], None]
@@ -43,6 +45,7 @@ Report = Callable[[str], None]
 def write_repository(
     folder: str | os.PathLike[str],
     *,
+    models: str | os.PathLike[str] | None = None,
     backend: str = "auto",
     device: str = "auto",
     layout: str = "nchw",
@@ -60,6 +63,8 @@ def write_repository(
 
     Args:
         folder: the repository; made where it is missing.
+        models: folder of pnet.onnx, rnet.onnx and onet.onnx, and of lnet.onnx where that is to be a model, too; default
+            the package's own three.
         backend: what runs the three networks: "tensorrt" (plans, built for this machine's GPU), "onnxruntime",
             "python" (our own CPU kernels), or "auto": the first of these that this machine has.
         device: where the cascade runs: "cpu", "cuda", or "auto": a GPU where it can be used here.
@@ -75,7 +80,7 @@ def write_repository(
         progress: told what is being done.
 
     Returns:
-        The folders of the four models. Each is whole or as it was.
+        The folders of the models. Each is whole or as it was.
 
     Raises:
         MtcnnError: a folder there is not ours, or cannot be written; onnx is missing for "nhwc".
@@ -84,7 +89,9 @@ def write_repository(
     """
     root = checks.path(folder, "folder")
     batches = _counts(max_batch, "max_batch", MAX_BATCH)
-    counts = _counts(instances, "instances", dict.fromkeys(MODELS, 1))
+    counts = _counts(instances, "instances", dict.fromkeys(ALL_MODELS, 1))
+    source = checks.path(models, "models") if models is not None else models_folder()
+    networks = (*NETWORKS, LNET.name) if (source / f"{LNET.name}.onnx").exists() else NETWORKS
     checks.choice(backend, "backend", ("auto", *BACKENDS))
     checks.choice(device, "device", ("auto", "cpu", "cuda"))
     checks.choice(layout, "layout", LAYOUTS)
@@ -97,16 +104,16 @@ def write_repository(
     if chosen == "tensorrt":
         _check_gpu()
     if not force:
-        _check_ours(root)  # building plans takes minutes
+        _check_ours(root, (*networks, CASCADE))  # building plans takes minutes
 
-    models: dict[str, Files] = {}
-    for network in NETWORKS:
+    made: dict[str, Files] = {}
+    for network in networks:
         progress(f"{network}: {chosen}")
         settings = {"layout": layout, "max_pixels": str(max_pixels), "threads": str(threads)}
         config = network_config(network, chosen, layout, batches[network], counts[network], settings)
-        models[network] = {
+        made[network] = {
             "config.pbtxt": config.text().encode(),
-            **_network_files(network, chosen, layout, batches[network]),
+            **_network_files(network, chosen, layout, batches[network], source),
         }
     progress(f"{CASCADE}: python")
     settings = {
@@ -117,17 +124,17 @@ def write_repository(
         "threads": str(threads),
     }
     config = cascade_config(batches[CASCADE], counts[CASCADE], kind, settings)
-    models[CASCADE] = {"config.pbtxt": config.text().encode(), "1/model.py": _code("cascade")}
-    return _write(root, models, force)
+    made[CASCADE] = {"config.pbtxt": config.text().encode(), "1/model.py": _code("cascade")}
+    return _write(root, made, force)
 
 
 def network_config(
     network: str, backend: str, layout: str, max_batch: int, instances: int, settings: Mapping[str, str]
 ) -> ModelConfig:
-    """One of the three networks, as its ONNX file has it."""
-    side = _SIDES[network]
-    grid = (-1, -1) if network == "pnet" else (1, 1)
-    names = [name for name in _CHANNELS if name != "landmarks" or network == "onet"]
+    """One of the networks, as its ONNX file has it."""
+    architecture = ALL_ARCHITECTURES[network]
+    side = architecture.side or -1
+    grid = (-1, -1) if architecture.side is None else (1, 1)
 
     def dims(channels: int, map_: tuple[int, int]) -> tuple[int, ...]:
         if layout == "nchw":
@@ -138,8 +145,8 @@ def network_config(
         network,
         'platform: "tensorrt_plan"' if backend == "tensorrt" else f'backend: "{backend}"',
         max_batch,
-        (Tensor(INPUT_NAMES[layout], "TYPE_FP32", dims(3, (side, side))),),
-        tuple(Tensor(name, "TYPE_FP32", dims(_CHANNELS[name], grid)) for name in names),
+        (Tensor(INPUT_NAMES[layout], "TYPE_FP32", dims(architecture.channels, (side, side))),),
+        tuple(Tensor(name, "TYPE_FP32", dims(channels, grid)) for name, channels in architecture.outputs.items()),
         instances,
         {"tensorrt": "KIND_GPU", "onnxruntime": "KIND_AUTO", "python": "KIND_CPU"}[backend],
         settings if backend == "python" else {},
@@ -169,7 +176,7 @@ def cascade_config(max_batch: int, instances: int, kind: str, settings: Mapping[
 
 def _counts(given: Mapping[str, int] | None, name: str, defaults: Mapping[str, int]) -> dict[str, int]:
     for model, count in (given or {}).items():
-        checks.choice(model, f"a model in {name}", MODELS)
+        checks.choice(model, f"a model in {name}", ALL_MODELS)
         checks.whole(count, f"{name} of {model}", 1, 65536)
     return {**defaults, **(given or {})}
 
@@ -204,8 +211,10 @@ def _check_gpu() -> None:
         )
 
 
-def _network_files(network: str, backend: str, layout: str, max_batch: int) -> Files:
-    model = (models_folder() / f"{network}.onnx").read_bytes()
+def _network_files(network: str, backend: str, layout: str, max_batch: int, source: Path) -> Files:
+    path = source / f"{network}.onnx"
+    model = read_model(path)
+    check_weights(model, str(path))
     if backend == "python":  # which changes the layout itself
         return {"1/model.onnx": model, "1/model.py": _code("network")}
     if layout == "nhwc":
@@ -218,11 +227,12 @@ def _network_files(network: str, backend: str, layout: str, max_batch: int) -> F
 def build_plan(network: str, model: bytes, layout: str, max_batch: int, flavour: str = TENSORRT_FLAVOURS[0]) -> bytes:
     """A TensorRT plan for batches up to `max_batch`."""
     usual = BuildSettings()
-    batch = {name: (min(getattr(usual, f"{name}_batch")[0], max_batch), max_batch) for name in NETWORKS}
+    batch = {name: (min(getattr(usual, f"{name}_batch")[0], max_batch), max_batch) for name in ALL_ARCHITECTURES}
     settings = BuildSettings(
         pnet_batch=batch["pnet"],
         rnet_batch=batch["rnet"],
         onet_batch=batch["onet"],
+        lnet_batch=batch["lnet"],
         timing_cache=engines_folder(flavour) / "timing.cache",
         channels_last=layout == "nhwc",
     )
@@ -237,16 +247,16 @@ def _write(root: Path, models: Mapping[str, Files], force: bool) -> list[Path]:
     try:
         with locked(root):
             if not force:
-                _check_ours(root)
+                _check_ours(root, models)
             _replace(root, models)
     except OSError as error:
         raise MtcnnError(f"cannot write to {root}: {error.strerror or error}; choose another folder") from error
     return [root / name for name in models]
 
 
-def _check_ours(root: Path) -> None:
+def _check_ours(root: Path, models: Iterable[str] = MODELS) -> None:
     """Raise MtcnnError unless everything in the models' folders is as it was written here."""
-    for name in MODELS:
+    for name in models:
         if os.path.lexists(root / name):
             _check_model(root / name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from mtcnn.cli.main import main
 from mtcnn.engines import NETWORKS, models_folder
 from mtcnn.engines.libraries import tensorrt_libraries
 from mtcnn.engines.onnx_layouts import INPUT_NAMES, LAYOUTS
-from mtcnn.errors import DeviceError, MtcnnError
+from mtcnn.errors import DeviceError, EngineError, MtcnnError
 from mtcnn.serving import repository, write_repository
 from tests.conftest import ROOT
+from tests.support.lnet import lnet_model
 
 MODELS = repository.MODELS
 SIDES = {"pnet": 37, "rnet": 24, "onet": 48}
@@ -56,6 +58,23 @@ class TestConfigs:
             assert [group.count for group in config.instance_group] == [2 if network == "rnet" else 1]
             assert config.HasField("dynamic_batching")
             assert ("1/model.py" in files(tmp_path / network)) == (backend == "python")
+
+    def test_lnet_where_there_is_one(self, tmp_path: Path) -> None:
+        models, root = tmp_path / "models", tmp_path / "root"
+        models.mkdir()
+        for network in NETWORKS:
+            shutil.copy(models_folder() / f"{network}.onnx", models)
+        (models / "lnet.onnx").write_bytes(lnet_model())
+        made = write_repository(root, models=models, backend="python", max_batch={"lnet": 5})
+        assert [path.name for path in made] == [*NETWORKS, "lnet", "mtcnn"]
+        config = parsed(root / "lnet" / "config.pbtxt")
+        assert config.max_batch_size == 5 and shapes(config.input) == {"data": [15, 24, 24]}
+        assert shapes(config.output) == {"landmarks": [10, 1, 1]}
+        assert (root / "lnet" / "1" / "model.onnx").read_bytes() == lnet_model()
+        (models / "lnet.onnx").write_bytes(b"\x08\x08")
+        with pytest.raises(EngineError, match=r"lnet\.onnx is no ONNX model"):
+            write_repository(tmp_path / "other", models=models, backend="python")
+        assert [path.name for path in write_repository(tmp_path / "three", backend="python")] == [*NETWORKS, "mtcnn"]
 
     def test_plans(self, tmp_path: Path) -> None:
         for layout in LAYOUTS:
@@ -264,7 +283,7 @@ class TestCommand:
 
     def test_refuses(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["triton", str(tmp_path), "--max-batch", "qnet=3"]) == 2
-        assert "pnet, rnet, onet, mtcnn" in capsys.readouterr().err
+        assert "pnet, rnet, onet, lnet, mtcnn" in capsys.readouterr().err
         (tmp_path / "pnet").mkdir()
         assert main(["triton", str(tmp_path), "--backend", "python"]) == 1
         assert "--force" in capsys.readouterr().err
