@@ -6,8 +6,10 @@ even, sums in float64.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ import pytrt
 from mtcnn import DeviceError, cascade
 from mtcnn.engines import NETWORKS, models_folder
 from mtcnn.params import make_params
+from pytrt import _pytrt
 from pytrt.testing import emulate_tiles, tile_layer
 
 Array = NDArray[Any]
@@ -174,6 +177,13 @@ class TestRegisters:
         found = emulate_tiles([(16, 64)] * 3, sums, (left.view(np.uint32) >> 16), (right.view(np.uint32) >> 16))
         np.testing.assert_array_equal(found, np.full((16, 16), want, np.float32))
 
+    def test_the_sum_of_both_products_is_no_denormal_either(self) -> None:
+        left, right = np.zeros((2, 16, 32), np.float32)
+        left[:, 0], left[:, 1], right[0] = 1.5 * 2.0**-63, -(2.0**-63), 2.0**-63
+        sums = np.full((16, 16), 2.0**-126, np.float32)
+        found = emulate_tiles([(16, 64)] * 3, sums, bits(left), bits(right))
+        np.testing.assert_array_equal(found, sums)
+
     def test_a_product_below_the_least_number_counts_in_a_sum(self) -> None:
         # Fused: 2^-126 (1 + 2^-7) - 2^-127 is rounded once, and is denormal; what is left of a product is not lost.
         left, right = np.zeros((2, 16, 32), np.float32)
@@ -286,6 +296,11 @@ class TestChoice:
             assert kernels == pytrt.isa() and reason == "TRT_MTCNN_AMX is off"
         else:
             assert (kernels == "amx" and not reason) or (kernels == pytrt.isa() and "AMX" in reason)
+
+    @pytest.mark.skipif(platform.machine() != "x86_64", reason="of Intel's processors")
+    def test_the_module_has_the_instruction(self) -> None:
+        code = Path(str(_pytrt.__file__)).read_bytes()
+        assert code.count(bytes.fromhex("c4e24a5cc4")) > 20  # tdpbf16ps tmm0, tmm4, tmm6, of each layer
 
     def test_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRT_MTCNN_AMX", "on")

@@ -232,7 +232,7 @@ TRTMTCNN_INLINE void end_map(Half* map, int values) { __builtin_memset(map + val
 constexpr int kDenseBeyond = 2 * kTileRows;  // maps that dense layers read beyond the last
 
 struct Rnet {
-  static constexpr int kSide = 24, kLayers = 4;
+  static constexpr int kSide = 24;
   Memory memory;
   int n;
   Half* values = memory.take<Half>(24 * 24, 3);
@@ -275,7 +275,7 @@ struct Rnet {
 };
 
 struct Onet {
-  static constexpr int kSide = 48, kLayers = 5;
+  static constexpr int kSide = 48;
   Memory memory;
   int n;
   Half* values = memory.take<Half>(48 * 48, 3);

@@ -27,7 +27,7 @@ struct TileConfiguration {  // as LDTILECFG reads it
 };
 static_assert(sizeof(TileConfiguration) == 64);
 
-#ifdef __AMX_BF16__
+#ifdef TRTMTCNN_AMX  // compilers do not agree on a macro of theirs
 
 // A thread configures before it uses any other, and releases at the end: the system saves what is in use.
 // As assembly, since GCC's intrinsics take no template parameter for the register and do not tell that they read and
