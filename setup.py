@@ -45,6 +45,7 @@ if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
         FLAGS.append("-fno-sanitize=vptr,function")  # the fuzzer's runtime library lacks them
         # Minutes of compiling for what `make asan` checks with GCC in seconds.
         ISA_FLAGS = {isa: [*flags, "-fno-sanitize=undefined"] for isa, flags in ISA_FLAGS.items()}
+        TILE_FLAGS = {isa: [*flags, "-fno-sanitize=undefined"] for isa, flags in TILE_FLAGS.items()}
 if os.environ.get("TRT_MTCNN_WERROR"):
     FLAGS.append("-Werror")
 # Generated code has warnings of its own.

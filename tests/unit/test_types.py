@@ -57,6 +57,8 @@ detector.detect_batch([img], resize="cubic")  # arg-type
 detector.profile(img, treshold=1)  # call-arg
 TrtMtcnn(preset="quick")  # arg-type
 TrtMtcnn(min_size=20)  # call-arg
+TrtMtcnn(precision="bf16")
+TrtMtcnn(precision="int8")  # arg-type
 FaceAligner().align(img, [1, 2], color="RGB")  # arg-type
 draw_faces("photo.jpg", [])  # arg-type
 """
