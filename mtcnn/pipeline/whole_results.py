@@ -121,7 +121,7 @@ class WholeResults:
 
 
 class PrintedJson:
-    """An array of JSON on standard output, an item a picture as it is found."""
+    """An array of JSON on standard output, an item a picture as it is found; also where the run is stopped, it ends."""
 
     def __init__(self) -> None:
         self.done = Done()
@@ -135,16 +135,17 @@ class PrintedJson:
         sys.stdout.flush()
         self._before = ","
 
+    def finish(self) -> None:
+        pass
+
     def __enter__(self) -> PrintedJson:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
-
-    def finish(self) -> None:
-        sys.stdout.write("[]\n" if self._before == "[" else "\n]\n")
+        if kind is None or not issubclass(kind, BrokenPipeError):
+            sys.stdout.write("[]\n" if self._before == "[" else "\n]\n")
 
 
 class YoloLabels:
