@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "Tell whether two pictures show one person.",
     "embed": "Write the vectors of the faces in pictures.",
     "video": "Find the faces in a film, a camera's or a stream's pictures.",
+    "blur": "Hide the faces in pictures and films for good.",
     "demo": "Try it in a browser.",
     "serve": "Find the faces in pictures that come by HTTP.",
     "export": "Make ONNX models of Keras and other weights.",

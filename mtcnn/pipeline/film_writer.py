@@ -106,6 +106,10 @@ class FilmWriter:
                 f"codec must be one that goes into {path.suffix}, got {codec}: name a .mkv, or another codec"
             )
 
+    def continue_like(self, like: Template) -> None:
+        """Before the first picture: take sound and subtitles from there, the same film opened anew."""
+        self._like = like
+
     def write(self, img: Picture, frame: FilmFrame) -> bool:
         # The index of a film is written last, and needs room.
         if shutil.disk_usage(self._temporary.parent).free < _LEAST_FREE:

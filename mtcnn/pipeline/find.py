@@ -19,7 +19,9 @@ NAMES = "-"  # the argument that stands for a list of names, which are read from
 _LONGEST = 1 << 16  # bytes of a name, and more
 
 
-def find_pictures(arguments: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None) -> Iterator[Found]:
+def find_pictures(
+    arguments: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None, endings: frozenset[str] | None = None
+) -> Iterator[Found]:
     """Files as they are named; folders' pictures with all that is below them, in order; globs, ** included.
 
     A picture that several arguments lead to comes once, for the first. Links to folders are followed; a folder that
@@ -28,12 +30,13 @@ def find_pictures(arguments: Iterable[str | os.PathLike[str]], skipped: Skipped 
     Args:
         arguments: text may be a glob, paths are none.
         skipped: counts the files of folders that are not read.
+        endings: of what is taken of folders; None: of pictures that can be read here.
 
     Raises:
         MtcnnError: OpenCV is not installed.
     """
     arguments = list(arguments)
-    finder = _Finder(Skipped() if skipped is None else skipped, is_one=len(arguments) == 1)
+    finder = _Finder(Skipped() if skipped is None else skipped, is_one=len(arguments) == 1, endings=endings)
     for argument in arguments:
         yield from finder.find(argument)
 
@@ -51,8 +54,8 @@ def read_names(arguments: Iterable[str], stream: BinaryIO | None) -> list[str | 
 
 
 class _Finder:
-    def __init__(self, skipped: Skipped, *, is_one: bool) -> None:
-        self._skipped, self._is_one = skipped, is_one
+    def __init__(self, skipped: Skipped, *, is_one: bool, endings: frozenset[str] | None) -> None:
+        self._skipped, self._is_one, self._endings = skipped, is_one, endings
         self._entered: set[tuple[int, int]] = set()  # folders
         self._earlier: set[str] = set()  # the real paths that earlier arguments led to
 
@@ -98,7 +101,7 @@ class _Finder:
                 path = folder / entry.name
                 if _is_folder(entry):
                     within.append(path)
-                elif path.suffix.lower() in readable_suffixes():
+                elif path.suffix.lower() in (self._endings or readable_suffixes()):
                     yield Found(path, path.relative_to(top))
                 elif os.path.isfile(path):
                     self._skipped.add(path.suffix)

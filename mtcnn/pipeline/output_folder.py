@@ -110,6 +110,22 @@ class OutputFolder:
             self._failed.add(name)
             raise output_error(path, error) from error
 
+    def path_for(self, name: str) -> Path:
+        """Where a writer that opens files itself may write one, its folder made. From any thread.
+
+        Raises:
+            OutputError: it must not be written, or the folder cannot be made.
+        """
+        if name in self._refused:
+            raise OutputError(self._refused[name])
+        path = self.folder / name
+        try:
+            self._check_there()
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
+        return path
+
     def has(self, source: str) -> bool:
         """Whether the file that is made of a source is there. From any thread."""
         name = self._names.get(source)

@@ -1,0 +1,342 @@
+"""`mtcnn blur`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mtcnn.cli.console import counting, say
+from mtcnn.cli.film_options import film_writer_options
+from mtcnn.cli.options import SETTINGS, a_file, detector_options, jobs_option, keeping_options, ray_options, size
+from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
+
+if TYPE_CHECKING:
+    from mtcnn.pipeline.blur import BlurredFilm
+    from mtcnn.pipeline.blur_options import BlurOptions
+    from mtcnn.pipeline.output_folder import OutputFolder
+    from mtcnn.pipeline.pictures import Detected
+    from mtcnn.pipeline.read import Found
+
+__all__ = ["command"]
+
+# Rather one too many than one too few.
+LOW_THRESHOLDS = (0.5, 0.6, 0.4)
+MINSIZE = 20.0
+
+
+@click.command("blur", context_settings=SETTINGS)
+@click.argument("source", type=click.Path(path_type=Path), metavar="INPUT", shell_complete=a_file)
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="a file, or a folder")
+@click.option("--how", type=click.Choice(["blur", "pixelate", "fill"]), default="blur", help="fill leaves nothing")
+@click.option("--shape", type=click.Choice(["ellipse", "box"]), default="ellipse")
+@click.option("--margin", type=click.FloatRange(0, 4), default=0.3, help="share of the box added on each side")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), multiple=True, metavar="PICTURE", help="of a person who is not hidden"
+)
+@click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, for --keep")
+@click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
+@click.option("--embedder-output", metavar="NAME", help="where the model has several")
+@click.option("--threshold", type=float, help="greatest distance taken for one person", show_default="1.19")
+@film_writer_options
+@keeping_options(resumes=True)
+@jobs_option
+@ray_options
+@detector_options
+def command(
+    source: Path,
+    output: Path,
+    how: str,
+    shape: str,
+    margin: float,
+    keep: tuple[Path, ...],
+    embedder: str | None,
+    embedder_size: tuple[int, int] | None,
+    embedder_output: str | None,
+    threshold: float | None,
+    codec: str | None,
+    crf: int | None,
+    resume: bool,
+    overwrite: bool,
+    jobs: int,
+    cluster: ClusterOptions | None,
+    detector: DetectorOptions,
+) -> int:
+    """Write INPUT again without the faces in it: a picture, a film, or a folder of both, with all that is below it.
+
+    Of each face 36 means are left, or fewer; with --how fill nothing. Pictures lose all that their files say beside
+    the pixels: place, camera, thumbnail. Films keep times, sound and subtitles; they are read twice, so that a face is
+    hidden half a second before it is first found and after it is last found, too, and between two pictures in which
+    it is found that are up to a second apart.
+
+    What cannot be read or written is said and counted, and the exit code is then 3. With --ray the films of a folder
+    are worked on by a cluster, one task each.
+    """
+    from mtcnn.pipeline.blur import FILM_ENDINGS
+    from mtcnn.pipeline.blur_options import BlurOptions
+    from mtcnn.pipeline.hide import Hiding
+
+    if bool(keep) != bool(embedder):
+        raise click.UsageError("--keep PICTURE and --embedder MODEL.onnx go together: it tells who is who")
+    if not os.path.lexists(source):
+        raise click.ClickException(f"there is no {source}")
+    detector = replace(detector, thresholds=detector.thresholds or LOW_THRESHOLDS)
+    options = BlurOptions(
+        detector,
+        Hiding(how, shape, margin),
+        keep,
+        embedder,
+        embedder_size,
+        embedder_output,
+        threshold,
+        codec,
+        crf,
+    )
+    if source.is_dir():
+        return _blur_folder(source, output, options, resume, overwrite, jobs, cluster)
+    if cluster:
+        raise click.UsageError("--ray is for folders of films")
+    if resume:
+        raise click.UsageError("--resume is for folders")
+    if source.suffix.lower() in FILM_ENDINGS:
+        return _blur_film(source, output, options, overwrite, jobs)
+    return _blur_picture(source, output, options, overwrite)
+
+
+for _parameter in command.params:
+    if _parameter.name == "minsize":
+        _parameter.default = MINSIZE
+    elif _parameter.name == "thresholds" and isinstance(_parameter, click.Option):
+        _parameter.show_default = ",".join(map(str, LOW_THRESHOLDS))
+
+
+def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: bool) -> int:
+    from mtcnn.cli.run import PARTLY
+    from mtcnn.files import Inputs, check_output
+    from mtcnn.pipeline.blur import blur_picture
+    from mtcnn.pipeline.pictures import detect_pictures
+    from mtcnn.pipeline.read import TRUNCATED, Found
+    from mtcnn.pipeline.write import encode_picture, write_picture
+
+    if options.codec is not None or options.crf is not None:
+        raise click.UsageError("--codec and --crf are for films")
+    inputs = Inputs(lambda: [source, *options.keep])
+    check_output(output, inputs, overwrite=overwrite)
+    with options.detector.make() as model:
+        people = options.people(model)
+
+        def work(result: Detected[Found]) -> tuple[Any, int, str | None, bool]:
+            if result.img is None:
+                return None, 0, result.problem, False
+            return *blur_picture(result, options.hiding, people), None, result.truncated
+
+        ((img, hidden, problem, truncated),) = detect_pictures(model, [Found(source, Path(source.name))], work, 1)
+    if problem:
+        raise click.ClickException(f"{source}: {problem}")
+    encode_picture(output, img[:1, :1])  # a wrong ending is told before folders are made
+    write_picture(output, img, inputs, overwrite=overwrite)
+    say(f"hidden: {hidden}, written: {output}")
+    if truncated:
+        say(f"{source}: {TRUNCATED}", fg="red")
+    return PARTLY if truncated else 0
+
+
+def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool, jobs: int) -> int:
+    from mtcnn.cli.run import CANCELLED, PARTLY, fail
+    from mtcnn.files import Inputs, check_output
+    from mtcnn.pipeline.blur import blur_film
+    from mtcnn.pipeline.film_codecs import check_ending
+
+    check_ending(output)
+    check_output(output, Inputs(lambda: [source, *options.keep]), overwrite=overwrite)
+    with options.detector.make(jobs) as model:
+        people = options.people(model)
+        with counting("pictures, twice", total=lambda ended: _total_of(source)) as bar:
+            done = blur_film(
+                source,
+                output,
+                model,
+                options.hiding,
+                people,
+                codec=options.codec,
+                crf=options.crf,
+                seen=bar.advance,
+            )
+    for note in done.notes:
+        say(note)
+    say(f"pictures: {done.pictures}, hidden: {done.hidden}, written: {done.path or 'nothing'}")
+    if done.cancelled:
+        fail("mtcnn blur", "cancelled")
+        return CANCELLED
+    if done.problem:
+        fail("mtcnn blur", done.problem)
+        return PARTLY
+    return 0
+
+
+def _total_of(source: Path) -> int | None:
+    from mtcnn.errors import MtcnnError
+    from mtcnn.pipeline.film import Film
+
+    try:
+        with closing(Film(str(source))) as film:
+            return 2 * film.due or None
+    except MtcnnError:  # the work meets it, too
+        return None
+
+
+def _blur_folder(
+    source: Path,
+    output: Path,
+    options: BlurOptions,
+    resume: bool,
+    overwrite: bool,
+    jobs: int,
+    cluster: ClusterOptions | None,
+) -> int:
+    from mtcnn.cli.keeping import can_be_resumed, ended
+    from mtcnn.cli.run import CANCELLED, PARTLY
+    from mtcnn.files import Inputs
+    from mtcnn.pipeline.blur import FILM_ENDINGS
+    from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.formats import Skipped, readable_suffixes
+    from mtcnn.pipeline.output_folder import OutputFolder
+
+    if os.path.exists(output) and os.path.samefile(source, output):
+        raise click.ClickException(f"{source} would be overwritten with what is made of it: choose another folder")
+    began = time.perf_counter()
+    counts: Counter[str] = Counter()
+    skipped = Skipped()
+    code = 0
+    inputs = Inputs(lambda: [*(found.path for found in find_pictures([source])), *options.keep])
+    with can_be_resumed(), OutputFolder(output, inputs, overwrite=overwrite) as folder:
+        files = [
+            found
+            for found in find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS)
+            if not folder.holds(found.path)
+        ]
+        if resume:
+            counts["done before"] = sum(folder.has(os.path.abspath(found.path)) for found in files)
+            files = [found for found in files if not folder.has(os.path.abspath(found.path))]
+        films = [found for found in files if found.path.suffix.lower() in FILM_ENDINGS]
+        pictures = [found for found in files if found.path.suffix.lower() not in FILM_ENDINGS]
+        work = _FolderWork(folder, options, counts)
+        try:
+            with counting("files", total=len(files)) as bar:
+                for _ in work.pictures(pictures, jobs):
+                    bar.advance()
+                for _ in work.films(films, jobs, cluster):
+                    bar.advance()
+        except KeyboardInterrupt:
+            code = CANCELLED
+    text = f"pictures: {counts['pictures']}, films: {counts['films']}, hidden: {counts['hidden']}"
+    for name in ("unreadable", "truncated", "not written", "done before"):
+        if counts[name]:
+            text += f", {name}: {counts[name]}"
+    text += f", {time.perf_counter() - began:.1f} s"
+    if skipped:
+        text += f"; skipped: {skipped}"
+    wrong = counts["unreadable"] + counts["truncated"] + counts["not written"]
+    say(ended(code, text), fg="red" if code or wrong else None)
+    if not files and not counts["done before"] and not code:
+        raise click.ClickException(f"no pictures or films in {source}")
+    return code or (PARTLY if wrong else 0)
+
+
+@dataclass
+class _FolderWork:
+    """What is done with the files of a folder, each problem being that of its file."""
+
+    folder: OutputFolder
+    options: BlurOptions
+    counts: Counter[str]
+
+    def __post_init__(self) -> None:
+        from mtcnn.cli.keeping import Problems
+
+        self._problems = Problems()
+
+    def pictures(self, found: list[Found], jobs: int) -> Iterator[None]:
+        from mtcnn.pipeline.pictures import detect_pictures
+        from mtcnn.pipeline.write import drawing_name
+
+        if not found:
+            return
+        for one in found:
+            self.folder.name_for(os.path.abspath(one.path), drawing_name(one.name))
+        with ExitStack() as stack:
+            model = stack.enter_context(self.options.detector.make(threads=1))
+            people = self.options.people(model)
+            work = lambda result: self._picture(result, people)  # noqa: E731
+            for hidden, kind, problem in stack.enter_context(closing(detect_pictures(model, found, work, jobs))):
+                self._count(kind, hidden, problem)
+                yield
+
+    def films(self, found: list[Found], jobs: int, cluster: ClusterOptions | None) -> Iterator[None]:
+        from mtcnn.files import OutputError
+        from mtcnn.pipeline.blur_options import try_film
+        from mtcnn.pipeline.film_codecs import ENDINGS
+
+        tasks = []
+        for one in found:
+            wanted = one.name if one.name.suffix.lower() in ENDINGS else one.name.with_suffix(".mp4")
+            try:
+                name = self.folder.name_for(os.path.abspath(one.path), wanted)
+                tasks.append((one.path, self.folder.path_for(name), self.options))
+            except OutputError as error:
+                self._count("not written", 0, str(error))
+                yield
+        if cluster and tasks:
+            from mtcnn.scale.films import each_film
+
+            tasks = [(path.absolute(), target.absolute(), options) for path, target, options in tasks]
+            results = each_film(cluster, try_film, tasks)
+        else:
+            results = ((task, try_film(*task, jobs)) for task in tasks)
+        for (path, *_), done in results:
+            self._film(path, done)
+            yield
+
+    def _picture(self, result: Detected[Found], people: Any) -> tuple[int, str, str | None]:
+        from mtcnn.files import NoMoreOutputError, OutputError
+        from mtcnn.pipeline.blur import blur_picture
+        from mtcnn.pipeline.read import TRUNCATED
+        from mtcnn.pipeline.write import encode_picture
+
+        path = result.found.path
+        if result.img is None:
+            return 0, "unreadable", f"{path}: {result.problem}"
+        img, hidden = blur_picture(result, self.options.hiding, people)
+        name = self.folder.name_of(os.path.abspath(path))
+        try:
+            self.folder.write(name, encode_picture(self.folder.folder / name, img))
+        except NoMoreOutputError:
+            raise
+        except OutputError as error:
+            return 0, "not written", str(error)
+        return (hidden, "truncated", f"{path}: {TRUNCATED}") if result.truncated else (hidden, "pictures", None)
+
+    def _film(self, path: Path, done: BlurredFilm | Exception) -> None:
+        if isinstance(done, Exception):
+            self._count("not written", 0, f"{path}: {str(done).splitlines()[0]}")
+            return
+        for note in done.notes:
+            say(note)
+        if done.cancelled:
+            raise KeyboardInterrupt
+        kind = "films" if not done.problem else "truncated" if done.path else "unreadable"
+        self._count(kind, done.hidden, done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}")
+
+    def _count(self, kind: str, hidden: int, problem: str | None) -> None:
+        self.counts[kind] += 1
+        self.counts["hidden"] += hidden
+        if problem:
+            self._problems.add(problem)

@@ -1,0 +1,124 @@
+"""Pictures and films written again without the faces in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtcnn.detector import TrtMtcnn
+from mtcnn.errors import MtcnnError
+from mtcnn.pipeline.film import Film
+from mtcnn.pipeline.film_faces import faces_of_film
+from mtcnn.pipeline.film_writer import FilmWriter
+from mtcnn.pipeline.hide import Hiding, hide
+from mtcnn.pipeline.known_people import KnownPeople
+from mtcnn.pipeline.pictures import Detected, SourceT
+from mtcnn.pipeline.read import Picture
+
+__all__ = ["FILM_ENDINGS", "BlurredFilm", "blur_film", "blur_picture"]
+
+FILM_ENDINGS = frozenset(
+    [
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+    ]
+)
+
+
+@dataclass
+class BlurredFilm:
+    """How it went.
+
+    Attributes:
+        path: of what was written; None: nothing.
+        hidden: faces, of all pictures together.
+        problem: why it ended too early.
+    """
+
+    path: Path | None = None
+    pictures: int = 0
+    hidden: int = 0
+    problem: str | None = None
+    cancelled: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def blur_picture(result: Detected[SourceT], hiding: Hiding, people: KnownPeople | None) -> tuple[Picture, int]:
+    """The picture of a result without its faces, and how many there were."""
+    assert result.img is not None
+    boxes = result.dets[:, :4]
+    if people is not None:
+        boxes = boxes[~people.among(result.img, result.dets, result.landmarks)]
+    return hide(result.img, boxes, hiding), len(boxes)
+
+
+def blur_film(
+    source: Path,
+    output: Path,
+    detector: TrtMtcnn,
+    hiding: Hiding,
+    people: KnownPeople | None = None,
+    *,
+    codec: str | None = None,
+    crf: int | None = None,
+    on_total: Callable[[int], None] = lambda count: None,
+    seen: Callable[[], None] = lambda: None,
+) -> BlurredFilm:
+    """Write a film without the faces in it, in two passes: where all of them are is known before a picture is written.
+
+    Args:
+        on_total: told how many times `seen` will be called, about.
+
+    Raises:
+        MtcnnError, ValueError: it cannot be read or written.
+    """
+    result = BlurredFilm()
+    film = Film(str(source))
+    result.notes += film.notes
+    if film.live:
+        raise MtcnnError(f"{source} has no end: only films can be read twice")
+    on_total(2 * film.due)
+    try:
+        writer = FilmWriter(output, film, codec, crf, keep_metadata=False)  # says at once what is wrong with it
+    except BaseException:
+        film.close()
+        raise
+    try:
+        hidden, _ = faces_of_film(film, detector, people, seen)
+        result.problem = film.problem()
+        film.close()
+        film = Film(str(source))
+        writer.continue_like(film)
+        for boxes in hidden:
+            if (frame := film.read()) is None:
+                result.problem = result.problem or f"{source} cannot be read again to its end"
+                break
+            writer.write(hide(frame.img, boxes, hiding), frame)
+            result.hidden += len(boxes)
+            result.pictures += 1
+            seen()
+        writer.write_rest(film.rest())
+    except KeyboardInterrupt:
+        result.cancelled = True
+    finally:
+        film.close()
+        writer.finish(whole=not (result.cancelled or result.problem))
+    result.notes += writer.notes
+    result.path = writer.path if writer.is_written else None
+    return result
