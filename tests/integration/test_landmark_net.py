@@ -250,7 +250,7 @@ def test_the_error_of_the_points(authors: TrtMtcnn) -> None:
         index = [nearest_face(dets.astype(float), labels) for (dets, _), labels in zip(faces, truth, strict=True)]
         scores[use] = point_scores([marks[i] for (_, marks), i in zip(faces, index, strict=True)], truth)
     assert scores[True].nme <= 3.6 < scores[False].nme
-    assert scores[True].scatter <= 0.75 * scores[False].scatter
+    assert scores[True].scatter <= 0.77 * scores[False].scatter  # 0.74 of all 1,000
 
 
 @pytest.mark.slow
