@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -154,12 +155,11 @@ class BoxSet final : public Boxes {
     const int n = static_cast<int>(boxes.size());
     if (n > capacity_) reserve(n);
     clear();
-    // Pinned memory, which stays as it is until count() has waited for the copies.
-    host_boxes_.reserve(n);
-    for (int i = 0; i < n; ++i) host_boxes_.data()[i] = {boxes[i], {}};
-    host_counters_.data()[0] = n;
-    runtime_.upload(sets_[current_].data(), host_boxes_.data(), boxes.size() * sizeof(DeviceBox));
-    runtime_.upload(counter(current_counter()), host_counters_.data(), sizeof(int));
+    auto* const staged = reinterpret_cast<DeviceBox*>(staging_.take(boxes.size() * sizeof(DeviceBox)));
+    for (int i = 0; i < n; ++i) new (staged + i) DeviceBox{boxes[i], {}};
+    runtime_.upload(sets_[current_].data(), staged, boxes.size() * sizeof(DeviceBox));
+    auto* const count = new (staging_.take(sizeof(int))) int(n);
+    runtime_.upload(counter(current_counter()), count, sizeof(int));
     bound_ = n;
     counted_ = false;
   }

@@ -225,23 +225,26 @@ class StreamRuntime : public StreamCounters {
     constexpr int64_t kBlock = 256, kMostBlocks = std::numeric_limits<int>::max();
     const int64_t blocks = (n + kBlock - 1) / kBlock;
     if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
-    const Current current(*this);
     void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(&run_kernel<Kernel>), static_cast<unsigned>(blocks),
-                           static_cast<unsigned>(kBlock), arguments, 0, stream_),
-          "start a kernel");
+    start(reinterpret_cast<const void*>(&run_kernel<Kernel>), blocks, kBlock, arguments);
   }
 
   // A warp for each index.
   template <typename Kernel>
   void for_each_warp(int n, const Kernel& kernel) {
     if (n <= 0) return;
-    const Current current(*this);
-    run_warp_kernel<<<n, kWarp, 0, stream_>>>(kernel);
-    check(cudaGetLastError(), "start a kernel");
+    void* arguments[] = {const_cast<Kernel*>(&kernel)};
+    start(reinterpret_cast<const void*>(&run_warp_kernel<Kernel>), n, kWarp, arguments);
   }
 
  private:
+  void start(const void* kernel, int64_t blocks, int64_t threads, void** arguments) {
+    const Current current(*this);
+    check(
+        cudaLaunchKernel(kernel, static_cast<unsigned>(blocks), static_cast<unsigned>(threads), arguments, 0, stream_),
+        "start a kernel");
+  }
+
   void transfer(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
     if (bytes == 0) return;
     const Current current(*this);

@@ -42,6 +42,10 @@ void expect_error(const char* text, const std::function<void()>& call) {
 struct Narrow {
   void operator()(int) const {}
 };
+struct Collective {
+  template <typename Warp>
+  void operator()(const Warp&, int) const {}
+};
 struct Wide {
   void operator()(int64_t) const {}
 };
@@ -65,6 +69,8 @@ void other_gpu() {
     runtime->zero(device.data(), 4);
     here("copies");
     runtime->for_each(5, Narrow{});
+    runtime->for_each_warp(5, Collective{});
+    expect(fake::blocks == 5, "each index has a warp");
     here("kernels");
     const auto work = [&] { runtime->for_each(5, Narrow{}); };
     cuda::StreamRuntime::Graph graph = runtime->capture(work);

@@ -32,6 +32,12 @@ inline struct {
   unsigned x;
 } blockIdx, blockDim, threadIdx;
 
+namespace trtmtcnn::cuda {
+struct DeviceWarp {  // warp.h has it for nvcc alone
+  explicit DeviceWarp(int) {}
+};
+}  // namespace trtmtcnn::cuda
+
 namespace fake {
 
 inline thread_local int current = 0;
