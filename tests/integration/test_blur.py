@@ -23,6 +23,11 @@ ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
 FACE = (178, 61, 266, 173)  # of that picture
 
 
+pytest.importorskip("scipy")
+
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", autouse=True)
 def engines_are_there(engines: dict[str, Path]) -> None:
     pass

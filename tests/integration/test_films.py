@@ -23,6 +23,9 @@ pytest.importorskip("av")
 UNEVEN = [0.0, 0.04, 0.05, 0.3, 0.301, 0.9, 1.0, 2.5]
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module", autouse=True)
 def engines_are_there(engines: dict[str, Path]) -> None:
     pass
