@@ -34,7 +34,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test test-fast browser window lint asan fuzz soak deepface facenet export triton triton-perf ray aarch64
+.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64
 .PHONY: bench bench-docs instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check
 
@@ -76,6 +76,11 @@ asan: $(DONE)/group-test  ## run the native tests under AddressSanitizer and Und
 	@rm -rf build/asan
 	@$(HEADERS) TRT_MTCNN_SANITIZE=address,undefined $(PY) setup.py -q build --build-lib build/asan
 	@$(PY) tools/asan.py build/asan $(TESTS)
+
+tsan:  ## run the GPU's kernels with a thread of the CPU for each of their threads under ThreadSanitizer
+	@mkdir -p build
+	@$(CXX) -std=c++20 -O1 -g -fsanitize=thread -Wall -Wextra -Werror -Icsrc tests/native/kernel_threads.cpp -o build/kernel_threads
+	@build/kernel_threads 8
 
 # In place of mtcnn from PyPI, and without TensorFlow, which that one needs.
 DEEPFACE := build/deepface
@@ -209,7 +214,9 @@ tensorrt-headers:  ## get NVIDIA's TensorRT headers: make tensorrt-headers [TENS
 
 cuda: $(DONE)/group-cuda-build  ## get CUDA's compiler from PyPI where the machine has none, and build the kernels
 	@echo "== building with the CUDA kernels"
+	@test -f build/ptxas.log || touch csrc/cuda/cuda_device.cu
 	@$(HEADERS) $(PY) setup.py -q build_ext --inplace
+	@$(PY) tools/kernel_usage.py build/ptxas.log
 
 tensorrt-rtx: $(DONE)/extra-tensorrt-rtx  ## get TensorRT-RTX from PyPI, which builds engines without a GPU
 

@@ -8,6 +8,8 @@ import hashlib
 import itertools
 import json
 import os
+import re
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
@@ -71,6 +74,7 @@ CUDA_FLAGS = [
     "-O3",
     "--threads=0",
     "--expt-relaxed-constexpr",
+    "-Xptxas=-v",
     "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra",
 ]
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
@@ -78,6 +82,7 @@ CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=compute_{t}" for t in CUDA_TARGETS[-1:]]
 if os.environ.get("TRT_MTCNN_WERROR"):
     CUDA_FLAGS += ["-Werror=all-warnings"]
+PTXAS_INFO = re.compile(r"^ptxas info|^    \d+ bytes stack frame")
 if TENSORRT:
     found = ", ".join(f"{'.'.join(map(str, h.version))} ({h.include})" for h in TENSORRT.values())
     print(f"trt-mtcnn: building for TensorRT {found}", file=sys.stderr)
@@ -145,7 +150,14 @@ class BuildExtension(build_ext):
         made = objects / f"{source}.o"
         made.parent.mkdir(parents=True, exist_ok=True)
         macros = [f"-D{name}={value}" for name, value in ext.define_macros]
-        self.spawn([str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)])
+        command = [str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        lines = ended.stdout.splitlines(keepends=True)
+        print("".join(line for line in lines if not PTXAS_INFO.search(line)), end="", file=sys.stderr)
+        if ended.returncode:
+            made.unlink(missing_ok=True)
+            raise CompileError(f"nvcc failed with exit status {ended.returncode}")
+        Path("build", "ptxas.log").write_text(ended.stdout)  # read by tools/kernel_usage.py
         tell(source, "")
 
 

@@ -57,6 +57,12 @@ def stages() -> pytrt.Stages:
     return pytrt.Stages(cpu_device(1), *(load_engine(path, cpu_device(1)) for path in engines()))
 
 
+@lru_cache(maxsize=2)
+def gpu_stages(asynchronous: bool) -> tuple[testing.EmulatedGpu, pytrt.Stages]:
+    gpu = testing.EmulatedGpu(openvino_library(), 1, asynchronous=asynchronous)
+    return gpu, pytrt.Stages(gpu, *(load_engine(path, gpu) for path in engines()))
+
+
 @lru_cache(maxsize=3)
 def network(name: str) -> pytrt.PyTrtMtcnn:
     return pytrt.PyTrtMtcnn(engines()[NETWORKS.index(name)])
@@ -155,7 +161,22 @@ def native(data: bytes) -> None:
 
 def stage(data: bytes) -> None:
     """The three stages in any order, and what they are made of."""
+    call_stages(Choices(data), stages())
+
+
+def gpu_stage(data: bytes) -> None:
+    """The same with the GPU's code, at once or as a GPU and its streams would run it, where anything may fail."""
     c = Choices(data)
+    gpu, made = gpu_stages(asynchronous := c.yes())
+    if asynchronous and c.yes():
+        gpu.fail(c.pick(sorted(gpu.counts())), c.whole(0, 60))
+    call_stages(c, made)
+    if asynchronous:
+        gpu.mend()
+        assert gpu.misuses() == []
+
+
+def call_stages(c: Choices, stages: pytrt.Stages) -> None:
     ratio = lambda: c.pick((0.3, 1.0, 2.5, 1e-9, 1e9, 1e-300))  # noqa: E731
     side = lambda: c.pick((1, 12, 13, 60, 300))  # noqa: E731
     level = lambda: [c.value(lambda: c.whole(0, 2)), extent(), extent(), c.value(ratio), c.value(ratio)]  # noqa: E731
@@ -171,25 +192,26 @@ def stage(data: bytes) -> None:
         images = [c.picture() if c.yes() else c.image() for _ in range(count)]
         sizes = c.value(lambda: [(extent(), extent()) for _ in range(count)])
         flags = {name: c.yes() for name in ("nms_on_windows", "whole_pixels")}
-        stages().load(images, sizes, resize=c.value(lambda: "area"), **flags)
+        stages.load(images, sizes, resize=c.value(lambda: "area"), **flags)
 
     def onet() -> None:
         flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores")}
         scales = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
-        stages().onet(unit(), unit(), tta_scales=scales, average_above=unit(), **flags)
+        stages.onet(unit(), unit(), tta_scales=scales, average_above=unit(), **flags)
 
     calls: list[Callable[[], Any]] = [
         load,
-        lambda: stages().pnet(c.value(lambda: [level() for _ in range(c.whole(0, 4))]), unit(), unit(), unit(), keep()),
-        lambda: stages().rnet(unit(), unit(), keep()),
+        lambda: stages.pnet(c.value(lambda: [level() for _ in range(c.whole(0, 4))]), unit(), unit(), unit(), keep()),
+        lambda: stages.rnet(unit(), unit(), keep()),
         onet,
-        lambda: stages().boxes(),
-        lambda: stages().unload(),
+        lambda: stages.boxes(),
+        lambda: stages.unload(),
     ]
     for call in [load] + [c.pick(calls) for _ in range(c.whole(0, 7))]:
         with only_documented_errors():
             call()
-    stages().unload()
+    with only_documented_errors():
+        stages.unload()
 
 
 def networks(data: bytes) -> None:
@@ -362,7 +384,7 @@ def folders(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
-        *(detect, faces, native, stage, networks, files, models, answers, folders),
+        *(detect, faces, native, stage, gpu_stage, networks, files, models, answers, folders),
         *(weights, pickles, zips, hdf5, onnx_fields),
     )
 }

@@ -185,6 +185,15 @@ def test_carried_results(tmp_path: Path) -> None:
     assert ended.returncode == 1 and "boxes, scores, landmarks differ by [3.0" in ended.stderr
 
 
+@pytest.mark.slow
+def test_the_gpus_tests_on_the_model_of_one() -> None:
+    """What of them needs neither a GPU nor TensorRT, where all is done as a GPU and its streams would."""
+    command = [sys.executable, "-m", "unittest", "tests.gpu.test_detect.TestItself", "tests.gpu.test_threads"]
+    environment = os.environ | {"TRT_MTCNN_EMULATE": "asynchronous"}
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert ended.returncode == 0 and "OK" in ended.stderr, ended.stderr
+
+
 def test_failures_are_recorded(tmp_path: Path) -> None:
     """What there is no time for is said so in a report that is written all the same, under its default name."""
     ended = run(tmp_path, "--emulate", "--limit", "1")

@@ -1,0 +1,94 @@
+"""What ptxas says of the CUDA kernels: registers, local memory and the warps that an SM holds, by architecture.
+
+    python tools/kernel_usage.py build/ptxas.log
+
+Fails where registers of any kernel are spilled to memory, or where the log tells of no kernel.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+# Warps and blocks that an SM holds at most, by compute capability (CUDA C++ Programming Guide, technical
+# specifications); each SM has 64 Ki registers, given to warps by 256.
+LIMITS = {75: (32, 16), 80: (64, 32), 86: (48, 16), 87: (48, 16), 89: (48, 24), 90: (64, 32), 100: (64, 32)}
+LIMITS |= {110: (48, 24), 120: (48, 24)}
+REGISTERS, UNIT = 65536, 256
+
+ENTRY = re.compile(r"Compiling entry function '(\w+)' for 'sm_(\d+)a?'")
+FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers")
+NAME = re.compile(r"run(?:_warp)?_kernelI\w*?N?S\d?_(\d+)(\w+)")
+
+
+class Usage(NamedTuple):
+    """Of one kernel on one architecture."""
+
+    kernel: str
+    capability: int
+    registers: int
+    stack: int  # bytes a thread
+    spilled: int
+
+    @property
+    def warps(self) -> int:
+        """Warps that an SM holds at once, in blocks of 256 threads, or of 32 where a warp is a block."""
+        most_warps, most_blocks = LIMITS.get(self.capability, LIMITS[75])
+        in_block = 1 if "warp" in self.kernel else 8
+        by_registers = REGISTERS // (-(-self.registers * 32 // UNIT) * UNIT) // in_block
+        return min(by_registers, most_warps // in_block, most_blocks) * in_block
+
+
+def readable(symbol: str) -> str:
+    """A kernel's name without its namespaces."""
+    found = NAME.search(symbol)
+    if not found:
+        return symbol
+    name = found[2][: int(found[1])]
+    return f"{name} (a warp each)" if "run_warp_kernel" in symbol else name
+
+
+def read(text: str) -> list[Usage]:
+    """Every kernel of a log, in its order."""
+    found, kernel, capability, frame = [], "", 0, (0, 0, 0)
+    for line in text.splitlines():
+        if entry := ENTRY.search(line):
+            kernel, capability = readable(entry[1]), int(entry[2])
+        elif numbers := FRAME.search(line):
+            frame = int(numbers[1]), int(numbers[2]), int(numbers[3])
+        elif used := USED.search(line):
+            found.append(Usage(kernel, capability, int(used[1]), frame[0], frame[1] + frame[2]))
+    return found
+
+
+def table(usages: list[Usage]) -> str:
+    """A line a kernel: for each architecture registers, and the warps that an SM holds."""
+    by_kernel: dict[str, dict[int, Usage]] = defaultdict(dict)
+    for usage in usages:
+        by_kernel[usage.kernel][usage.capability] = usage
+    targets = sorted({usage.capability for usage in usages})
+    lines = [f"{'registers/warps an SM':28}" + "".join(f"{f'sm_{target}':>9}" for target in targets) + "   stack"]
+    for kernel, found in sorted(by_kernel.items()):
+        cells = [f"{found[t].registers}/{found[t].warps}" if t in found else "-" for t in targets]
+        stack = max(usage.stack for usage in found.values())
+        lines.append(f"{kernel:28}" + "".join(f"{cell:>9}" for cell in cells) + f"{stack:>6} B")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    usages = read(Path(sys.argv[1]).read_text())
+    print(table(usages))
+    spilled = [usage for usage in usages if usage.spilled]
+    for usage in spilled:
+        print(f"{usage.kernel} spills {usage.spilled} bytes on sm_{usage.capability}", file=sys.stderr)
+    if not usages:
+        print(f"{sys.argv[1]} tells of no kernel", file=sys.stderr)
+    return 1 if spilled or not usages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
