@@ -22,7 +22,8 @@ struct Box : Corners {
   float regression[4] = {};  // dx1, dy1, dx2, dy2 in pixels, not yet added
   int frame = 0;
   int level = 0;
-  int order = 0;  // among equal scores the lower (level, order) wins
+  int order = 0;       // among equal scores the lower (level, order) wins
+  int neighbours = 0;  // further boxes of this face that the final suppression averaged with it
 
   TRTMTCNN_HD void write(float out[5]) const { out[0] = x1, out[1] = y1, out[2] = x2, out[3] = y2, out[4] = score; }
 };
@@ -154,6 +155,14 @@ TRTMTCNN_HD void add_sides(Box& sum, const Box& b, float weight) {
   sum.y1 += product(weight, b.y1);
   sum.x2 += product(weight, b.x2);
   sum.y2 += product(weight, b.y2);
+}
+
+// A face's score once its neighbours have voted: each of them, three at most, takes the share `vote` from what the
+// score lacks of 1.
+TRTMTCNN_HD float voted_score(const Box& b, float vote) {
+  float lack = 1 - b.score;
+  for (int k = 0; k < min(b.neighbours, 3); ++k) lack *= 1 - vote;
+  return 1 - lack;
 }
 
 TRTMTCNN_HD void add_landmarks(float* sum, const float* landmarks, float weight) {

@@ -17,7 +17,7 @@ class Boxes {
   // Greedy non-maximum suppression; leaves at most `keep` boxes a frame, in the order of ranks_before().
   virtual void nms(const SuppressionRule& rule, int keep) = 0;
   // The same by Overlap::kIoMin in a frame. Each survivor becomes the mean, weighted by score, of itself and of those
-  // it suppressed with an intersection over union above `average_above`.
+  // it suppressed with an intersection over union above `average_above`, its neighbours from then on.
   virtual void nms_average(float threshold, float average_above) = 0;
   // Adds the pending regression; drops boxes left without width or height.
   virtual void regress() = 0;
@@ -32,6 +32,8 @@ class Boxes {
   // Brings the saved set back. Each box and its landmarks become the mean of themselves and of those of its squares
   // that are still in the set; scores too, where `scores` is set.
   virtual void average_with_saved(bool scores) = 0;
+  // Raises the scores by the votes of the boxes' neighbours, see voted_score().
+  virtual void vote(float vote) = 0;
   // Drops boxes with lower scores; leaves the set in the order of ranks_before().
   virtual void drop_below(float score) = 0;
 

@@ -19,10 +19,12 @@ void check_pixels(std::span<const Level> levels) {
   }
 }
 
-// The threshold of the first pass where `further` ones follow and scores are averaged: the lowest score that those,
-// of 1 at most, can lift to a mean of `threshold`; at least a quarter of it, for the time that each box takes.
-float first_pass_threshold(float threshold, size_t further) {
-  return std::max(threshold / 4, threshold - static_cast<float>(further) * (1 - threshold));
+// The threshold of the first pass where what follows can lift a score: `further` passes of 1 at most, with which it is
+// averaged, and three neighbours' votes. A quarter of the final threshold at least, for the time that each box takes.
+float first_pass_threshold(float threshold, size_t further, float vote) {
+  const float left = (1 - vote) * (1 - vote) * (1 - vote);
+  const float mean = vote > 0 ? 1 - (1 - threshold) / left : threshold;
+  return std::max(threshold / 4, mean - static_cast<float>(further) * (1 - mean));
 }
 
 }  // namespace
@@ -79,9 +81,11 @@ int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& opti
     backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, flip});
     boxes_.regress();
   };
+  const bool votes = options.vote > 0 && options.average_above < 1;
+  const size_t further = average_scores ? options.tta_scales.size() : 0;
   return run([&] {
     boxes_.square(options_.whole_pixels);
-    refine(average_scores ? first_pass_threshold(threshold, options.tta_scales.size()) : threshold,
+    refine(average_scores || votes ? first_pass_threshold(threshold, further, votes ? options.vote : 0) : threshold,
            options.flip && (options.flip_first || !second_pass));
     if (options.average_above < 1)
       boxes_.nms_average(nms_threshold, options.average_above);
@@ -92,7 +96,8 @@ int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& opti
       refine(-std::numeric_limits<float>::infinity(), options.flip);
       boxes_.average_with_saved(average_scores);
     }
-    if (average_scores) boxes_.drop_below(threshold);
+    if (votes) boxes_.vote(options.vote);
+    if (average_scores || votes) boxes_.drop_below(threshold);
     if (options_.whole_pixels) boxes_.truncate_and_clip();
   });
 }

@@ -24,6 +24,7 @@ struct OnetOptions {
   std::vector<float> tta_scales;  // a second pass over the faces found, in squares of each of these scales
   bool average_scores = false;    // over both passes
   float average_above = 1;        // IoU above which the final suppression averages; 1: never
+  float vote = 0;                 // of each box averaged, on the score: see voted_score()
 };
 
 // All networks on one device, for one thread at a time. In Python it is pytrt.Stages; pytrt.PyTrtMtcnn is one

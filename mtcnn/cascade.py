@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.params import Params
+from mtcnn.rotations import merged, turn_back, turned
 from mtcnn.work import WorkLimit
 
 if TYPE_CHECKING:
@@ -42,6 +43,23 @@ def detect(
     stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, observe: Observer = lambda stage, left: None
 ) -> list[tuple[Array, Array]]:
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
+    work = WorkLimit(p, len(images))
+    if p.rotations == (0,):
+        return _detect_upright(stages, images, p, work, observe)
+    found: list[list[tuple[Array, Array]]] = [[] for _ in images]
+    for degrees in (0, 90, 180, 270) if p.rotations == "auto" else p.rotations:
+        left = [i for i, faces in enumerate(found) if p.rotations != "auto" or not degrees or not len(faces[0][0])]
+        turns = [turned(images[i], int(degrees)) for i in left]
+        results = _detect_upright(stages, turns, p, work.of(left), observe) if turns else []
+        for i, faces in zip(left, results, strict=True):
+            height, width = images[i].shape[:2]
+            found[i].append(turn_back(faces, int(degrees), height, width))
+    return [merged(faces) for faces in found]
+
+
+def _detect_upright(
+    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, work: WorkLimit, observe: Observer
+) -> list[tuple[Array, Array]]:
     frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
     # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
     levels = [
@@ -49,7 +67,6 @@ def detect(
         for i, (height, width, _, minsize) in enumerate(frames)
         for level in pyramid(height, width, minsize, p.factor, p.level_size)
     ]
-    work = WorkLimit(p, len(images))
     work.begin_pnet(levels)
     try:
         stages.load(
@@ -80,6 +97,7 @@ def detect(
                 tta_scales=p.second_pass_scales if p.second_pass else (),
                 average_scores=p.average_scores,
                 average_above=p.average_above,
+                vote=p.vote,
             )
             observe("onet", found)
             # L-Net, where there is one, runs on a patch about each landmark and moves it.

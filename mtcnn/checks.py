@@ -78,6 +78,19 @@ def whole(value: object, name: str, low: int, high: int) -> int:
     return plain
 
 
+def rotations(value: object, name: str) -> tuple[int, ...] | str:
+    """ "auto", or some of 0, 90, 180 and 270, each once."""
+    expected = f'{name} must be "auto" or some of 0, 90, 180 and 270, each once'
+    if isinstance(value, str) and value == "auto":
+        return value
+    if isinstance(value, str):
+        raise ValueError(f"{expected}, got {shown(value)}")
+    found = [whole(v, f"{name}[{i}]", 0, 270) for i, v in enumerate(_items(value, 5, expected))]
+    if not found or len(set(found)) != len(found) or any(degrees % 90 for degrees in found):
+        raise ValueError(f"{expected}, got {shown(value)}")
+    return tuple(found)
+
+
 def size(value: object, name: str) -> tuple[int, int] | None:
     """(height, width), or None."""
     if value is None:

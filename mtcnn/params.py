@@ -37,9 +37,9 @@ TEMPLATES = ("seed", "arcface", "ffhq")
 
 Preset: TypeAlias = Literal["accurate", "fast", "port"]
 
-# Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 415, whatever it
-# shows; 500 take some seconds of two cores.
-DEFAULT_MAX_WORK = 500.0
+# Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 682, whatever it
+# shows; 800 take some seconds of two cores.
+DEFAULT_MAX_WORK = 800.0
 
 _RESIZES = ("area", "bilinear")
 _LEVEL_SIZES = ("ceil", "floor")
@@ -52,7 +52,7 @@ class Params:
     """Everything that a call to ``detect`` can set.
 
     Attributes:
-        minsize: side of the smallest face looked for, pixels, >= 12.
+        minsize: side of the smallest face looked for, pixels, >= 4. Below 12, what P-Net sees, the picture is enlarged.
         factor: ratio of neighbouring pyramid scales, in (0, 1).
         thresholds: least scores that P-Net, R-Net and O-Net let pass.
         nms_thresholds: greatest overlaps that survive within a pyramid level, over all levels, after R-Net
@@ -75,6 +75,10 @@ class Params:
             lower ones cannot reach that mean, as n further scores are 1 at most, or hardly ever do.
         average_above: the final suppression makes each survivor the mean, weighted by score, of itself and
             those that it suppressed with an intersection over union above this; 1: never.
+        vote: each box so averaged, three at most, takes this share from what the face's score lacks of 1, before the
+            score is compared with O-Net's threshold; the first pass then keeps what votes may lift there. 0: none.
+        rotations: degrees that a picture is turned by, clockwise, and searched; of a face found at several turns the
+            best is kept. "auto": 90, 180 and 270 only for pictures in which upright faces are not found.
         networks: how many of P-Net, R-Net and O-Net run; without O-Net landmarks are zeros.
         landmark_net: whether L-Net refines the landmarks: None, where the detector has its engine.
         max_work: most billions of multiply-adds that a picture may cost, as :mod:`mtcnn.work` counts them; what would
@@ -98,13 +102,15 @@ class Params:
     second_pass_scales: tuple[float, ...] = (1.0,)
     average_scores: bool = False
     average_above: float = 1.0
+    vote: float = 0.0
+    rotations: tuple[int, ...] | str = (0,)
     networks: int = 3
     landmark_net: bool | None = None
     max_work: float | None = None
 
     def __post_init__(self) -> None:
         checked = {
-            "minsize": checks.number(self.minsize, "minsize", low=12, high=1e9),
+            "minsize": checks.number(self.minsize, "minsize", low=4, high=1e9),
             "factor": checks.number(self.factor, "factor", low=0, high=1, open_ends=True),
             "thresholds": checks.numbers_in_unit(self.thresholds, "thresholds", 3, "P-Net, R-Net, O-Net"),
             "nms_thresholds": checks.numbers_in_unit(
@@ -123,6 +129,8 @@ class Params:
             "second_pass_scales": checks.some_numbers(self.second_pass_scales, "second_pass_scales", 0.25, 4, most=16),
             "average_scores": checks.flag(self.average_scores, "average_scores"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
+            "vote": checks.number(self.vote, "vote", low=0, high=0.9),
+            "rotations": checks.rotations(self.rotations, "rotations"),
             "networks": checks.whole(self.networks, "networks", 1, 3),
             "landmark_net": None if self.landmark_net is None else checks.flag(self.landmark_net, "landmark_net"),
             "max_work": None if self.max_work is None else checks.number(self.max_work, "max_work", 0, 1e12),
@@ -146,7 +154,14 @@ PRESETS: Mapping[Preset, Params] = {
     ),
     "fast": Params(),
     "accurate": Params(
-        mirror=True, second_pass=True, second_pass_scales=(0.85,), average_scores=True, average_above=0.6
+        thresholds=(0.7, 0.7, 0.7),
+        nms_thresholds=(0.6, 0.7, 0.7, 0.7),
+        mirror=True,
+        second_pass=True,
+        second_pass_scales=(0.85, 1.0),
+        average_scores=True,
+        average_above=0.6,
+        vote=0.2,
     ),
 }
 DEFAULT_PRESET: Preset = "accurate"
@@ -174,6 +189,8 @@ class CallParams(TypedDict, total=False):
     second_pass_scales: Sequence[float]
     average_scores: bool
     average_above: float
+    vote: float
+    rotations: Sequence[int] | Literal["auto"]
     networks: int
     landmark_net: bool | None
     max_work: float | None

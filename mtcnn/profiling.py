@@ -87,9 +87,9 @@ class StageTimer:
     def __call__(self, stage: str, left: int) -> None:
         if stage == "load":
             self._stages.boxes()  # waits for the copy to a GPU, as counting boxes does in the other stages
-        self.left[stage] = left
+        self.left[stage] = self.left.get(stage, 0) + left  # of all turns
         now = time.perf_counter()
-        self.ms[stage] = 1000 * (now - self._last)
+        self.ms[stage] += 1000 * (now - self._last)
         self._last = now
 
     def end(self) -> None:

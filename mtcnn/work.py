@@ -48,6 +48,13 @@ class WorkLimit:
         self._p = p
         self._limit = None if p.max_work is None else p.max_work * BILLION
         self._spent = np.zeros(pictures)
+        self._whole: tuple[np.ndarray, list[int]] | None = None  # what the pictures are some of, and which
+
+    def of(self, pictures: Sequence[int]) -> WorkLimit:
+        """The limit of some of the pictures alone, with what they have cost so far; shared with this one."""
+        part = WorkLimit(self._p, 0)
+        part._spent, part._whole = self._spent[list(pictures)], (self._spent, list(pictures))
+        return part
 
     def begin_pnet(self, levels: Sequence[tuple[int, int, int, float, float]]) -> None:
         """levels: (picture, height, width, scale_y, scale_x) each."""
@@ -106,6 +113,9 @@ class WorkLimit:
 
     def _spend(self, work: np.ndarray, what: str, mend: str) -> None:
         self._spent += work
+        if self._whole is not None:
+            whole, pictures = self._whole
+            whole[pictures] = self._spent
         assert self._limit is not None
         most = self._spent.max(initial=0)
         if most > self._limit:

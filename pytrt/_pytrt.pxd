@@ -266,6 +266,7 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         vector[float] tta_scales
         cbool average_scores
         float average_above
+        float vote
 
     cdef cppclass TrtMtcnn:
         TrtMtcnn(unique_ptr[Backend]) except +raise_core_error

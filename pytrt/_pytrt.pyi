@@ -184,6 +184,7 @@ class Stages:
         tta_scales: Sequence[float] = (),
         average_scores: bool = False,
         average_above: float = 1.0,
+        vote: float = 0.0,
     ) -> int:
         """O-Net over the boxes, with landmarks. Returns the number of faces."""
     def lnet(self, *, flip: bool = False) -> None:

@@ -177,7 +177,7 @@ cdef class Stages:
         return left
 
     def onet(self, threshold, nms_threshold, *, bint flip=False, bint flip_first=False, tta_scales=(),
-             bint average_scores=False, average_above=1.0):
+             bint average_scores=False, average_above=1.0, vote=0.0):
         """O-Net over the boxes, with landmarks. Returns the number of faces.
 
         flip: average the outputs for each crop and for its mirror image; in the first of two passes only with
@@ -185,6 +185,7 @@ cdef class Stages:
         tta_scales: a second pass over the faces found, in squares of each of these scales; boxes and landmarks become
             the mean over both passes, and scores, too, with average_scores.
         average_above: IoU above which the final suppression averages boxes with those they suppress; 1: never.
+        vote: share of what a score lacks of 1 that each box so averaged, three at most, takes from it, in [0, 1).
         """
         cdef int left
         cdef OnetOptions options
@@ -197,6 +198,9 @@ cdef class Stages:
                 raise ValueError(f"tta_scales must be positive, got {scale}")
         options.average_scores = average_scores
         options.average_above = _real(average_above, "average_above")
+        options.vote = _real(vote, "vote")
+        if not 0 <= options.vote < 1:
+            raise ValueError(f"vote must be at least 0 and less than 1, got {vote}")
         self.enter()
         try:
             with nogil:

@@ -74,6 +74,7 @@ void BoxSet::nms_average(float threshold, float average_above) {
       continue;
     }
     const int m = means_[kept];
+    if (kept != i) ++next_boxes_[m].neighbours;
     totals_[m] += b.score;
     add_sides(next_boxes_[m], b, b.score);
     if (!landmarks_.empty()) add_landmarks(next_landmarks_[m].data(), landmarks_[i].data(), b.score);
@@ -139,6 +140,10 @@ void BoxSet::average_with_saved(bool scores) {
   }
   boxes_.swap(saved_boxes_);
   landmarks_.swap(saved_landmarks_);
+}
+
+void BoxSet::vote(float vote) {
+  for (Box& box : boxes_) box.score = voted_score(box, vote);
 }
 
 void BoxSet::drop_below(float score) {

@@ -22,6 +22,7 @@ class BoxSet final : public Boxes {
   void truncate_and_clip() override;
   void save_and_square(bool truncating, std::span<const float> scales) override;
   void average_with_saved(bool scores) override;
+  void vote(float vote) override;
   void drop_below(float score) override;
   void assign(std::span<const Box> boxes) override;
   int count() override { return static_cast<int>(boxes_.size()); }

@@ -147,6 +147,8 @@ class BoxSet final : public Boxes {
     runtime_.copy(current().count, counter(kSaved), sizeof(int));
   }
 
+  void vote(float vote) override { runtime_.for_each(bound_, Vote{current(), vote}); }
+
   void drop_below(float score) override {
     filter([&](uint32_t* bits) { runtime_.for_each(bound_, ReachesScore{current(), score, bits}); });
   }

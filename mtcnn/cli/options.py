@@ -34,6 +34,7 @@ __all__ = [
     "make_verifier",
     "precision_option",
     "ray_options",
+    "rotations",
     "size",
     "thresholds",
 ]
@@ -61,7 +62,7 @@ precision_option = click.option(
 
 
 def detector_options(command: Command) -> Command:
-    """--preset, --minsize, --thresholds, --device, --precision: the command's `detector`, a DetectorOptions."""
+    """--preset, --minsize, --thresholds, --rotations, --device, --precision: `detector`, a DetectorOptions."""
 
     @functools.wraps(command)
     def with_detector(**values: Any) -> Any:
@@ -77,6 +78,13 @@ def detector_options(command: Command) -> Command:
             metavar="P,R,O",
             help=THRESHOLDS_HELP,
             show_default="the preset's",
+        ),
+        click.option(
+            "--rotations",
+            type=rotations,
+            metavar="DEGREES,...",
+            help='turn pictures by these, such as 0,90,180,270; "auto": where no upright face is found',
+            show_default="0",
         ),
         click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels"),
         click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET),
@@ -208,6 +216,17 @@ def thresholds(text: str) -> Thresholds:
     except ValueError:
         pass
     raise click.BadParameter(f"must be three numbers from 0 to 1, like 0.6,0.7,0.7, got {text!r}")
+
+
+def rotations(text: str) -> tuple[int, ...] | str:
+    """ "auto", or "0,90,180,270" or some of these as numbers."""
+    from mtcnn import checks
+
+    try:
+        found = checks.rotations("auto" if text == "auto" else [int(part) for part in text.split(",")], "rotations")
+    except ValueError:
+        raise click.BadParameter(f'must be "auto" or some of 0,90,180,270, each once, got {text!r}') from None
+    return found
 
 
 def size(text: str) -> tuple[int, int]:

@@ -18,7 +18,8 @@ class DetectorOptions:
     """What :class:`mtcnn.TrtMtcnn` is made with.
 
     Attributes:
-        preset, minsize, device, thresholds, precision: as TrtMtcnn takes them; thresholds None: the preset's.
+        preset, minsize, device, thresholds, precision, rotations: as TrtMtcnn takes them; thresholds None and
+            rotations None: the preset's.
     """
 
     preset: str
@@ -26,6 +27,7 @@ class DetectorOptions:
     device: str = "auto"
     thresholds: tuple[float, float, float] | None = None
     precision: Precision = "fp32"
+    rotations: tuple[int, ...] | str | None = None
 
     def make(self, threads: int = 0, max_work: float | None = None) -> TrtMtcnn:
         """A detector; threads: 1 where several pictures are worked on at the same time, 0 for one a core.

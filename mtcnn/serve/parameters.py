@@ -58,6 +58,9 @@ def _read(name: str, text: str, kind: Any) -> Any:
 def _reader(kind: Any) -> tuple[str, Callable[[str], Any]]:
     """What a value of this type is called, and what reads it."""
     parts = get_args(kind)
+    if str in parts:  # rotations: a word, or numbers
+        expected, read = _reader(parts[0])
+        return f'"auto" or {expected}', lambda text: text if text == "auto" else read(text)
     if get_origin(kind) in (Union, types.UnionType):
         (rest,) = (part for part in parts if part is not type(None))
         expected, read = _reader(rest)

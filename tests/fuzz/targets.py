@@ -78,7 +78,7 @@ def check_faces(found: tuple[Any, Any]) -> None:
 
 def parameter(c: Choices, name: str) -> Any:
     usual: dict[str, Callable[[], Any]] = {
-        "minsize": lambda: c.pick((12, 12.5, 20, 40, 1e9)),
+        "minsize": lambda: c.pick((4, 7.5, 12, 12.5, 20, 40, 1e9)),
         "factor": lambda: c.pick((0.709, 0.5, 0.9, 0.01, 1 - 1e-9, 1 - 1e-16, 5e-324)),
         "thresholds": lambda: tuple(c.pick(THRESHOLDS) for _ in range(3)),
         "nms_thresholds": lambda: [c.pick(THRESHOLDS) for _ in range(4)],
@@ -89,6 +89,7 @@ def parameter(c: Choices, name: str) -> Any:
         "nms_boxes": lambda: c.pick(("window", "regressed")),
         "resize": lambda: c.pick(("area", "bilinear")),
         "average_above": lambda: c.pick((0.0, 0.3, 0.6, 1.0)),
+        "vote": lambda: c.pick((0.0, 0.2, 0.9)),
         "preset": lambda: c.pick(("accurate", "fast", "port")),
     }
     return c.value(usual.get(name, c.yes))
@@ -197,7 +198,11 @@ def call_stages(c: Choices, stages: pytrt.Stages) -> None:
     def onet() -> None:
         flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores")}
         scales = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
+<<<<<<< HEAD
         stages.onet(unit(), unit(), tta_scales=scales, average_above=unit(), **flags)
+=======
+        stages().onet(unit(), unit(), tta_scales=scales, average_above=unit(), vote=unit(), **flags)
+>>>>>>> a4e85e2 (The default finds more, and the same faces wherever they lie; turned pictures; faces from 4 pixels)
 
     calls: list[Callable[[], Any]] = [
         load,

@@ -180,6 +180,7 @@ def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcn
         "second_pass_scales": data.draw(st.sampled_from([(1.0,), (0.8, 1.0), (1.3, 0.9, 1.0)])),
         "average_scores": data.draw(st.booleans()),
         "average_above": data.draw(st.sampled_from([0.0, 0.3, 0.6, 1.0])),
+        "vote": data.draw(st.sampled_from([0.0, 0.2, 0.5])),
     }
     minsize = data.draw(st.floats(20, 120))
     left, top = data.draw(st.integers(0, 200)), data.draw(st.integers(0, 200))
@@ -187,6 +188,19 @@ def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcn
     ours = detector.detect(img, minsize, **params)
     boxes, scores, landmarks = differences(ours, cascade.detect(img, minsize, "fast", **params))
     assert boxes <= BOXES and scores <= SCORES and landmarks <= LANDMARKS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("minsize", [4, 7.3, 10])
+@pytest.mark.slow
+def test_enlarged_pictures(minsize: float, preset: str, face: Image, agree: Check) -> None:
+    """Faces smaller than what P-Net sees: boxes are in the picture's own pixels all the same."""
+    canvas = pictures.gradient(50, 70)
+    for side, x, y in [(11, 5, 5), (15, 40, 8)]:
+        pictures.paste(canvas, pictures.scaled(face, side), x, y)
+    dets, _ = agree(canvas, minsize, preset, thresholds=(0.5, 0.5, 0.3))
+    centres = (dets[:, :2] + dets[:, 2:4]) / 2
+    assert np.abs(centres - [47, 16]).max(axis=1).min() < 3
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -356,11 +356,11 @@ class TestBothGenerations:
             MTCNN(device="TPU:0")
 
     def test_what_p_net_cannot_see_is_said(self, rgb: Image, newer: MTCNN) -> None:
-        with pytest.warns(UserWarning, match="min_face_size=10 is below 12") as caught:
-            detector = MTCNN(min_face_size=10)
-        assert caught[0].filename == __file__ and detector.min_face_size == 12
-        with pytest.warns(UserWarning, match="12 is used") as caught:
-            assert newer.detect_faces(rgb, min_face_size=5) == newer.detect_faces(rgb, min_face_size=12)
+        with pytest.warns(UserWarning, match="min_face_size=3 is below 4") as caught:
+            detector = MTCNN(min_face_size=3)
+        assert caught[0].filename == __file__ and detector.min_face_size == 4
+        with pytest.warns(UserWarning, match="4 is used") as caught:
+            assert newer.detect_faces(rgb, min_face_size=2) == newer.detect_faces(rgb, min_face_size=4)
         assert caught[0].filename == __file__
 
     @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("params", "error"),
         [
-            ({"minsize": 11.9}, ValueError),
+            ({"minsize": 3.9}, ValueError),
             ({"minsize": 0}, ValueError),
             ({"minsize": -40}, ValueError),
             ({"minsize": float("nan")}, ValueError),
@@ -216,7 +216,7 @@ class TestParameters:
         with pytest.raises(error, match=name):
             TrtMtcnn(device="cpu", **params)
 
-    @pytest.mark.parametrize("minsize", [12, 12.5, np.float32(20), np.int64(30), 40])
+    @pytest.mark.parametrize("minsize", [4, 5.5, 12, 12.5, np.float32(20), np.int64(30), 40])
     @pytest.mark.parametrize("preset", PRESETS)
     def test_minsize_from_12_up(self, preset: str, minsize: float, astronaut: Image, detector: TrtMtcnn) -> None:
         dets, landmarks = detector.detect(astronaut, minsize, preset=preset)

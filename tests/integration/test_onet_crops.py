@@ -78,6 +78,7 @@ def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
 def test_mirror_images_in_the_first_pass(crowd: Image, detector: TrtMtcnn) -> None:
     """They are there if asked for, or if no other pass follows; elsewhere `mirror_first` does nothing."""
     faces = {first: detector.detect(crowd, 40, mirror_first=first)[0] for first in (False, True)}
+    faces = {first: dets[np.argsort(dets[:, 0])] for first, dets in faces.items()}  # scores may change places
     assert len(faces[False]) == len(faces[True]) > 2
     assert 0 < np.abs(faces[False] - faces[True]).max() < 5
     for other in ({"second_pass": False}, {"mirror": False}):
@@ -85,6 +86,20 @@ def test_mirror_images_in_the_first_pass(crowd: Image, detector: TrtMtcnn) -> No
         np.testing.assert_array_equal(plain, first)
     once = [detector.detect(crowd, 40, second_pass=False, mirror=mirror)[0] for mirror in (False, True)]
     assert np.abs(once[0] - once[1]).max() > 0
+
+
+def test_votes(crowd: Image, detector: TrtMtcnn) -> None:
+    """Scores rise by the boxes averaged, three at most, alike on both devices; boxes and points stay."""
+    common: dict[str, Any] = {"minsize": 20, "preset": "accurate", "thresholds": (0.6, 0.3, 0.2)}
+    before, landmarks = detector.detect(crowd, vote=0, **common)
+    with emulated_detector() as gpu:
+        for found, points in (detector.detect(crowd, vote=0.5, **common), gpu.detect(crowd, vote=0.5, **common)):
+            lifts = set()
+            for row, five in zip(found, points, strict=True):
+                i = np.abs(landmarks - five).max(axis=1).argmin()
+                if np.abs(landmarks[i] - five).max() < 1e-2 and before[i, 4] < 0.9999:
+                    lifts.add(round(float(np.log2((1 - before[i, 4]) / (1 - row[4]))), 2))
+            assert {1, 2, 3} & lifts and lifts <= {0, 1, 2, 3}
 
 
 def test_more_squares_than_there_was_room_for(crowd: Image, detector: TrtMtcnn) -> None:

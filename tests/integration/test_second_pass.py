@@ -76,6 +76,7 @@ def test_no_face_is_lost(data: st.DataObject, detectors: Detectors, astronaut: N
         "mirror": data.draw(st.booleans()),
         "mirror_first": True,  # or the first pass would be another
         "average_above": data.draw(st.sampled_from([0.3, 1.0])),
+        "vote": data.draw(st.sampled_from([0.0, 0.4])),
         "thresholds": (0.3, data.draw(st.sampled_from([0.05, 0.2])), 0.01),
         "nms_thresholds": (0.5, 0.7, 0.9, 0.9),
         "max_rnet": 150,

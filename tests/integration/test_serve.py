@@ -153,7 +153,7 @@ class TestDetect:
             ((("image", ASTRONAUT[:900], None),), "no picture"),
             ((("image", ASTRONAUT, None),), "must be sent as a file"),
             ((("a", ASTRONAUT, "a"), ("b", ASTRONAUT, "b")), "the form has 2 pictures: send one a request"),
-            ((("minsize", b"3", None), ("b", ASTRONAUT, "b")), "minsize must be 12"),
+            ((("minsize", b"3", None), ("b", ASTRONAUT, "b")), "minsize must be 4"),
             ((("minsise", b"40", None), ("b", ASTRONAUT, "b")), "did you mean minsize"),
             ((("min", b"4", None),) * 70, "more than 64 parts"),
         ],
@@ -185,7 +185,7 @@ class TestDetect:
         "query, problem",
         [
             ("minsiz=30", "unknown parameter 'minsiz': did you mean minsize?"),
-            ("minsize=3", "minsize must be 12 to 1e+09"),
+            ("minsize=3", "minsize must be 4 to 1e+09"),
             ("minsize=x", "minsize must be a number, got 'x'"),
             ("minsize=", "minsize must be a number"),
             ("minsize=nan", "minsize must be"),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .averages import average_suppressed, mirror_mean
+from .averages import average_suppressed, mirror_mean, voted
 from .boxes import (
     is_proper,
     regress,
@@ -316,20 +316,25 @@ def second_pass(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Pa
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
     first = onet_pass(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
     average_scores = p.second_pass and p.average_scores
+    votes = p.vote > 0 and p.average_above < 1
     least = t = p.thresholds[2]
-    if average_scores:
-        least = max(t / 4, t - len(p.second_pass_scales) * (1 - t))
+    if average_scores or votes:
+        mean = 1 - (1 - t) / (1 - p.vote) ** 3 if votes else t  # which votes can lift to t
+        further = len(p.second_pass_scales) if average_scores else 0
+        least = max(t / 4, mean - further * (1 - mean))
     passed = np.flatnonzero((first.prob >= least) & is_proper(first.regressed))
     regressed, prob, landmarks = first.regressed[passed], first.prob[passed], first.landmarks[passed]
     index = nms(regressed, prob, p.nms_thresholds[3], "min")
     kept, scores = regressed[index], prob[index]
     if p.average_above < 1:
-        kept, landmarks = average_suppressed(regressed, prob, landmarks, index, p)
+        kept, landmarks, neighbours = average_suppressed(regressed, prob, landmarks, index, p)
     else:
         landmarks = landmarks[index]
     if p.second_pass and len(kept):
         kept, scores, landmarks = second_pass(mips, kept, scores, landmarks, p)
-    if average_scores:
+    if votes:
+        scores = voted(scores, neighbours, p.vote)
+    if average_scores or votes:
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= p.thresholds[2]]
         kept, scores, landmarks = kept[order], scores[order], landmarks[order]

@@ -23,13 +23,21 @@ class Params:
     second_pass: bool = False  # O-Net again on the result, averaged with the first
     second_pass_scales: tuple[float, ...] = (1.0,)  # once for each, in squares so many times as large
     average_scores: bool = False  # over all passes; the first then keeps what may reach the threshold
+    vote: float = 0  # of each box averaged, three at most: the share of what the score lacks of 1 that it takes
     average_above: float = 1  # IoU above which survivors are averaged with what they suppressed
 
 
 PRESETS = {
     "fast": Params(),
     "accurate": Params(
-        mirror=True, second_pass=True, second_pass_scales=(0.85,), average_scores=True, average_above=0.6
+        thresholds=(0.7, 0.7, 0.7),
+        nms_thresholds=(0.6, 0.7, 0.7, 0.7),
+        mirror=True,
+        second_pass=True,
+        second_pass_scales=(0.85, 1.0),
+        average_scores=True,
+        average_above=0.6,
+        vote=0.2,
     ),
     "port": Params(
         thresholds=(0.7, 0.7, 0.7),

@@ -415,7 +415,7 @@ class TestRequests:
             if k % 4 >= 2:
                 assert text == "1 faces"
             else:
-                assert ("max_work is 500" if k // 2 % 3 == 2 else "nested too deeply") in text
+                assert ("max_work is 800" if k // 2 % 3 == 2 else "nested too deeply") in text
 
     def test_no_utf8(self, server: TritonServer) -> None:
         """What gRPC's library and Triton make of it; the model lives on."""
@@ -445,14 +445,14 @@ class TestRequests:
             ([self.tensor("pixels", np.zeros((1, 9, 9, 2), np.uint8))], {}, "pixels must have the shape"),
             ([self.tensor("pixels", np.zeros((1, 0, 9, 3), np.uint8))], {}, "pixels is empty"),
             ([self.tensor("image", np.array([[b""]], object))], {}, "the file is empty"),
-            ([pixels], {"minsize": 3}, "minsize must be 12"),
+            ([pixels], {"minsize": 3}, "minsize must be 4"),
             ([pixels], {"minsize": "many"}, "minsize must be a number"),
             ([pixels], {"colour": 1}, "unknown parameter 'colour'"),
             ([pixels], {"preset": "best"}, "preset must be one of"),
             ([pixels], {"thresholds": "[0.5]"}, "thresholds must be 3 numbers"),
             ([pixels], {"thresholds": "[" * 50_000}, "nested too deeply"),
             ([pixels], {"thresholds": "[" * 70_000}, "of at most 65536"),
-            ([pixels], {"minsize": "NaN"}, "minsize must be 12"),
+            ([pixels], {"minsize": "NaN"}, "minsize must be 4"),
             ([pixels], {"max_rnet": "9" * 5_000}, "max_rnet must be|Exceeds the limit"),
             ([pixels], {"max_size": "[-1, 5]"}, "max_size"),
             ([pixels], {"resize": "\x1b[31m"}, r"resize must be .* got '.x1b"),

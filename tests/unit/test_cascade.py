@@ -16,7 +16,7 @@ from tests.reference import cascade as reference
 from tests.reference.params import Params as ReferenceParams
 
 SIDES = st.one_of(st.integers(1, 60), st.integers(1, 5000))
-MINSIZES = st.one_of(st.integers(12, 5000), st.floats(12, 5000))
+MINSIZES = st.one_of(st.integers(4, 5000), st.floats(4, 5000))
 LEVEL_SIZES = st.sampled_from(["ceil", "floor"])
 
 

@@ -225,8 +225,8 @@ class TestConstructor:
             MTCNN(**wrong)
 
     def test_faces_that_pnet_cannot_see(self, engines: dict[str, Path]) -> None:
-        with pytest.warns(UserWarning, match="min_face_size=5 is taken as 12"):
-            MTCNN(min_face_size=5)
+        with pytest.warns(UserWarning, match="min_face_size=3 is taken as 4"):
+            MTCNN(min_face_size=3)
 
     def test_behaves_as_a_module(self, mtcnn: MTCNN) -> None:
         assert mtcnn.eval() is mtcnn and not mtcnn.training

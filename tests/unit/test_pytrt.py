@@ -384,6 +384,7 @@ class TestStages:
             tta_scales=p.second_pass_scales if p.second_pass else (),
             average_scores=p.average_scores,
             average_above=p.average_above,
+            vote=p.vote,
         )
         assert faces == len(trace.onet.dets) == 1
         self.check(stages, trace.onet.dets[:, :4], trace.onet.dets[:, 4])

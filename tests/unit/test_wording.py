@@ -18,7 +18,7 @@ def command(name: str) -> click.Command:
 @pytest.mark.parametrize(
     ("name", "message", "said"),
     [
-        ("detect", "minsize must be 12 to 1e+09, got 3", "--minsize must be 12 to 1e+09, got 3"),
+        ("detect", "minsize must be 4 to 1e+09, got 3", "--minsize must be 4 to 1e+09, got 3"),
         ("detect", "thresholds[0] must be 0 to 1, got 2", "--thresholds[0] must be 0 to 1, got 2"),
         ("embed", "output must end in .npz or .parquet, got x", "--output must end in .npz or .parquet, got x"),
         ("align", "size must be at least 1x1 pixels", "--size must be at least 1x1 pixels"),

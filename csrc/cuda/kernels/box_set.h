@@ -77,6 +77,15 @@ struct ReachesScore {
   }
 };
 
+struct Vote {
+  DeviceBoxes boxes;
+  float vote;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size()) boxes.data[i].score = voted_score(boxes.data[i], vote);
+  }
+};
+
 // Makes the boxes square and numbers them. Those left without a pixel stay; crops and Accept leave them out.
 struct Square {
   DeviceBoxes boxes;

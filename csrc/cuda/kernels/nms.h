@@ -165,6 +165,7 @@ struct AverageKept {
       if (suppressors[j] != i || overlap(kept, boxes[j], Overlap::kIoU) <= above) continue;
       add(mean, boxes[j], boxes[j].score);
       total += boxes[j].score;
+      ++mean.neighbours;
     }
     divide(mean, total);
     to[i] = mean;

@@ -22,7 +22,7 @@ from mtcnn.params import DEFAULT_PRESET, Preset, make_params
 
 __all__ = ["MTCNN"]
 
-_SMALLEST = 12
+_SMALLEST = 4
 
 
 class MTCNN(Module):
@@ -91,7 +91,7 @@ class MTCNN(Module):
         checks.number(margin, "margin", 0, image_size - 1e-6)
         params = self._params()
         if min_face_size < _SMALLEST:
-            warnings.warn(f"min_face_size={min_face_size} is taken as {_SMALLEST}, what P-Net sees", stacklevel=2)
+            warnings.warn(f"min_face_size={min_face_size} is taken as {_SMALLEST}, the least there is", stacklevel=2)
         if preset == "original":
             self._detector = TrtMtcnn(device="cpu", **params)
         else:

@@ -33,7 +33,7 @@ _COMMON_STAGES = {"face_detection_only": _ALL_STAGES[:2], "face_and_landmarks_de
 _EVERYTHING = "face_and_landmarks_detection"
 _STEPS_THRESHOLD = {False: (0.6, 0.7, 0.8), True: (0.6, 0.7, 0.7)}  # of 1.0, of 0.1
 _JUSTIFICATIONS = ("center", "top", "topleft", "topright", "bottom", "bottomleft", "bottomright", "left", "right")
-_SMALLEST = 12
+_SMALLEST = 4
 
 
 class MTCNN:
@@ -271,7 +271,7 @@ def _minsize(value: object) -> float:
     size = checks.number(value, "min_face_size", 1, 1e9)
     if size < _SMALLEST:
         warnings.warn(
-            f"min_face_size={size:g} is below {_SMALLEST}, the pixels P-Net sees: {_SMALLEST} is used", stacklevel=3
+            f"min_face_size={size:g} is below {_SMALLEST}, the least there is: {_SMALLEST} is used", stacklevel=3
         )
     return max(size, _SMALLEST)
 
