@@ -172,7 +172,7 @@ class TrtMtcnn:
             ClosedError: after :meth:`close`.
         """
         p = self._call_params(minsize, preset, params)
-        return self._run([self._frame(img, p, color=color)], p)[0]
+        return self._run([self._frame(img, color=color, p=p)], p)[0]
 
     def faces(
         self,
@@ -222,7 +222,7 @@ class TrtMtcnn:
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = levels = 0
         for i, img in enumerate(images):
-            frame = self._frame(img, p, f"images[{i}]", color)
+            frame = self._frame(img, f"images[{i}]", color, p)
             height, width = frame.shape[:2]
             pixels += height * width
             levels += cascade.count_levels(height, width, p)
@@ -305,7 +305,7 @@ class TrtMtcnn:
         p = self._call_params(minsize, preset, params)
         repeats = checks.whole(repeats, "repeats", 1, 1_000_000)
         with self._lend_stages() as stages:
-            return profiling.measure(stages, lambda: self._frame(img, p, color=color), p, repeats, self.runtime)
+            return profiling.measure(stages, lambda: self._frame(img, color=color, p=p), p, repeats, self.runtime)
 
     def close(self) -> None:
         """Let go of the engines. Calls under way end as usual; later ones raise ClosedError."""
@@ -328,10 +328,12 @@ class TrtMtcnn:
         settings = ", ".join(f"{k}={v!r}" for k, v in self._configuration.items() if v is not None)
         return f"TrtMtcnn({settings})"
 
-    def _frame(self, img: Any, p: Params, name: str = "img", color: Color = "bgr") -> npt.NDArray[np.uint8]:
+    def _frame(
+        self, img: Any, name: str = "img", color: Color = "bgr", p: Params | None = None
+    ) -> npt.NDArray[np.uint8]:
         if not self._device.on_gpu or not is_on_gpu(img):
             return as_bgr(img, name, color)
-        if p.rotations != (0,):
+        if p is not None and p.rotations != (0,):
             raise ValueError(
                 f"rotations={p.rotations!r} turns pictures in the CPU's memory only, and {name} is in a GPU's: "
                 f"pass {name} as a NumPy array, or turn it yourself"

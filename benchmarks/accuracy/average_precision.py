@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.accuracy.bootstrap import Outcomes
 
 __all__ = ["BoxScores", "evaluate_boxes"]
 
@@ -26,15 +28,17 @@ class BoxScores:
         recall: found faces over labelled ones.
         false_positives: detections an image that are no face.
         curve: score, recall and false positives an image, (n, 3), best score first.
+        outcomes: the same by picture, in the labels' order, for intervals.
     """
 
     ap: float
     recall: float
     false_positives: float
     curve: NDArray[np.float64]
+    outcomes: Outcomes
 
     def summary(self) -> dict[str, float]:
-        return {name: value for name, value in asdict(self).items() if name != "curve"}
+        return {"ap": self.ap, "recall": self.recall, "false_positives": self.false_positives}
 
     def at_false_positives(self, most: float) -> tuple[float, float]:
         """The greatest recall at no more than `most` false positives an image, and the least score that gives it."""
@@ -78,8 +82,11 @@ def evaluate_boxes(labels: Mapping[str, Any], dets: Mapping[int, NDArray[Any]]) 
         run.accumulate()
     precision = run.eval["precision"]
     counted = [result for result in run.evalImgs if result is not None]
-    faces = sum(int((~np.asarray(result["gtIgnore"], bool)).sum()) for result in counted)
-    return _scores(float(precision.mean()) if faces else 0.0, counted, faces, len(truth.dataset["images"]))
+    places = {image["id"]: place for place, image in enumerate(truth.dataset["images"])}
+    faces = np.zeros(len(places))
+    for result in counted:
+        faces[places[result["image_id"]]] += (~np.asarray(result["gtIgnore"], bool)).sum()
+    return _scores(float(precision.mean()) if faces.any() else 0.0, counted, faces, places)
 
 
 def _annotation(number: int, face: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,16 +114,23 @@ def _detections(dets: Mapping[int, NDArray[Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _scores(ap: float, counted: Sequence[Mapping[str, Any]], faces: int, images: int) -> BoxScores:
+def _scores(
+    ap: float, counted: Sequence[Mapping[str, Any]], faces: NDArray[np.float64], places: Mapping[Any, int]
+) -> BoxScores:
     scores, right, wrong = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, bool)]
+    image = [np.empty(0, np.int64)]
     for result in counted:
         matched, ignored = result["dtMatches"][0] > 0, result["dtIgnore"][0].astype(bool)
         scores.append(np.asarray(result["dtScores"], np.float64))
         right.append(matched & ~ignored)
         wrong.append(~matched & ~ignored)
+        image.append(np.full(len(matched), places[result["image_id"]], np.int64))
     score = np.concatenate(scores)
     order = np.argsort(-score, kind="stable")
-    hits, misses = np.concatenate(right)[order].cumsum(), np.concatenate(wrong)[order].cumsum()
-    curve = np.column_stack([score[order], hits / max(faces, 1), misses / max(images, 1)])
+    is_right, is_wrong = np.concatenate(right)[order], np.concatenate(wrong)[order]
+    hits, misses = is_right.cumsum(), is_wrong.cumsum()
+    curve = np.column_stack([score[order], hits / max(faces.sum(), 1), misses / max(len(places), 1)])
+    counts = is_right | is_wrong
+    outcomes = Outcomes(score[order][counts], is_right[counts], np.concatenate(image)[order][counts], faces)
     recall, false_positives = (float(curve[-1, 1]), float(curve[-1, 2])) if len(curve) else (0.0, 0.0)
-    return BoxScores(ap, recall, false_positives, curve)
+    return BoxScores(ap, recall, false_positives, curve, outcomes)

@@ -12,6 +12,7 @@ import csv
 import json
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,14 +25,30 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.accuracy import wider
+from benchmarks.accuracy import bootstrap, stability, wider
 from benchmarks.accuracy.average_precision import evaluate_boxes
-from benchmarks.accuracy.landmarks import nearest_face, point_scores
+from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
 from benchmarks.accuracy.verification import Embedder, ten_fold
 from benchmarks.peers.processes import ROOT, Detector, add_peer_options, peers_asked_for
 from benchmarks.peers.processor import machine
 
 PRESETS = ("accurate", "fast", "port")
+# What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
+FORMER = "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] second_pass_scales=[0.85] vote=0"
+ROWS = (
+    "fast minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
+    "accurate minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
+    f"accurate {FORMER}",
+    "accurate vote=0",
+    "accurate nms_thresholds=[0.5,0.7,0.7,0.7]",
+    "accurate thresholds=[0.6,0.7,0.7]",
+    "accurate second_pass_scales=[0.85]",
+    "accurate second_pass_scales=[1]",
+    "accurate mirror=false",
+    "accurate mirror_first=true",
+    "accurate average_scores=false",
+    "accurate average_above=1",
+)
 PAUSE = 0.1  # seconds before calls that are timed: threads of the last detector may still be spinning
 ERRORS = Console(stderr=True)
 
@@ -40,7 +57,7 @@ Faces = dict[str, Any]  # a worker's answer
 
 def main() -> int:
     options = read_options()
-    detectors = [ours(spec) for spec in (*PRESETS, *options.also)]
+    detectors = [ours(spec) for spec in dict.fromkeys((*PRESETS, *options.also, *(() if options.few else ROWS)))]
     if options.float16:
         detectors.append(Detector("reference accurate", "accurate, float16", precision="fp16"))
     detectors += [Detector(name, label, **params) for label, (name, params) in options.peers.items()]
@@ -58,7 +75,14 @@ def main() -> int:
             MEASURES[what](detectors, options.data, options.minsize, results)
     for detector in detectors:
         detector.close()
+    report["differences"] = differences(results, detectors[0].name)
     print(f"{report['machine']}, minsize {options.minsize:g}\n\n{as_markdown(results)}")
+    if report["differences"]:
+        print(f"\nLess {detectors[0].name}, in the same draws of pictures:\n")
+        print(differences_as_markdown(report["differences"]))
+    for measured in results.values():
+        for group in measured.values():
+            group.pop("draws", None)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -77,6 +101,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--float16", action="store_true", help="also float16 networks, as the tests' plain cascade runs them; slow"
     )
+    parser.add_argument("--few", action="store_true", help="of ours only the presets and --also")
     parser.add_argument("--no-peers", dest="beside", action="store_false", help="only ours")
     add_peer_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
@@ -137,7 +162,65 @@ def measure_boxes(detectors: list[Detector], data: Path, minsize: float, results
     for name, found in faces.items():
         scores = evaluate_boxes(labels, dict(zip(numbers, map(boxes, found), strict=True)))
         errors = sum("error" in f for f in found)
-        results[name]["boxes"] = scores.summary() | {"ms": ms.get(name), "failed": errors}
+        drawn = [bootstrap.box_figures(scores.outcomes, weights) for weights in bootstrap.draws(len(numbers))]
+        figures = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
+        results[name]["boxes"] = scores.summary() | {"ms": ms.get(name), "failed": errors} | with_intervals(figures)
+
+
+def measure_stability(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
+    """The share of labelled faces that are found in all views of their picture, and in any."""
+    folder = data / "wider100"
+    if not (labels_file := folder / "annotations.json").exists():
+        return absent(folder)
+    labels = json.loads(labels_file.read_text())
+    images = labels["images"]
+    found: dict[str, list[NDArray[np.bool_]]] = {detector.name: [] for detector in detectors}
+    with tempfile.TemporaryDirectory() as scratch:
+        for image in track(images, "views", console=ERRORS):
+            own = [a["bbox"] for a in labels["annotations"] if a["image_id"] == image["id"] and not a["ignore"]]
+            img = np.asarray(cv2.imread(str(folder / image["file_name"])), np.uint8)
+            seen: dict[str, list[NDArray[np.bool_]]] = {detector.name: [] for detector in detectors}
+            for k, (picture, faces) in enumerate(stability.views(img, np.array(own, np.float64).reshape(-1, 4))):
+                view = Path(scratch, f"{image['id']}-{k}.npy")  # of another name: a worker keeps the last picture
+                np.save(view, picture)
+                for detector in detectors:
+                    dets = boxes(detector.call(view, minsize))
+                    seen[detector.name].append(stability.found_faces(dets, faces))
+                view.unlink()
+            for name, flags in seen.items():
+                found[name].append(np.array(flags))
+    weights = bootstrap.draws(len(images))
+    for name, pictures in found.items():
+        faces = np.array([flags.shape[1] for flags in pictures], np.float64)
+        figures = {
+            "in_all_views": np.array([flags.all(axis=0).sum() for flags in pictures], np.float64),
+            "in_any_view": np.array([flags.any(axis=0).sum() for flags in pictures], np.float64),
+        }
+        drawn = {key: np.array([bootstrap.share(v, faces, w) for w in weights]) for key, v in figures.items()}
+        results[name]["stability"] = with_intervals(drawn)
+
+
+def with_intervals(figures: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Figures in every draw as their values and intervals; the draws are kept for differences."""
+    intervals = {name: bootstrap.interval(values) for name, values in figures.items()}
+    return {
+        **{name: one.value for name, one in intervals.items()},
+        "intervals": {name: [one.low, one.high] for name, one in intervals.items()},
+        "draws": figures,
+    }
+
+
+def differences(results: dict[str, Any], base: str) -> dict[str, dict[str, list[float]]]:
+    """Of each detector to `base`: figure -> [difference, low, high]."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for name, measured in results.items():
+        if name == base:
+            continue
+        for group, values in measured.items():
+            if "draws" in values and "draws" in results[base].get(group, {}):
+                for key, one in bootstrap.difference(values["draws"], results[base][group]["draws"]).items():
+                    found.setdefault(name, {})[key] = [one.value, one.low, one.high]
+    return found
 
 
 def measure_points(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
@@ -151,7 +234,11 @@ def measure_points(detectors: list[Detector], data: Path, minsize: float, result
     for name, found in faces.items():
         nearest = [nearest_face(boxes(f), points) for f, points in zip(found, truth, strict=True)]
         marks = [None if i is None else f["landmarks"][i] for i, f in zip(nearest, found, strict=True)]
-        results[name]["points"] = vars(point_scores(marks, truth))
+        errors = [None if m is None else point_error(m, points) for m, points in zip(marks, truth, strict=True)]
+        total = np.array([0.0 if error is None else error for error in errors])
+        seen = np.array([float(error is not None) for error in errors])
+        drawn = np.array([bootstrap.share(total, seen, weights) for weights in bootstrap.draws(len(rows))])
+        results[name]["points"] = vars(point_scores(marks, truth)) | with_intervals({"nme": drawn})
 
 
 def measure_verification(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
@@ -188,7 +275,12 @@ def measure_wider(detectors: list[Detector], folder: Path, minsize: float, resul
         results[name]["wider"]["ms"] = ms.get(name)
 
 
-MEASURES = {"boxes": measure_boxes, "points": measure_points, "verification": measure_verification}
+MEASURES = {
+    "boxes": measure_boxes,
+    "stability": measure_stability,
+    "points": measure_points,
+    "verification": measure_verification,
+}
 
 
 def absent(path: Path) -> None:
@@ -197,9 +289,15 @@ def absent(path: Path) -> None:
 
 COLUMNS = {
     "AP@0.5": ("boxes", "ap", ".3f"),
+    "recall at 0.1 false positives": ("boxes", "recall_at_0.1", ".3f"),
+    "at 0.25": ("boxes", "recall_at_0.25", ".3f"),
+    "at 0.5": ("boxes", "recall_at_0.5", ".3f"),
+    "at 1": ("boxes", "recall_at_1", ".3f"),
     "recall": ("boxes", "recall", ".3f"),
     "false positives an image": ("boxes", "false_positives", ".2f"),
     "ms an image": ("boxes", "ms", ".1f"),
+    "in all views": ("stability", "in_all_views", ".3f"),
+    "in any view": ("stability", "in_any_view", ".3f"),
     "NME %": ("points", "nme", ".2f"),
     "scatter %": ("points", "scatter", ".2f"),
     "no face": ("points", "missed", "d"),
@@ -218,6 +316,26 @@ def as_markdown(results: dict[str, dict[str, Any]]) -> str:
     for name, measured in results.items():
         values = [(measured.get(group, {}).get(key), form) for group, key, form in columns.values()]
         cells = ["-" if value is None else format(value, form) for value, form in values]
+        for i, (group, key, form) in enumerate(columns.values()):
+            if ends := measured.get(group, {}).get("intervals", {}).get(key):
+                cells[i] += " (" + "..".join(format(end, form) for end in ends) + ")"
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    return "\n".join(lines)
+
+
+def differences_as_markdown(found: dict[str, dict[str, list[float]]]) -> str:
+    """A row for each detector: differences with their intervals; those that leave 0 outside are bold."""
+    columns = {t: (key, form) for t, (_, key, form) in COLUMNS.items() if any(key in row for row in found.values())}
+    lines = ["| " + " | ".join(["detector", *columns]) + " |", "|" + "---|" * (len(columns) + 1)]
+    for name, row in found.items():
+        cells = []
+        for key, form in columns.values():
+            if key not in row:
+                cells.append("-")
+                continue
+            value, low, high = (format(number, "+" + form) for number in row[key])
+            mark = "**" if row[key][1] > 0 or row[key][2] < 0 else ""
+            cells.append(f"{mark}{value}{mark} ({low}..{high})")
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 

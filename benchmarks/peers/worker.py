@@ -49,7 +49,8 @@ def as_they_are(faces: Any) -> tuple[Any, Any]:
 
 
 def make_ours(preset: Preset, params: dict[str, Any]) -> Made:
-    """params: TrtMtcnn's; and `precision`, for engines made on the spot, `batch`, for detect_batch of so many."""
+    """params: TrtMtcnn's, with a `minsize` in place of the calls'; and `precision`, for engines made on the spot,
+    `batch`, for detect_batch of so many."""
     from mtcnn import TrtMtcnn
 
     params = dict(params)
@@ -60,10 +61,11 @@ def make_ours(preset: Preset, params: dict[str, Any]) -> Made:
 
         params["engines"] = create_engines(tempfile.mkdtemp(), flavour="cpu", precision=precision)
     batch = params.pop("batch", 0)
+    own = params.pop("minsize", None)
     detector = TrtMtcnn(device="cpu", preset=preset, **params)
     if batch:
         return lambda bgr: lambda minsize: detector.detect_batch([bgr] * batch, minsize), lambda faces: faces[0]
-    return lambda bgr: lambda minsize: detector.detect(bgr, minsize), as_they_are
+    return lambda bgr: lambda minsize: detector.detect(bgr, own or minsize), as_they_are
 
 
 def make_reference(preset: str, precision: str) -> Made:
