@@ -261,7 +261,7 @@ class TrtMtcnn:
             TypeError, ValueError, ClosedError: as :meth:`detect`.
         """
         p = replace(self._call_params(None, preset, params), rotations=(0,))
-        frame = self._frame(img, p, color=color)
+        frame = self._frame(img, color=color)
         rows = known_boxes(boxes)
         with self._lend_stages() as stages:
             return refine(stages, frame, rows, p)
