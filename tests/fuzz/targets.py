@@ -198,11 +198,7 @@ def call_stages(c: Choices, stages: pytrt.Stages) -> None:
     def onet() -> None:
         flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores")}
         scales = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
-<<<<<<< HEAD
-        stages.onet(unit(), unit(), tta_scales=scales, average_above=unit(), **flags)
-=======
-        stages().onet(unit(), unit(), tta_scales=scales, average_above=unit(), vote=unit(), **flags)
->>>>>>> a4e85e2 (The default finds more, and the same faces wherever they lie; turned pictures; faces from 4 pixels)
+        stages.onet(unit(), unit(), tta_scales=scales, average_above=unit(), vote=unit(), **flags)
 
     calls: list[Callable[[], Any]] = [
         load,
