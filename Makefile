@@ -34,7 +34,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64
+.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64 arm-cycles arm-networks
 .PHONY: bench bench-docs instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check
 
@@ -114,6 +114,13 @@ $(FACENET)/ready: tests/clients/facenet-requirements.txt $(VENV)/pyvenv.cfg
 
 aarch64: install  ## cross-compile for 64-bit Arm and compare what it finds, in QEMU, with this machine's faces
 	@tools/aarch64.sh $(abspath $(PY))
+
+arm-networks: install  ## cross-compile the networks' kernels for 64-bit Arm and compare them, in QEMU, with this machine's
+	@tools/check_requirements.sh programs aarch64-linux-gnu-g++=g++-aarch64-linux-gnu qemu-aarch64-static=qemu-user-static
+	@$(PY) -m benchmarks.arm.check
+
+arm-cycles: install  ## predict the networks' cycles on Arm processors: make arm-cycles [ARM="--base REVISION"]
+	@$(PY) -m benchmarks.arm.predict $(ARM)
 
 # In an environment of its own: TensorFlow is large, and particular about its neighbours.
 EXPORT := build/export

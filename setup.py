@@ -24,13 +24,15 @@ from setuptools.modified import newer_group
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
+from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
 from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 
 X86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))  # of what it is built for
+AARCH64 = sysconfig.get_platform().endswith(("aarch64", "arm64"))
 # The kernels are compiled once for each instruction set and chosen at run time.
 KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
 TILE_KERNELS = "csrc/cpu/nets/tile_kernels_isa.cpp"
-ISA_FLAGS = {"baseline": []}
+ISA_FLAGS = dict(ARM_ISA_FLAGS) if AARCH64 else {"baseline": []}
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
@@ -107,6 +109,7 @@ class BuildExtension(build_ext):
             (kernels, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
             for isa, flags in ISA_FLAGS.items()
             for kernels in KERNELS
+            if isa not in NETS_ONLY or "net_kernels" in kernels
         ]
         jobs += [
             (TILE_KERNELS, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
@@ -185,6 +188,7 @@ extension = Extension(
     include_dirs=["csrc", "pytrt"],
     define_macros=[
         *([("TRTMTCNN_X86", "1")] if X86 else []),
+        *([("TRTMTCNN_AARCH64", "1")] if AARCH64 else []),
         *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
         *([("TRTMTCNN_CUDA", "1")] if CUDA else []),
     ],

@@ -38,9 +38,17 @@ _PYTHON_HOST_PLATFORM=linux-aarch64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-g
   "$python" setup.py -q build --build-lib "$folder/lib" --build-temp "$folder/objects"
 find "$folder/lib" -name '_pytrt*.so' -execdir mv {} _pytrt.so ';'
 
-export TRT_MTCNN_ENGINES="$folder/engines"
 "$python" tools/detect_to.py docs/images/astronaut.jpg "$folder/here.npz"
+
+# detect CPU PRECISION: on a processor that QEMU plays.
+detect() {
+  qemu-aarch64-static -cpu "$1" -L "$root" -E PYTHONHOME="$root/usr" -E PYTHONPATH="$folder/lib:$folder/site" \
+    -E TRT_MTCNN_ENGINES="$folder/engines-$2" \
+    "$root/usr/bin/python$version" tools/detect_to.py "$folder/here.npz" "$folder/there.npz" "$2"
+  "$python" tools/detect_to.py --compare "$folder/here.npz" "$folder/there.npz" "$2"
+}
 echo "== detecting in QEMU"
-qemu-aarch64-static -L "$root" -E PYTHONHOME="$root/usr" -E PYTHONPATH="$folder/lib:$folder/site" \
-  "$root/usr/bin/python$version" tools/detect_to.py "$folder/here.npz" "$folder/there.npz"
-"$python" tools/detect_to.py --compare "$folder/here.npz" "$folder/there.npz"
+detect cortex-a72 fp32
+detect cortex-a72 bf16 # it has no BFMMLA: the kernels of float32
+detect max fp32
+detect max bf16

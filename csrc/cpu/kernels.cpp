@@ -9,7 +9,11 @@
 
 namespace trtmtcnn::cpu {
 
+#ifdef TRTMTCNN_AARCH64
+extern const Kernels kernels_neon;
+#else
 extern const Kernels kernels_baseline;
+#endif
 #ifdef TRTMTCNN_X86
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
@@ -28,7 +32,11 @@ std::vector<const Kernels*> usable() {
   if (avx512) all.push_back(&kernels_avx512);
   if (avx2) all.push_back(&kernels_avx2);
 #endif
+#ifdef TRTMTCNN_AARCH64
+  all.push_back(&kernels_neon);
+#else
   all.push_back(&kernels_baseline);
+#endif
   return all;
 }
 

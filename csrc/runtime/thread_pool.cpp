@@ -123,6 +123,8 @@ class ThreadPool::Workers {
         if (condition()) return true;
 #ifdef TRTMTCNN_X86
         __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
 #endif
       }
     } while (std::chrono::steady_clock::now() < end);

@@ -642,7 +642,7 @@ def make_film(path: Path, img: np.ndarray, count: int) -> Path:
 class TestMachine:
     def test_info(self, engines: dict[str, Path]) -> None:
         found = json.loads(mtcnn("info", "--json").stdout)
-        assert found["CPU"]["kernels"] in ("baseline", "avx2", "avx512")
+        assert found["CPU"]["kernels"] in ("baseline", "avx2", "avx512", "neon")
         assert found["engines"]["cpu"].startswith("ready in")
         text = mtcnn("info").stdout
         for title in found:

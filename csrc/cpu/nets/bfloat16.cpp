@@ -7,9 +7,29 @@
 #include "error.h"
 #include "runtime/environment.h"
 
+#if defined(TRTMTCNN_AARCH64) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 namespace trtmtcnn::cpu {
 
 extern const NetKernels net_kernels_emulated_amx;
+#ifdef TRTMTCNN_AARCH64
+extern const NetKernels net_kernels_neon_bf16;
+
+namespace {
+
+bool has_bfmmla() {
+#ifdef __linux__
+  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers lack
+  return (getauxval(AT_HWCAP2) & kBf16) != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+#endif
 #ifdef TRTMTCNN_X86
 extern const NetKernels net_kernels_amx;
 #endif
@@ -27,6 +47,9 @@ Bfloat16Kernels bfloat16_kernels() {
   if (const std::string isa = kernels().isa; isa != "avx512")
     return {&others, "AMX's kernels need AVX-512, not " + isa};
   return {&net_kernels_amx, {}};
+#elif defined(TRTMTCNN_AARCH64)
+  if (!has_bfmmla()) return {&others, "the processor has no BFMMLA"};
+  return {&net_kernels_neon_bf16, {}};
 #else
   return {&others, amx_problem()};
 #endif

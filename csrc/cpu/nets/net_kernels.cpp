@@ -6,7 +6,11 @@
 
 namespace trtmtcnn::cpu {
 
+#ifdef TRTMTCNN_AARCH64
+extern const NetKernels net_kernels_neon;
+#else
 extern const NetKernels net_kernels_baseline;
+#endif
 #ifdef TRTMTCNN_X86
 extern const NetKernels net_kernels_avx2;
 extern const NetKernels net_kernels_avx512;
@@ -18,7 +22,11 @@ const NetKernels& net_kernels() {
   if (isa == "avx512") return net_kernels_avx512;
   if (isa == "avx2") return net_kernels_avx2;
 #endif
+#ifdef TRTMTCNN_AARCH64
+  return net_kernels_neon;
+#else
   return net_kernels_baseline;
+#endif
 }
 
 }  // namespace trtmtcnn::cpu

@@ -49,7 +49,8 @@ struct NetKernels {
   // The same for faces, each of five crops, in lnet_scratch(n) bytes. Null: L-Net runs on the kernels of float32.
   void (*lnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) = nullptr;
 
-  int batch = 8;  // crops at a time: enough for the dense layers to use each weight often
+  int batch = 8;                   // crops at a time: enough for the dense layers to use each weight often
+  bool bfloat16_products = false;  // of Winograd's transformed values: those of all layers but the first
   // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
   bool tiles = false;
   // What a thread calls before its first layer and after its last; null: nothing.

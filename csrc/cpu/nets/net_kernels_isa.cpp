@@ -26,12 +26,31 @@ void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int 
   pnet_first_layer<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<float*>(out));
 }
 
+// Winograd's tiles of a 3 x 3 convolution: the larger, the fewer products and the coarser the sums of them, for which
+// bfloat16 has no digits to spare. T and T16: tiles at a time.
+template <class F, int C, int O, int T, int T16, int S = C>
+struct TilesOf {
+  using Type = Winograd<F, C, O, T, S>;
+};
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+template <int C, int O, int T, int T16, int S>
+struct TilesOf<F3x3, C, O, T, T16, S> {
+  using Type = Winograd<F2x3, C, O, T16, S>;
+};
+template <int C, int O, int T, int T16, int S>
+struct TilesOf<F4x3, C, O, T, T16, S> {
+  using Type = Winograd<F2x3, C, O, T16, S>;
+};
+#endif
+
 // Up to four rows of a 3 x 3 convolution.
 template <class E, int C, int O, int T, int S, class Out>
 void conv3_rows(const typename E::Value* const* rows, int count, int n, const PackedConv& conv, const Out* out) {
   if (count == 4 && n >= 4) {
     float* const to[4] = {out[0].out, out[1].out, out[2].out, out[3].out};
-    return Winograd<F4x3, C, O, T, S>::rows(rows, n, conv, to);
+    using Tiles = typename TilesOf<F4x3, C, O, T, 12, S>::Type;
+    if constexpr (Tiles::kOut == 2) Tiles::rows(rows + 2, n, conv, to + 2);
+    return Tiles::rows(rows, n, conv, to);
   }
   for (int r = 0; r < count; ++r) conv_row<E, C, 3, O, 240, S>(rows + r, n, conv, out[r]);
 }
@@ -53,7 +72,7 @@ void tower(const PackedConv* convs, const Value* crops, ptrdiff_t crop_stride, i
            float* band, Value* map2, Value* map3) {
   for (int i = 0; i < n; ++i, crops += crop_stride) {
     FirstLayer<28, 24, 3>::run(crops, convs[0], conv_scratch, map1);
-    Winograd<F3x3, 28, 48, 9, stride_of(28)>::maps<9>(map1, 1, convs[1], conv_scratch, band);
+    TilesOf<F3x3, 28, 48, 9, 12, stride_of(28)>::Type::template maps<9>(map1, 1, convs[1], conv_scratch, band);
     pool_map<Element, 48, 9, 3>(band, map2 + 4 * 4 * 48 * i);
   }
   Winograd<F3x2, 48, 64, 8>::maps<3>(map2, n, convs[2], conv_scratch, map3);
@@ -84,12 +103,13 @@ void onet(const PackedConv* convs, const void* crops, int n, void* scratch, floa
   for (int i = 0; i < n; ++i) {
     const Value* crop = static_cast<const Value*>(crops) + int64_t{48} * 48 * 3 * i;
     FirstLayer<32, 48, 3>::run(crop, convs[0], conv_scratch, map1);
-    Winograd<F3x3, 32, 64, 7>::maps<21>(map1, 1, convs[1], conv_scratch, band);
+    TilesOf<F3x3, 32, 64, 7, 12>::Type::template maps<21>(map1, 1, convs[1], conv_scratch, band);
     pool_map<Element, 64, 21, 3>(band, map2 + 10 * 10 * 64 * i);
   }
   for (int i = 0; i < n; i += 4) {  // maps that share the reading of the weights
     const int count = n - i < 4 ? n - i : 4;
-    Winograd<F4x3, 64, 64, 16>::maps<8>(map2 + 10 * 10 * 64 * i, count, convs[2], conv_scratch, band);
+    using Tiles = TilesOf<F4x3, 64, 64, 16, 12>::Type;
+    Tiles::template maps<8>(map2 + 10 * 10 * 64 * i, count, convs[2], conv_scratch, band);
     for (int k = 0; k < count; ++k) pool_map<Element, 64, 8, 2>(band + 8 * 8 * 64 * k, map3 + 4 * 4 * 64 * (i + k));
   }
   Winograd<F3x2, 64, 128, 8>::maps<3>(map3, n, convs[3], conv_scratch, map4);
@@ -136,6 +156,8 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     rnet,
     onet,
     lnet,
+    8,
+    kBfloat16Products,
 };
 
 }  // namespace trtmtcnn::cpu

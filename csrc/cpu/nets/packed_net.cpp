@@ -14,11 +14,14 @@ uint16_t to_bfloat16(float value) {
 }
 
 // The side of the tiles that Winograd's transforms make of a layer's output in float32; 0: pixel by pixel.
-int tile_of(Net net, size_t layer) {
+int tile_of(Net net, size_t layer, bool bfloat16_products) {
   if (net == Net::kLnet)
-    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3) : 0;  // its towers are R-Net's layers
+    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3, bfloat16_products)
+                               : 0;  // its towers are R-Net's layers
   constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
-  return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
+  constexpr int kBfloat16Tiles[3][4] = {{0, 2, 2, 0}, {2, 2, 3, 0}, {2, 2, 2, 3}};
+  const auto& tiles = bfloat16_products ? kBfloat16Tiles : kTiles;
+  return layer < 4 ? tiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }
 
 }  // namespace
@@ -37,7 +40,7 @@ PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(n
     if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
       pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
     else
-      pack(conv, tile_of(net_, i));
+      pack(conv, tile_of(net_, i, kernels.bfloat16_products));
   }
   pack(network.heads, 0);  // always float32: it costs little here, and scores are compared with thresholds
   const int features = network.heads.in;
@@ -111,7 +114,9 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
   const double (*G)[3] = kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;
   const size_t values = tile + kernel - 1, lanes = kernels_.lanes, in = conv.in, out = conv.out;
   const size_t vectors = (out + lanes - 1) / lanes;
-  float* transformed = allocate<float>(values * values * in * vectors * lanes);
+  const bool halves = kernels_.bfloat16_products && in > 3;  // the first layer has no four channels
+  const size_t fours = (in + 3) / 4;
+  float* transformed = allocate<float>(values * values * (halves ? 2 * fours : in) * vectors * lanes);
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
       const float* g = &conv.weights[(o * in + c) * kernel * kernel];
@@ -122,7 +127,12 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
       for (size_t i = 0; i < values * values; ++i) {
         double sum = 0;
         for (int x = 0; x < kernel; ++x) sum += rows[i / values][x] * G[i % values][x];
-        transformed[((i * vectors + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
+        if (halves)
+          reinterpret_cast<uint16_t*>(
+              transformed)[(((i * vectors + o / lanes) * fours + c / 4) * lanes + o % lanes) * 4 + c % 4] =
+              to_bfloat16(static_cast<float>(sum));
+        else
+          transformed[((i * vectors + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
       }
     }
   }

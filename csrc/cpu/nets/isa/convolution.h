@@ -1,6 +1,7 @@
 // Convolutions as sums over all products, and dense layers.
 #pragma once
 
+#include "cpu/nets/isa/lanes.h"
 #include "cpu/nets/isa/vectors.h"
 #include "cpu/nets/net_kernels.h"
 
@@ -12,17 +13,27 @@ struct Tile {
   int pixels, vectors;
 };
 
-// The tile that takes least time for rows of n pixels: two multiplications or two loads a cycle, and four cycles
-// from one sum to the next.
+#ifdef __aarch64__
+constexpr double kMultiplyCycles = 0.25;                                     // four units
+constexpr double load_cycles(int p, int v) { return (p * 0.25 + v) * 0.5; }  // a vector of inputs is four of them
+constexpr bool fits_registers(int p, int v) { return p * v + p + 2 <= 32; }
+#else
+constexpr double kMultiplyCycles = 0.5;
+constexpr double load_cycles(int p, int v) { return (p + v) * 0.5; }
+constexpr bool fits_registers(int, int) { return true; }
+#endif
+
+// The tile that takes least time for rows of n pixels: two multiplications (on Arm four) or two loads a cycle, and four
+// cycles from one sum to the next.
 constexpr Tile best_tile(int n, int vectors) {
   Tile best{1, 1};
   double least = 1e30;
   for (int v = 1; v <= vectors && v <= 4; ++v) {
     if (vectors % v) continue;
     for (int p = 1; p <= 12 && p <= n; ++p) {
-      if (p * v > kSums) continue;
-      double cycles = p * v * 0.5;
-      if ((p + v) * 0.5 > cycles) cycles = (p + v) * 0.5;
+      if (p * v > kSums || !fits_registers(p, v)) continue;
+      double cycles = p * v * kMultiplyCycles;
+      if (load_cycles(p, v) > cycles) cycles = load_cycles(p, v);
       if (cycles < 4) cycles = 4;
       cycles *= ceil_div(n, p) * (vectors / v);
       if (cycles < least) least = cycles, best = {p, v};
@@ -50,6 +61,10 @@ TRTMTCNN_INLINE void convolve(const typename E::Value* const* rows, int x, const
   static_assert(S == C || E::kStep == 1);
   for (int run = 0; run < K * kRuns; ++run) {
     const typename E::Value* in = rows[run / kRuns] + static_cast<ptrdiff_t>(x + run % kRuns) * S;
+#ifdef __aarch64__
+    add_products<kRun>(sums, in, S, weights, kVectorValues);
+    weights += kRun * kLanes;
+#else
 #pragma GCC unroll 1
     for (int k = 0; k < kRun; ++k) {
       typename E::Weights w[V];
@@ -62,6 +77,7 @@ TRTMTCNN_INLINE void convolve(const typename E::Value* const* rows, int x, const
       in += E::kStep;
       weights += kLanes * E::kStep;
     }
+#endif
   }
 }
 

@@ -18,7 +18,11 @@ class FirstLayer {
   static constexpr int kBand = 4;                                // rows of output in memory: two more than are made
   static constexpr int kTiles = kSize / 2;
   // Tiles and vectors summed up at a time: four sums each.
+#ifdef __aarch64__
+  static constexpr int V = 1, P = 4;
+#else
   static constexpr int V = kVectors % 2 == 0 ? 2 : 1, P = kSums >= 24 ? 2 : 1;
+#endif
 
  public:
   static constexpr int kScratchFloats = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
@@ -35,6 +39,11 @@ class FirstLayer {
       float* to[2];
       for (int r = 0; r < 2; ++r) to[r] = band + (y + r) % kBand * (kSize * kStride);
       for (int v = 0; v < kVectors; v += V) {
+#ifdef __aarch64__
+        for (int tile = 0; tile < kTiles; tile += P)  // the last ones overlap those before
+          tiles_by_lanes(values, tile + P <= kTiles ? tile : kTiles - P, v, conv, to);
+        continue;
+#endif
         int tile = 0;
         for (; tile + P <= kTiles; tile += P) tiles<P>(values, tile, v, conv, to);
         for (; tile < kTiles; ++tile) tiles<1>(values, tile, v, conv, to);
@@ -126,6 +135,52 @@ class FirstLayer {
                 prelu(sums[n][v][k / 2][k % 2], slope));
     }
   }
+
+#ifdef __aarch64__
+  // A tile's three channels in one place of the transform are lanes of a vector. Of A^T m A, the sums down a column of
+  // the transform are made in the multiplications, whose products are added to the others' or subtracted from them.
+  static TRTMTCNN_INLINE void tiles_by_lanes(const float* values, int tile, int vector, const PackedConv& conv,
+                                             float* const* to) {
+    const Vector bias = load(conv.bias + vector * kLanes), slope = load(conv.slope + vector * kLanes);
+    Vector sums[P][2][2];
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) sums[p][k / 2][k % 2] = bias;
+    const float* in = values + 6 * tile;
+    const float* weights = conv.transformed + vector * 3 * kLanes;
+    const auto at = [&](int row, int column, int p) { return load(in + (4 * row + column) * kRow + 6 * p); };
+#pragma GCC unroll 4
+    for (int column = 0; column < 4; ++column) {
+      Vector w[4][3];
+#pragma GCC unroll 4
+      for (int row = 0; row < 4; ++row)
+#pragma GCC unroll 4
+        for (int c = 0; c < 3; ++c) w[row][c] = load(weights + ((4 * row + column) * kVectors * 3 + c) * kLanes);
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) {
+        const Vector x1 = at(1, column, p), x2 = at(2, column, p);
+        const Vector one = add_lane<2>(add_lane<1>(times_lane<0>(w[1][0], x1), w[1][1], x1), w[1][2], x1);
+        const Vector two = add_lane<2>(add_lane<1>(times_lane<0>(w[2][0], x2), w[2][1], x2), w[2][2], x2);
+        const Vector x0 = at(0, column, p), x3 = at(3, column, p);
+        Vector down[2] = {one + two, one - two};
+        down[0] = add_lane<2>(add_lane<1>(add_lane<0>(down[0], w[0][0], x0), w[0][1], x0), w[0][2], x0);
+        down[1] = subtract_lane<2>(subtract_lane<1>(subtract_lane<0>(down[1], w[3][0], x3), w[3][1], x3), w[3][2], x3);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) {
+          const int sign = kOutput[k % 2][column];
+          if (sign > 0) sums[p][k / 2][k % 2] += down[k / 2];
+          if (sign < 0) sums[p][k / 2][k % 2] -= down[k / 2];
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k)
+        store(to[k / 2] + (2 * (tile + p) + k % 2) * kStride + vector * kLanes, prelu(sums[p][k / 2][k % 2], slope));
+  }
+#endif
 
   static constexpr int kOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 };

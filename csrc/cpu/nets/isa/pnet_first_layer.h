@@ -3,6 +3,7 @@
 // odd columns.
 #pragma once
 
+#include "cpu/nets/isa/lanes.h"
 #include "cpu/nets/isa/vectors.h"
 #include "cpu/nets/net_kernels.h"
 
@@ -67,6 +68,44 @@ TRTMTCNN_INLINE void transpose(Vector (&rows)[kLanes]) {
   }
 }
 
+#ifdef __aarch64__
+// The windows' maxima of one channel; `whole`: lanes whose windows have a second column.
+TRTMTCNN_INLINE Vector window_maximum(const Vector (&sums)[2][2], Vector slope, int count, Mask whole) {
+  Vector left = prelu(sums[0][0], slope), right = prelu(sums[0][1], slope);
+  if (count == 2) {
+    left = maximum(left, prelu(sums[1][0], slope));
+    right = maximum(right, prelu(sums[1][1], slope));
+  }
+  return whole ? maximum(left, right) : left;
+}
+
+// Four channels at a time, whose weights are lanes of a vector: sixteen sums, as many as four units with a latency of
+// four cycles work on. `weights`: those of the first input channel.
+TRTMTCNN_INLINE void first_layer_sums(const float* const* from, int64_t plane, const float* weights,
+                                      Vector (&sums)[4][2][2]) {
+#pragma GCC unroll 1
+  for (int c = 0; c < 3; ++c) {
+    Vector w[9];
+#pragma GCC unroll 9
+    for (int i = 0; i < 9; ++i) w[i] = load(weights + (3 * i + c) * kLanes);
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; ++k) {
+      const int row = k / 4, column = k % 4;
+      const Vector in = load(from[row] + (column % 2 * 3 + c) * plane + column / 2);
+#pragma GCC unroll 4
+      for (int p = 0; p < 4; ++p) {
+        const int y = row - p / 2, x = column - p % 2;
+        if (y < 0 || y > 2 || x < 0 || x > 2) continue;
+        sums[0][p / 2][p % 2] = add_lane<0>(sums[0][p / 2][p % 2], in, w[3 * y + x]);
+        sums[1][p / 2][p % 2] = add_lane<1>(sums[1][p / 2][p % 2], in, w[3 * y + x]);
+        sums[2][p / 2][p % 2] = add_lane<2>(sums[2][p / 2][p % 2], in, w[3 * y + x]);
+        sums[3][p / 2][p % 2] = add_lane<3>(sums[3][p / 2][p % 2], in, w[3 * y + x]);
+      }
+    }
+  }
+}
+#endif
+
 // `count` rows, two or one, of n pixels, and their windows' maxima, (n + 1) / 2 pixels of S values. `rows`: count + 2
 // rows of planes, of n + 2 columns.
 template <int O, int S>
@@ -81,6 +120,20 @@ void pnet_first_layer(const float* const* rows, int count, int n, const PackedCo
     const Mask whole = lane < n / 2 - begin;  // the last window of an odd row has one column
     Vector pooled[S];
     for (int o = O; o < S; ++o) pooled[o] = Vector{};
+#ifdef __aarch64__
+    const float* const at[4] = {from[0] + begin, from[1] + begin, from[2] + begin, from[3] + begin};
+#pragma GCC unroll 1
+    for (int o = 0; o < S; o += 4) {  // channels from O on have weights of zero
+      Vector sums[4][2][2];
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) sums[k][i / 2][i % 2] = Vector{} + conv.bias[o + k];
+      first_layer_sums(at, plane, weights + o * 27, sums);
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) pooled[o + k] = window_maximum(sums[k], Vector{} + conv.slope[o + k], count, whole);
+    }
+#else
 #pragma GCC unroll 1
     for (int o = 0; o < O; o += 2) {
       Vector sums[2][2][2];
@@ -115,6 +168,7 @@ void pnet_first_layer(const float* const* rows, int count, int n, const PackedCo
         pooled[o + k] = whole ? maximum(left, right) : left;
       }
     }
+#endif
     for (int c = 0; c < S; c += kLanes) {
       Vector block[kLanes];
 #pragma GCC unroll 32

@@ -3,6 +3,7 @@
 // from (m + r - 1)^2 transformed values of each input channel and as many transformed weights.
 #pragma once
 
+#include "cpu/nets/isa/bfloat16_products.h"
 #include "cpu/nets/isa/convolution.h"
 
 namespace trtmtcnn::cpu {
@@ -82,7 +83,9 @@ class Winograd {
  private:
   static constexpr int kStride = ceil_div(C, kLanes) * kLanes;  // of transformed values, from tile to tile
   // From one place of the transform to the next: by no power of two, or all places would share one set of a cache.
-  static constexpr int kInputs = T * kStride + kPadding, kProducts = T * O + kPadding;
+  static constexpr int kInputs = (kBfloat16Products ? T * kStride / 2 : T * kStride) + kPadding;  // floats
+  static constexpr int kProducts = T * O + kPadding;
+  static_assert(!kBfloat16Products || T % 2 == 0);
 
  public:
   static constexpr int kScratchFloats = kIn * kIn * (kInputs + kProducts);  // floats to work in
@@ -98,7 +101,11 @@ class Winograd {
       for (int t = 0; t < n; ++t) {
         const float* rows[kIn];
         source(begin + t, rows);
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+        transform(rows, inputs, t);
+#else
         transform(rows, inputs + t * kStride);
+#endif
       }
       multiply(inputs, n, conv.transformed, products);
       for (int t = 0; t < n; ++t) {
@@ -146,7 +153,12 @@ class Winograd {
   // The last tile overlaps the one before.
   static TRTMTCNN_INLINE int corner(int tile, int n) { return tile * kOut + kOut <= n ? tile * kOut : n - kOut; }
 
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+  static TRTMTCNN_INLINE void transform(const float* const* rows, float* inputs, int tile) {
+    auto* out = reinterpret_cast<uint16_t*>(inputs) + tile / 2 * (2 * kStride) + tile % 2 * 4;
+#else
   static TRTMTCNN_INLINE void transform(const float* const* rows, float* out) {
+#endif
 #pragma GCC unroll 32
     for (int c = 0; c < C; c += kLanes) {
       Vector across[kIn][kIn];
@@ -164,11 +176,37 @@ class Winograd {
         for (int r = 0; r < kIn; ++r) column[r] = across[r][x];
         F::input(column, values);
 #pragma GCC unroll 32
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+        for (int r = 0; r < kIn; ++r) store_bfloat16(out + (r * kIn + x) * (2 * kInputs) + 2 * c, values[r]);
+#else
         for (int r = 0; r < kIn; ++r) store(out + (r * kIn + x) * kInputs + c, values[r]);
+#endif
       }
     }
   }
 
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+  // Twelve pairs of sums and more: the instruction takes five cycles, and four begin in each.
+  static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
+    multiply_by_pairs<3, O / kLanes % 4 == 0 ? 4 : 2>(inputs, (n + 1) / 2, weights, products);
+  }
+
+  template <int P, int V>
+  static TRTMTCNN_INLINE void multiply_by_pairs(const float* inputs, int pairs, const float* weights, float* products) {
+    if constexpr (P > 1)
+      if (pairs < P) return multiply_by_pairs<P - 1, V>(inputs, pairs, weights, products);
+    constexpr int kFours = ceil_div(C, 4);
+    const auto* in = reinterpret_cast<const uint16_t*>(inputs);
+    const auto* from = reinterpret_cast<const uint16_t*>(weights);
+    for (int i = 0; i < kIn * kIn; ++i, in += 2 * kInputs, from += kFours * 4 * O, products += kProducts)
+      for (int vector = 0; vector < O / kLanes; vector += V)
+        for (int pair = 0; pair < pairs; pair += P) {
+          const int p = pair + P <= pairs ? pair : pairs - P;
+          multiply_pairs<P, V>(in + p * 2 * kStride, 2 * kStride, from + vector * kFours * 16, kFours,
+                               products + 2 * p * O + vector * kLanes, O);
+        }
+  }
+#else
   static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
     constexpr Tile kTile = best_tile(T, O / kLanes);
     multiply_tiles<kTile.pixels, kTile.vectors>(inputs, n, weights, products);
@@ -191,6 +229,9 @@ class Winograd {
         const float* in = inputs + t * kStride;
         const float* from = weights + vector * C * kLanes;
         Vector sums[P][V] = {};
+#ifdef __aarch64__
+        add_products<C>(sums, in, kStride, from, C * kLanes);
+#else
 #pragma GCC unroll 1
         for (int c = 0; c < C; ++c, ++in, from += kLanes) {
           Vector w[V];
@@ -201,6 +242,7 @@ class Winograd {
 #pragma GCC unroll 32
             for (int v = 0; v < V; ++v) sums[p][v] += w[v] * in[p * kStride];
         }
+#endif
 #pragma GCC unroll 32
         for (int p = 0; p < P; ++p)
 #pragma GCC unroll 32
@@ -208,6 +250,7 @@ class Winograd {
       }
     }
   }
+#endif
 
   static TRTMTCNN_INLINE void finish(const float* products, const PackedConv& conv, float* const* out) {
     for (int c = 0; c < O; c += kLanes) {

@@ -1,0 +1,78 @@
+// Runs one of the networks on made-up pictures, so that its instructions can be counted, and its outputs compared:
+// networks MODEL.onnx fp32|bf16 OUTPUT [CALLS]. P-Net sees one picture of 320 x 240 pixels, R- and O-Net eight crops.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "cpu/nets/bfloat16.h"
+#include "cpu/nets/native_engine.h"
+#include "cpu/nets/net_kernels.h"
+#include "cpu/nets/network.h"
+#include "cpu/nets/packed_net.h"
+#include "cpu/nets/pnet_rows.h"
+
+namespace {
+
+using namespace trtmtcnn;
+using namespace trtmtcnn::cpu;
+
+constexpr int kWidth = 320, kHeight = 240, kCrops = 8;
+
+// Smooth, as pictures are, from -1 to 1.
+float pixel(int y, int x, int c) {
+  const int wave = (x * (3 + c) + y * (7 - c)) % 512;
+  return static_cast<float>(wave < 256 ? wave : 512 - wave) / 128.0f - 1.0f + static_cast<float>(x * y % 17) / 200.0f;
+}
+
+void run_pnet(const PackedNet& net, std::vector<float>& out) {
+  PnetRows rows;
+  std::vector<float> heads;
+  const auto draw = [](int y, float* row) {
+    for (int x = 0; x < kWidth; ++x)
+      for (int c = 0; c < 3; ++c) row[3 * x + c] = pixel(y, x, c);
+  };
+  const auto take = [&](int, int n, const float* logits, const float* features) {
+    heads.resize(static_cast<size_t>(n) * kHeads);
+    net.kernels().pnet_heads(net.heads(), features, n, heads.data());
+    out.insert(out.end(), logits, logits + n);
+    out.insert(out.end(), heads.begin(), heads.end());
+  };
+  rows.run(net, kWidth - 2, kHeight - 2, 0, (kHeight - 2) / 2 - 4, draw, take);
+}
+
+void run_crops(const PackedNet& net, CropNet& crop_net, std::vector<float>& out) {
+  const int side = net.net() == Net::kRnet ? 24 : 48;
+  std::vector<float> crops(static_cast<size_t>(kCrops) * side * side * 3 + kOverrun);
+  for (int i = 0; i < kCrops * side * side * 3; ++i) crops[i] = pixel(i / 3 / side, i / 3 % side * 5, i % 3);
+  out.resize(size_t{kCrops} * kHeads);
+  crop_net.run(net, crops.data(), kCrops, out.data());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) return std::fprintf(stderr, "networks MODEL.onnx fp32|bf16 OUTPUT [CALLS]\n"), 2;
+  std::ifstream file(argv[1], std::ios::binary);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  const std::optional<Network> network = read_network(bytes);
+  if (!network) return std::fprintf(stderr, "%s is none of the networks\n", argv[1]), 1;
+  const NetKernels& kernels = std::string(argv[2]) == "bf16" ? *bfloat16_kernels().kernels : net_kernels();
+  const PackedNet net(*network, kernels);
+  CropNet crop_net;
+  std::vector<float> out;
+  for (int calls = argc > 4 ? std::atoi(argv[4]) : 1; calls > 0; --calls) {
+    out.clear();
+    if (net.net() == Net::kPnet)
+      run_pnet(net, out);
+    else
+      run_crops(net, crop_net, out);
+  }
+  std::printf("%s\n", kernels.name);
+  std::ofstream(argv[3], std::ios::binary)
+      .write(reinterpret_cast<const char*>(out.data()), static_cast<std::streamsize>(out.size() * sizeof(float)));
+  return 0;
+}

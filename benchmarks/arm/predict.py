@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Predicts what the networks cost on Arm processors: python -m benchmarks.arm.predict [--base REVISION].
+
+QEMU counts how often each block of instructions runs; llvm-mca, LLVM's machine code analyser, says how many cycles a
+processor's scheduling model needs for it when it follows itself. The sum is a prediction and no measurement: it knows
+no caches, no memory, no branch that is guessed wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from pathlib import Path
+
+from benchmarks.arm.build import ROOT, Block, build, count_blocks, need
+
+PROCESSORS = ("neoverse-v1", "neoverse-v2", "cortex-a78", "apple-m1")
+NETWORKS = ("pnet", "rnet", "onet")
+MCA, OBJDUMP, NM = "llvm-mca-19", "llvm-objdump-19", "aarch64-linux-gnu-nm"
+ITERATIONS = 100
+COVERED = 0.995  # of the instructions that ran; the rest are in blocks that ran seldom
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Predict the networks' cycles on Arm processors.")
+    parser.add_argument("--base", metavar="REVISION", help="compare with what this revision has")
+    parser.add_argument(
+        "--processors", nargs="+", default=list(PROCESSORS), help="llvm-mca's names (default %(default)s)"
+    )
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    options = parser.parse_args()
+    need(("aarch64-linux-gnu-g++", "qemu-aarch64", MCA, OBJDUMP, "gcc"))
+    folder = ROOT / "build" / "arm"
+    variants = {}
+    if options.base:
+        variants[f"before ({options.base})"] = (build_revision(options.base, folder), "fp32")
+    here = build(ROOT, folder / "here")
+    for precision in ("fp32", "bf16"):
+        variants[precision] = (here, precision)
+    print(f"{date.today()}, {version('aarch64-linux-gnu-g++')}, {version(MCA)}, {version('qemu-aarch64')}\n")
+    head = ["network", "kernels", "instructions", *options.processors]
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for network in options.networks:
+        first: dict[str, float] = {}
+        for name, (program, precision) in variants.items():
+            blocks = kernels_alone(program, count_blocks(program, network, precision, "max"))
+            cells = [f"{sum(b.instructions * b.times for b in blocks) / 1e6:.2f} M"]
+            for processor, cycles in predicted(program, blocks, options.processors).items():
+                first.setdefault(processor, cycles)
+                cells.append(f"{cycles / 1e6:.2f} M ({first[processor] / cycles:.2f})")
+            print(f"| {network} | {name} | {' | '.join(cells)} |", flush=True)
+    return 0
+
+
+def kernels_alone(program: Path, blocks: list[Block]) -> list[Block]:
+    """Those of the networks' kernels, without the reading and packing of weights and the making of pictures."""
+    listed = subprocess.run([NM, "--defined-only", str(program)], check=True, capture_output=True, text=True).stdout
+    symbols = sorted((int(line.split()[0], 16), line.split()[2]) for line in listed.splitlines())
+    own: set[str] = set()
+    for made in program.parent.glob("net_kernels_isa-*.o"):
+        listed = subprocess.run([NM, "--defined-only", str(made)], check=True, capture_output=True, text=True).stdout
+        own |= {line.split()[2] for line in listed.splitlines()}
+    addresses = [address for address, _ in symbols]
+    return [b for b in blocks if symbols[bisect.bisect_right(addresses, b.address) - 1][1] in own]
+
+
+def build_revision(revision: str, folder: Path) -> Path:
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Path(temporary)
+        archive = subprocess.run(["git", "archive", revision, "csrc"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
+        return build(tree, folder / "base")
+
+
+def version(program: str) -> str:
+    said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"\d+\.\d+\.\d+", said)
+    return f"{program} {found.group() if found else '?'}"
+
+
+def predicted(program: Path, blocks: list[Block], processors: list[str]) -> dict[str, float]:
+    """Cycles by processor."""
+    text = disassembly(program)
+    ours = hottest(joined(blocks, text))
+    listing = []
+    for i, block in enumerate(ours):
+        listing.append(f"# LLVM-MCA-BEGIN b{i}")
+        listing += [text[block.address + 4 * k] for k in range(block.instructions)]
+        listing.append(f"# LLVM-MCA-END b{i}")
+    assembly = "\n".join(listing) + "\n"
+    result = {}
+    for processor in processors:
+        command = [MCA, "-mtriple=aarch64", f"-mcpu={processor}", "-mattr=+bf16,+fullfp16,+sve,+i8mm"]
+        command += [f"-iterations={ITERATIONS}", "-summary-view", "-resource-pressure=false", "-instruction-info=false"]
+        done = subprocess.run(command, input=assembly, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stderr)
+        totals = [int(n) for n in re.findall(r"^Total Cycles: +(\d+)", done.stdout, re.M)]
+        assert len(totals) == len(ours)
+        result[processor] = sum(b.times * total / ITERATIONS for b, total in zip(ours, totals, strict=True))
+    return result
+
+
+def joined(blocks: list[Block], text: dict[int, str]) -> list[Block]:
+    """QEMU cuts long runs of instructions, and at the ends of pages: what follows without a branch is one block."""
+    starts = {block.address: block for block in blocks}
+    whole = []
+    for block in sorted(blocks, key=lambda b: b.address):
+        if starts.pop(block.address, None) is None:
+            continue  # part of one before
+        while True:
+            end = block.address + 4 * block.instructions
+            after = starts.get(end)
+            if after is None or after.times != block.times or is_branch(text[end - 4]):
+                break
+            del starts[end]
+            block = Block(block.address, block.instructions + after.instructions, block.times)
+        whole.append(block)
+    return whole
+
+
+def is_branch(instruction: str) -> bool:
+    return re.match(r"(b|bl|blr|br|ret|svc|b\.\w+|cbn?z|tbn?z)\b", instruction) is not None
+
+
+def hottest(blocks: list[Block]) -> list[Block]:
+    ordered = sorted(blocks, key=lambda b: b.instructions * b.times, reverse=True)
+    whole = sum(b.instructions * b.times for b in blocks)
+    kept, sum_so_far = [], 0
+    for block in ordered:
+        if sum_so_far > COVERED * whole:
+            break
+        kept.append(block)
+        sum_so_far += block.instructions * block.times
+    return kept
+
+
+def disassembly(program: Path) -> dict[int, str]:
+    """By address, as an assembler takes it: whither a branch leads does not matter here."""
+    done = subprocess.run(
+        [OBJDUMP, "-d", "--no-show-raw-insn", "--mattr=+bf16,+fullfp16,+sve,+i8mm", str(program)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = {}
+    for address, text in re.findall(r"^ *([0-9a-f]+): +\t?([^\n]*)$", done.stdout, re.M):
+        text = re.sub(r" *(<[^>]*>|//.*)", "", text.replace("\t", " ").strip())
+        if re.match(r"(b|bl|b\.\w+|cbn?z|tbn?z|adrp?) ", text):
+            text = re.sub(r"0x[0-9a-f]+$", "#0", text)
+        lines[int(address, 16)] = text
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""How the kernels are compiled for 64-bit Arm, once for each set of instructions that a processor may have."""
+
+# GCC's first pass of scheduling moves loads so far ahead that sums no longer fit the registers.
+_FLAGS = ["-fno-schedule-insns"]
+ARM_ISA_FLAGS: dict[str, list[str]] = {"neon": _FLAGS, "neon_bf16": [*_FLAGS, "-march=armv8.2-a+bf16"]}
+NETS_ONLY = ("neon_bf16",)  # nothing else has instructions of it
