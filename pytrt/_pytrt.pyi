@@ -43,6 +43,7 @@ class CpuDevice(Device):
         """openvino_library: path of libopenvino_c, "" where there is none; threads: 0 for one a usable core;
         native: whether MTCNN's three networks run on kernels of our own rather than OpenVINO's."""
 
+@disjoint_base
 class EmulatedGpu(CpuDevice):
     """The GPU backend's code run on the CPU, its kernels as loops: slow, for tests."""
 
