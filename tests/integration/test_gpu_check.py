@@ -54,7 +54,7 @@ def test_emulated(tmp_path: Path) -> None:
         assert 0 < times["p5_ms"] <= times["median_ms"] <= times["p95_ms"]
     assert set(speed["floors"]) == set(speed["stages"])
     for name, stages in speed["stages"].items():
-        assert set(stages) == {"load", "pnet", "rnet", "onet", "rest"}
+        assert set(stages) == {"load", "pnet", "rnet", "onet", "lnet", "rest"}
         assert set(speed["floors"][name]) == {"load", "pnet", "rnet", "onet"}
         assert all(least > 0 for least in speed["floors"][name].values())
     endurance = report["endurance"]["emulated fp32"]
