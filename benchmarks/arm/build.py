@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.arm_isa import ARM_ISA_FLAGS, NETS_ONLY
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
 
 __all__ = ["ROOT", "Block", "build", "count_blocks", "need", "run"]
 
@@ -49,7 +49,7 @@ def build(tree: Path, folder: Path, host: bool = False) -> Path:
     compiler = "g++" if host else COMPILER
     arm = not host and "TRTMTCNN_AARCH64" in (tree / "csrc/cpu/kernels.cpp").read_text()
     flags = ARM_ISA_FLAGS if arm else {"baseline": []}
-    jobs = [(Path(__file__).with_name("networks.cpp"), folder / "networks.o", [])]
+    jobs: list[tuple[Path, Path, list[str]]] = [(Path(__file__).with_name("networks.cpp"), folder / "networks.o", [])]
     for pattern in SOURCES:
         for source in sorted(tree.glob(pattern)):
             own = ["-DTRTMTCNN_ISA=emulated_amx"] if source.name == "tile_kernels_isa.cpp" else []
