@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ from mtcnn.engines import (
 from mtcnn.engines.onnx_float16 import to_float16
 from mtcnn.engines.settings import BuildSettings, parse_target
 from mtcnn.engines.tensorrt import build_tensorrt, tensorrt_version
+from mtcnn.runtime.install import install_command
 from tests.support.tensorrt import DRIVER_PROBLEM, RTX, digest, files, model_bytes, needs_bindings, needs_rtx
 
 pytestmark = pytest.mark.slow
@@ -133,6 +135,6 @@ class TestTargets:
         monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", None)
         monkeypatch.delitem(sys.modules, "mtcnn.engines.rtx_targets", raising=False)
         monkeypatch.delattr(mtcnn.engines, "rtx_targets", raising=False)
-        with pytest.raises(DeviceError, match=r"tensorrt_rtx_bindings.*pip install 'trt-mtcnn\[tensorrt-rtx\]'"):
+        with pytest.raises(DeviceError, match="tensorrt_rtx_bindings.*" + re.escape(install_command(RTX))):
             create_engines(tmp_path, flavour=RTX, settings=BuildSettings(targets=(86,)))
         assert files(tmp_path) == {}
