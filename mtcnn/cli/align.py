@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtcnn.cli.crops import CropsJob, crops_options, make_crops, quality_settings
-from mtcnn.cli.options import SETTINGS, ray_options, size
+from mtcnn.cli.options import SETTINGS, Number, ray_options, size
 from mtcnn.params import FACE_CHOICES, TEMPLATES
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -27,7 +27,7 @@ __all__ = ["command"]
     show_default="arcface of square crops, seed of others",
     help="where the five points go",
 )
-@click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the crop added on each side")
+@click.option("--margin", type=Number(0, 4), default=0.0, help="share of the crop added on each side")
 @ray_options
 @crops_options(face=FACE_CHOICES[0])
 def command(

@@ -15,7 +15,16 @@ import click
 
 from mtcnn.cli.console import counting, say
 from mtcnn.cli.film_options import film_writer_options
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, jobs_option, keeping_options, ray_options, size
+from mtcnn.cli.options import (
+    SETTINGS,
+    Number,
+    a_file,
+    detector_options,
+    jobs_option,
+    keeping_options,
+    ray_options,
+    size,
+)
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
@@ -38,14 +47,14 @@ MINSIZE = 20.0
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="a file, or a folder")
 @click.option("--how", type=click.Choice(["blur", "pixelate", "fill"]), default="blur", help="fill leaves nothing")
 @click.option("--shape", type=click.Choice(["ellipse", "box"]), default="ellipse")
-@click.option("--margin", type=click.FloatRange(0, 4), default=0.3, help="share of the box added on each side")
+@click.option("--margin", type=Number(0, 4), default=0.3, help="share of the box added on each side")
 @click.option(
     "--keep", type=click.Path(path_type=Path), multiple=True, metavar="PICTURE", help="of a person who is not hidden"
 )
 @click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, for --keep")
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
 @click.option("--embedder-output", metavar="NAME", help="where the model has several")
-@click.option("--threshold", type=float, help="greatest distance taken for one person", show_default="1.19")
+@click.option("--threshold", type=Number(), help="greatest distance taken for one person", show_default="1.19")
 @film_writer_options
 @keeping_options(resumes=True)
 @jobs_option
@@ -218,11 +227,18 @@ def _blur_folder(
     code = 0
     inputs = Inputs(lambda: [*(found.path for found in find_pictures([source])), *options.keep])
     with can_be_resumed(), OutputFolder(output, inputs, overwrite=overwrite) as folder:
+        if not (resume or overwrite) and (there := folder.any_there()):
+            there = f"{output / there} is there already"
+            raise click.ClickException(
+                f"{there}: go on with --resume, replace it with --overwrite, or choose another folder"
+            )
         files = [
             found
             for found in find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS)
             if not folder.holds(found.path)
         ]
+        if files:
+            folder.check_settings(options.settings(), begin=not resume)
         if resume:
             counts["done before"] = sum(folder.has(os.path.abspath(found.path)) for found in files)
             files = [found for found in files if not folder.has(os.path.abspath(found.path))]

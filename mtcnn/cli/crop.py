@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtcnn.cli.crops import CropsJob, crops_options, make_crops, quality_settings
-from mtcnn.cli.options import SETTINGS
+from mtcnn.cli.options import SETTINGS, Number
 from mtcnn.params import ALL_FACES, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 
 
 @click.command("crop", context_settings=SETTINGS)
-@click.option("--margin", type=click.FloatRange(0, 4), default=0.0, help="share of the box added on each side")
+@click.option("--margin", type=Number(0, 4), default=0.0, help="share of the box added on each side")
 @click.option("--square", is_flag=True, help="the square about the box, black where the picture ends")
 @crops_options(face=None)
 def command(

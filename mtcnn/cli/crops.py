@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from mtcnn.cli.console import echo_json, say
-from mtcnn.cli.options import PathOrUri, detector_options, jobs_option, keeping_options
+from mtcnn.cli.options import Number, PathOrUri, detector_options, jobs_option, keeping_options
 from mtcnn.params import ALL_FACES, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -68,7 +68,7 @@ def crops_options(face: str | None) -> Callable[[Command], Command]:
             click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output"),
             keeping_options(resumes=True),
             click.option("--best-shot", is_flag=True, help="one crop of each folder: the one of the best quality"),
-            click.option("--min-quality", type=click.FloatRange(0, 1), default=0.0, help="of faces that are cut out"),
+            click.option("--min-quality", type=Number(0, 1), default=0.0, help="of faces that are cut out"),
             click.option("--quality", is_flag=True, help="say how good faces are: pose, sharpness, size"),
             click.option("--format", "suffix", type=click.Choice(["png", "jpg"]), default="png", help="of the crops"),
             click.option(

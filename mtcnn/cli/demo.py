@@ -7,7 +7,7 @@ import os
 import click
 
 from mtcnn.cli.console import echo, say
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, make_verifier, size
+from mtcnn.cli.options import SETTINGS, Number, a_file, detector_options, make_verifier, size
 from mtcnn.errors import MtcnnError
 from mtcnn.params import DEFAULT_MAX_WORK, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
@@ -24,10 +24,8 @@ __all__ = ["command"]
 )
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
 @click.option("--embedder-output", metavar="NAME", help="where the model has several")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 2), help="greatest distance of one person; default 1.19, see verify"
-)
-@click.option("--most-megabytes", type=click.FloatRange(0.01, 1000), default=10.0, help="largest picture it takes")
+@click.option("--threshold", type=Number(0, 2), help="greatest distance of one person; default 1.19, see verify")
+@click.option("--most-megabytes", type=Number(0.01, 1000), default=10.0, help="largest picture it takes")
 @detector_options
 def command(
     host: str,

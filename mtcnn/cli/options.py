@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -24,6 +25,7 @@ __all__ = [
     "SETTINGS",
     "THRESHOLDS_HELP",
     "Command",
+    "Number",
     "PathOrUri",
     "Thresholds",
     "a_file",
@@ -86,7 +88,7 @@ def detector_options(command: Command) -> Command:
             help='turn pictures by these, such as 0,90,180,270; "auto": where no upright face is found',
             show_default="0",
         ),
-        click.option("--minsize", type=float, default=40, help="side of the smallest face looked for, pixels"),
+        click.option("--minsize", type=Number(), default=40, help="side of the smallest face looked for, pixels"),
         click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET),
     ):
         wrapped = option(wrapped)
@@ -122,6 +124,16 @@ def keeping_options(resumes: bool) -> Callable[[Command], Command]:
         return wrapped
 
     return add
+
+
+class Number(click.FloatRange):
+    """A number in a range; NaN, which is in none and which comparisons let through, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is no number that can be used", param, ctx)
+        return number
 
 
 class PathOrUri(click.Path):

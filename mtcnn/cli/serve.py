@@ -7,7 +7,7 @@ import os
 import click
 
 from mtcnn.cli.console import echo, say
-from mtcnn.cli.options import SETTINGS, detector_options
+from mtcnn.cli.options import SETTINGS, Number, detector_options
 from mtcnn.errors import MtcnnError
 from mtcnn.params import DEFAULT_MAX_WORK
 from mtcnn.pipeline.options import DetectorOptions
@@ -25,11 +25,11 @@ _END = 5  # seconds beyond --timeout for answers under way, once the server is t
 @click.option(
     "--workers", type=click.IntRange(0, 1024), default=0, help="pictures or batches at once; 0: one a core, 2 on a GPU"
 )
-@click.option("--most-megabytes", type=click.FloatRange(0.01, 1000), default=10.0, help="largest file it takes")
-@click.option("--most-megapixels", type=click.FloatRange(0.01, 1000), default=50.0, help="largest picture it takes")
+@click.option("--most-megabytes", type=Number(0.01, 1000), default=10.0, help="largest file it takes")
+@click.option("--most-megapixels", type=Number(0.01, 1000), default=50.0, help="largest picture it takes")
 @click.option("--most-waiting", type=click.IntRange(0, 100_000), default=128, help="requests; further ones get 503")
-@click.option("--max-work", type=click.FloatRange(0), default=DEFAULT_MAX_WORK, help="of a picture; see docs/api.md")
-@click.option("--timeout", type=click.FloatRange(0.1, 3600), default=30.0, help="seconds until a request gets 503")
+@click.option("--max-work", type=Number(0), default=DEFAULT_MAX_WORK, help="of a picture; see docs/api.md")
+@click.option("--timeout", type=Number(0.1, 3600), default=30.0, help="seconds until a request gets 503")
 @detector_options
 def command(
     host: str,

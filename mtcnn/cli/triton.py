@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS
+from mtcnn.cli.options import SETTINGS, Number
 from mtcnn.engines.onnx_layouts import LAYOUTS
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, PRESETS
 from mtcnn.serving.repository import ALL_MODELS, BACKENDS, MAX_BATCH, MAX_PIXELS, write_repository
@@ -27,11 +27,11 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
 @click.option("--instances", multiple=True, metavar="[MODEL=]N", help="how many of a model run at once  [default: 1]")
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="of an instance; 0: cores / instances")
 @click.option("--preset", type=click.Choice(list(PRESETS)), default=DEFAULT_PRESET, help="of requests that set none")
-@click.option("--minsize", type=float, default=40, help="smallest face of requests that set none, pixels")
+@click.option("--minsize", type=Number(), default=40, help="smallest face of requests that set none, pixels")
 @click.option("--max-pixels", type=click.IntRange(1, 1 << 30), default=MAX_PIXELS, help="largest picture taken")
 @click.option(
     "--max-work",
-    type=click.FloatRange(0, 1e12, min_open=True),
+    type=Number(0, 1e12, min_open=True),
     default=DEFAULT_MAX_WORK,
     help="billions of multiply-adds that a picture may cost",
 )

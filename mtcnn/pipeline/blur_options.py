@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtcnn.pipeline.hide import Hiding
 from mtcnn.pipeline.options import DetectorOptions
@@ -34,6 +34,13 @@ class BlurOptions:
     threshold: float | None = None
     codec: str | None = None
     crf: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What is written depends on: by the options' names, as JSON has it."""
+        given = {"how": self.hiding.way, "shape": self.hiding.shape, "margin": self.hiding.margin}
+        others = {"threshold": self.threshold, "codec": self.codec, "crf": self.crf, "embedder": self.embedder}
+        others |= {"keep": [str(path) for path in self.keep] or None}
+        return given | {name: value for name, value in others.items() if value is not None} | self.detector.settings()
 
     def people(self, detector: TrtMtcnn) -> KnownPeople | None:
         """Raises as :class:`KnownPeople`."""

@@ -61,6 +61,11 @@ class Film:
             self.fps = float(rate) if rate and 0 < rate < 1000 else 25.0
             self._times = self._scan() if self._start > 0 and not self.live else None
             self.due = self._count_due()
+            if self._times and self._pts_at(self._start) > self._times[-1]:
+                last = float(self._times[-1] * self._base - self._origin)
+                raise MtcnnError(
+                    f"start is {self._start:g} s, and the last picture of {self.source} is at {last:.3f} s"
+                )
             if self._times:
                 first = int((self._origin + Fraction(self._start)) / self._base)
                 self._container.seek(max(first, self._times[0]), stream=self._stream, backward=True)
@@ -128,7 +133,8 @@ class Film:
             return f"{self.source} gives no more pictures: the camera or stream is gone"
         if self._is_over:
             return None
-        ends = f"{self.source} ends after {self._read} of {self.due or 'its'} pictures"
+        due = f"some {self.due}" if self.due and not self._stream.frames else str(self.due or "its")
+        ends = f"{self.source} ends after {self._read} of {due} pictures"
         if self._decoded == 0:
             return f"{ends}: it is truncated or damaged" if self.due or self._broken else f"{self.source} is empty"
         if self._broken or self._is_short():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn import checks
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.opencv import opencv
 
@@ -33,6 +34,11 @@ class Hiding:
     way: str = "blur"
     shape: str = "ellipse"
     margin: float = 0.3
+
+    def __post_init__(self) -> None:
+        checks.choice(self.way, "way", WAYS)
+        checks.choice(self.shape, "shape", SHAPES)
+        checks.number(self.margin, "margin", 0, 4)
 
 
 def hide(img: Picture, boxes: Iterable[npt.NDArray[np.floating]], hiding: Hiding) -> Picture:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import (
@@ -20,10 +21,12 @@ from mtcnn.files import (
     remove_leftovers,
     replacing,
 )
+from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.line_file import LineFile
 
 __all__ = ["OutputFolder"]
 
+_SETTINGS = ".mtcnn-settings.json"
 _NAMES = ".mtcnn-names.jsonl"  # which source each file is made of; written before the file is
 
 
@@ -130,6 +133,25 @@ class OutputFolder:
         """Whether the file that is made of a source is there. From any thread."""
         name = self._names.get(source)
         return name is not None and os.path.isfile(self.folder / name)
+
+    def check_settings(self, settings: dict[str, Any], *, begin: bool) -> None:
+        """Note what the files are made with, or compare it with what those were that are there.
+
+        Raises:
+            MtcnnError: these were made with other settings.
+            OutputError: it cannot be written.
+        """
+        path = self.folder / _SETTINGS
+        try:
+            if not begin and path.exists():
+                check_settings(str(self.folder), json.loads(path.read_bytes()), settings)
+                return
+            with replacing(path) as file:
+                file.write(json.dumps(settings).encode())
+        except ValueError:
+            raise MtcnnError(f"{path} is damaged: choose another folder, or --overwrite") from None
+        except OSError as error:
+            raise output_error(path, error) from error
 
     def any_there(self) -> str | None:
         """The name of one of the files that earlier runs wrote here, where there is one."""

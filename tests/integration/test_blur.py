@@ -203,6 +203,14 @@ class TestRules:
         done = mtcnn("blur", root, "--output", out, "--resume", code=3)
         assert "pictures: 1, films: 0" in done.stderr and "done before: 2" in done.stderr
         assert (out / "sub" / "b.jpg").stat().st_mtime_ns == before["sub/b.jpg"]
+        assert "is there already" in mtcnn("blur", root, "--output", out, code=1).stderr
+        said = mtcnn("blur", root, "--output", out, "--how", "fill", "--resume", code=1).stderr
+        assert "made with other settings: --how was blur" in said
+        assert {name: (out / name).stat().st_mtime_ns for name in made - {"a.jpg"}} == {
+            name: before[name] for name in made - {"a.jpg"}
+        }
+        mtcnn("blur", root, "--output", out, "--how", "fill", "--overwrite", code=3)
+        assert (out / "sub" / "b.jpg").stat().st_mtime_ns != before["sub/b.jpg"]
         other = tmp_path / "other"
         other.mkdir()
         (other / "a.jpg").write_text("mine")
@@ -237,6 +245,7 @@ class TestRules:
             (("a.jpg", "--output", "o.jpg", "--resume"), 2, "--resume is for folders"),
             (("a.jpg", "--output", "o.jpg", "--ray", "local"), 2, "--ray is for folders"),
             (("a.jpg", "--output", "o.jpg", "--crf", "3"), 2, "are for films"),
+            (("a.jpg", "--output", "o.jpg", "--margin", "nan"), 2, "nan is no number that can be used"),
             (("f.mp4", "--output", "o.jpg"), 2, "--output must end in .mp4"),
             (("f.mp4", "--output", "o.mp4", "--crf", "99"), 2, "--crf must be 0"),
             (("b.jpg", "--output", "o.jpg"), 1, "b.jpg: "),

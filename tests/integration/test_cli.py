@@ -268,7 +268,7 @@ class TestDetect:
         assert central == all_faces[find_central_face(img, [f["box"] for f in all_faces]) or 0]
 
     def test_options_reach_the_detector(self) -> None:
-        assert lines(mtcnn("detect", ASTRONAUT, "--json", "--minsize", 200).stdout)[0]["faces"] == []
+        assert lines(mtcnn("detect", ASTRONAUT, "--json", "--minsize", 400).stdout)[0]["faces"] == []
         whole = lines(mtcnn("detect", ASTRONAUT, "--json", "--preset", "port").stdout)[0]["faces"][0]["box"]
         assert whole == [int(n) for n in whole]
 

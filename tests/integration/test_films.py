@@ -71,10 +71,10 @@ class TestTimes:
         assert 25 <= len(heard) <= 35  # 0.7 s of 47 a second
         assert heard[0][0] < 0.03 and heard[0][1] in [data for _, data in all_heard]
 
-    def test_the_part_after_the_end_is_empty(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+    def test_the_part_after_the_end(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
         film = make_film(tmp_path / "in.mp4", pictures)
-        done = mtcnn("video", film, "--start", 100, "--output", tmp_path / "out.mp4", code=3)
-        assert "ends" in done.stderr and not (tmp_path / "out.mp4").exists()
+        done = mtcnn("video", film, "--start", 100, "--output", tmp_path / "out.mp4", code=1)
+        assert "start is 100 s, and the last picture of" in done.stderr and not (tmp_path / "out.mp4").exists()
 
 
 class TestTurns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from mtcnn.cli.main import cli
+from mtcnn.cli.main import COMMANDS, cli
 from mtcnn.cli.wording import in_options
 
 
@@ -49,3 +49,14 @@ def command(name: str) -> click.Command:
 )
 def test_in_options(name: str, message: str, said: str) -> None:
     assert said in in_options(message, command(name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_number_is_nan(name: str) -> None:
+    """Comparisons with NaN are false: a margin of NaN hid nothing."""
+    kinds = (click.FloatRange, click.types.FloatParamType)
+    for param in command(name).params:
+        if isinstance(param.type, kinds):
+            for text in ("nan", "inf", "-inf"):
+                with pytest.raises(click.BadParameter):
+                    param.type.convert(text, param, None)
