@@ -38,8 +38,8 @@ class BlurOptions:
     def settings(self) -> dict[str, Any]:
         """What is written depends on: by the options' names, as JSON has it."""
         given = {"how": self.hiding.way, "shape": self.hiding.shape, "margin": self.hiding.margin}
-        others = {"threshold": self.threshold, "codec": self.codec, "crf": self.crf, "embedder": self.embedder}
-        others |= {"keep": [str(path) for path in self.keep] or None}
+        others: dict[str, Any] = {"threshold": self.threshold, "codec": self.codec, "crf": self.crf}
+        others |= {"embedder": self.embedder, "keep": [str(path) for path in self.keep] or None}
         return given | {name: value for name, value in others.items() if value is not None} | self.detector.settings()
 
     def people(self, detector: TrtMtcnn) -> KnownPeople | None:
