@@ -26,7 +26,7 @@ from mtcnn.pipeline.line_file import LineFile
 
 __all__ = ["OutputFolder"]
 
-_SETTINGS = ".mtcnn-settings.json"
+_SETTINGS = ".mtcnn-made-with.json"
 _NAMES = ".mtcnn-names.jsonl"  # which source each file is made of; written before the file is
 
 
