@@ -137,7 +137,7 @@ cdef class BoxSet:
     """
 
     DTYPE = np.dtype([("corners", "f4", 4), ("score", "f4"), ("regression", "f4", 4), ("frame", "i4"), ("level", "i4"),
-                      ("order", "i4")], align=True)
+                      ("order", "i4"), ("neighbours", "i4")], align=True)
 
     cdef unique_ptr[FilledBoxes] filled
     cdef Device device

@@ -351,14 +351,14 @@ def test_other_threads_run_while_unload_waits(program: Program) -> None:
             ticks += 1
 
     stages = program.stages()
-    img = np.zeros((2000, 2000, 3), np.uint8)
-    stages.load([img], [(2000, 2000)])
+    img = np.zeros((6000, 6000, 3), np.uint8)
+    stages.load([img], [(6000, 6000)])
     thread = threading.Thread(target=tick)
     thread.start()
     try:
         while ticks < 5:
             time.sleep(0.001)
-        stages.load([img], [(2000, 2000)])
+        stages.load([img], [(6000, 6000)])
         start, before = time.monotonic(), ticks
         stages.unload()  # runs what load() has enqueued
         assert time.monotonic() - start > 0.03
