@@ -183,7 +183,13 @@ def _look(
 
 
 def _until_stopped(frames: queue.Queue[FilmFrame | None], stop: threading.Event) -> Iterator[FilmFrame]:
-    while not stop.is_set() and (frame := frames.get()) is not None:
+    while not stop.is_set():
+        try:
+            frame = frames.get(timeout=0.1)  # not for ever: who stops all takes what is left, the end with it
+        except queue.Empty:
+            continue
+        if frame is None:
+            return
         yield frame
 
 
