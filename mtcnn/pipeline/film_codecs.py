@@ -27,7 +27,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "libx265": {"preset": "ultrafast", "x265-params": "log-level=none"},
     "libvpx": {"deadline": "realtime", "cpu-used": "6", "b": "0"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
-    "libsvtav1": {"preset": "10", "svtav1-params": "rc=0"},
+    "libsvtav1": {"preset": "9", "svtav1-params": "rc=0"},
     "libaom-av1": {"cpu-used": "8", "usage": "realtime"},
     "mjpeg": {"qmin": "2", "qmax": "4"},
 }

@@ -21,6 +21,7 @@ from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.film_sound import Track, tracks_for
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.priority import same_priority
 
 __all__ = ["FilmWriter", "Template"]
 
@@ -203,6 +204,7 @@ class FilmWriter:
             )
             height, width = height + height % 2, width + width % 2
         self._size = height, width
+        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else tells its settings: errors alone
         with self._said():
             self._stream = self._container.add_stream(
                 self._encoding.name, rate=self._like.rate, options=self._encoding.options
@@ -220,6 +222,8 @@ class FilmWriter:
                 context.sample_aspect_ratio = ratio
             for name, value in self._like.colours.items():
                 setattr(context, name, value)
+            with same_priority():
+                context.open()
             self._tracks, notes = tracks_for(self._container, self._like.copied, self._like.start_offset, self.path)
             self.notes += notes
             if self._keep_metadata:
