@@ -23,6 +23,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Those before `--` and those after it, which argparse would give to the photo."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:end], arguments[end + 1 :]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photo", nargs="?", type=Path, default=ROOT / "docs" / "images" / "astronaut.jpg")
@@ -30,16 +36,16 @@ def main() -> int:
         "--seconds", type=float, default=10, help="for each number of clients, after a second of warming"
     )
     parser.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 8, 32, 100])
-    parser.add_argument("options", nargs="*", help="of mtcnn serve")
-    given = parser.parse_args()
+    own, options = _split(sys.argv[1:])
+    given = parser.parse_args(own)
     data = given.photo.read_bytes()
-    command = [sys.executable, "-m", "mtcnn", "serve", "--port", "0", *given.options]
+    command = [sys.executable, "-m", "mtcnn", "serve", "--port", "0", *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             port = int(server.stdout.readline().split("/detect")[0].rpartition(":")[2])
             print(
-                f"{datetime.date.today()}, {processor()}, {given.photo.name}, {' '.join(given.options) or 'defaults'}\n"
+                f"{datetime.date.today()}, {processor()}, {given.photo.name}, {' '.join(options) or 'defaults'}\n"
             )
             print("| clients | requests a second | p50, ms | p95, ms | p99, ms | pictures a batch | refused |")
             print("|---|---|---|---|---|---|---|")
