@@ -44,9 +44,7 @@ def main() -> int:
         assert server.stdout is not None
         try:
             port = int(server.stdout.readline().split("/detect")[0].rpartition(":")[2])
-            print(
-                f"{datetime.date.today()}, {processor()}, {given.photo.name}, {' '.join(options) or 'defaults'}\n"
-            )
+            print(f"{datetime.date.today()}, {processor()}, {given.photo.name}, {' '.join(options) or 'defaults'}\n")
             print("| clients | requests a second | p50, ms | p95, ms | p99, ms | pictures a batch | refused |")
             print("|---|---|---|---|---|---|---|")
             for clients in given.clients:
