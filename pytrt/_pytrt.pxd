@@ -433,6 +433,21 @@ cdef extern from "runtime/cuda_driver.h" namespace "trtmtcnn" nogil:
     DriverReport ask_driver() except +raise_core_error
 
 
+cdef extern from "cuda/launch_trace.h" namespace "trtmtcnn::cuda" nogil:
+    cdef struct TimedLaunch:
+        const char* kind
+        string what
+        int64_t amount
+        float us
+
+    cdef cppclass LaunchTrace:
+        @staticmethod
+        void start()
+
+        @staticmethod
+        vector[TimedLaunch] take()
+
+
 cdef extern from "cuda/cuda_device.h" namespace "trtmtcnn::cuda" nogil:
     shared_ptr[Device_] make_cuda_device(const Libraries&, int) except +raise_core_error
     const bint CUDA_BUILT "trtmtcnn::cuda::kBuilt"

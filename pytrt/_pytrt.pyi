@@ -89,6 +89,12 @@ class EmulatedGpu(CpuDevice):
     ) -> _Float32:
         """As pytrt.propose."""
 
+def start_launch_trace() -> None:
+    """From now on what GPUs are given in this process is noted and timed, and CUDA graphs are not used."""
+
+def take_launch_trace() -> list[tuple[str, str, int, float]]:
+    """Ends the trace: (kind, name of the kernel, threads, warps or bytes, microseconds on the GPU) each."""
+
 @disjoint_base
 class BoxSet:
     """A device's set of boxes, and the operations on it (csrc/boxes.h), one by one: for tests."""

@@ -1,5 +1,25 @@
 """What only tests need: the GPU backend's code on the CPU, and steps of native operations that nothing else calls."""
 
-from pytrt._pytrt import BoxSet, EmulatedGpu, emulate_tiles, halve, networks, pack_levels, tile_layer
+from pytrt._pytrt import (
+    BoxSet,
+    EmulatedGpu,
+    emulate_tiles,
+    halve,
+    networks,
+    pack_levels,
+    start_launch_trace,
+    take_launch_trace,
+    tile_layer,
+)
 
-__all__ = ["BoxSet", "EmulatedGpu", "emulate_tiles", "halve", "networks", "pack_levels", "tile_layer"]
+__all__ = [
+    "BoxSet",
+    "EmulatedGpu",
+    "emulate_tiles",
+    "halve",
+    "networks",
+    "pack_levels",
+    "start_launch_trace",
+    "take_launch_trace",
+    "tile_layer",
+]

@@ -8,10 +8,13 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 #include "cuda/device_functions.h"
+#include "cuda/launch_trace.h"
 #include "cuda/stream_counters.h"
+#include "cuda/stream_timer.h"
 #include "cuda/warp.h"
 #include "error.h"
 #include "runtime/environment.h"
@@ -79,7 +82,9 @@ class StreamRuntime : public StreamCounters {
   }
   ~StreamRuntime() {
     on_device(device_, [this] {
+      timer_.open();
       cudaStreamSynchronize(stream_);
+      timer_.destroy_events();
       cudaEventDestroy(event_);
       cudaStreamDestroy(stream_);
     });
@@ -117,7 +122,7 @@ class StreamRuntime : public StreamCounters {
 
   bool can_capture() const {
     static const bool wanted = environment::cuda_graphs();
-    return wanted;
+    return wanted && !LaunchTrace::is_on();  // which would see nothing of what a graph holds
   }
 
   Graph capture(FunctionRef work) {
@@ -147,23 +152,27 @@ class StreamRuntime : public StreamCounters {
 
   void* allocate(size_t bytes) {
     const Current current(*this);
+    timer_.open();
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "allocate GPU memory");
     memory_changed();
     return memory;
   }
   void free(void* memory) {
+    timer_.open();
     on_device(device_, [&] { cudaFree(memory); });  // waits for what uses it
     memory_changed();
   }
   void* allocate_pinned(size_t bytes) {
     const Current current(*this);
+    timer_.open();
     void* memory = nullptr;
     check(cudaMallocHost(&memory, bytes), "allocate pinned memory");
     memory_changed();
     return memory;
   }
   void free_pinned(void* memory) {
+    timer_.open();
     on_device(device_, [&] {
       cudaStreamSynchronize(stream_);
       cudaFreeHost(memory);
@@ -175,16 +184,17 @@ class StreamRuntime : public StreamCounters {
   void zero(void* to, size_t bytes) {
     if (bytes == 0) return;
     const Current current(*this);
-    check(cudaMemsetAsync(to, 0, bytes, stream_), "clear GPU memory");
+    timer_.time(stream_, "zero", no_name, static_cast<int64_t>(bytes), true,
+                [&] { check(cudaMemsetAsync(to, 0, bytes, stream_), "clear GPU memory"); });
   }
   void upload(void* to, const void* from, size_t bytes) {
-    transfer(to, from, bytes, cudaMemcpyHostToDevice, "copy to the GPU");
+    transfer(to, from, bytes, cudaMemcpyHostToDevice, "upload", "copy to the GPU");
   }
   void copy(void* to, const void* from, size_t bytes) {
-    transfer(to, from, bytes, cudaMemcpyDeviceToDevice, "copy GPU memory");
+    transfer(to, from, bytes, cudaMemcpyDeviceToDevice, "copy", "copy GPU memory");
   }
   void download(void* to, const void* from, size_t bytes) {
-    transfer(to, from, bytes, cudaMemcpyDeviceToHost, "copy from the GPU");
+    transfer(to, from, bytes, cudaMemcpyDeviceToHost, "download", "copy from the GPU");
   }
 
   // Throws std::invalid_argument where a picture's memory is not this GPU's.
@@ -208,12 +218,15 @@ class StreamRuntime : public StreamCounters {
   // What is enqueued from now on waits for what `stream` holds now.
   void wait_for(void* stream) {
     const Current current(*this);
+    timer_.open();
     check(cudaEventRecord(event_, static_cast<cudaStream_t>(stream)), "follow the picture's stream");
     check(cudaStreamWaitEvent(stream_, event_, 0), "wait for the picture's stream");
   }
   void synchronize() {
     const Current current(*this);
+    timer_.open();
     check(cudaStreamSynchronize(stream_), "finish its work");
+    timer_.waited();
     passed();
   }
   void* stream() { return stream_; }
@@ -226,7 +239,7 @@ class StreamRuntime : public StreamCounters {
     const int64_t blocks = (n + kBlock - 1) / kBlock;
     if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
     void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};
-    start(reinterpret_cast<const void*>(&run_kernel<Kernel>), blocks, kBlock, arguments);
+    start<Kernel>(reinterpret_cast<const void*>(&run_kernel<Kernel>), n, blocks, kBlock, arguments);
   }
 
   // A warp for each index.
@@ -234,26 +247,36 @@ class StreamRuntime : public StreamCounters {
   void for_each_warp(int n, const Kernel& kernel) {
     if (n <= 0) return;
     void* arguments[] = {const_cast<Kernel*>(&kernel)};
-    start(reinterpret_cast<const void*>(&run_warp_kernel<Kernel>), n, kWarp, arguments);
+    start<Kernel>(reinterpret_cast<const void*>(&run_warp_kernel<Kernel>), n, n, kWarp, arguments);
   }
 
  private:
-  void start(const void* kernel, int64_t blocks, int64_t threads, void** arguments) {
+  // n: what the kernel is called for.
+  template <typename Kernel>
+  void start(const void* kernel, int64_t n, int64_t blocks, int64_t threads, void** arguments) {
     const Current current(*this);
-    check(
-        cudaLaunchKernel(kernel, static_cast<unsigned>(blocks), static_cast<unsigned>(threads), arguments, 0, stream_),
-        "start a kernel");
+    const auto name = [] { return kernel_name(typeid(Kernel)); };
+    timer_.time(stream_, "kernel", name, n, true, [&] {
+      check(cudaLaunchKernel(kernel, static_cast<unsigned>(blocks), static_cast<unsigned>(threads), arguments, 0,
+                             stream_),
+            "start a kernel");
+    });
   }
 
-  void transfer(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* what) {
+  void transfer(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* name, const char* what) {
     if (bytes == 0) return;
     const Current current(*this);
-    check(cudaMemcpyAsync(to, from, bytes, kind, stream_), what);
+    const bool on_device = kind == cudaMemcpyDeviceToDevice;  // else the host's memory may be pageable
+    timer_.time(stream_, name, no_name, static_cast<int64_t>(bytes), on_device,
+                [&] { check(cudaMemcpyAsync(to, from, bytes, kind, stream_), what); });
   }
+
+  static std::string no_name() { return {}; }
 
   int device_;
   cudaStream_t stream_ = nullptr;
   cudaEvent_t event_ = nullptr;
+  StreamTimer timer_;
 };
 
 }  // namespace trtmtcnn::cuda

@@ -1,6 +1,5 @@
 #include "testing/model_runtime.h"
 
-#include <cxxabi.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -136,14 +135,6 @@ void ModelRuntime::synchronize() {
   gpu_->call(Call::kWait, "", 0);
   stream_->finish();
   passed();
-}
-
-std::string ModelRuntime::kernel_name(const std::type_info& kernel) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(kernel.name(), nullptr, nullptr, &status),
-                                                         std::free);
-  const std::string full = name ? name.get() : kernel.name();
-  return full.substr(full.rfind(':') + 1);
 }
 
 void ModelRuntime::need_device_memory(const void* memory, size_t bytes, const char* what) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cuda/device_functions.h"
+#include "cuda/launch_trace.h"
 #include "cuda/stream_counters.h"
 #include "cuda/warp.h"
 #include "runtime/function_ref.h"
@@ -58,14 +59,14 @@ class ModelRuntime : public cuda::StreamCounters {
   void for_each(int64_t n, const Kernel& kernel) {
     if (n <= 0) return;
     if (n > std::numeric_limits<int>::max()) throw std::bad_alloc();
-    gpu_->call(Call::kKernel, kernel_name(typeid(Kernel)), static_cast<size_t>(n));
+    gpu_->call(Call::kKernel, cuda::kernel_name(typeid(Kernel)), static_cast<size_t>(n));
     stream_->enqueue([order = &stream_->thread_order(), n, kernel] { order->visit(static_cast<int>(n), kernel); });
     stream_->get_on();
   }
   template <typename Kernel>
   void for_each_warp(int n, const Kernel& kernel) {
     if (n <= 0) return;
-    gpu_->call(Call::kKernel, kernel_name(typeid(Kernel)), static_cast<size_t>(n));
+    gpu_->call(Call::kKernel, cuda::kernel_name(typeid(Kernel)), static_cast<size_t>(n));
     stream_->enqueue([order = &stream_->thread_order(), n, kernel] {
       order->visit(n, [&](int i) { kernel(cuda::LoopWarp(order->lane()), i); });
     });
@@ -73,7 +74,6 @@ class ModelRuntime : public cuda::StreamCounters {
   }
 
  private:
-  static std::string kernel_name(const std::type_info& kernel);
   void need_device_memory(const void* memory, size_t bytes, const char* what);
 
   std::shared_ptr<GpuModel> gpu_;

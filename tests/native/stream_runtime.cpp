@@ -3,11 +3,13 @@
 
 #include <sys/mman.h>
 
+#include <chrono>
 #include <functional>
 #include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cuda/buffer.h"
@@ -130,6 +132,48 @@ void places() {
   fake::owner.erase(pixel);
 }
 
+// While a trace is on, kernels wait until the host waits for them, and are timed between two events each.
+void timed() {
+  fake::current = 0;
+  {
+    cuda::StreamRuntime runtime(1);
+    cuda::Buffer<cuda::StreamRuntime, int> memory(runtime);
+    memory.reserve(4);
+    runtime.synchronize();
+    expect(cuda::LaunchTrace::take().empty(), "nothing is traced unasked");
+    cuda::LaunchTrace::start();
+    expect(!runtime.can_capture(), "no graph hides kernels");
+    const auto began = std::chrono::steady_clock::now();
+    runtime.for_each(5, Narrow{});
+    runtime.for_each_warp(3, Collective{});
+    runtime.zero(memory.data(), 8);
+    runtime.copy(memory.data(), memory.data() + 2, 4);
+    expect(fake::host_functions_running == 1, "the stream is held up");
+    runtime.synchronize();
+    expect(fake::host_functions_running == 0, "and goes on when it is waited for");
+    for (int i = 0; i < 1000; ++i) runtime.for_each(1, Narrow{});
+    int host = 0;
+    runtime.download(&host, memory.data(), 4);  // may be pageable: CUDA then waits for the stream
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    expect(fake::host_functions_running == 0, "nothing is held up that the host may wait for");
+    runtime.synchronize();
+    expect(std::chrono::steady_clock::now() - began < std::chrono::milliseconds(450), "no gate waits for its end");
+    expect(fake::current == 0, "timers leave the thread its GPU");
+    const std::vector<cuda::TimedLaunch> seen = cuda::LaunchTrace::take();
+    expect(seen.size() == 4 + 1 + 1001 + 1, "all is seen");
+    expect(seen[0].what == "Narrow" && seen[0].kind == std::string("kernel") && seen[0].amount == 5, "kernels");
+    expect(seen[1].what == "Collective" && seen[1].amount == 3, "those that work by warps");
+    expect(seen[2].kind == std::string("zero") && seen[2].amount == 8, "clears");
+    expect(seen[3].kind == std::string("copy") && seen[3].us == 250, "copies and their time");
+    expect(seen[4].kind == std::string("wait"), "waits");
+    expect(runtime.can_capture(), "graphs are captured again");
+    runtime.for_each(1, Narrow{});
+    runtime.synchronize();
+    expect(cuda::LaunchTrace::take().empty(), "nothing is traced once it has ended");
+  }
+  expect(fake::owner.empty(), "events are destroyed");
+}
+
 // 2^31 pixels and more.
 void large() {
   fake::current = 1;
@@ -170,5 +214,6 @@ int main() {
   trtmtcnn::errors();
   trtmtcnn::places();
   trtmtcnn::large();
+  trtmtcnn::timed();
   return trtmtcnn::failures + fake::faults;
 }

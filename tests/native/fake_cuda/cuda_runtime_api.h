@@ -2,12 +2,16 @@
 // belongs to one is used while another is the thread's, and what is left at the end.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <thread>
+#include <vector>
 
 #define __global__
+#define CUDART_CB
 #define CUDART_VERSION 13000
 
 enum cudaError_t { cudaSuccess, cudaErrorInvalidValue, cudaErrorMemoryAllocation };
@@ -15,7 +19,7 @@ enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpy
 enum cudaMemoryType { cudaMemoryTypeUnregistered, cudaMemoryTypeHost, cudaMemoryTypeDevice, cudaMemoryTypeManaged };
 enum cudaDeviceAttr { cudaDevAttrPageableMemoryAccess };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal };
-enum { cudaStreamNonBlocking, cudaEventDisableTiming };
+enum { cudaStreamNonBlocking, cudaEventDisableTiming, cudaEventDefault };
 using cudaStream_t = struct CUstream*;
 using cudaEvent_t = struct CUevent*;
 using cudaGraph_t = struct CUgraph*;
@@ -46,6 +50,8 @@ inline int faults = 0, launches = 0;
 inline unsigned blocks = 0;
 inline bool capturing = false, events_fail = false;
 inline uintptr_t next = 1 << 20;
+inline std::vector<std::thread> host_functions;  // of all streams
+inline std::atomic<int> host_functions_running = 0;
 constexpr int kHost = -1;
 
 inline cudaError_t fault(const char* what) {
@@ -84,10 +90,26 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { r
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return fake::events_fail ? cudaErrorMemoryAllocation : fake::make(event);
 }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return fake::use(stream, "wait for a stream"); }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  for (std::thread& function : fake::host_functions) function.join();
+  fake::host_functions.clear();
+  return fake::use(stream, "wait for a stream");
+}
+inline cudaError_t cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* argument) {
+  ++fake::host_functions_running;
+  fake::host_functions.emplace_back([=] {
+    function(argument);
+    --fake::host_functions_running;
+  });
+  return fake::use(stream, "call a function of the host");
+}
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) { return fake::destroy(stream, "destroy a stream"); }
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return fake::destroy(event, "destroy an event"); }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) { return fake::use(event, "record an event"); }
+inline cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t from, cudaEvent_t to) {
+  *ms = 0.25f;
+  return fake::use(from, "read an event") == cudaSuccess ? fake::use(to, "read an event") : cudaErrorInvalidValue;
+}
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t, unsigned) {
   return fake::use(stream, "wait for an event");
 }
