@@ -14,6 +14,9 @@ namespace trtmtcnn {
 namespace cpu {
 class PackedNet;
 }
+namespace cuda {
+struct DeviceNet;
+}
 
 using Shape = std::array<int64_t, 4>;  // n, c, h, w; -1 is dynamic
 
@@ -57,6 +60,8 @@ class Engine {
 
   // The network for the CPU's own kernels; null where another runtime runs it.
   virtual const cpu::PackedNet* native_net() const { return nullptr; }
+  // The same for a GPU's.
+  virtual const cuda::DeviceNet* device_net() const { return nullptr; }
 
   bool has_output(const std::string& name) const;
   int output_index(const std::string& name) const;  // throws EngineError

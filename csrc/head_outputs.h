@@ -1,6 +1,8 @@
 // What the networks' heads give, in the device's memory.
 #pragma once
 
+#include <cmath>
+
 #include "box.h"
 #include "host_device.h"
 #include "networks.h"
@@ -10,6 +12,9 @@ namespace trtmtcnn {
 
 // Whether a network's output can be one: NaN, infinity and a million sides of a box come of weights that overflow.
 TRTMTCNN_HD bool is_plausible(float v) { return v >= -1e6f && v <= 1e6f; }
+
+// The softmax's probability of "face"; margin: its logit less that of "not face".
+TRTMTCNN_HD float face_probability(float margin) { return 1.0f / (1.0f + expf(-margin)); }
 
 // Whether the score reaches the threshold, and it and the regression can be a network's.
 TRTMTCNN_HD bool is_face(float score, float threshold, const float (&regression)[4]) {

@@ -39,6 +39,9 @@ inline constexpr Output kProb{"prob1", 2};        // not face, face
 inline constexpr Output kRegression{"boxes", 4};  // dx1, dy1, dx2, dy2
 inline constexpr Output kLandmarkOutput{"landmarks", kLandmarks};
 
+// Rows of a network's heads as one layer: those that it has, and rows of zeros.
+inline constexpr int kHeads = 16;
+
 constexpr bool has_landmarks(Net net) { return net == Net::kOnet || net == Net::kLnet; }
 constexpr bool has_boxes(Net net) { return net != Net::kLnet; }
 

@@ -198,7 +198,8 @@ cdef extern from "cpu/cpu_device.h" namespace "trtmtcnn::cpu" nogil:
 
 cdef extern from "testing/emulated_device.h" namespace "trtmtcnn::testing" nogil:
     cdef cppclass EmulatedDevice(CpuDevice_):
-        EmulatedDevice(const string& openvino_library, int threads, shared_ptr[GpuModel]) except +raise_core_error
+        EmulatedDevice(const string& openvino_library, int threads, shared_ptr[GpuModel],
+                       cbool kernels) except +raise_core_error
         unique_ptr[Operations] operations() except +raise_core_error
 
 

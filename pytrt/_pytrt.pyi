@@ -56,6 +56,7 @@ class EmulatedGpu(CpuDevice):
         seed: int = 0,
         memory: int = 1073741824,
         late_pageable: bool = True,
+        kernels: bool = False,
     ) -> None:
         """asynchronous: as a GPU and its streams would, else all is done at once in the CPU's memory; seed: of the
         order of threads; memory: bytes that the GPU has; late_pageable: whether copies from memory that is not pinned

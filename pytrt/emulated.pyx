@@ -8,12 +8,14 @@ cdef class EmulatedGpu(CpuDevice):
     seed: of the orders.
     memory: bytes that the GPU has.
     late_pageable: whether copies from memory that is not pinned read it when they run, as CUDA may.
+    kernels: whether the networks, too, run in the GPU's kernels, as of flavour "cuda"; else the CPU's engines take the
+        place of TensorRT's.
     """
 
     cdef shared_ptr[GpuModel] gpu
 
     def __init__(self, str openvino_library not None, threads=0, *, bint asynchronous=False, seed=0,
-                 memory=1 << 30, bint late_pageable=True):
+                 memory=1 << 30, bint late_pageable=True, bint kernels=False):
         cdef int count = _whole(threads, "threads", 0, 1024)
         cdef int random = _whole(seed, "seed", 0, INT_MAX)
         cdef int64_t most = index(memory)
@@ -23,7 +25,7 @@ cdef class EmulatedGpu(CpuDevice):
         if asynchronous:
             self.gpu = make_shared[GpuModel](<uint32_t>random, <size_t>most, <cbool>late_pageable)
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count, self.gpu))
+            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count, self.gpu, kernels))
 
     cdef GpuModel* model(self) except NULL:
         if not self.gpu:

@@ -19,7 +19,14 @@ __all__ = ["ROOT", "Block", "build", "count_blocks", "need", "run"]
 
 COMPILER = "aarch64-linux-gnu-g++"
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden"]
-SOURCES = ("csrc/*.cpp", "csrc/cpu/amx.cpp", "csrc/cpu/kernels.cpp", "csrc/cpu/nets/*.cpp", "csrc/runtime/*.cpp")
+SOURCES = (
+    "csrc/*.cpp",
+    "csrc/cpu/amx.cpp",
+    "csrc/cpu/kernels.cpp",
+    "csrc/cpu/nets/*.cpp",
+    "csrc/nets/*.cpp",
+    "csrc/runtime/*.cpp",
+)
 KERNELS = ("csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp")
 LEFT_OUT = ("mtcnn.cpp", "pack.cpp", "canvas_plan.cpp", "cuda_driver.cpp")
 

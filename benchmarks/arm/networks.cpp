@@ -11,7 +11,6 @@
 #include "cpu/nets/bfloat16.h"
 #include "cpu/nets/native_engine.h"
 #include "cpu/nets/net_kernels.h"
-#include "cpu/nets/network.h"
 #include "cpu/nets/packed_net.h"
 #include "cpu/nets/pnet_rows.h"
 

@@ -105,7 +105,7 @@ void NativePnet::propose(FrameStore& frames, const Pyramid& pyramid, float thres
       const int x = worker.positions[h];
       float heads[kHeads];
       net_.kernels().pnet_heads(net_.heads(), features + ptrdiff_t{32} * x, 1, heads);
-      const float score = face_probability(heads[0], heads[1]);
+      const float score = face_probability(heads[1] - heads[0]);
       const float regression[4] = {heads[2], heads[3], heads[4], heads[5]};
       if (!is_face(score, threshold, regression)) continue;
       band.boxes.push_back(cell_window(level, band.level, x, y, score, regression));

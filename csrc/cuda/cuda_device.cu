@@ -5,6 +5,8 @@
 #include "cuda/cuda_device.h"
 #include "cuda/gpu_backend.h"
 #include "cuda/host_context.h"
+#include "cuda/nets/load.h"
+#include "cuda/nets/net_engine.h"
 #include "cuda/stream_runtime.h"
 #include "error.h"
 #include "runtime/cores.h"
@@ -29,9 +31,9 @@ class CudaDevice final : public Device {
       throw DeviceError("there is no GPU " + std::to_string(ordinal) + ": this machine has " + std::to_string(count));
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, ordinal), "describe the GPU");
-    tensorrt_ = tensorrt::TensorRt::load(libraries);
-    name_ = std::string(tensorrt_->is_rtx() ? "TensorRT-RTX " : "TensorRT ") + tensorrt_->version() + " on " +
-            properties.name + " (sm_" + std::to_string(properties.major) + std::to_string(properties.minor) + ")";
+    if (!libraries.runtime.empty()) tensorrt_ = tensorrt::TensorRt::load(libraries);
+    name_ = networks_runtime() + " on " + properties.name + " (sm_" + std::to_string(properties.major) +
+            std::to_string(properties.minor) + ")";
   }
 
   std::string runtime() const override { return name_; }
@@ -40,7 +42,8 @@ class CudaDevice final : public Device {
   int threads() const override { return copiers_->threads(); }
 
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string&) override {
-    return tensorrt_->load_plan(bytes, ordinal_);
+    if (tensorrt_) return tensorrt_->load_plan(bytes, ordinal_);
+    return std::make_shared<NetEngine<StreamRuntime>>(read_for_kernels(bytes), ordinal_);
   }
 
   std::unique_ptr<Backend> backend(Engines engines) override {
@@ -48,14 +51,20 @@ class CudaDevice final : public Device {
   }
 
   std::unique_ptr<Context> host_context(Engine& engine) override {
+    if (engine.device_net()) return engine.context();
     return std::make_unique<HostContext<StreamRuntime>>(engine, ordinal_);
   }
 
  private:
+  std::string networks_runtime() const {
+    if (!tensorrt_) return "CUDA kernels";
+    return (tensorrt_->is_rtx() ? "TensorRT-RTX " : "TensorRT ") + tensorrt_->version();
+  }
+
   // Not measured: four cores should copy about as much as PCIe carries.
   std::shared_ptr<ThreadPool> copiers_ = std::make_shared<ThreadPool>(std::min(4, usable_cores()));
   int ordinal_;
-  std::shared_ptr<tensorrt::TensorRt> tensorrt_;
+  std::shared_ptr<tensorrt::TensorRt> tensorrt_;  // null: the networks are kernels of our own
   std::string name_;
 };
 

@@ -1,4 +1,4 @@
-// An NVIDIA GPU: TensorRT for the networks, kernels of our own for what lies between them.
+// An NVIDIA GPU: TensorRT or kernels of our own for the networks, kernels for what lies between them.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@ inline constexpr bool kBuilt = true;
 inline constexpr bool kBuilt = false;
 #endif
 
-// `ordinal`: 0 is the first GPU. Throws DeviceError where it cannot be used, or where this build has no
-// CUDA kernels.
+// `libraries`: TensorRT's; without a name the networks are kernels. `ordinal`: 0 is the first GPU. Throws DeviceError
+// where it cannot be used, or where this build has no CUDA kernels.
 std::shared_ptr<Device> make_cuda_device(const tensorrt::Libraries& libraries, int ordinal);
 
 }  // namespace trtmtcnn::cuda

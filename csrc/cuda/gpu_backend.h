@@ -14,6 +14,8 @@
 #include "cuda/frame_store.h"
 #include "cuda/graph_cache.h"
 #include "cuda/kernels/crop_resize.h"
+#include "cuda/nets/crop_net.h"
+#include "cuda/nets/pnet.h"
 #include "cuda/network_runner.h"
 #include "cuda/pyramid.h"
 #include "cuda/staging.h"
@@ -30,13 +32,11 @@ class GpuBackend final : public Backend {
   template <typename... Arguments>
   GpuBackend(Engines engines, std::shared_ptr<ThreadPool> copiers, Arguments&&... arguments)
       : runtime_(std::forward<Arguments>(arguments)...),
-        contexts_{pool(engines, Net::kPnet, kMostPnetShapes), pool(engines, Net::kRnet, kMostBatches),
-                  pool(engines, Net::kOnet, kMostBatches)},
-        frames_(runtime_, staging_, std::move(copiers)),
-        pyramid_(runtime_, staging_, contexts(Net::kPnet).engine()) {
+        engines_(std::move(engines)),
+        frames_(runtime_, staging_, std::move(copiers)) {
     const typename Runtime::Current current(runtime_);
-    if (auto& lnet = engines[static_cast<int>(Net::kLnet)])
-      lnet_contexts_.emplace(std::move(lnet), runtime_.stream(), kMostBatches);
+    for (int i = 0; i < kNetworks; ++i)
+      if (engines_[i]) prepare(static_cast<Net>(i), engines_[i]);
   }
 
   ~GpuBackend() override {
@@ -67,15 +67,19 @@ class GpuBackend final : public Backend {
 
   void propose(std::span<const Level> levels, const PnetSettings& settings, FunctionRef suppress) override {
     const typename Runtime::Current current(runtime_);
-    if (pyramid_.set(levels, frames_)) graphs_.clear();
+    if (pnet_ ? pnet_->set(levels, frames_) : pyramid_->set(levels, frames_)) graphs_.clear();
+    const bool has_cells = pnet_ ? pnet_->cells() > 0 : !pyramid_->batches().empty();
     const auto work = [&] {
-      for (const CanvasBatch& batch : pyramid_.batches()) propose(batch, settings.threshold);
+      if (pnet_)
+        propose(*pnet_, settings.threshold);
+      else
+        for (const CanvasBatch& batch : pyramid_->batches()) propose(batch, settings.threshold);
       suppress();
     };
-    const auto context_changes = [&] { return contexts(Net::kPnet).changes(); };
+    const auto context_changes = [&] { return pnet_ ? 0 : contexts(Net::kPnet).changes(); };
     do {
       boxes_.clear();
-      if (runtime_.can_capture() && !pyramid_.batches().empty())
+      if (runtime_.can_capture() && has_cells)
         graphs_.capture_or_replay(settings, context_changes, work);
       else
         work();
@@ -85,6 +89,7 @@ class GpuBackend final : public Backend {
 
   void refine(Net net, const Refinement& refinement) override {
     const typename Runtime::Current current(runtime_);
+    if (auto& own = crop_nets_[static_cast<int>(net)]) return refine(*own, net, refinement);
     const Engine& engine = contexts(net).engine();
     const int side = facts(net).side, most = largest_batch(net, engine, refinement.flip);
     const DeviceBoxes from = boxes_.begin_accepting();
@@ -95,7 +100,7 @@ class GpuBackend final : public Backend {
       const int flipped = refinement.flip ? crops : 0;
       runtime_.for_each(2 * side * crops, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(crops * side * side,
-                        CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, input});
+                        CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, {input, false}});
       const Shape shape{batch, 3, side, side};
       runner_.run(contexts(net).at(shape), shape);
       const HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
@@ -106,7 +111,8 @@ class GpuBackend final : public Backend {
 
   void refine_landmarks(bool flip) override {
     const typename Runtime::Current current(runtime_);
-    const Engine& engine = lnet_contexts_->engine();
+    if (auto& own = crop_nets_[static_cast<int>(Net::kLnet)]) return refine_landmarks(*own, flip);
+    const Engine& engine = contexts(Net::kLnet).engine();
     const int side = facts(Net::kLnet).side, channels = input_channels(Net::kLnet);
     const int most = largest_batch(Net::kLnet, engine, flip);
     const DeviceBoxes boxes = boxes_.with_landmarks();
@@ -117,9 +123,9 @@ class GpuBackend final : public Backend {
       runtime_.for_each(2 * side * patches,
                         PatchTaps{frames_.frames(), boxes, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(patches * side * side,
-                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), flipped, input});
+                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), flipped, {input, false}});
       const Shape shape{batch, channels, side, side};
-      runner_.run(lnet_contexts_->at(shape), shape);
+      runner_.run(contexts(Net::kLnet).at(shape), shape);
       const HeadOutputs outputs = landmark_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
       runtime_.for_each(faces, MoveLandmarks{boxes, begin, outputs});
     });
@@ -136,29 +142,80 @@ class GpuBackend final : public Backend {
   // Sizes of canvases, and batches of them, that come again. R-Net's and O-Net's batches, powers of two, are no more.
   static constexpr size_t kMostPnetShapes = 8, kMostBatches = 16;
 
-  ContextPool pool(const Engines& engines, Net net, size_t most) {
-    const typename Runtime::Current current(runtime_);
-    return {engines[static_cast<int>(net)], runtime_.stream(), most};
+  ContextPool& contexts(Net net) { return *contexts_[static_cast<int>(net)]; }
+
+  // A network runs in kernels of our own or in TensorRT, as its engine says.
+  void prepare(Net net, const std::shared_ptr<Engine>& engine) {
+    const int i = static_cast<int>(net);
+    const DeviceNet* own = engine->device_net();
+    if (own && own->net != net) throw EngineError("the engines are not in the order P-Net, R-Net, O-Net, L-Net");
+    if (own && net == Net::kPnet)
+      pnet_.emplace(runtime_, staging_, *own);
+    else if (own)
+      crop_nets_[i].emplace(runtime_, *own);
+    else
+      contexts_[i].emplace(engine, runtime_.stream(), net == Net::kPnet ? kMostPnetShapes : kMostBatches);
+    if (!own && net == Net::kPnet) pyramid_.emplace(runtime_, staging_, *engine);
   }
 
-  ContextPool& contexts(Net net) { return contexts_[static_cast<int>(net)]; }
+  void propose(Pnet<Runtime>& pnet, float threshold) {
+    pnet.propose(frames_, threshold, boxes_.current());
+    boxes_.added_at_most(pnet.cells());
+  }
+
+  // As refine(net, refinement). Kernels are launched for as many boxes as there may be; there is no batch to round up.
+  void refine(CropNet<Runtime>& crops, Net net, const Refinement& refinement) {
+    const int side = facts(net).side, bound = boxes_.bound(), views = refinement.flip ? 2 : 1;
+    const DeviceBoxes from = boxes_.begin_accepting();
+    for (int begin = 0, n; begin < bound; begin += n) {
+      n = std::min(bound - begin, crops.most_crops() / views);
+      const CropBatch batch{from.count, begin, n, refinement.flip ? n : 0};
+      float* const input = crops.input(n * views);
+      taps_.reserve(2 * static_cast<size_t>(side) * n);
+      runtime_.for_each(2 * side * n, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
+      runtime_.for_each(n * side * side,
+                        CropResize{frames_.frames(), from, begin, side, taps_.data(), batch.flipped, {input, true}});
+      const HeadOutputs outputs = crops.run(batch);
+      runtime_.for_each(
+          n, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
+    }
+  }
+
+  void refine_landmarks(CropNet<Runtime>& lnet, bool flip) {
+    const int side = facts(Net::kLnet).side, bound = boxes_.bound(), views = flip ? 2 : 1;
+    const DeviceBoxes boxes = boxes_.with_landmarks();
+    for (int begin = 0, n; begin < bound; begin += n) {
+      n = std::min(bound - begin, lnet.most_crops() / views);
+      const CropBatch batch{boxes.count, begin, n, flip ? n : 0};
+      float* const input = lnet.input(n * views);
+      const int patches = kPoints * n;
+      taps_.reserve(2 * static_cast<size_t>(side) * patches);
+      runtime_.for_each(2 * side * patches,
+                        PatchTaps{frames_.frames(), boxes, begin, side, frames_.area(), taps_.data()});
+      runtime_.for_each(patches * side * side,
+                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), batch.flipped, {input, true}});
+      runtime_.for_each(n, MoveLandmarks{boxes, begin, lnet.run(batch)});
+    }
+  }
 
   void propose(const CanvasBatch& batch, float threshold) {
     const Shape shape{batch.images, 3, batch.size.height, batch.size.width};
-    pyramid_.draw(batch, frames_, runner_.input(shape));
+    pyramid_->draw(batch, frames_, runner_.input(shape));
     runner_.run(contexts(Net::kPnet).at(shape), shape);
     const GridOutputs grid =
         grid_outputs(contexts(Net::kPnet).engine(), runner_.shapes(), runner_.outputs(), batch.images, batch.size);
-    pyramid_.propose(batch, grid, threshold, boxes_.current());
+    pyramid_->propose(batch, grid, threshold, boxes_.current());
     boxes_.added_at_most(batch.cells);
   }
 
   Runtime runtime_;  // what follows lives in its memory
   Staging<Runtime> staging_{runtime_};
-  std::array<ContextPool, kCascadeNetworks> contexts_;
-  std::optional<ContextPool> lnet_contexts_;
+  Engines engines_;
+  std::array<std::optional<ContextPool>, kNetworks> contexts_;  // of networks that TensorRT runs
+  std::optional<Pnet<Runtime>> pnet_;                           // those that we do
+  std::array<std::optional<CropNet<Runtime>>, kNetworks> crop_nets_;
   FrameStore<Runtime> frames_;
-  Pyramid<Runtime> pyramid_;
+  std::optional<Pyramid<Runtime>> pyramid_;  // TensorRT's P-Net's
   BoxSet<Runtime> boxes_{runtime_, staging_};
   GraphCache<Runtime> graphs_{runtime_, boxes_};
   NetworkRunner<Runtime> runner_{runtime_};

@@ -3,6 +3,9 @@
 #include "cuda/gpu_backend.h"
 #include "cuda/host_context.h"
 #include "cuda/host_runtime.h"
+#include "cuda/nets/load.h"
+#include "cuda/nets/net_engine.h"
+#include "error.h"
 #include "testing/gpu_operations.h"
 #include "testing/model_engine.h"
 #include "testing/model_runtime.h"
@@ -10,19 +13,31 @@
 namespace trtmtcnn::testing {
 
 std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes, const std::string& precision) {
+  if (kernels_) {
+    const Network network = cuda::read_for_kernels(bytes);
+    if (!gpu_) return std::make_shared<cuda::NetEngine<cuda::HostRuntime>>(network);
+    gpu_->call(Call::kLoad, "", 0);
+    return std::make_shared<cuda::NetEngine<ModelRuntime>>(network, gpu_);
+  }
   auto engine = CpuDevice::load_engine(bytes, precision);
   return gpu_ ? to_gpu(std::move(engine), gpu_) : engine;
 }
 
+void EmulatedDevice::check_place(const Engine& engine) const {
+  if (!kernels_) return testing::check_place(engine, gpu_.get());
+  if (!engine.device_net()) throw EngineError("this engine was loaded on another device");
+}
+
 std::unique_ptr<Backend> EmulatedDevice::backend(Engines engines) {
   for (const auto& engine : engines)
-    if (engine) check_place(*engine, gpu_.get());
+    if (engine) check_place(*engine);
   if (gpu_) return std::make_unique<cuda::GpuBackend<ModelRuntime>>(std::move(engines), pool(), gpu_);
   return std::make_unique<cuda::GpuBackend<cuda::HostRuntime>>(std::move(engines), pool());
 }
 
 std::unique_ptr<Context> EmulatedDevice::host_context(Engine& engine) {
-  check_place(engine, gpu_.get());
+  check_place(engine);
+  if (kernels_) return engine.context();
   if (gpu_) return std::make_unique<cuda::HostContext<ModelRuntime>>(engine, gpu_);
   return std::make_unique<cuda::HostContext<cuda::HostRuntime>>(engine);
 }

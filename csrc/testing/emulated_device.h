@@ -1,5 +1,6 @@
-// The GPU backend's code on the CPU, for tests on machines without a GPU: its kernels run as loops, the networks as on
-// a CPU. Plainly, its memory is the host's and all is done at once; with a GpuModel, as a GPU and its streams would.
+// The GPU backend's code on the CPU, for tests on machines without a GPU: its kernels run as loops, the networks as
+// kernels, too, or as on a CPU, in TensorRT's place. Plainly, its memory is the host's and all is done at once; with a
+// GpuModel, as a GPU and its streams would.
 #pragma once
 
 #include <memory>
@@ -14,10 +15,11 @@ namespace trtmtcnn::testing {
 
 class EmulatedDevice final : public cpu::CpuDevice {
  public:
-  // `gpu` may be null: plainly.
-  EmulatedDevice(std::string openvino_library, int threads, std::shared_ptr<GpuModel> gpu)
-      : CpuDevice(std::move(openvino_library), threads), gpu_(std::move(gpu)) {}
+  // `gpu` may be null: plainly. `kernels`: whether the networks are kernels; those that have none are refused.
+  EmulatedDevice(std::string openvino_library, int threads, std::shared_ptr<GpuModel> gpu, bool kernels)
+      : CpuDevice(std::move(openvino_library), threads), gpu_(std::move(gpu)), kernels_(kernels) {}
 
+  std::string runtime() const override { return kernels_ ? "CUDA kernels, emulated" : CpuDevice::runtime(); }
   int ordinal() const override { return 0; }
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
   std::unique_ptr<Backend> backend(Engines engines) override;
@@ -25,7 +27,10 @@ class EmulatedDevice final : public cpu::CpuDevice {
   std::unique_ptr<Operations> operations();
 
  private:
+  void check_place(const Engine& engine) const;
+
   std::shared_ptr<GpuModel> gpu_;
+  bool kernels_;
 };
 
 }  // namespace trtmtcnn::testing

@@ -7,6 +7,8 @@
 #include "cpu/kernels.h"
 #include "cpu/nets/bfloat16.h"
 #include "cpu/nets/pnet_rows.h"
+#include "head_outputs.h"
+#include "nets/tensors.h"
 #include "networks.h"
 
 namespace trtmtcnn::cpu {
@@ -28,11 +30,7 @@ class NativeContext final : public Context {
     const auto found = shapes_.find(input);
     if (found != shapes_.end()) return found->second;
     engine_->check_input(input);
-    std::vector<Shape> shapes;
-    const bool pnet = engine_->net().net() == Net::kPnet;
-    for (const TensorInfo& o : engine_->outputs())
-      shapes.push_back({input[0], o.shape[1], pnet ? grid(input[2]) : 1, pnet ? grid(input[3]) : 1});
-    return shapes_.emplace(input, std::move(shapes)).first->second;
+    return shapes_.emplace(input, output_shapes_of(engine_->net().net(), input)).first->second;
   }
 
   void infer(const Shape& shape, const float* input, std::span<float* const> outputs) override {
@@ -52,9 +50,6 @@ class NativeContext final : public Context {
     AlignedVector<float> crops;
   };
 
-  // The last pooling window of an odd map is partial, and counts.
-  static int64_t grid(int64_t pixels) { return (pixels - 2 + 1) / 2 - 4; }
-
   void picture(const Shape& shape, const float* planes, const Shape& out, float* prob, float* boxes) {
     const int height = static_cast<int>(shape[2]), width = static_cast<int>(shape[3]);
     const int64_t plane = shape[2] * shape[3], cells = out[2] * out[3];
@@ -67,7 +62,7 @@ class NativeContext final : public Context {
         for (int x = 0; x < n; ++x) {
           const float* h = &worker.heads[size_t{kHeads} * x];
           const int64_t at = out[3] * y + x;
-          prob[cells + at] = face_probability(h[0], h[1]);
+          prob[cells + at] = face_probability(h[1] - h[0]);
           prob[at] = 1 - prob[cells + at];
           for (int k = 0; k < 4; ++k) boxes[k * cells + at] = h[2 + k];
         }
@@ -123,14 +118,7 @@ std::shared_ptr<NativeEngine> NativeEngine::load(std::span<const char> onnx, con
 std::string NativeEngine::runtime() { return std::string("native kernels (") + kernels().isa + ")"; }
 
 NativeEngine::NativeEngine(const Network& network, const NetKernels& kernels, std::shared_ptr<ThreadPool> pool)
-    : net_(network, kernels), pool_(std::move(pool)) {
-  const bool pnet = net_.net() == Net::kPnet;
-  const int64_t in = pnet ? -1 : facts(net_.net()).side, out = pnet ? -1 : 1;
-  input_ = {network.input, {-1, input_channels(net_.net()), in, in}};
-  if (has_boxes(net_.net()))
-    for (const Output& o : {kProb, kRegression}) outputs_.push_back({o.name, {-1, o.channels, out, out}});
-  if (has_landmarks(net_.net())) outputs_.push_back({kLandmarkOutput.name, {-1, kLandmarks, out, out}});
-}
+    : net_(network, kernels), pool_(std::move(pool)), input_(input_of(network)), outputs_(outputs_of(network.net)) {}
 
 std::unique_ptr<Context> NativeEngine::context() { return std::make_unique<NativeContext>(shared_from_this()); }
 
@@ -148,7 +136,7 @@ void CropNet::run(const PackedNet& net, const float* crops, int n, float* out) {
   }
   if (lnet) return;
   for (int i = 0; i < n; ++i, out += kHeads) {
-    out[1] = face_probability(out[0], out[1]);
+    out[1] = face_probability(out[1] - out[0]);
     out[0] = 1 - out[1];
   }
 }

@@ -1,7 +1,6 @@
 #include "cpu/nets/packed_net.h"
 
 #include <bit>
-#include <cmath>
 #include <cstring>
 
 namespace trtmtcnn::cpu {
@@ -138,7 +137,5 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
   }
   return transformed;
 }
-
-float face_probability(float not_face, float face) { return 1.0f / (1.0f + std::exp(not_face - face)); }
 
 }  // namespace trtmtcnn::cpu

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cpu/nets/net_kernels.h"
-#include "cpu/nets/network.h"
+#include "nets/network.h"
 #include "runtime/memory.h"
 
 namespace trtmtcnn::cpu {
@@ -42,8 +42,5 @@ class PackedNet {
   std::vector<float> face_weights_;
   float face_bias_ = 0;
 };
-
-// The probability of "face": the softmax of the two logits.
-float face_probability(float not_face, float face);
 
 }  // namespace trtmtcnn::cpu

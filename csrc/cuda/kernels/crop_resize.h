@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/kernels/box_set.h"
+#include "cuda/kernels/four.h"
 #include "cuda/kernels/frame.h"
 #include "cuda/kernels/resample.h"
 
@@ -24,6 +25,23 @@ struct CropTaps {
   }
 };
 
+// A network's input: TensorRT's, (n, 3, pixels), or that of kernels of our own, (n, pixels, 4), of which the fourth is
+// not read.
+struct NetInput {
+  float* data;
+  bool interleaved;
+
+  TRTMTCNN_HD void write(int picture, int pixels, int pixel, const float rgb[3]) const {
+    if (interleaved) {
+      store_four(data + 4 * (ptrdiff_t{pixels} * picture + pixel),
+                 {{normalised(rgb[0]), normalised(rgb[1]), normalised(rgb[2]), 0}});
+    } else {
+      float* out = data + ptrdiff_t{3} * pixels * picture + pixel;
+      for (int c = 0; c < 3; ++c) out[c * pixels] = normalised(rgb[c]);
+    }
+  }
+};
+
 // One pixel of these crops and of their mirror images.
 struct CropResize {
   const DeviceFrame* frames;
@@ -32,7 +50,7 @@ struct CropResize {
   int side;
   const Taps* taps;
   int flipped;  // crop i's mirror image is crop flipped + i; 0: there are none
-  float* out;   // (n, 3, side, side)
+  NetInput out;
 
   TRTMTCNN_HD void operator()(int i) const {
     const int plane = side * side;
@@ -41,11 +59,8 @@ struct CropResize {
     const Taps* rows = taps + ptrdiff_t{2} * side * n;
     float rgb[3];
     blend(frames[boxes.data[begin + n].frame], rows[y], rows[side + x], rgb);
-    float* crop = out + ptrdiff_t{3} * plane * n + y * side;
-    for (int c = 0; c < 3; ++c) crop[c * plane + x] = normalised(rgb[c]);
-    if (!flipped) return;
-    crop += ptrdiff_t{3} * plane * flipped;
-    for (int c = 0; c < 3; ++c) crop[c * plane + side - 1 - x] = normalised(rgb[c]);
+    out.write(n, plane, y * side + x, rgb);
+    if (flipped) out.write(flipped + n, plane, y * side + side - 1 - x, rgb);
   }
 };
 
@@ -74,8 +89,8 @@ struct PatchResize {
   int begin;
   int side;
   const Taps* taps;
-  int flipped;  // face i's mirror image is face flipped + i; 0: there are none
-  float* out;   // (n, kPoints, 3, side, side)
+  int flipped;   // face i's mirror image is face flipped + i; 0: there are none
+  NetInput out;  // kPoints pictures a face
 
   TRTMTCNN_HD void operator()(int i) const {
     const int plane = side * side;
@@ -84,11 +99,8 @@ struct PatchResize {
     const Taps* rows = taps + ptrdiff_t{2} * side * patch;
     float rgb[3];
     blend(frames[boxes.data[begin + n].frame], rows[y], rows[side + x], rgb);
-    float* to = out + ptrdiff_t{3} * plane * patch + y * side;
-    for (int c = 0; c < 3; ++c) to[c * plane + x] = normalised(rgb[c]);
-    if (!flipped) return;
-    to = out + ptrdiff_t{3} * plane * ((flipped + n) * kPoints + HeadOutputs::opposite(k)) + y * side;
-    for (int c = 0; c < 3; ++c) to[c * plane + side - 1 - x] = normalised(rgb[c]);
+    out.write(patch, plane, y * side + x, rgb);
+    if (flipped) out.write((flipped + n) * kPoints + HeadOutputs::opposite(k), plane, y * side + side - 1 - x, rgb);
   }
 };
 

@@ -8,7 +8,7 @@
 
 #include "networks.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 
 struct Conv {
   int in = 0, out = 0, kernel = 0;
@@ -26,10 +26,8 @@ struct Network {
   Conv heads;  // what the network says: not face, face, dx1..dy2, landmarks; rows of zeros to kHeads
 };
 
-inline constexpr int kHeads = 16;
-
 // The network in an ONNX file; nothing where it is not one of them, layer by layer. Throws EngineError where it is
 // one with weights that are not finite.
 std::optional<Network> read_network(std::span<const char> onnx);
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -1,4 +1,4 @@
-#include "cpu/nets/onnx.h"
+#include "nets/onnx.h"
 
 #include <algorithm>
 #include <bit>
@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string_view>
 
-namespace trtmtcnn::cpu::onnx {
+namespace trtmtcnn::onnx {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
@@ -222,4 +222,4 @@ std::optional<Graph> read(std::span<const char> bytes) {
   return found ? std::optional(std::move(graph)) : std::nullopt;
 }
 
-}  // namespace trtmtcnn::cpu::onnx
+}  // namespace trtmtcnn::onnx

@@ -1,14 +1,14 @@
-#include "cpu/nets/network.h"
+#include "nets/network.h"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <string_view>
 
-#include "cpu/nets/onnx.h"
 #include "error.h"
+#include "nets/onnx.h"
 
-namespace trtmtcnn::cpu {
+namespace trtmtcnn {
 namespace {
 
 // A convolution with its PReLU, and the pooling after it (0: none).
@@ -238,4 +238,4 @@ std::optional<Network> read_network(std::span<const char> bytes) {
   return std::nullopt;
 }
 
-}  // namespace trtmtcnn::cpu
+}  // namespace trtmtcnn

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace trtmtcnn::cpu::onnx {
+namespace trtmtcnn::onnx {
 
 struct Attribute {
   int64_t i = 0;
@@ -36,4 +36,4 @@ struct Graph {
 // Nothing where the bytes are no ONNX model, or hold what Graph cannot tell.
 std::optional<Graph> read(std::span<const char> bytes);
 
-}  // namespace trtmtcnn::cpu::onnx
+}  // namespace trtmtcnn::onnx

@@ -1,0 +1,25 @@
+// A network's weights in a GPU's memory, as the kernels in cuda/kernels/ read them.
+#pragma once
+
+#include <vector>
+
+#include "networks.h"
+
+namespace trtmtcnn::cuda {
+
+// A layer's. Output channels are padded with zeros to a multiple of four.
+struct LayerWeights {
+  const float* weights;  // [group of four inputs][row][column][input][output]; the heads' are not in groups
+  const float* bias;
+  const float* slope;  // of the PReLU; null: none follows
+};
+
+struct DeviceNet {
+  Net net;
+  std::vector<LayerWeights> layers;  // L-Net's first three: of one tower after the other, as far apart each time
+  // R-Net's, O-Net's and L-Net's: [feature][kHeads], P-Net's: [output][feature]. The first two outputs of the networks
+  // that tell faces are the logit of "face" less that of "not face", twice.
+  LayerWeights heads;
+};
+
+}  // namespace trtmtcnn::cuda
