@@ -9,9 +9,23 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["choice", "device", "flag", "number", "numbers_in_unit", "path", "shown", "size", "some_numbers", "whole"]
+__all__ = [
+    "choice",
+    "device",
+    "flag",
+    "instance",
+    "number",
+    "numbers_in_unit",
+    "path",
+    "shown",
+    "size",
+    "some_numbers",
+    "whole",
+]
+
+_Kind = TypeVar("_Kind")
 
 _MOST_SHOWN = 200  # characters of a wrong value that an error repeats
 
@@ -99,6 +113,13 @@ def size(value: object, name: str) -> tuple[int, int] | None:
     if not isinstance(value, Sequence) or len(found := _items(value, 3, expected)) != 2:
         raise TypeError(f"{expected}, got {shown(value)}")
     return whole(found[0], f"{name}[0]", 1, 1 << 24), whole(found[1], f"{name}[1]", 1, 1 << 24)
+
+
+def instance(value: object, kind: type[_Kind], name: str) -> _Kind:
+    if not isinstance(value, kind):
+        got = f"the class itself: {kind.__name__}() makes one" if value is kind else shown(value)
+        raise TypeError(f"{name} must be a {kind.__name__}, got {got}")
+    return value
 
 
 def path(value: object, name: str) -> Path:

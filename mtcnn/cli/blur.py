@@ -159,7 +159,7 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
 
 
 def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool, jobs: int) -> int:
-    from mtcnn.cli.run import CANCELLED, PARTLY, fail
+    from mtcnn.cli.run import CANCELLED, FAILED, PARTLY, fail
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.blur import blur_film
     from mtcnn.pipeline.film_codecs import check_ending
@@ -187,7 +187,7 @@ def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool
         return CANCELLED
     if done.problem:
         fail("mtcnn blur", done.problem)
-        return PARTLY
+        return PARTLY if done.pictures else FAILED
     return 0
 
 

@@ -73,7 +73,7 @@ def command(
 
     The window shows a film at its own pace; q, Escape or its button closes it, and ends the work.
     """
-    from mtcnn.cli.run import CANCELLED, PARTLY, fail
+    from mtcnn.cli.run import CANCELLED, FAILED, PARTLY, fail
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.camera import Camera
     from mtcnn.pipeline.film import Film, files_in
@@ -134,17 +134,15 @@ def command(
         return CANCELLED
     if ran.problem:
         fail("mtcnn video", ran.problem)
-        return PARTLY
+        return PARTLY if ran.pictures else FAILED
     return 0
 
 
 def _end(writer: FilmWriter, output: Path | None, whole: bool) -> str:
     """Put the film in its place, and tell where that is."""
     writer.finish(whole)
-    for note in writer.notes:
+    for note in writer.all_notes():
         say(note)
-    if writer.resized:
-        say(f"{writer.resized} pictures have another size than the first, and were scaled to it")
     if not writer.is_written:
         return ", nothing written"
     text = f", written: {writer.path}"

@@ -32,7 +32,11 @@ def __getattr__(name: str) -> Any:
 
 
 class Face(dict[str, Any]):
-    """A face whose entries are attributes: ``bbox`` (4,), ``kps`` (5, 2), ``det_score``; None for what it lacks."""
+    """A face whose entries are attributes: ``bbox`` (4,), ``kps`` (5, 2), ``det_score``; None for what it lacks.
+
+    Of an ``embedding`` that is set: ``embedding_norm``, its length, and ``normed_embedding``, the same with length 1;
+    of a ``gender`` ``sex``, "M" or "F".
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -42,9 +46,23 @@ class Face(dict[str, Any]):
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
 
+    @property
+    def embedding_norm(self) -> float | None:
+        return None if self.embedding is None else float(np.linalg.norm(self.embedding))
+
+    @property
+    def normed_embedding(self) -> Array | None:
+        return None if self.embedding is None else np.asarray(self.embedding) / np.linalg.norm(self.embedding)
+
+    @property
+    def sex(self) -> str | None:
+        return None if self.gender is None else "M" if self.gender == 1 else "F"
+
     def __repr__(self) -> str:
-        box = ", ".join(f"{side:.1f}" for side in self["bbox"])
-        return f"Face(bbox=[{box}], det_score={self['det_score']:.3f})"
+        if self.bbox is None or self.det_score is None:
+            return f"Face({', '.join(self)})"
+        box = ", ".join(f"{side:.1f}" for side in self.bbox)
+        return f"Face(bbox=[{box}], det_score={self.det_score:.3f})"
 
 
 class Detector:
@@ -57,7 +75,7 @@ class Detector:
     taskname = "detection"
 
     def __init__(self, detector: TrtMtcnn | None = None) -> None:
-        self._detector = TrtMtcnn(minsize=20) if detector is None else detector
+        self._detector = TrtMtcnn(minsize=20) if detector is None else checks.instance(detector, TrtMtcnn, "detector")
         self.det_thresh: float | None = None
 
     def prepare(self, ctx_id: int = 0, det_thresh: float | None = None, **kwargs: Any) -> None:
@@ -72,9 +90,14 @@ class Detector:
         Args:
             img: BGR (H, W, 3).
             input_size: without effect.
-            max_num: faces at most; 0: all. The largest with ``metric="max"``, else those large and near the middle.
+            max_num: faces at most; 0: all.
+            metric: which are taken: "max", the largest; "default", those large and near the middle.
+
+        Raises:
+            TypeError, ValueError: a wrong argument.
         """
         frame = as_bgr(img)
+        checks.choice(metric, "metric", ("default", "max"))
         most = checks.whole(max_num, "max_num", 0, 1 << 31)
         usual = self._detector.params.thresholds
         least = usual[2] if self.det_thresh is None else self.det_thresh

@@ -56,8 +56,8 @@ def detect_faces(
         TypeError, ValueError: another wrong argument.
     """
     least = checks.number(threshold, "threshold", 0, 1)
-    if model is not None and not isinstance(model, TrtMtcnn):
-        raise TypeError(f"model must be what build_model() returns, a TrtMtcnn, got {checks.shown(model)}")
+    if model is not None:
+        checks.instance(model, TrtMtcnn, "model")
     if isinstance(img_path, (str, os.PathLike)):
         img = _read(checks.path(img_path, "img_path"))
     else:

@@ -18,10 +18,14 @@ import pytrt
 from mtcnn import checks
 from mtcnn.detector import TrtMtcnn as Detector
 from mtcnn.engines import NETWORKS
+from mtcnn.images import MOST_PIXELS, as_bgr
+from mtcnn.landmarks import as_numbers
 
 __all__ = ["TrtMtcnn", "clip_dets", "convert_to_1x1", "crop_img_with_padding", "nms"]
 
 Array = npt.NDArray[Any]
+_MOST_SIDE = 1e6  # pixels
+
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
@@ -73,12 +77,21 @@ def convert_to_1x1(boxes: Array) -> Array:
 
 
 def crop_img_with_padding(img: Array, box: Array, padding: int = 0) -> Array:
-    """Return what a box (4,) or (5,) shows of a picture (H, W, 3), `padding` where it ends, uint8."""
-    if box.shape not in ((4,), (5,)):
-        raise ValueError(f"box must have the shape (4,) or (5,), got {box.shape}")
-    x1, y1, x2, y2 = box[:4].astype(int)
-    crop = np.full((y2 - y1 + 1, x2 - x1 + 1, 3), padding, np.uint8)
-    seen = img[max(y1, 0) : max(y2 + 1, 0), max(x1, 0) : max(x2 + 1, 0)]
+    """Return what a box (4,) or (5,) shows of a picture (H, W, 3), `padding` where it ends, uint8.
+
+    Raises:
+        TypeError, ValueError: a wrong argument, or a box of no pixels or more than 2^30.
+    """
+    pixels, sides = as_bgr(img), as_numbers(box, "box")
+    if sides.shape not in ((4,), (5,)):
+        raise ValueError(f"box must have the shape (4,) or (5,), got {sides.shape}")
+    if not (np.abs(sides[:4]) <= _MOST_SIDE).all():
+        raise ValueError(f"box must be within {_MOST_SIDE:.0e} of the picture, got {sides[:4].tolist()}")
+    x1, y1, x2, y2 = (int(side) for side in sides[:4])
+    if not (x2 >= x1 and y2 >= y1 and (x2 - x1 + 1) * (y2 - y1 + 1) <= MOST_PIXELS):
+        raise ValueError(f"box must have 1 to {MOST_PIXELS} pixels, got {[x1, y1, x2, y2]}")
+    crop = np.full((y2 - y1 + 1, x2 - x1 + 1, 3), checks.whole(padding, "padding", 0, 255), np.uint8)
+    seen = pixels[max(y1, 0) : max(y2 + 1, 0), max(x1, 0) : max(x2 + 1, 0)]
     top, left = max(-y1, 0), max(-x1, 0)
     crop[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
     return crop

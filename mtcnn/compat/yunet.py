@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
+from mtcnn.central import as_dets
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
@@ -23,10 +24,14 @@ def as_rows(dets: npt.NDArray[np.float32], landmarks: npt.NDArray[np.float32]) -
 
     ``[x, y, width, height, x and y of the five points, score]``: the person's right eye, left eye, nose, right and left
     corner of the mouth.
+
+    Raises:
+        TypeError, ValueError: no numbers, another shape, or not as many of both.
     """
-    size = dets[:, 2:4] - dets[:, :2]
-    five = points(landmarks).reshape(-1, 10)  # the viewer's left is the person's right
-    return np.concatenate([dets[:, :2], size, five, dets[:, 4:]], axis=1, dtype=np.float32)
+    rows, five = as_dets(dets), points(landmarks).reshape(-1, 10)  # the viewer's left is the person's right
+    if rows.shape[1] != 5 or len(rows) != len(five):
+        raise ValueError(f"dets must be (n, 5) with landmarks (n, 10), got {rows.shape} and {len(five)} landmarks")
+    return np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2], five, rows[:, 4:]], axis=1).astype(np.float32)
 
 
 class FaceDetectorYN:
@@ -54,7 +59,7 @@ class FaceDetectorYN:
         *,
         detector: TrtMtcnn | None = None,
     ) -> None:
-        self._detector = TrtMtcnn(minsize=20) if detector is None else detector
+        self._detector = TrtMtcnn(minsize=20) if detector is None else checks.instance(detector, TrtMtcnn, "detector")
         self.setInputSize(input_size)
         self.setScoreThreshold(score_threshold)
         self.setNMSThreshold(nms_threshold)
@@ -91,8 +96,11 @@ class FaceDetectorYN:
     def getTopK(self) -> int:
         return self._top_k
 
-    def detect(self, image: npt.NDArray[Any]) -> tuple[int, npt.NDArray[np.float32] | None]:
+    def detect(self, image: npt.NDArray[Any], faces: object = None) -> tuple[int, npt.NDArray[np.float32] | None]:
         """Return 1 and the faces of a picture, BGR (H, W, 3), (n, 15) float32 as :func:`as_rows` has it; None for none.
+
+        Args:
+            faces: without effect: OpenCV writes into it.
 
         Raises:
             ValueError: the picture has another size than ``setInputSize`` was told.

@@ -100,14 +100,16 @@ def blur_film(
         film.close()
         raise
     try:
-        hidden, _ = faces_of_film(film, detector, people, seen)
+        hidden, times = faces_of_film(film, detector, people, seen)
         result.problem = film.problem()
         film.close()
         film = Film(str(source))
         writer.continue_like(film)
-        for boxes in hidden:
-            if (frame := film.read()) is None:
-                result.problem = result.problem or f"{source} cannot be read again to its end"
+        for boxes, seconds in zip(hidden, times, strict=True):
+            frame = film.read()
+            if frame is None or frame.seconds != seconds:  # a face would be where it is not hidden
+                how = "to its end" if frame is None else "as it was: it changes, or is damaged"
+                result.problem = result.problem or f"{source} cannot be read again {how}"
                 break
             writer.write(hide(frame.img, boxes, hiding), frame)
             result.hidden += len(boxes)
@@ -119,6 +121,6 @@ def blur_film(
     finally:
         film.close()
         writer.finish(whole=not (result.cancelled or result.problem))
-    result.notes += writer.notes
+    result.notes += writer.all_notes()
     result.path = writer.path if writer.is_written else None
     return result

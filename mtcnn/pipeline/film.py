@@ -20,6 +20,7 @@ __all__ = ["Film", "files_in", "pyav"]
 
 _PATIENCE = 10  # seconds, with a stream that falls silent
 _SLACK = 0.5  # seconds that a film may end before the time its file says
+_MOST_RATE = 1_000_000  # pictures a second, of the fastest cameras
 _BACK = 0.25  # seconds; times that go back further begin anew
 _COPIED = ("audio", "subtitle")
 _MATRICES = {5: 5, 6: 5}  # ffmpeg's colour matrices by the names that its scaler has for them
@@ -35,7 +36,7 @@ class Film:
 
     Attributes:
         live: it has no end of its own; who is slower than it misses pictures.
-        fps: pictures a second, about.
+        fps: pictures a second, about; rate: the same as a fraction.
         due: how many pictures are to be read, about; 0: unknown, or without end.
         damaged: how many pictures could not be decoded as they were.
         notes: what of the film cannot be kept.
@@ -57,8 +58,8 @@ class Film:
             self.live = not self._is_file and not self._container.duration
             self._origin = Fraction(max(self._container.start_time or 0, 0), 1_000_000)
             self._base: Fraction = self._stream.time_base
-            rate = self._stream.average_rate or self._stream.guessed_rate
-            self.fps = float(rate) if rate and 0 < rate < 1000 else 25.0
+            self._rate = _rate(self._stream)
+            self.fps = float(self._rate)
             self._times = self._scan() if self._start > 0 and not self.live else None
             self.due = self._count_due()
             if self._times and self._pts_at(self._start) > self._times[-1]:
@@ -79,6 +80,8 @@ class Film:
         self._decoded = 0
         self._trailing: list[Any] = []
         self._last = 0.0  # the end of the picture before
+        self._before: float | None = None  # its time
+        self._is_on_its_side = False  # rows and columns are swapped
         self._shift = 0  # of times that began anew, units
         self._broken: str | None = None
         self._is_over = False  # `end` was reached
@@ -91,7 +94,7 @@ class Film:
 
     @property
     def rate(self) -> Fraction:
-        return Fraction(self.fps).limit_denominator(1001)
+        return self._rate
 
     @property
     def start(self) -> float:
@@ -114,7 +117,8 @@ class Film:
 
     @property
     def sample_aspect_ratio(self) -> Fraction | None:
-        return self._stream.sample_aspect_ratio or None
+        ratio = self._stream.sample_aspect_ratio or None
+        return 1 / ratio if ratio and self._is_on_its_side else ratio
 
     def read(self) -> FilmFrame | None:
         """The next picture; None where there is none any more."""
@@ -237,6 +241,9 @@ class Film:
                 self._is_over = True
                 break
             seconds = float(pts * self._base - self._origin)
+            if self._before is not None:  # a stumble of less than _BACK
+                seconds = max(seconds, self._before)
+            self._before = seconds
             duration = float((getattr(frame, "duration", 0) or 0) * self._base)
             self._last = max(self._last, seconds + (duration or 1 / self.fps))
             taken = [p for p in packets if self._is_within(p)]
@@ -270,7 +277,9 @@ class Film:
         after = round((self._last + float(self._origin)) / self._base)
         if pts is None:
             pts = after
-        elif (pts + self._shift) * self._base < after * self._base - _BACK:  # a recording after another, say
+        elif (
+            self._before is not None and float((pts + self._shift) * self._base - self._origin) < self._before - _BACK
+        ):  # a recording after another, say
             self._shift = after - pts
         pts += self._shift
         index = bisect.bisect_left(self._times, pts) if self._times else self._decoded - 1
@@ -292,7 +301,9 @@ class Film:
         except ValueError:  # a matrix that the scaler does not know
             img = frame.to_ndarray(format="bgr24")
         side = frame.side_data.get("DISPLAYMATRIX")
-        return orientation(None if side is None else bytes(side)).apply(img)
+        turn = orientation(None if side is None else bytes(side))
+        self._is_on_its_side = turn.swap
+        return turn.apply(img)
 
 
 def files_in(source: str) -> list[str]:
@@ -310,6 +321,17 @@ def pyav() -> Any:
     av = import_optional("av", "video")
     av.logging.set_level(None)
     return av
+
+
+def _rate(stream: Any) -> Fraction:
+    """Pictures a second, of a stream: 25 where it does not say, or what cannot be."""
+    rate = stream.average_rate or stream.guessed_rate
+    if rate and 0 < rate < 1000:
+        return Fraction(rate)
+    # Else it may be the unit of its times, 1/1000 in .mkv; or the film is of a fast camera.
+    seconds = (stream.duration or 0) * (stream.time_base or 0)
+    counted = Fraction(stream.frames) / seconds if stream.frames and seconds > 0 else 0
+    return Fraction(counted) if 0 < counted < _MOST_RATE else Fraction(25)
 
 
 def _is_cover(stream: Any) -> bool:

@@ -34,6 +34,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
 _CRF = {"libx264": 20, "libx265": 22, "libvpx": 10, "libvpx-vp9": 30, "libsvtav1": 30, "libaom-av1": 30}
 _MOST_CRF = {"libx264": 51, "libx265": 51}
 _PIXELS = {"mjpeg": "yuvj420p"}
+_LAYOUTS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "bgr0", "bgr24", "rgb24")
 
 
 class Encoding(NamedTuple):
@@ -76,7 +77,13 @@ def choose_encoding(av: Any, path: Path, codec: str | None, crf: int | None) -> 
         options["crf"] = str(_CRF[name] if crf is None else crf)
     elif crf is not None:
         raise ValueError(f"crf must be left out with {wanted}, which has no constant quality")
-    return Encoding(name, options, _PIXELS.get(name, "yuv420p"))
+    return Encoding(name, options, _PIXELS.get(name) or _pixels(av.Codec(name, "w")))
+
+
+def _pixels(codec: Any) -> str:
+    """A layout of pixels that it takes: 8 bits of a fourth as many colours where it can be."""
+    taken = [layout.name for layout in codec.video_formats or ()]
+    return next((name for name in _LAYOUTS if name in taken or not taken), taken[0] if taken else _LAYOUTS[0])
 
 
 def _can_encode(av: Any, name: str) -> bool:

@@ -43,7 +43,7 @@ def faces_of_film(
     times: list[float] = []
     while (frame := film.read()) is not None:
         dets, landmarks = detector.detect(frame.img)
-        times.append(max(frame.seconds, times[-1] if times else frame.seconds))
+        times.append(frame.seconds)
         tracks = tracker.update(dets, landmarks, times[-1])
         kept = people.among(frame.img, tracks.dets, tracks.landmarks) if people else np.zeros(len(tracks), bool)
         for number, det, is_kept in zip(tracks.ids, tracks.dets, kept, strict=True):

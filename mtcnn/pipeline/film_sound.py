@@ -26,11 +26,14 @@ class Track(Protocol):
 
 
 def tracks_for(
-    container: Any, streams: Sequence[Any], offset: Fraction, path: Path
+    container: Any, streams: Sequence[Any], offset: Fraction, path: Path, *, keep_titles: bool = True
 ) -> tuple[dict[int, Track], list[str]]:
     """Tracks in `container` by the index of the film's stream, and what is said of those that change or go missing.
 
+    Each keeps its language and what it is for: the default, forced, a comment, ...
+
     offset: what is to be taken from their times, seconds.
+    keep_titles: keep what the streams are called, too.
     """
     tracks: dict[int, Track] = {}
     notes = []
@@ -38,13 +41,25 @@ def tracks_for(
         name = stream.codec_context.codec.canonical_name
         kind = "sound" if stream.type == "audio" else "subtitles"
         if name in container.supported_codecs:
-            tracks[stream.index] = _Copy(container.add_stream_from_template(stream), offset)
+            added = container.add_stream_from_template(stream)
+            tracks[stream.index] = _Copy(added, offset)
+            _describe(added, stream, keep_titles)
         elif stream.type == "audio" and "opus" in container.supported_codecs:
-            tracks[stream.index] = _Opus(container, stream, offset)
+            tracks[stream.index] = opus = _Opus(container, stream, offset)
+            _describe(opus.stream, stream, keep_titles)
             notes.append(f"{path.suffix} takes no {name}: sound is written as Opus")
         else:
             notes.append(f"{path.suffix} takes no {name}: these {kind} are left out, .mkv may keep them")
     return tracks, notes
+
+
+def _describe(added: Any, source: Any, keep_titles: bool) -> None:
+    said = source.metadata
+    if language := said.get("language"):
+        added.metadata["language"] = language
+    if keep_titles and (title := said.get("title") or said.get("name")):  # .mp4 has it as the name
+        added.metadata["title"] = title
+    added.disposition = source.disposition
 
 
 class _Copy:
@@ -81,7 +96,7 @@ class _Opus:
 
         self._errors = av.error.FFmpegError
         layout = "mono" if source.codec_context.layout.nb_channels == 1 else "stereo"
-        self._stream = container.add_stream("libopus", rate=_OPUS_RATE, layout=layout)
+        self.stream = container.add_stream("libopus", rate=_OPUS_RATE, layout=layout)
         self._resampler = av.AudioResampler("flt", layout, _OPUS_RATE, _OPUS_SAMPLES)
         self._offset = offset
 
@@ -97,8 +112,8 @@ class _Opus:
 
     def end(self) -> Iterator[Any]:
         yield from self._encode(None)
-        yield from self._stream.encode(None)
+        yield from self.stream.encode(None)
 
     def _encode(self, frame: Any) -> Iterator[Any]:
         for resampled in self._resampler.resample(frame):
-            yield from self._stream.encode(resampled)
+            yield from self.stream.encode(resampled)

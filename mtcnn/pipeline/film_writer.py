@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = ["FilmWriter", "Template"]
 
 _LEAST_FREE = 8_000_000  # bytes of a disk, for what is still to be written of a film
 _CONSTANT_RATE = (".avi",)
+_MOST_RATE = 1000  # pictures a second, of those
 _UNSPECIFIED = 2
 _MATRICES = {5: 5, 6: 5}  # ffmpeg's colour matrices by the names that its scaler has for them
 
@@ -63,7 +64,7 @@ class FilmWriter:
 
     Attributes:
         path: where the film is, once it is finished.
-        notes: what could not be kept.
+        notes: what could not be kept; resized: how many pictures were scaled to the size of the first.
 
     Raises:
         ValueError: an ending, codec or crf that cannot be.
@@ -83,6 +84,11 @@ class FilmWriter:
         self._encoding = choose_encoding(self._av, path, codec, crf)
         if is_special(path):
             raise OutputError(f"cannot write {path}: a film must be a regular file")
+        if path.suffix.lower() in _CONSTANT_RATE and like.rate > _MOST_RATE:
+            raise MtcnnError(
+                f"{path.suffix} holds {_MOST_RATE} pictures a second at most, and the film has {float(like.rate):g}: "
+                "name a .mp4 or .mkv"
+            )
         self.path, self.notes, self.resized = path, list[str](), 0
         self._like, self._keep_metadata = like, keep_metadata
         self._count = 0
@@ -103,9 +109,8 @@ class FilmWriter:
             raise
         if self._encoding_id() not in self._container.supported_codecs:
             self.discard()
-            raise ValueError(
-                f"codec must be one that goes into {path.suffix}, got {codec}: name a .mkv, or another codec"
-            )
+            other = "another codec" if path.suffix.lower() == ".mkv" else "a .mkv, or another codec"
+            raise ValueError(f"codec must be one that goes into {path.suffix}, got {codec}: name {other}")
 
     def continue_like(self, like: Template) -> None:
         """Before the first picture: take sound and subtitles from there, the same film opened anew."""
@@ -176,6 +181,12 @@ class FilmWriter:
     def is_written(self) -> bool:
         return self._count > 0
 
+    def all_notes(self) -> list[str]:
+        """What could not be kept, once all is written."""
+        if not self.resized:
+            return self.notes
+        return [*self.notes, f"{self.resized} pictures have another size than the first, and were scaled to it"]
+
     def discard(self) -> None:
         """Leave nothing."""
         container, self._container = self._container, None
@@ -204,7 +215,6 @@ class FilmWriter:
             )
             height, width = height + height % 2, width + width % 2
         self._size = height, width
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else tells its settings: errors alone
         with self._said():
             self._stream = self._container.add_stream(
                 self._encoding.name, rate=self._like.rate, options=self._encoding.options
@@ -222,12 +232,28 @@ class FilmWriter:
                 context.sample_aspect_ratio = ratio
             for name, value in self._like.colours.items():
                 setattr(context, name, value)
-            with same_priority():
-                context.open()
-            self._tracks, notes = tracks_for(self._container, self._like.copied, self._like.start_offset, self.path)
+            with same_priority(), _quiet_svt():
+                self._open_encoder(context)
+            self._tracks, notes = tracks_for(
+                self._container,
+                self._like.copied,
+                self._like.start_offset,
+                self.path,
+                keep_titles=self._keep_metadata,
+            )
             self.notes += notes
             if self._keep_metadata:
                 self._container.metadata.update(self._like.metadata)
+
+    def _open_encoder(self, context: Any) -> None:
+        try:
+            context.open()
+        except (self._av.error.FFmpegError, ValueError) as error:
+            name, (height, width) = self._encoding.name, self._size
+            raise MtcnnError(
+                f"ffmpeg's {name} cannot encode {self.path}, {width}x{height} with {float(self._like.rate):g} pictures "
+                f"a second: {getattr(error, 'strerror', None) or error}; choose another codec"
+            ) from error
 
     def _copy(self, packet: Any) -> None:
         if (track := self._tracks.get(packet.stream.index)) is not None:
@@ -277,6 +303,18 @@ class _Said:
             raise output_error(self._path, error) from error
         if isinstance(error, self._errors):
             raise MtcnnError(f"cannot write {self._path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+@contextmanager
+def _quiet_svt() -> Iterator[None]:
+    """SVT-AV1 tells its settings, unless an environment variable asks for errors alone."""
+    given = os.environ.get("SVT_LOG")
+    os.environ.setdefault("SVT_LOG", "1")
+    try:
+        yield
+    finally:
+        if given is None:
+            os.environ.pop("SVT_LOG", None)
 
 
 def _partials(path: Path) -> Iterator[Path]:

@@ -114,6 +114,8 @@ class FaceVerifier:
             DEFAULT_THRESHOLDS[metric] if threshold is None else threshold, "threshold", 0, 2
         )
         self._face = checks.choice(face, "face", FACE_CHOICES)
+        if detector is not None:
+            checks.instance(detector, TrtMtcnn, "detector")
         if isinstance(embedder, FaceEmbedder):
             self._embedder = embedder
             self._detector = detector or TrtMtcnn()

@@ -7,22 +7,20 @@ ECCV 2022, arXiv:2110.06864: first boxes with good scores, then those with bad o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.central import as_dets
+from mtcnn.detector import TrtMtcnn
 from mtcnn.images import Color, Picture, as_bgr
-from mtcnn.landmarks import as_numbers
+from mtcnn.landmarks import points
 from mtcnn.tracking.association import assign, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
 from mtcnn.tracking.tracks import Array, Tracks
-
-if TYPE_CHECKING:
-    from mtcnn.detector import TrtMtcnn
 
 __all__ = ["Tracker"]
 
@@ -37,6 +35,7 @@ _ONE_PASS: Any = {"second_pass": False, "mirror": False}
 # Least scores there, where a face is likely: R-Net's only orders them.
 _REFINED = (0.0, 0.3)
 _LEAST_OVERLAP, _LEAST_OVERLAP_BAD = 0.2, 0.4  # with what is expected, of good and of bad scores
+_FARTHEST = 1e9  # pixels: areas are still exact enough
 _SAME = 0.4  # overlap of two boxes that are of one face
 _DOUBT = 1.0  # seconds that a face is followed by bad scores alone
 
@@ -51,7 +50,8 @@ class Tracker:
         new_score: least score of a face that is new; None: the detector's threshold of O-Net, else 0.7.
         low_score: least score of one that is known.
         carry: seconds that a face is still given, where it was, when it is no longer found.
-        remember: seconds after which a face that comes back gets a new number.
+        remember: seconds after which a face that comes back gets a new number; however long it is between two
+            pictures, those of the one are still known in the next.
         smooth: smooth the five points, without lag (One Euro filter).
         fps: pictures a second, where no times are given.
 
@@ -78,7 +78,7 @@ class Tracker:
         smooth: bool = True,
         fps: float = 25.0,
     ) -> None:
-        self._detector = detector
+        self._detector = None if detector is None else checks.instance(detector, TrtMtcnn, "detector")
         self._every = checks.whole(every, "every", 1, 1_000_000)
         if new_score is None:
             new_score = 0.7 if detector is None else detector.params.thresholds[2]
@@ -135,7 +135,7 @@ class Tracker:
             As :meth:`step`.
         """
         waiting: list[tuple[Pixels, Tracks]] = []
-        for img, seconds in pictures:
+        for img, seconds in _pairs(pictures):
             bgr = as_bgr(img, color=color)
             tracks = self.step(bgr, seconds)
             if tracks.detected:
@@ -172,15 +172,23 @@ class Tracker:
         """The faces of the next picture, of which you have found these.
 
         Args:
-            dets, landmarks: (n, 5) and (n, 10), as from ``detect``; low scores help to follow faces.
+            dets, landmarks: (n, 5) and (n, 10), as from ``detect``, or points (n, 5, 2); low scores help to follow
+                faces.
             seconds: as for :meth:`step`.
+
+        Raises:
+            MtcnnError: SciPy is not installed.
+            TypeError, ValueError: a wrong argument.
         """
         faces = as_dets(dets)
-        points = as_numbers(landmarks, "landmarks").reshape(-1, 10)
-        if faces.shape[1] != 5 or len(points) != len(faces):
-            raise ValueError(f"dets must be (n, 5) with landmarks (n, 10), got {faces.shape} and {points.shape}")
+        marks = points(landmarks).transpose(0, 2, 1).reshape(-1, 10)
+        if faces.shape[1] != 5 or len(marks) != len(faces):
+            raise ValueError(f"dets must be (n, 5) with landmarks (n, 10), got {faces.shape} and {marks.shape}")
+        for name, array in (("dets", faces), ("landmarks", marks)):
+            if not (np.abs(array) <= _FARTHEST).all():
+                raise ValueError(f"{name} must lie within {_FARTHEST:.0e} pixels")
         self._go_on(seconds)
-        self._associate(faces, points, may_begin=True)
+        self._associate(faces, marks, may_begin=True)
         return self._tracks(detected=True)
 
     def _go_on(self, seconds: float | None) -> None:
@@ -191,7 +199,9 @@ class Tracker:
         for face in self._followed:
             face.go_on(passed)
         self._followed = [
-            face for face in self._followed if face.gap <= self._remember and face.doubt <= max(_DOUBT, self._remember)
+            face
+            for face in self._followed
+            if (face.gap <= self._remember or face.missed == 1) and face.doubt <= max(_DOUBT, self._remember, passed)
         ]
         self._now = now
         self._count += 1
@@ -199,9 +209,9 @@ class Tracker:
     def _look_again(self, img: Pixels) -> None:
         """For the faces that are not found yet: where they are expected, then around there."""
         for look, longest in ((self._refined, self._carry), (self._searched, min(_SEARCH_FOR, self._carry))):
-            if boxes := [face.motion.box() for face in self._followed if 0 < face.gap <= longest]:
+            if boxes := [face.motion.box() for face in self._followed if face.missed and face.is_within(longest)]:
                 dets, landmarks = look(img, np.array(boxes))
-                known = np.array([face.det()[:4] for face in self._followed if not face.gap]).reshape(-1, 4)
+                known = np.array([face.det()[:4] for face in self._followed if not face.missed]).reshape(-1, 4)
                 is_new = overlaps(dets, known).max(axis=1, initial=0) < _SAME  # else it is another's face
                 self._associate(dets[is_new], landmarks[is_new], may_begin=False)
 
@@ -238,10 +248,10 @@ class Tracker:
     def _associate(self, dets: npt.NDArray[Any], landmarks: npt.NDArray[Any], *, may_begin: bool) -> None:
         is_good = dets[:, 4] >= self._new_score
         is_fair = ~is_good & (dets[:, 4] >= min(self._low_score, _REFINED[1]))
-        left = [face for face in self._followed if face.gap]
+        left = [face for face in self._followed if face.missed]
         good, bad = np.flatnonzero(is_good), np.flatnonzero(is_fair)
         left, good = self._match(left, dets, landmarks, good, _LEAST_OVERLAP)
-        self._match([face for face in left if face.gap <= self._carry], dets, landmarks, bad, _LEAST_OVERLAP_BAD)
+        self._match([face for face in left if face.is_within(self._carry)], dets, landmarks, bad, _LEAST_OVERLAP_BAD)
         if may_begin:
             for i in good:
                 self._followed.append(_Followed(self._next, dets[i], landmarks[i], smooth=self._smooth))
@@ -271,18 +281,20 @@ class Tracker:
             np.array([face.number for face in shown], np.int64),
             np.array([face.det() for face in shown], np.float32).reshape(-1, 5),
             np.array([face.landmarks for face in shown], np.float32).reshape(-1, 10),
-            np.array([face.gap == 0 for face in shown], bool),
+            np.array([not face.missed for face in shown], bool),
             detected,
         )
 
 
 class _Followed:
-    """A face, and what is known of it. gap: seconds since it was found; doubt: since it was with a good score."""
+    """A face, and what is known of it. gap: seconds since it was found, missed: pictures, this one, too; doubt: seconds
+    since it was found with a good score."""
 
     def __init__(self, number: int, det: npt.NDArray[Any], landmarks: npt.NDArray[Any], *, smooth: bool) -> None:
         self.number = number
         self._smooth = OneEuro() if smooth else None
         self.gap = self.doubt = self._passed = 0.0
+        self.missed = 0
         self._det = np.asarray(det, np.float64)
         self.motion = BoxMotion(self._det)
         self.landmarks = np.asarray(landmarks, np.float64)
@@ -292,11 +304,12 @@ class _Followed:
     def go_on(self, seconds: float) -> None:
         before = self.motion.box()
         self.motion.predict(seconds)
-        if self.gap:
+        if self.missed:
             self.motion.stop_growing()
         moved = (self.motion.box() - before).reshape(2, 2).mean(axis=0)
         self.landmarks = self.landmarks + np.repeat(moved, 5)
-        self.gap += max(seconds, 1e-9)
+        self.gap += seconds
+        self.missed += 1
         self.doubt += seconds
         self._passed += seconds
 
@@ -307,12 +320,27 @@ class _Followed:
         side = float(max(self._det[2:4] - self._det[:2]))
         self.landmarks = self._smooth(points, self._passed, max(side, 1.0)) if self._smooth else points
         self.gap = self._passed = 0.0
+        self.missed = 0
         if is_good:
             self.doubt = 0.0
 
+    def is_within(self, seconds: float) -> bool:
+        """Whether it was found so long ago at most, or in the picture before."""
+        return self.missed <= 1 or self.gap <= seconds
+
     def det(self) -> npt.NDArray[np.float64]:
-        box = self._det[:4] if self.gap == 0 else self.motion.box()
+        box = self.motion.box() if self.missed else self._det[:4]
         return np.append(box, self._det[4])
+
+
+def _pairs(pictures: Iterable[tuple[Picture, float]]) -> Iterator[tuple[Picture, float]]:
+    expected = "pictures must be (img, seconds) pairs"
+    if not isinstance(pictures, Iterable):
+        raise TypeError(f"{expected}, one after the other, got {checks.shown(pictures)}")
+    for i, pair in enumerate(pictures):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{expected}, got {type(pair).__name__} as pictures[{i}]")
+        yield pair[0], pair[1]
 
 
 def _grown(box: npt.NDArray[np.float64], times: float) -> npt.NDArray[np.float64]:

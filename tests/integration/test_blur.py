@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mtcnn import TrtMtcnn
+from mtcnn.pipeline.blur import blur_film
 from mtcnn.pipeline.film_faces import HOLD, Sighting, around
 from mtcnn.pipeline.hide import SHAPES, WAYS, Hiding, hide
 from mtcnn.pipeline.read import read_picture
@@ -155,6 +156,23 @@ class TestFilms:
         centres = {s.index: s.box[[0, 2]].mean() for s in filled}
         assert centres == {0: 5, 1: 15, 2: 25, 3: 85}
         assert not any(s.is_kept for s in filled if s.index in (1, 2))  # both sides must be of who is kept
+
+    def test_one_that_changes_between_the_passes(
+        self, tmp_path: Path, astronaut: np.ndarray, detector: TrtMtcnn
+    ) -> None:
+        """Where its faces are was found for other pictures: none is written with those."""
+        film = make_film(tmp_path / "in.mp4", film_of(astronaut, set(), 8))
+        other = make_film(tmp_path / "other.mp4", film_of(astronaut, set(), 8), [i / 7 for i in range(8)])
+        seen = []
+
+        def change() -> None:
+            seen.append(1)
+            if len(seen) == 8:
+                os.replace(other, film)
+
+        done = blur_film(film, tmp_path / "out.mp4", detector, Hiding(), seen=change)
+        assert done.problem is not None and "cannot be read again as it was" in done.problem
+        assert done.pictures == len(pictures_of(tmp_path / "out.mp4")) == 1  # the first of both is at 0
 
     def test_a_truncated_one(self, tmp_path: Path, astronaut: np.ndarray) -> None:
         film = make_film(tmp_path / "in.mkv", film_of(astronaut, set()))

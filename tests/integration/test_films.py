@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mtcnn.pipeline.film import Film
 from mtcnn.pipeline.film_writer import FilmWriter
 from mtcnn.pipeline.video import _put_newest
 from tests.support.command import command, environment, lines, mtcnn
-from tests.support.films import make_film, packets, picture_times, pictures_of
+from tests.support.films import empty_film, make_film, packets, picture_times, pictures_of
 
 pytest.importorskip("av")
 
@@ -71,6 +72,35 @@ class TestTimes:
         assert 25 <= len(heard) <= 35  # 0.7 s of 47 a second
         assert heard[0][0] < 0.03 and heard[0][1] in [data for _, data in all_heard]
 
+    @pytest.mark.parametrize("ending", [".mkv", ".ts"])
+    def test_pictures_far_apart(self, tmp_path: Path, pictures: list[np.ndarray], ending: str) -> None:
+        """Some of them close together."""
+        times = [0, 1, 1.5, 20, 21, 21.5, 60, 61]
+        film = make_film(tmp_path / f"in{ending}", pictures, times)
+        copied(Film(str(film)), tmp_path / "out.mp4")
+        assert picture_times(tmp_path / "out.mp4") == times
+
+    def test_a_stumble(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        """Two recordings in one file, each so short that the second's times go back by less than a quarter second."""
+        part = make_film(tmp_path / "a.ts", pictures, [i / 50 for i in range(8)])
+        film = tmp_path / "in.ts"
+        film.write_bytes(2 * part.read_bytes())
+        for track in ((), ("--track",)):
+            said = lines(mtcnn("video", film, "--json", "--minsize", 60, *track).stdout)
+            seconds = [one["seconds"] for one in said]
+            assert len(said) == 16 and seconds == sorted(seconds)
+
+    def test_a_fast_camera(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        times = [i / 500 for i in range(8)]
+        film = make_film(tmp_path / "in.mp4", pictures, times, rate=500)
+        read = Film(str(film))
+        assert abs(read.fps - 500) < 80
+        copied(read, tmp_path / "out.avi")
+        assert max(abs(a - b) for a, b in zip(picture_times(tmp_path / "out.avi"), times)) < 0.004
+        faster = make_film(tmp_path / "faster.mp4", pictures, [i / 1000 for i in range(8)], rate=2000)
+        done = mtcnn("video", faster, "--output", tmp_path / "no.avi", code=1)
+        assert ".avi holds 1000 pictures a second at most" in done.stderr and not (tmp_path / "no.avi").exists()
+
     def test_the_part_after_the_end(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
         film = make_film(tmp_path / "in.mp4", pictures)
         done = mtcnn("video", film, "--start", 100, "--output", tmp_path / "out.mp4", code=1)
@@ -89,6 +119,15 @@ class TestTurns:
         copied(film, tmp_path / "out.mp4")
         again = Film(str(tmp_path / "out.mp4")).read()
         assert again is not None and again.img.shape == frame.img.shape
+
+    def test_pixels_that_are_not_square(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        """What is twice as wide as it is stored is twice as high once it stands."""
+        for rotation, ratio in ((0, Fraction(2)), (90, Fraction(1, 2)), (180, Fraction(2)), (270, Fraction(1, 2))):
+            film = make_film(tmp_path / f"{rotation}.mkv", pictures[:2], rotation=rotation, ratio=Fraction(2))
+            copied(Film(str(film)), tmp_path / f"out{rotation}.mp4")
+            written = Film(str(tmp_path / f"out{rotation}.mp4"))
+            assert written.sample_aspect_ratio == ratio
+            written.close()
 
 
 def policies() -> set[int]:
@@ -114,6 +153,39 @@ class TestStreams:
         assert read.metadata["title"] == "A day"
         read.close()
 
+    @pytest.mark.parametrize(("ending", "subtitles"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".webm", None)])
+    def test_languages_and_uses_stay(
+        self, tmp_path: Path, pictures: list[np.ndarray], ending: str, subtitles: str | None
+    ) -> None:
+        """Titles, too, but not of films whose faces are hidden."""
+        import av
+
+        ending_in = ".mkv" if ending == ".webm" else ending
+        plain = make_film(tmp_path / f"plain{ending_in}", pictures, sound=True, subtitles=subtitles)
+        film = tmp_path / f"in{ending_in}"
+        kept = av.stream.Disposition.default  # .webm has no other
+        uses = av.stream.Disposition.comment | av.stream.Disposition.default
+        with av.open(str(plain)) as read, av.open(str(film), "w") as written:
+            into = {stream.index: written.add_stream_from_template(stream) for stream in read.streams}
+            for stream in written.streams:
+                if stream.type != "video":
+                    stream.metadata.update({"language": "deu", "title": "Kommentar"})
+                    stream.disposition = uses
+            for packet in read.demux():
+                if packet.size:
+                    packet.stream = into[packet.stream.index]
+                    written.mux(packet)
+        for keeps in (True, False):
+            out = tmp_path / f"{keeps}{ending}"
+            copied(Film(str(film)), out, keep_metadata=keeps)
+            with av.open(str(out)) as read:
+                streams = [stream for stream in read.streams if stream.type != "video"]
+                assert len(streams) == 1 + (subtitles is not None)
+                for stream in streams:
+                    assert stream.metadata["language"] in ("deu", "ger") and stream.disposition in (uses, kept)
+                    titles = {stream.metadata.get("title"), stream.metadata.get("name")}
+                    assert ("Kommentar" in titles) == keeps
+
     def test_sound_that_webm_does_not_take(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
         film = make_film(tmp_path / "in.mp4", pictures, UNEVEN, sound=True)
         done = mtcnn("video", film, "--output", tmp_path / "out.webm", "--minsize", 60)
@@ -128,7 +200,7 @@ class TestStreams:
 
     def test_codecs(self, tmp_path: Path, pictures: list[np.ndarray], capfd: pytest.CaptureFixture[str]) -> None:
         film = make_film(tmp_path / "in.mp4", pictures)
-        scheduling = policies()
+        scheduling, variables = policies(), dict(os.environ)
         for codec, ending, name in (("hevc", ".mp4", "hevc"), ("av1", ".mkv", "av1"), (None, ".mp4", "h264")):
             out = tmp_path / f"{codec}{ending}"
             copied(Film(str(film)), out, codec=codec)
@@ -136,7 +208,14 @@ class TestStreams:
             assert name in written._stream.codec_context.codec.canonical_name
             written.close()
             assert policies() == scheduling  # SVT-AV1 makes root's process a real-time one
+            assert dict(os.environ) == variables
         assert not capfd.readouterr().err
+        for codec, pixels in (("prores_ks", "yuv422p10le"), ("ffv1", "yuv420p")):
+            written = Film(str(copied(Film(str(film)), tmp_path / f"{codec}.mkv", codec=codec).path))
+            assert written._stream.codec_context.pix_fmt == pixels and len(pictures_of(tmp_path / f"{codec}.mkv")) == 8
+            written.close()
+        with pytest.raises(MtcnnError, match="ffmpeg's dnxhd cannot encode .*, 256x240 with 10 pictures a second"):
+            copied(Film(str(film)), tmp_path / "dnxhd.mov", codec="dnxhd")
         sizes = []
         for crf in (10, 40):
             copied(Film(str(film)), tmp_path / f"{crf}.mp4", crf=crf)
@@ -150,7 +229,8 @@ class TestStreams:
             (("--output", "o.avi", "--crf", 20), "--crf must be left out with mjpeg"),
             (("--output", "o.mp4", "--codec", "x265!"), "--codec must be one of h264"),
             (("--output", "o.mp4", "--codec", "aac"), "--codec must be one of h264"),
-            (("--output", "o.webm", "--codec", "h264"), "--codec must be one that goes into .webm"),
+            (("--output", "o.webm", "--codec", "h264"), "goes into .webm, got h264: name a .mkv, or another codec"),
+            (("--output", "o.mkv", "--codec", "gif"), "goes into .mkv, got gif: name another codec"),
             (("--output", "o.txt"), "must end in .mp4, .mkv"),
             (("--json", "--codec", "h264"), "--codec and --crf are for the film"),
             (("--json", "--start", "1:99:-1"), "must be seconds, or like 1:30"),
@@ -215,6 +295,8 @@ class TestOddFilms:
         said = lines(done.stdout)
         assert len(said) == 16
         assert "8 pictures have another size than the first" in done.stderr
+        done = mtcnn("blur", film, "--output", tmp_path / "blurred.mp4", "--minsize", 60)
+        assert "8 pictures have another size than the first" in done.stderr
         seconds = [one["seconds"] for one in said]
         assert seconds == sorted(seconds) and abs(seconds[-1] - 1.5) < 0.05
         assert len(pictures_of(tmp_path / "out.mp4")) == 16
@@ -230,17 +312,24 @@ class TestOddFilms:
                     packet.stream = stream
                     written.mux(packet)
         (tmp_path / "empty.mp4").touch()
+        empty_film(tmp_path / "none.avi")
+        empty_film(tmp_path / "none.mp4")
+        empty_film(tmp_path / "none.mkv")
         (tmp_path / "text.mp4").write_text("no film at all\n" * 99)
         (tmp_path / "head.mp4").write_bytes(film.read_bytes()[:400])
         for name, said in (
+            ("none.avi", "none.avi is empty"),
+            ("none.mp4", "holds no pictures"),
+            ("none.mkv", "cannot be opened"),
             ("sound.mp4", "sound only"),
             ("empty.mp4", "cannot be opened"),
             ("text.mp4", "cannot be opened"),
             ("head.mp4", "cannot be opened"),
         ):
-            done = mtcnn("video", tmp_path / name, "--output", tmp_path / "out.mp4", code=1)
-            assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
-            assert not (tmp_path / "out.mp4").exists()
+            for name_of in ("video", "blur") if name in ("none.avi", "sound.mp4") else ("video",):
+                done = mtcnn(name_of, tmp_path / name, "--output", tmp_path / "out.mp4", code=1)
+                assert said in done.stderr.splitlines()[-1], done.stderr
+                assert not (tmp_path / "out.mp4").exists()
 
     @pytest.mark.parametrize(("ending", "options"), [(".mp4", {"movflags": "faststart"}), (".mkv", {}), (".avi", {})])
     def test_truncated(self, tmp_path: Path, pictures: list[np.ndarray], ending: str, options: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["SUBTITLE", "make_film", "packets", "picture_times", "pictures_of"]
+__all__ = ["SUBTITLE", "empty_film", "make_film", "packets", "picture_times", "pictures_of"]
 
 SUBTITLE = b"hello"
 
@@ -27,6 +27,8 @@ def make_film(
     metadata: dict[str, str] | None = None,
     colours: dict[str, int] | None = None,
     options: dict[str, str] | None = None,
+    ratio: Fraction | None = None,
+    rate: int = 10,
 ) -> Path:
     """A film whose pictures (BGR) have those times, in seconds: 10 a second where none are given."""
     import av
@@ -34,11 +36,12 @@ def make_film(
     times = [i / 10 for i in range(len(pictures))] if times is None else times
     with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(metadata or {})
-        stream: Any = container.add_stream(codec, rate=10)
+        stream: Any = container.add_stream(codec, rate=rate)
         context = stream.codec_context
         context.height, context.width = pictures[0].shape[:2]
         context.pix_fmt = pixels
         context.time_base = Fraction(1, 1000)
+        context.sample_aspect_ratio = ratio or Fraction(1)
         for name, value in (colours or {}).items():
             setattr(context, name, value)
         if codec == "libx264":
@@ -67,6 +70,19 @@ def make_film(
                 heard.sample_rate, heard.pts, heard.time_base = 48_000, 1024 * i, Fraction(1, 48_000)
                 container.mux(audio.encode(heard))
             container.mux(audio.encode(None))
+    return path
+
+
+def empty_film(path: Path) -> Path:
+    """A film of no pictures."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mjpeg" if path.suffix == ".avi" else "libx264", rate=10)
+        context = stream.codec_context
+        context.width = context.height = 64
+        context.pix_fmt = "yuvj420p" if path.suffix == ".avi" else "yuv420p"
+        container.start_encoding()
     return path
 
 

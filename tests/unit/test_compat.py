@@ -58,6 +58,10 @@ class TestYuNet:
         detector = yunet.FaceDetectorYN_create("yunet.onnx", "", (120, 90))
         assert detector.detect(BLANK) == (1, None)
         assert yunet.as_rows(np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)).shape == (0, 15)
+        assert detector.detect(BLANK, None) == (1, None)  # cv2's second argument
+        for dets in (np.zeros((2, 5)), np.zeros((1, 4)), np.zeros(5)):
+            with pytest.raises(ValueError, match="dets must"):
+                yunet.as_rows(dets, np.zeros((1, 10)))
 
     def test_settings(self, engines: dict[str, Path], astronaut: np.ndarray) -> None:
         detector = yunet.FaceDetectorYN("", "", (320, 320))
@@ -109,6 +113,11 @@ class TestInsightFace:
         assert face.embedding is None
         face.embedding = np.ones(4)
         assert face["embedding"].shape == (4,) and len(repr(face)) < 80
+        assert face.embedding_norm == 2 and face.normed_embedding.tolist() == [0.5] * 4 and face.sex is None
+        face.gender = 1
+        assert face.sex == "M" and "sex" not in face
+        empty = insightface.Face(kps=face.kps)
+        assert repr(empty) == "Face(kps)" and empty.normed_embedding is empty.embedding_norm is None
 
     def test_the_older_detector(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
         detector = insightface.MtcnnDetector(minsize=40, threshold=[0.6, 0.7, 0.7], accurate_landmark=True)
@@ -124,6 +133,8 @@ class TestInsightFace:
         np.testing.assert_array_equal(
             insightface.norm_crop(astronaut, kps), FaceAligner(template="arcface").align(astronaut, kps)
         )
+        with pytest.raises(ValueError, match="metric must be 'default' or 'max', got 'area'"):
+            insightface.Detector().detect(astronaut, metric="area")
         with pytest.raises(ValueError, match="image_size must be a multiple of 112 or 128"):
             insightface.norm_crop(astronaut, kps, 100)
 
@@ -147,7 +158,7 @@ class TestRetinaFace:
             retinaface.detect_faces("nowhere.jpg")
         with pytest.raises(TypeError, match="img_path is None"):
             retinaface.detect_faces(None)
-        with pytest.raises(TypeError, match="model must be what build_model"):
+        with pytest.raises(TypeError, match="model must be a TrtMtcnn, got 5"):
             retinaface.detect_faces(BLANK, model=5)  # type: ignore[arg-type]
 
     def test_what_is_no_file(self, tmp_path: Path) -> None:
@@ -212,13 +223,44 @@ class TestTensorrtDemos:
         wide[30:38, 30:39] = img
         crop = tensorrt_demos.crop_img_with_padding(img, np.array([*box, 0.9]), 7)
         np.testing.assert_array_equal(crop, wide[30 + y1 : 31 + y2, 30 + x1 : 31 + x2])
-        with pytest.raises(ValueError, match="box must have the shape"):
-            tensorrt_demos.crop_img_with_padding(img, np.zeros(3))
+        np.testing.assert_array_equal(tensorrt_demos.crop_img_with_padding(img, list(box), 7), crop)
+
+    @pytest.mark.parametrize(
+        ("box", "padding", "said"),
+        [
+            (np.zeros(3), 0, "box must have the shape"),
+            (None, 0, "box must be an array"),
+            ([0, 0, np.nan, 5], 0, "box must be within"),
+            ([0, 0, 1e9, 5], 0, "box must be within"),
+            ([0, 0, 1e5, 1e5], 0, "box must have 1 to"),
+            ([5, 5, 2, 2], 0, "box must have 1 to"),
+            ([0, 0, 5, 5], 300, "padding must be 0 to 255"),
+        ],
+    )
+    def test_wrong_boxes(self, box: object, padding: int, said: str) -> None:
+        with pytest.raises((TypeError, ValueError), match=said):
+            tensorrt_demos.crop_img_with_padding(BLANK, box, padding)  # type: ignore[arg-type]
 
     def test_limits(self) -> None:
         dets = np.array([[-3.7, 2.9, 50.2, 70.9, 0.5]], np.float32)
         assert tensorrt_demos.clip_dets(dets, 40, 60) is dets
         assert dets[0].tolist() == [0, 2, 39, 59, 0.5]
+
+
+@pytest.mark.parametrize("given", [5, "cpu", TrtMtcnn], ids=["number", "text", "class"])
+def test_what_is_no_detector(given: object, engines: dict[str, Path]) -> None:
+    from mtcnn import FaceVerifier, Tracker
+
+    makers = (
+        lambda: insightface.Detector(given),  # type: ignore[arg-type]
+        lambda: yunet.FaceDetectorYN(detector=given),  # type: ignore[arg-type]
+        lambda: Tracker(given),  # type: ignore[arg-type]
+        lambda: FaceVerifier("model.onnx", given),  # type: ignore[arg-type]
+        lambda: retinaface.detect_faces(BLANK, model=given),  # type: ignore[arg-type]
+    )
+    for make in makers:
+        with pytest.raises(TypeError, match=r"(detector|model) must be a TrtMtcnn, got (5|'cpu'|the class itself)"):
+            make()
 
 
 def test_insightface_names_that_are_elsewhere() -> None:

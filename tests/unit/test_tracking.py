@@ -90,6 +90,22 @@ class TestNumbers:
         tracker = Tracker()
         assert all(set(update(tracker, (100 + 150 * t, 100), seconds=float(t))) == {1} for t in times)
 
+    def test_pictures_that_are_far_apart(self) -> None:
+        """Whoever is in the one is known in the next, however long that takes; who is not there is forgotten."""
+        tracker = Tracker(remember=1.0)
+        for i in range(4):
+            assert set(update(tracker, (100, 100), seconds=7 * i)) == {1}
+        assert update(tracker, seconds=28) == {}
+        assert set(update(tracker, (100, 100), seconds=35)) == {2}
+
+    def test_points_of_any_shape(self) -> None:
+        marks = points(100, 100)[None]
+        first, second = Tracker(), Tracker()
+        a = first.update([face(100, 100)], marks)
+        b = second.update([face(100, 100)], marks.reshape(1, 2, 5).transpose(0, 2, 1))
+        np.testing.assert_array_equal(a.landmarks, marks)
+        np.testing.assert_array_equal(b.landmarks, marks)
+
     def test_reset_goes_on_counting(self) -> None:
         tracker = Tracker()
         update(tracker, (100, 100))
@@ -137,6 +153,9 @@ class TestParts:
         (lambda: Tracker().step(np.zeros((9, 9, 3), np.uint8)), "detector must be given"),
         (lambda: Tracker().update(np.zeros((1, 5)), np.zeros((2, 10))), "dets must be"),
         (lambda: Tracker().update(np.full((1, 5), np.nan), np.zeros((1, 10))), "NaN"),
+        (lambda: Tracker().update([[0, 0, 9, 9, 0.9]], np.full((1, 10), np.nan)), "landmarks.* NaN"),
+        (lambda: Tracker().update([[0, 0, 9, 1e300, 0.9]], np.zeros((1, 10))), "dets must lie within 1e"),
+        (lambda: Tracker().update([[0, 0, 9, 9, 0.9]], np.full((1, 10), 1e10)), "landmarks must lie within 1e"),
         (lambda: _backwards(), "seconds must rise"),
     ],
 )
@@ -215,6 +234,24 @@ class TestFilm:
             dets, _ = large.detect(img)
             assert seen.ids.tolist() == [1] and seen.found.all()
             assert overlaps(seen.dets, dets)[0].max() > 0.8
+
+    @pytest.mark.parametrize("interval", [0.5, 5.0])
+    def test_films_of_few_pictures_a_second(self, large: TrtMtcnn, astronaut: np.ndarray, interval: float) -> None:
+        pictures = [(img, i * interval) for i, (img, _) in enumerate(self.moving(astronaut, 8))]
+        for seen in Tracker(large, every=6).follow(pictures):
+            assert seen.ids.tolist() == [1] and seen.found.all()
+
+    @pytest.mark.parametrize(
+        ("pictures", "said"),
+        [
+            (5, "pictures must be"),
+            ([np.zeros((9, 9, 3), np.uint8)], "got ndarray as pictures.0."),
+            ([(1, 2, 3)], "pairs"),
+        ],
+    )
+    def test_no_pictures(self, large: TrtMtcnn, pictures: Any, said: str) -> None:
+        with pytest.raises(TypeError, match=said):
+            list(Tracker(large).follow(pictures))
 
     def test_what_is_new_is_followed_back_to_where_it_came(self, large: TrtMtcnn, astronaut: np.ndarray) -> None:
         pictures = self.moving(astronaut, 12, comes_at=3)
