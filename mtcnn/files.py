@@ -11,17 +11,18 @@ import hashlib
 import logging
 import os
 import re
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mtcnn.errors import EngineError, MtcnnError
 
 __all__ = [
     "MOST_FILE_BYTES",
+    "FolderError",
     "Inputs",
     "NoMoreOutputError",
     "OutputError",
@@ -29,12 +30,15 @@ __all__ = [
     "is_special",
     "lock",
     "locked",
+    "make_folder",
     "output_error",
     "read_regular",
+    "remove_empty",
     "remove_leftovers",
     "replacing",
     "replacing_path",
     "temporary_beside",
+    "there_already",
 ]
 
 log = logging.getLogger("mtcnn")
@@ -42,7 +46,8 @@ log = logging.getLogger("mtcnn")
 MOST_FILE_BYTES = 1 << 31  # that are read: OpenCV and protobuf take no more
 
 _MARK = ".mtcnn-"  # in the names of temporary files
-_TEMPORARY = re.compile(rf"{re.escape(_MARK)}\w{{8}}(\.\w+)?$")  # as tempfile ends them, and a file's ending
+# Random digits and a digest of them and of what stands before, then a file's ending: no name that a user gives.
+_TEMPORARY = re.compile(rf"(.*{re.escape(_MARK)}([0-9a-f]{{8}}))([0-9a-f]{{16}})(\.\w+)?", re.DOTALL)
 _LONGEST = 200  # bytes of a name that a temporary file's name repeats: file systems allow 255
 _NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE}
 _PART = 1 << 20  # bytes
@@ -52,6 +57,10 @@ _SAY_AGAIN = 60.0  # seconds
 
 class OutputError(MtcnnError):
     """A file cannot be written, or must not be."""
+
+
+class FolderError(EngineError):
+    """A folder of engines cannot be written."""
 
 
 class NoMoreOutputError(OutputError):
@@ -89,7 +98,7 @@ def check_output(path: Path, inputs: Inputs, *, overwrite: bool = False, resumab
         resumable: whether the command could go on with what is there: for the message.
 
     Raises:
-        OutputError: something is there, which is an input or may not be replaced.
+        OutputError: something is there, which is an input, is being written, or may not be replaced.
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder: name a file")
@@ -98,8 +107,14 @@ def check_output(path: Path, inputs: Inputs, *, overwrite: bool = False, resumab
     if path in inputs:
         raise OutputError(f"{path} would be overwritten with what is made of it: choose another place")
     if not overwrite and path.stat().st_size:
-        mend = "go on with --resume, " if resumable else ""
-        raise OutputError(f"{path} is there already: {mend}replace it with --overwrite, or choose another name")
+        _refuse_locked(path, path)
+        raise there_already(path, resumable=resumable)
+
+
+def there_already(path: Path, *, resumable: bool = False) -> OutputError:
+    """What is said of results that are there."""
+    mend = "go on with --resume, " if resumable else ""
+    return OutputError(f"{path} is there already: {mend}replace it with --overwrite, or choose another name")
 
 
 def is_special(path: Path) -> bool:
@@ -189,13 +204,18 @@ def _refuse_where_written(path: Path) -> None:
     start = _temporary_start(path.name)
     with os.scandir(path.parent) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and _TEMPORARY.search(entry.name) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):
-                    handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
-                    try:
-                        lock(handle, path)
-                    finally:
-                        os.close(handle)
+            if entry.name.startswith(start) and _is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
+                _refuse_locked(entry.path, path)
+
+
+def _refuse_locked(path: str | os.PathLike[str], of: Path) -> None:
+    """Raise OutputError where another process has the file locked."""
+    with contextlib.suppress(OSError):  # it has gone, is closed to this user, or its file system locks no such handle
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            lock(handle, of)
+        finally:
+            os.close(handle)
 
 
 def remove_leftovers(folder: Path, name: str | None = None) -> None:
@@ -207,8 +227,35 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
     start = "." if name is None else _temporary_start(name)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and _TEMPORARY.search(entry.name):
+            if entry.name.startswith(start) and _is_temporary(entry.name):
                 _remove_unlocked(entry.path)
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder, and those above it.
+
+    Returns:
+        Those that were missing, for :func:`remove_empty`.
+    """
+    missing = []
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path):
+            break
+        missing.append(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except BaseException:
+        remove_empty(missing)
+        raise
+    return missing
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that nothing was put in, the innermost first."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
 
 
 def lock(handle: int, path: Path) -> None:
@@ -231,16 +278,25 @@ def locked(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
         patience: seconds to wait at most.
 
     Raises:
-        EngineError: it cannot be made or written, or another process does not let go of it.
+        FolderError: it cannot be made or written.
+        EngineError: another process does not let go of it.
     """
+    file = folder / ".lock"
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        made = make_folder(folder)
+        handle = _open_lock(file, patience)
     except OSError as error:
-        raise EngineError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
+        remove_empty(made)
+        raise FolderError(f"cannot write to {folder}: {error.strerror or error}; choose another folder") from error
     try:
-        _wait_for_lock(handle, folder, patience)
         yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if made and os.listdir(folder) == [file.name]:
+                file.unlink()
+                remove_empty(made)
+        raise
     finally:
         os.close(handle)  # which unlocks
 
@@ -275,13 +331,31 @@ def _read_up_to(file: BinaryIO, size: int, most: int) -> bytes | None:
     """All of a file that has about so many bytes, None where it has more than `most`. Room is made for those alone."""
     if size > most:
         return None
-    parts = [file.read(size + 1)]
+    first = cast("bytes | None", file.read(size + 1))
+    if first is None:  # files of /proc that would be waited for
+        raise OSError(errno.EAGAIN, "there is nothing to read in it now")
+    parts = [first]
     room = most - len(parts[0])
     # One that grows goes on, and one of /proc, which tell no size.
     while room >= 0 and len(parts[0]) > size and (part := file.read(_PART)):
         parts.append(part)
         room -= len(part)
     return b"".join(parts) if room >= 0 else None
+
+
+def _open_lock(file: Path, patience: float) -> int:
+    """A locked handle of a file for locks, which who is waited for may remove."""
+    while True:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            _wait_for_lock(handle, file.parent, patience)
+            if _identity(file) == _identity(handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _wait_for_lock(handle: int, folder: Path, patience: float) -> None:
@@ -313,7 +387,7 @@ def _holder(handle: int) -> str:
     return "another process"
 
 
-def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+def _identity(path: str | os.PathLike[str] | int) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -329,11 +403,25 @@ def _temporary_start(name: str) -> str:
 def _make_temporary(path: Path, suffix: str = "") -> tuple[int, str]:
     """A locked handle and the name of a new file beside `path`."""
     while True:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_temporary_start(path.name), suffix=suffix)
+        start = _temporary_start(path.name) + secrets.token_hex(4)
+        name = os.path.join(path.parent, f"{start}{_digest(start)}{suffix}")
+        try:
+            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         if _identity(name) is not None:  # else another process took it for left over before it was locked
             return handle, name
         os.close(handle)
+
+
+def _is_temporary(name: str) -> bool:
+    found = _TEMPORARY.fullmatch(name)
+    return found is not None and found[3] == _digest(found[1])
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def _remove_unlocked(path: str) -> None:

@@ -29,8 +29,10 @@ from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
+    from mtcnn.detector import TrtMtcnn
     from mtcnn.pipeline.blur import BlurredFilm
     from mtcnn.pipeline.blur_options import BlurOptions
+    from mtcnn.pipeline.known_people import KnownPeople
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import Detected
     from mtcnn.pipeline.read import Found
@@ -137,7 +139,7 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
 
     if options.codec is not None or options.crf is not None:
         raise click.UsageError("--codec and --crf are for films")
-    inputs = Inputs(lambda: [source, *options.keep])
+    inputs = Inputs(lambda: [source, *options.files])
     check_output(output, inputs, overwrite=overwrite)
     with options.detector.make() as model:
         people = options.people(model)
@@ -165,7 +167,7 @@ def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool
     from mtcnn.pipeline.film_codecs import check_ending
 
     check_ending(output)
-    check_output(output, Inputs(lambda: [source, *options.keep]), overwrite=overwrite)
+    check_output(output, Inputs(lambda: [source, *options.files]), overwrite=overwrite)
     with options.detector.make(jobs) as model:
         people = options.people(model)
         with counting("pictures, twice", total=lambda ended: _total_of(source)) as bar:
@@ -215,6 +217,8 @@ def _blur_folder(
     from mtcnn.cli.run import CANCELLED, PARTLY
     from mtcnn.files import Inputs
     from mtcnn.pipeline.blur import FILM_ENDINGS
+    from mtcnn.pipeline.film import pyav
+    from mtcnn.pipeline.film_codecs import choose_encoding
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.formats import Skipped, readable_suffixes
     from mtcnn.pipeline.output_folder import OutputFolder
@@ -225,18 +229,25 @@ def _blur_folder(
     counts: Counter[str] = Counter()
     skipped = Skipped()
     code = 0
-    inputs = Inputs(lambda: [*(found.path for found in find_pictures([source])), *options.keep])
-    with can_be_resumed(), OutputFolder(output, inputs, overwrite=overwrite) as folder:
+
+    def all_files(skipped: Skipped | None = None) -> Iterator[Found]:
+        found = find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS)
+        return (one for one in found if not folder.holds(one.path))
+
+    inputs = Inputs(lambda: [*(found.path for found in all_files()), *options.files])
+    if options.codec is not None:
+        choose_encoding(pyav(), output / "film.mkv", options.codec, options.crf)
+    with ExitStack() as stack:
+        model = stack.enter_context(options.detector.make(threads=1))
+        people = options.people(model)
+        stack.enter_context(can_be_resumed())
+        folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
         if not (resume or overwrite) and (there := folder.any_there()):
             there = f"{output / there} is there already"
             raise click.ClickException(
                 f"{there}: go on with --resume, replace it with --overwrite, or choose another folder"
             )
-        files = [
-            found
-            for found in find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS)
-            if not folder.holds(found.path)
-        ]
+        files = list(all_files(skipped))
         if files:
             folder.check_settings(options.settings(), begin=not resume)
         if resume:
@@ -247,7 +258,7 @@ def _blur_folder(
         work = _FolderWork(folder, options, counts)
         try:
             with counting("files", total=len(files)) as bar:
-                for _ in work.pictures(pictures, jobs):
+                for _ in work.pictures(pictures, model, people, jobs):
                     bar.advance()
                 for _ in work.films(films, jobs, cluster):
                     bar.advance()
@@ -280,7 +291,7 @@ class _FolderWork:
 
         self._problems = Problems()
 
-    def pictures(self, found: list[Found], jobs: int) -> Iterator[None]:
+    def pictures(self, found: list[Found], model: TrtMtcnn, people: KnownPeople | None, jobs: int) -> Iterator[None]:
         from mtcnn.pipeline.pictures import detect_pictures
         from mtcnn.pipeline.write import drawing_name
 
@@ -288,11 +299,9 @@ class _FolderWork:
             return
         for one in found:
             self.folder.name_for(os.path.abspath(one.path), drawing_name(one.name))
-        with ExitStack() as stack:
-            model = stack.enter_context(self.options.detector.make(threads=1))
-            people = self.options.people(model)
-            work = lambda result: self._picture(result, people)  # noqa: E731
-            for hidden, kind, problem in stack.enter_context(closing(detect_pictures(model, found, work, jobs))):
+        work = lambda result: self._picture(result, people)  # noqa: E731
+        with closing(detect_pictures(model, found, work, jobs)) as results:
+            for hidden, kind, problem in results:
                 self._count(kind, hidden, problem)
                 yield
 
@@ -321,7 +330,7 @@ class _FolderWork:
             self._film(path, done)
             yield
 
-    def _picture(self, result: Detected[Found], people: Any) -> tuple[int, str, str | None]:
+    def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, str, str | None]:
         from mtcnn.files import NoMoreOutputError, OutputError
         from mtcnn.pipeline.blur import blur_picture
         from mtcnn.pipeline.read import TRUNCATED

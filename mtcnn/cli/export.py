@@ -67,7 +67,7 @@ def command(
     from mtcnn.export.compare import FACE, TOLERANCE, compare, runs_natively
     from mtcnn.export.convert import convert
     from mtcnn.export.weights import read_weights
-    from mtcnn.files import Inputs, check_output, output_error, replacing, replacing_path
+    from mtcnn.files import Inputs, check_output, make_folder, output_error, remove_empty, replacing, replacing_path
     from mtcnn.pipeline.read import read_picture
 
     networks = read_weights(weights)
@@ -100,14 +100,16 @@ def command(
     rows: list[dict[str, Any]] = []
     for network, model, comparison in made:
         paths = [output / f"{model.network}.{ending}" for ending in endings]
+        made_folders: list[Path] = []
         try:
-            output.mkdir(parents=True, exist_ok=True)
+            made_folders = make_folder(output)
             with replacing(paths[0]) as file:
                 file.write(model.onnx)
             if keep_keras:
                 with replacing_path(paths[1]) as path:
                     model.keras.save(path)
         except OSError as error:
+            remove_empty(made_folders)
             raise output_error(output, error) from error
         rows.append(
             {
@@ -136,7 +138,7 @@ def _write_directly(networks: dict[str, NetworkWeights], imgs: list[Picture], ou
     from mtcnn.cli.console import counting
     from mtcnn.engines import NETWORKS
     from mtcnn.export.direct import convert_directly
-    from mtcnn.files import output_error, replacing
+    from mtcnn.files import make_folder, output_error, remove_empty, replacing
 
     made = []
     with counting("networks", total=len(networks)) as bar:
@@ -146,11 +148,13 @@ def _write_directly(networks: dict[str, NetworkWeights], imgs: list[Picture], ou
     rows: list[dict[str, Any]] = []
     for one in made:
         path = output / f"{one.network}.onnx"
+        made_folders: list[Path] = []
         try:
-            output.mkdir(parents=True, exist_ok=True)
+            made_folders = make_folder(output)
             with replacing(path) as file:
                 file.write(one.onnx)
         except OSError as error:
+            remove_empty(made_folders)
             raise output_error(output, error) from error
         numbers = {"crops": one.samples, "from_numpy": one.from_numpy, "from_own": one.from_own}
         rows.append({"network": one.network, "source": networks[one.network].source, "files": [str(path)], **numbers})

@@ -42,6 +42,11 @@ class BlurOptions:
         others |= {"embedder": self.embedder, "keep": [str(path) for path in self.keep] or None}
         return given | {name: value for name, value in others.items() if value is not None} | self.detector.settings()
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read beside the pictures and films."""
+        return (*self.keep, Path(self.embedder)) if self.embedder else self.keep
+
     def people(self, detector: TrtMtcnn) -> KnownPeople | None:
         """Raises as :class:`KnownPeople`."""
         if not self.keep:

@@ -14,7 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from mtcnn.errors import MtcnnError
-from mtcnn.files import NoMoreOutputError, OutputError, is_special, output_error, temporary_beside
+from mtcnn.files import (
+    NoMoreOutputError,
+    OutputError,
+    is_special,
+    make_folder,
+    output_error,
+    remove_empty,
+    temporary_beside,
+)
 from mtcnn.pipeline.film import pyav
 from mtcnn.pipeline.film_codecs import choose_encoding
 from mtcnn.pipeline.film_frame import FilmFrame
@@ -98,7 +106,7 @@ class FilmWriter:
         self._size = (0, 0)
         self._files = ExitStack()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._files.callback(remove_empty, make_folder(path.parent))
             self._temporary = self._files.enter_context(temporary_beside(path))
             self._container = self._av.open(f"file:{os.path.abspath(self._temporary)}", "w", options=self._options())
         except OSError as error:

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from mtcnn.files import NoMoreOutputError, OutputError, is_special, lock, output_error
+from mtcnn.files import (
+    NoMoreOutputError,
+    OutputError,
+    is_special,
+    lock,
+    make_folder,
+    output_error,
+    remove_empty,
+)
 
 __all__ = ["LineFile", "partial_path"]
 
@@ -30,11 +38,13 @@ class LineFile:
         self.path = path
         self._of = of or path
         self._special = is_special(path)
+        self._made: list[Path] = []  # folders
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made = make_folder(path.parent)
             self._handle = self._open()
             self._length = 0 if self._special else os.fstat(self._handle).st_size
         except OSError as error:
+            remove_empty(self._made)
             raise output_error(self._of, error) from error
 
     @property
@@ -82,9 +92,10 @@ class LineFile:
         os.close(self._handle)
 
     def discard(self) -> None:
-        """Remove the file, which is not worth keeping."""
+        """Remove the file, which is not worth keeping, and the folders that were made for it and are empty."""
         if not self._special and self._is_at_path(self._handle):
             self.path.unlink()
+            remove_empty(self._made)
 
     def __enter__(self) -> LineFile:
         return self

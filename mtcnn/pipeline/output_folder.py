@@ -142,6 +142,7 @@ class OutputFolder:
             OutputError: it cannot be written.
         """
         path = self.folder / _SETTINGS
+        check_output(path, self._inputs, overwrite=True)  # it may be a link
         try:
             if not begin and path.exists():
                 check_settings(str(self.folder), json.loads(path.read_bytes()), settings)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from mtcnn.files import Inputs, check_output, is_special
+from mtcnn.files import Inputs, check_output, is_special, there_already
 from mtcnn.pipeline.line_file import LineFile, partial_path
 from mtcnn.pipeline.records import Done, read_done, table_header
 
@@ -68,6 +68,8 @@ class Results:
         self._is_new = not target.exists()
         try:
             self._file = LineFile(target)
+            if self._file.length and not (resume or overwrite):  # of a run that ended just now
+                raise there_already(target, resumable=layout != "table")
             if resume:
                 self.done = read_done(target, layout)
             self._file.keep(self.done.length)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtcnn.files import Inputs, OutputError, check_output, output_error, replacing
+from mtcnn.files import Inputs, OutputError, check_output, make_folder, output_error, remove_empty, replacing
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.opencv import opencv
 
@@ -29,11 +29,13 @@ def write_picture(path: Path, img: Picture, inputs: Inputs, *, overwrite: bool =
     """
     check_output(path, inputs, overwrite=overwrite)
     data = encode_picture(path, img)
+    made: list[Path] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made = make_folder(path.parent)
         with replacing(path) as file:
             file.write(data)
     except OSError as error:
+        remove_empty(made)
         raise output_error(path, error) from error
 
 

@@ -240,12 +240,15 @@ class TestRules:
         shutil.copy(ASTRONAUT, photo)
         film = make_film(tmp_path / "f.mp4", film_of(astronaut, set(), 3))
         (tmp_path / "link.jpg").symlink_to(photo)
+        model, video = make_embedder(tmp_path / "m.jpg"), make_embedder(tmp_path / "m.mp4")
         before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
         for arguments in (
             (photo, "--output", photo),
             (photo, "--output", tmp_path / "link.jpg"),
             (film, "--output", film),
             (tmp_path, "--output", tmp_path),
+            (photo, "--output", model, "--keep", tmp_path / "link.jpg", "--embedder", model),
+            (film, "--output", video, "--keep", photo, "--embedder", video),
         ):
             assert "would be overwritten" in mtcnn("blur", *arguments, "--overwrite", code=1).stderr
         assert "--overwrite" in mtcnn("blur", photo, "--output", film, code=1).stderr
@@ -253,6 +256,30 @@ class TestRules:
         mtcnn("blur", photo, "--output", tmp_path / "new" / "b.jpg")
         mtcnn("blur", photo, "--output", tmp_path / "new" / "b.jpg", code=1)
         mtcnn("blur", photo, "--output", tmp_path / "new" / "b.jpg", "--overwrite")
+
+    def test_links_to_what_is_read(self, tmp_path: Path, astronaut: np.ndarray) -> None:
+        """Of a folder's films and pictures, and where records go."""
+        root, out, records = tmp_path / "in", tmp_path / "out", tmp_path / "records"
+        for folder in (root, out, records):
+            folder.mkdir()
+        shutil.copy(ASTRONAUT, root / "a.jpg")
+        film = make_film(root / "f.mp4", film_of(astronaut, set(), 3))
+        before = {name: (root / name).read_bytes() for name in os.listdir(root)}
+        (out / "f.mp4").symlink_to(film)
+        (out / "a.jpg").hardlink_to(root / "a.jpg")
+        said = mtcnn("blur", root, "--output", out, "--overwrite", code=3).stderr
+        assert "not written: 2" in said and said.count("would be overwritten") == 2
+        (records / ".mtcnn-made-with.json").symlink_to(root / "a.jpg")
+        assert "would be overwritten" in mtcnn("blur", root, "--output", records, code=1).stderr
+        assert {name: (root / name).read_bytes() for name in os.listdir(root)} == before
+
+    def test_a_folder_within_the_one_that_is_read(self, tmp_path: Path, astronaut: np.ndarray) -> None:
+        shutil.copy(ASTRONAUT, tmp_path / "a.jpg")
+        make_film(tmp_path / "f.mp4", film_of(astronaut, set(), 3))
+        for options in ([], ["--resume"], ["--overwrite"]):
+            done = mtcnn("blur", tmp_path, "--output", tmp_path / "hidden", *options)
+            assert sorted(p.name for p in tmp_path.rglob("*.*4")) == ["f.mp4", "f.mp4"], done.stderr
+        assert "pictures: 1, films: 1" in done.stderr
 
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
@@ -266,6 +293,7 @@ class TestRules:
             (("a.jpg", "--output", "o.jpg", "--margin", "nan"), 2, "nan is no number that can be used"),
             (("f.mp4", "--output", "o.jpg"), 2, "--output must end in .mp4"),
             (("f.mp4", "--output", "o.mp4", "--crf", "99"), 2, "--crf must be 0"),
+            ((".", "--output", "o", "--codec", "none"), 2, "--codec must be one of"),
             (("b.jpg", "--output", "o.jpg"), 1, "b.jpg: "),
             (("empty", "--output", "o"), 1, "no pictures or films in empty"),
         ],

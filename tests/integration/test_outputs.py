@@ -493,7 +493,29 @@ class TestAlign:
             ("embed", root / "in", "--embedder", model, "--output", root / "v.npz"),
         ):
             assert "no pictures" in run(*arguments, code=1)
-        assert {path.name for path in root.rglob("*")} == {"in", "none.txt", "a.jpg", "m.onnx", "out"}
+        assert {path.name for path in root.rglob("*")} == {"in", "none.txt", "a.jpg", "m.onnx"}
+
+    def test_refused_runs_leave_no_folders(self, make: Callable[..., Path], run: Run, tmp_path: Path) -> None:
+        root, model = make("in/a.jpg", "none/notes.txt"), make_embedder(tmp_path / "m.onnx")
+        before = sorted(root.rglob("*"))
+        new, none = root / "new" / "folder", root / "none"
+        for arguments in (
+            ("detect", none, "--output", new / "r.json"),
+            ("detect", none, "--draw", new),
+            ("detect", none, "--output", new, "--format", "yolo"),
+            ("detect", root / "in", "--draw", new, "--output", root / "in" / "a.jpg", "--overwrite"),
+            ("embed", none, "--embedder", model, "--output", new / "v.npz"),
+            ("align", none, new),
+            ("crop", none, new),
+            ("blur", none, "--output", new),
+            ("blur", root / "in", "--output", new, "--keep", root / "in" / "a.jpg", "--embedder", root / "gone.onnx"),
+            ("engines", "--output", new, "--models", none),
+            ("triton", new, "--models", none),
+        ):
+            run(*arguments, code=1)
+            assert sorted(root.rglob("*")) == before, arguments
+        run("blur", root / "in", "--output", new, "--codec", "none", code=2)
+        assert sorted(root.rglob("*")) == before
 
     def test_other_pictures_are_refused(self, make: Callable[..., Path], run: Run) -> None:
         root = make("in/a.jpg", "other/a.jpg")
@@ -630,8 +652,8 @@ def cases(root: Path) -> dict[str, tuple[tuple[object, ...], Path]]:
 def test_a_run_that_is_stopped_goes_on(many: Path, run: Run, name: str, number: signal.Signals) -> None:
     arguments, record = cases(many)[name]
     with started(arguments, lambda: record.exists() and record.read_bytes().count(b"\n") > 20) as running:
-        if name == "align":
-            assert f"is being written by process {running.pid}" in run(*arguments, "--resume", code=1)
+        for options in ([], ["--resume"], ["--overwrite"]):
+            assert f"is being written by process {running.pid}" in run(*arguments, *options, code=1)
         running.send_signal(number)
         _, said = running.communicate(timeout=60)
     if number == signal.SIGINT:

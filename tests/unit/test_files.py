@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import resource
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +22,10 @@ from mtcnn.files import (
     OutputError,
     check_output,
     locked,
+    make_folder,
     output_error,
     read_regular,
+    remove_empty,
     remove_leftovers,
     replacing,
     replacing_path,
@@ -124,6 +129,26 @@ def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
     assert path.read_bytes() == b"whole"
 
 
+def test_no_name_of_a_user_is_taken_for_a_left_file(tmp_path: Path) -> None:
+    """Temporary files have names that nothing else has: not even their own, with another number."""
+    names = [".a.jpg.mtcnn-20261129.jpg", ".a.jpg.mtcnn-original", ".mtcnn-settings.json", ".a.jpg.mtcnn-abcd1234.tmp"]
+    names += [".a.jpg.mtcnn-" + "0123456789abcdef" + end for end in ("", "01234567", "01234567.jpg")]
+    for name in names:
+        (tmp_path / name).write_bytes(b"theirs")
+    with replacing(tmp_path / "a.jpg") as file:
+        (own,) = (name for name in os.listdir(tmp_path) if name not in names)
+        file.write(b"ours")
+    for number, other in (("0", "1"), ("9", "8"), ("a", "b"), ("f", "e")):
+        if number in own:
+            own = own.replace(number, other)
+            break
+    (tmp_path / own).write_bytes(b"theirs")
+    remove_leftovers(tmp_path)
+    with replacing(tmp_path / "a.jpg") as file:
+        file.write(b"ours")
+    assert sorted(os.listdir(tmp_path)) == sorted([*names, own, "a.jpg"])
+
+
 def held(path: Path, code: str) -> subprocess.Popen[str]:
     """A process that has locked something there."""
     process = subprocess.Popen(
@@ -168,6 +193,10 @@ def test_a_file_has_one_writer(tmp_path: Path) -> None:
     with held(path, HOLDS_FILE) as process:
         with pytest.raises(OutputError, match=f"being written by process {process.pid}"):
             LineFile(path)
+        path.write_bytes(b"a line of it\n")
+        with pytest.raises(OutputError, match=f"being written by process {process.pid}"):
+            check_output(path, NOTHING, resumable=True)  # nothing can go on with it now
+        path.write_bytes(b"")
         process.kill()
         process.wait()
     with LineFile(path) as file:
@@ -252,3 +281,53 @@ def test_files_that_tell_no_size_are_read() -> None:
     assert read_regular("/proc/self/maps").count(b"\n") > 1
     with pytest.raises(OSError, match="more than 0 MiB"):
         read_regular("/proc/self/maps", 100)
+
+
+def test_a_file_that_has_nothing_now_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux's /proc/kmsg is a regular file, and is waited for like a pipe."""
+    (tmp_path / "a.jpg").write_bytes(b"picture")
+    monkeypatch.setattr("mtcnn.files.open", lambda handle, mode: NothingNow(handle), raising=False)
+    with pytest.raises(BlockingIOError, match="nothing to read in it now"):
+        read_regular(tmp_path / "a.jpg")
+
+
+class NothingNow(io.FileIO):
+    """As io answers where read(2) gives EAGAIN."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return None  # type: ignore[return-value]
+
+
+def test_folders_that_nothing_came_into_are_removed(tmp_path: Path) -> None:
+    made = make_folder(tmp_path / "a" / "b" / "c")
+    (tmp_path / "a" / "mine").touch()
+    assert make_folder(tmp_path / "a" / "b") == []
+    remove_empty(made)
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "mine"]
+    with pytest.raises(NotADirectoryError):
+        make_folder(tmp_path / "a" / "mine" / "c")
+    with pytest.raises(EngineError), locked(tmp_path / "new" / "folder"):
+        raise EngineError
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(EngineError), locked(tmp_path / "new"):
+        (tmp_path / "new" / "engine").touch()
+        raise EngineError
+    assert sorted(os.listdir(tmp_path / "new")) == [".lock", "engine"]
+
+
+def test_who_waits_for_a_lock_that_is_removed_gets_the_next_one(tmp_path: Path) -> None:
+    """A run that fails takes its empty folder away, also where others wait for it."""
+    folder = tmp_path / "new"
+    entered: list[bool] = []
+
+    def wait() -> None:
+        with locked(folder, 10):
+            entered.append((folder / ".lock").exists())
+
+    waiting = threading.Thread(target=wait)
+    with pytest.raises(EngineError), locked(folder):
+        waiting.start()
+        time.sleep(0.1)
+        raise EngineError
+    waiting.join()
+    assert entered == [True]
