@@ -35,7 +35,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64 arm-cycles arm-networks
-.PHONY: bench bench-docs instructions same-results accuracy gpu-check wheel models figures docs tensorrt-headers cuda
+.PHONY: bench bench-docs instructions same-results accuracy gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -98,7 +98,7 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 FACENET := build/facenet
 DEBIAN := /usr/lib/python3/dist-packages
 facenet: install $(FACENET)/ready  ## compare with facenet-pytorch, InsightFace and supervision; as root, installs PyTorch
-	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python -m pytest -q tests/unit/test_compat_facenet.py
+	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python -m pytest -q tests/unit/test_compat_facenet.py tests/unit/test_torch_networks.py
 	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/facenet_mtcnn.py
 	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/other_packages.py
 
@@ -191,6 +191,12 @@ accuracy: $(DONE)/group-accuracy  ## measure it beside other MTCNNs: make accura
 GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))
 gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make gpu-check [GPU_CHECK="--parts speed"]
 	@CPATH=$$(tools/check_requirements.sh headers $(GPU_PY)) $(GPU_PY) benchmarks/gpu/check.py $(GPU_CHECK)
+
+gpu-kit: install  ## pack what make gpu-check needs for a machine without a network: make gpu-kit [GPU_KIT="--data DIR"]
+	@$(PY) -m benchmarks.gpu.kit $(GPU_KIT)
+
+gpu-model: $(DONE)/group-test  ## reckon what a detection takes on a GPU, kernel by kernel: make gpu-model [GPU_MODEL="--gpu l4"]
+	@$(PY) -m benchmarks.gpu.model $(GPU_MODEL)
 
 # Of each of PYTHONS too, which need no environment for it.
 wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/: make wheel [PYTHONS="python3.10 ..."]

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Builds, tests and times trt-mtcnn on this machine's GPU, and writes one JSON report: make gpu-check.
 
-Needs no network, no pytest, and of Python packages NumPy, OpenCV, Cython and setuptools; float16 engines need onnx and
-onnxconverter-common, too. Every part runs in a process of its own: one that fails, hangs or crashes is recorded, and
-the rest goes on. --emulate runs the parts on pytrt.testing.EmulatedGpu: that tests this script on machines without a
-GPU.
+Needs no network, no TensorRT, no pytest, and of Python packages NumPy, OpenCV, Cython and setuptools. Every part runs
+in a process of its own: one that fails or crashes is recorded, and the rest goes on. After one that hung the GPU is
+tried again, and where it does not answer the run ends. --emulate runs the parts on pytrt.testing.EmulatedGpu: that
+tests this script on machines without a GPU. README.md beside this says which run does what.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import re
@@ -23,81 +22,136 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.gpu.counters import read_counters, slowest_kernels
+from benchmarks.gpu.processes import Watchdog, run
+from benchmarks.gpu.summary import say
+
 ROOT = Path(__file__).resolve().parents[2]
 MEASURE = Path(__file__).with_name("measure.py")
 TEST_MODULES = ("tests.gpu.test_detect", "tests.gpu.test_engines", "tests.gpu.test_threads")
 # Each kernel, in calls that are few: a sanitizer makes them many times slower.
-SANITIZED = ("tests.gpu.test_detect.TestExpected", "tests.gpu.test_detect.TestItself", "tests.gpu.test_threads")
+SANITIZED = (
+    "tests.gpu.test_detect.TestExpected",
+    "tests.gpu.test_detect.TestItself.test_again_and_again",
+    "tests.gpu.test_detect.TestItself.test_batches",
+    "tests.gpu.test_threads.TestThreads",
+)
 NOTE = "note: "  # what tests say begins with it
-LIMIT = 540  # seconds for everything
+LIMIT = 240.0  # seconds for all but the build
 # Seconds that a part may take.
-LIMITS = {"build": 300, "machine": 30, "engines": 200, "speed": 90, "endurance": 120, "tests": 200, "sanitize": 200}
-PARTS = ("engines", "speed", "endurance", "tests", "sanitize")
-TOOLS = ("memcheck", "racecheck", "initcheck")  # of compute-sanitizer
-FAULTS_FOUND = 99  # its exit status then
+LIMITS = {
+    "build": 300,
+    "driver": 30,
+    "smoke": 30,
+    "machine": 30,
+    "engines": 200,
+    "tests": 120,
+    "sanitize": 90,
+    "kernels": 60,
+    "speed": 90,
+    "torch": 60,
+    "counters": 90,
+    "endurance": 120,
+}
+PARTS = ("engines", "tests", "sanitize", "kernels", "speed", "torch", "counters", "endurance")
+RUNS = {
+    "1": ("engines", "tests", "sanitize", "kernels"),
+    "2": ("engines", "kernels", "speed", "torch", "counters", "endurance"),
+}
+DEFAULT = ("engines", "tests", "sanitize", "kernels", "speed", "torch")
+FAULTS_FOUND = 99  # exit status of compute-sanitizer then
+COUNTED = 3  # kernels whose counters are read
+
+
+class Ended(Exception):
+    """The run cannot go on."""
 
 
 class Check:
     """The report, and the time that is left for it."""
 
-    def __init__(self, path: Path, limit: float, emulated: bool) -> None:
+    def __init__(self, path: Path, limit: float, build: bool, emulated: bool) -> None:
         self._path = path
-        self._ends = time.monotonic() + limit
+        self._limit = limit
+        self._ends = time.monotonic() + limit + (LIMITS["build"] if build else 0)
         self._environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._environment.setdefault("TRT_MTCNN_GPU_ENGINES", str(ROOT / "build" / "gpu" / "engines"))
         self._environment.setdefault("TRT_MTCNN_ENGINES", str(ROOT / "build" / "gpu" / "default"))
         if emulated:
             self._environment["TRT_MTCNN_EMULATE"] = "1"
+        self._emulated = emulated
+        self._hung = False
         self.report: dict[str, Any] = {
             "emulated": emulated,
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "commit": commit(),
+            "device": None,
             "failed": [],
         }
+        self._watchdog = Watchdog(self._ends - time.monotonic() + 10, path)
+
+    def close(self) -> None:
+        self.save()
+        self._watchdog.close()
+
+    def start_clock(self) -> None:
+        """The build is over: from now on the limit counts."""
+        self._ends = min(self._ends, time.monotonic() + self._limit)
 
     def run(self, name: str, command: list[str], limit: float, variables: dict[str, str] | None = None) -> str:
-        """Runs a part and returns its output; a failure goes into the report."""
+        """Runs a part and returns its output; a failure goes into the report.
+
+        Raises:
+            Ended: it hung, and so does the GPU.
+        """
         limit = min(limit, self._ends - time.monotonic())
         if limit < 5:
             self.fail(name, "there was no time left")
             return ""
         print(f"== {name}", flush=True)
-        began = time.monotonic()
-        with tempfile.TemporaryFile("w+", errors="replace") as output:
-            try:
-                code: int | str = subprocess.run(
-                    command,
-                    cwd=ROOT,
-                    env=self._environment | (variables or {}),
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=limit,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                code = f"stopped after {limit:.0f} s"
-            except OSError as error:
-                code = str(error)
-            output.seek(0)
-            said = output.read()
-        self.report.setdefault("seconds", {})[name] = round(time.monotonic() - began, 1)
-        if code != 0:
-            print(said[-3000:], flush=True)
-            self.fail(name, f"{'ended with ' if isinstance(code, int) else ''}{code}: {said[-1500:].strip()}")
-        return said
+        ended = run(command, limit, self._environment | (variables or {}), ROOT, self._watchdog)
+        self.report.setdefault("seconds", {})[name] = round(ended.seconds, 1)
+        if ended.problem:
+            print(ended.output[-3000:], flush=True)
+            self.fail(name, f"{ended.problem}: {ended.output[-1500:].strip()}")
+        if not ended.gone:
+            raise Ended(f"{name} cannot be ended")
+        self._hung = self._hung or ended.hung
+        self.save()
+        return ended.output
 
-    def measure(self, part: str, *arguments: str) -> dict[str, Any] | None:
+    def measure(self, part: str, *arguments: str, name: str | None = None) -> dict[str, Any] | None:
         """A part of measure.py; what it measured is in the file that it is told to write, however it ended."""
-        name = " ".join((part, *arguments))
+        name = name or " ".join((part, *arguments))
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder, "result.json")
-            said = self.run(name, [sys.executable, str(MEASURE), part, str(result), *arguments], LIMITS[part])
+            command = [sys.executable, str(MEASURE), part, str(result), *arguments]
+            # Of what is emulated one detection has the networks as kernels, too; others would take too long.
+            variables = {"TRT_MTCNN_EMULATE": "kernels"} if self._emulated and part == "smoke" else {}
+            said = self.run(name, command, LIMITS[part], variables)
             try:
                 found: dict[str, Any] = json.loads(result.read_text())
             except (OSError, ValueError):
                 return None
+            finally:
+                self._try_gpu_again(name)
         if notes := [line[line.index(NOTE) :] for line in said.splitlines() if NOTE in line]:
             found["notes"] = notes
         return found
+
+    def smoke(self) -> None:
+        """Raises Ended where the GPU does not answer, or not rightly."""
+        if self.measure("smoke") is None:
+            raise Ended("the GPU does not detect")
+
+    def _try_gpu_again(self, name: str) -> None:
+        if not self._hung:
+            return
+        self._hung = False
+        if name == "smoke":
+            raise Ended("the GPU hangs")
+        self.smoke()
 
     def sanitize(self, tool: str, sanitizer: str) -> dict[str, Any]:
         """The tests under a tool of compute-sanitizer, cut short and in float32; only our own kernels are watched."""
@@ -106,11 +160,37 @@ class Check:
         command += [sys.executable, "-m", "unittest", *SANITIZED]
         quick = {"TRT_MTCNN_QUICK": "1", "TRT_MTCNN_PRECISIONS": "fp32"}
         said = self.run(f"sanitize {tool}", command, LIMITS["sanitize"], quick)
+        self._try_gpu_again(f"sanitize {tool}")
         summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
-        return {
+        found = {
             "summary": summary[-1] if summary else None,
             "tests": (re.findall(r"^Ran .*", said, re.M) or [None])[-1],
         }
+        if "Device not supported" in said:  # in a virtual machine or container that hides the GPU's debugger
+            found["left out"] = "compute-sanitizer does not support this device here"
+        return found
+
+    def count(self, kernel: str, profiler: str) -> dict[str, Any]:
+        """What the GPU's counters say of a kernel, by Nsight Compute, which repeats it."""
+        command = [
+            profiler,
+            "--csv",
+            "--clock-control",
+            "none",
+            "--launch-count",
+            "3",
+            "--kernel-name-base",
+            "demangled",
+        ]
+        command += ["--kernel-name", f"regex:[:<]{re.escape(kernel)}[,>]"]
+        for section in ("SpeedOfLight", "LaunchStats", "Occupancy", "MemoryWorkloadAnalysis", "SchedulerStats"):
+            command += ["--section", section]
+        with tempfile.TemporaryDirectory() as folder:
+            command += [sys.executable, str(MEASURE), "detect", str(Path(folder, "result.json"))]
+            plain = {"TRT_MTCNN_CUDA_GRAPHS": "0"}  # kernels in graphs are not counted one by one
+            said = self.run(f"counters {kernel}", command, LIMITS["counters"], plain)
+        self._try_gpu_again(f"counters {kernel}")
+        return read_counters(said)
 
     def fail(self, name: str, why: str) -> None:
         print(f"   {name} failed", flush=True)
@@ -119,102 +199,146 @@ class Check:
     def save(self) -> None:
         """After every part, should the machine go away."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self.report, indent=1) + "\n")
+        other = self._path.with_suffix(".part")
+        other.write_text(json.dumps(self.report, indent=1) + "\n")
+        os.replace(other, self._path)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--emulate", action="store_true", help="run on the CPU what can be, to test this script")
-    parser.add_argument("--no-build", action="store_true", help="take the native module as it is")
-    parser.add_argument(
-        "--parts",
-        default=",".join(PARTS[:-1]),
-        metavar="PART,...",
-        help="what to do after the build (default %(default)s); there is also " + PARTS[-1],
-    )
-    parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS", help="for all (default %(default)s)")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="default $OUT or benchmarks/results/, by GPU and date"
-    )
-    options = parser.parse_args()
-    parts = options.parts.split(",")
-    if unknown := set(parts) - set(PARTS):
-        parser.error(f"--parts: there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-
-    problem = None if options.emulate else driver_problem()
-    if problem:
-        print(f"no GPU to check: {problem}", file=sys.stderr)
+    options = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        device: dict[str, Any] = {"problem": None, "gpu": "emulated"} if options.emulate else ask_driver(Path(folder))
+    if device["problem"]:
+        print(f"no GPU to check: {device['problem']}", file=sys.stderr)
         return 1
-    output = options.output or default_output(options.emulate)
-    check = Check(output, options.limit, options.emulate)
-    if not options.no_build:
-        check.run("build", [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], LIMITS["build"])
-        check.save()
-    machine = check.measure("machine")
-    if machine is None:  # the native module does not load
-        check.save()
-        print(f"written: {output}")
-        return 1
-    check.report["machine"] = machine
-    if machine["problem"]:
-        print(f"the GPU cannot be used: {machine['problem']}", file=sys.stderr)
-        check.fail("machine", machine["problem"])
-        check.save()
-        return 1
-    check.save()
-    for part in ("engines", "speed", "endurance"):
-        if part not in parts:
-            continue
-        check.report[part] = {}
-        for variant in machine["variants"]:
-            if found := check.measure(part, *variant):
-                check.report[part][" ".join(variant)] = found
-            check.save()
-    if "tests" in parts:
-        check.report["tests"] = {}
-        for module in TEST_MODULES:
-            if found := check.measure("tests", module):
-                check.report["tests"][module] = found
-            check.save()
-    if "sanitize" in parts:
-        check.report["sanitize"] = {}
-        sanitizer = find_sanitizer()
-        for tool in TOOLS if sanitizer else ():
-            check.report["sanitize"][tool] = check.sanitize(tool, str(sanitizer))
-            check.save()
-        if not sanitizer:
-            check.report["sanitize"]["left out"] = "compute-sanitizer is neither in CUDA_HOME nor in the PATH"
-            check.save()
+    output = options.output or default_output(device["gpu"], options.run, options.emulate)
+    check = Check(output, options.limit, not options.no_build, options.emulate)
+    check.report["device"] = device
+    try:
+        do(check, options, device)
+    except Ended as end:
+        check.fail("run", f"ended early: {end}")
+    finally:
+        check.close()
     say(check.report)
     print(f"written: {output}")
     return 1 if check.report["failed"] else 0
 
 
-def driver_problem() -> str | None:
-    """Why CUDA's driver finds no GPU. The native module, which could say more, may not be built yet."""
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--emulate", action="store_true", help="run on the CPU what can be, to test this script")
+    parser.add_argument("--no-build", action="store_true", help="take the native module as it is")
+    parser.add_argument(
+        "--parts",
+        metavar="PART,...",
+        help=f"what to do after the build (default {','.join(DEFAULT)}); there are {', '.join(PARTS)}",
+    )
+    parser.add_argument("--run", choices=sorted(RUNS), help="the parts of the first or the second run of README.md")
+    parser.add_argument(
+        "--limit", type=float, default=LIMIT, metavar="SECONDS", help="for all but the build (default %(default)s)"
+    )
+    parser.add_argument(
+        "--kernels", default="", metavar="NAME,...", help="whose counters to read; default: the slowest of the report"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="default $OUT or benchmarks/results/, by GPU and date"
+    )
+    options = parser.parse_args()
+    if options.run and options.parts:
+        parser.error("--run and --parts both say what to do: give one")
+    options.parts = options.parts.split(",") if options.parts else list(RUNS.get(options.run, DEFAULT))
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"--parts: there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    return options
+
+
+def do(check: Check, options: argparse.Namespace, device: dict[str, Any]) -> None:
+    """The parts, in their order."""
+    report = check.report
+    if not options.no_build:
+        # For this GPU alone: the others' code would take minutes.
+        own = "{compute_capability_major}{compute_capability_minor}".format_map(device) if not options.emulate else ""
+        target = {"TRT_MTCNN_CUDA_TARGETS": own} if own and "TRT_MTCNN_CUDA_TARGETS" not in os.environ else {}
+        check.run("build", [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], LIMITS["build"], target)
+    check.start_clock()
+    machine = check.measure("machine")
+    if machine is None:
+        raise Ended("the native module does not load")
+    report["machine"] = machine
+    if machine["problem"]:
+        raise Ended(f"the GPU cannot be used: {machine['problem']}")
+    check.smoke()
+    variants = machine["variants"]
+    for part in options.parts:
+        found = report[part] = {}
+        if part in ("engines", "kernels", "speed", "endurance"):
+            for variant in variants:
+                if measured := check.measure(part, *variant):
+                    found[" ".join(variant)] = measured
+        elif part == "tests":
+            for module in TEST_MODULES:
+                if measured := check.measure(part, module):
+                    found[module] = measured
+        elif part == "torch":
+            found |= check.measure(part) or {}
+        elif part == "sanitize":
+            sanitize(check)
+        else:
+            count_kernels(check, options.kernels)
+        check.save()
+
+
+def sanitize(check: Check) -> None:
+    found = check.report["sanitize"]
+    sanitizer = find_tool("compute-sanitizer")
+    for tool in sanitizer_tools() if sanitizer else ():
+        found[tool] = check.sanitize(tool, str(sanitizer))
+    if not sanitizer:
+        found["left out"] = "compute-sanitizer is neither in CUDA_HOME nor in the PATH"
+
+
+def sanitizer_tools() -> tuple[str, ...]:
+    """racecheck watches shared memory alone, so it is for builds with a kernel that has some."""
+    log = ROOT / "build" / "ptxas.log"
+    shared = log.is_file() and re.search(r"[1-9]\d* bytes smem", log.read_text(errors="replace"))
+    return ("memcheck", "initcheck", "racecheck") if shared else ("memcheck", "initcheck")
+
+
+def count_kernels(check: Check, names: str) -> None:
+    found = check.report["counters"]
+    profiler = find_tool("ncu")
+    if not profiler:
+        found["left out"] = "Nsight Compute (ncu) is neither in CUDA_HOME nor in the PATH"
+        return
+    for kernel in names.split(",") if names else slowest_kernels(check.report.get("kernels", {}), COUNTED):
+        found[kernel] = check.count(kernel, profiler)
+
+
+def ask_driver(folder: Path) -> dict[str, Any]:
+    """What driver.py finds; the native module, which could say more, may not be built yet."""
+    result = folder / "driver.json"
+    command = [sys.executable, str(Path(__file__).with_name("driver.py")), str(result)]
+    ended = run(command, LIMITS["driver"], dict(os.environ), ROOT)
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return (
-            "there is no NVIDIA driver on this machine (libcuda.so.1 is missing); --emulate tests this script without"
-        )
-    status, count = driver.cuInit(0), ctypes.c_int()
-    if status != 0:
-        return f"the NVIDIA driver does not start (CUDA error {status}): check nvidia-smi"
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    return None if count.value else "the NVIDIA driver sees no GPU: check nvidia-smi and CUDA_VISIBLE_DEVICES"
+        found: dict[str, Any] = json.loads(result.read_text())
+    except (OSError, ValueError):
+        return {"problem": f"the NVIDIA driver does not answer: {ended.problem} {ended.output[-300:]}".strip()}
+    return found
 
 
-def find_sanitizer() -> str | None:
-    """CUDA's memory checker: in $CUDA_HOME, /usr/local/cuda or the PATH."""
+def find_tool(name: str) -> str | None:
+    """One of CUDA's: in $CUDA_HOME, /usr/local/cuda or the PATH."""
     for root in (os.environ.get("CUDA_HOME", ""), "/usr/local/cuda"):
-        if root and (found := Path(root, "bin", "compute-sanitizer")).is_file():
+        if root and (found := Path(root, "bin", name)).is_file():
             return str(found)
-    return shutil.which("compute-sanitizer")
+    return shutil.which(name)
 
 
 def commit() -> str | None:
-    """Of the checkout, "+" where it has changes; None where git or the history is missing."""
+    """Of the checkout, "+" where it has changes, or of what the kit was made of; None where neither is known."""
+    if (kept := ROOT / "COMMIT").is_file():
+        return kept.read_text().strip()
     try:
         command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
         said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
@@ -223,48 +347,14 @@ def commit() -> str | None:
     return said.stdout.strip() or None
 
 
-def default_output(emulated: bool) -> Path:
+def default_output(gpu: str, which: str | None, emulated: bool) -> Path:
     """$OUT, else benchmarks/results/; an emulated report is no result."""
-    name = f"gpu-check-{gpu_name() if not emulated else 'emulated'}-{datetime.now(timezone.utc):%Y-%m-%d}.json"
+    run = f"-run{which}" if which else ""
+    short = re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
+    name = f"gpu-check-{short}-{datetime.now(timezone.utc):%Y-%m-%d}{run}.json"
     if out := os.environ.get("OUT"):
         return Path(out) / name
     return ROOT / ("build/gpu" if emulated else "benchmarks/results") / name
-
-
-def gpu_name() -> str:
-    driver = ctypes.CDLL("libcuda.so.1")
-    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
-    driver.cuInit(0)
-    if driver.cuDeviceGet(ctypes.byref(device), 0) or driver.cuDeviceGetName(name, len(name), device):
-        return "gpu"
-    return re.sub(r"[^a-z0-9]+", "-", name.value.decode(errors="replace").lower()).strip("-")
-
-
-def say(report: dict[str, Any]) -> None:
-    """The report's main figures."""
-    for variant, found in report.get("engines", {}).items():
-        print(f"{variant}: engines built in {found['seconds']:.1f} s")
-    for variant, found in report.get("speed", {}).items():
-        for name, times in found.get("latency", {}).items():
-            print(f"{variant}: {name}: median {times['median_ms']:.2f} ms, p95 {times['p95_ms']:.2f} ms")
-        for name, rate in found.get("throughput", {}).items():
-            print(f"{variant}: {name}: {rate:.0f} frames/s")
-        for name, stages in found.get("stages", {}).items():
-            least = found["floors"].get(name, {})
-            times = (f"{stage} {ms:.3f} ms (floor {least.get(stage, 0):.3f})" for stage, ms in stages.items())
-            print(f"{variant}: {name}: " + ", ".join(times))
-    for variant, found in report.get("endurance", {}).items():
-        print(
-            f"{variant}: {found['frames']} frames of mixed sizes, {found['threads']} threads: "
-            f"{found['seconds']:.1f} s, memory {found['grown_mib']:+.1f} MiB"
-        )
-    for module, found in report.get("tests", {}).items():
-        counts = {status: len(names) for status, names in found["by_status"].items()}
-        print(f"{module}: " + ", ".join(f"{count} {status}" for status, count in counts.items()))
-    for tool, found in report.get("sanitize", {}).items():
-        print(f"{tool}: {found['summary'] if isinstance(found, dict) else found}")
-    for failure in report["failed"]:
-        print(f"FAILED {failure['part']}: {failure['why'][-300:]}")
 
 
 if __name__ == "__main__":

@@ -5,49 +5,31 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
-import threading
 import time
-import unittest
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
-from unittest import mock
-
-import numpy as np
 
 import pytrt
-from benchmarks.gpu.floors import Rates, floors, measure_rates
-from benchmarks.onet_crops import onet_crops
-from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
+from mtcnn import DeviceError, EngineError, create_engines
 from mtcnn.engines.settings import TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt
-from mtcnn.params import Preset, make_params
-from mtcnn.profiling import STAGES
 from tests.gpu import frames
 from tests.gpu.machine import (
     DATA,
-    EMULATED,
-    PRECISIONS,
-    Variant,
-    can_convert,
-    engines,
-    free_gpu_memory,
+    GPU_FLAVOURS,
+    conversion_problem,
+    flavour_problem,
     make_detector,
     settings,
+    variants,
     why_not,
     work_folder,
 )
-
-# Seconds and calls that a timing takes at most.
-SECONDS, CALLS, WARM_UP = (0.5, 3, 1) if EMULATED else (3.0, 300, 20)
-PRESETS: tuple[Preset, ...] = ("fast", "accurate", "port")
-MINSIZE = 40
-MOST_GROWTH = 64 << 20  # bytes: what the driver takes and gives by itself
 
 
 def machine() -> dict[str, Any]:
@@ -59,10 +41,6 @@ def machine() -> dict[str, Any]:
             libraries[flavour] = tensorrt(flavour).version
         except DeviceError as error:
             libraries[flavour] = str(error)
-    variants = [("emulated", "fp32")] if EMULATED else []
-    for flavour in TENSORRT_FLAVOURS:
-        if not EMULATED and libraries[flavour][:1].isdigit():
-            variants += [(flavour, precision) for precision in PRECISIONS if precision == "fp32" or can_convert()]
     return {
         "problem": why_not(),
         "driver_problem": problem,
@@ -72,8 +50,9 @@ def machine() -> dict[str, Any]:
         "cuda_of_driver": f"{driver_cuda // 1000}.{driver_cuda % 1000 // 10}",
         "tensorrt": libraries,
         "tensorrt_headers": pytrt.tensorrt_versions(),
-        "float16": "yes" if can_convert() else "no: onnx or onnxconverter-common is not installed",
-        "variants": variants,
+        "left_out": {flavour: why for flavour in GPU_FLAVOURS if (why := flavour_problem(flavour))},
+        "float16": conversion_problem("tensorrt") or "yes",
+        "variants": [list(variant) for variant in variants()],
         "cpu": names[0].partition(":")[2].strip() if names else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
@@ -98,11 +77,33 @@ def package_version(name: str) -> str | None:
         return None
 
 
+def smoke() -> dict[str, Any]:
+    """One detection of one face, by the first flavour and precision."""
+    began = time.perf_counter()
+    with make_detector(variants()[0]) as detector:
+        ready = time.perf_counter()
+        dets, _ = detector.detect(frames.astronaut())
+        found = {
+            "runtime": detector.runtime,
+            "seconds": [round(ready - began, 2), round(time.perf_counter() - ready, 2)],
+            "faces": dets.round(3).tolist(),
+        }
+    if len(dets) != 1:
+        found["failed"] = {"faces": f"{len(dets)} in a picture of one"}
+    return found
+
+
+def detect() -> dict[str, Any]:
+    """A few frames and no more, for profilers."""
+    with make_detector(variants()[0]) as detector:
+        for _ in range(3):
+            dets, _ = detector.detect(frames.frame_1080p(), 40, preset="fast")
+    return {"faces": len(dets)}
+
+
 def build_engines(flavour: str, precision: str) -> dict[str, Any]:
-    """Builds all three; what the timing cache knows from earlier builds makes it quicker."""
+    """Builds all three; what TensorRT's timing cache knows from earlier builds makes it quicker."""
     folder = work_folder() / f"{flavour}-{precision}"
-    if EMULATED:
-        flavour = "cpu"
     known = work_folder() / "timing.cache"
     cached = known.stat().st_size if known.exists() else 0
     began = time.perf_counter()
@@ -122,235 +123,30 @@ def build_engines(flavour: str, precision: str) -> dict[str, Any]:
     }
 
 
-def speed(flavour: str, precision: str) -> dict[str, Any]:
-    variant = Variant("cpu" if EMULATED else flavour, precision)
-    if not EMULATED:
-        engines(variant)  # so that memory for building is not counted
-    before = 0 if EMULATED else free_gpu_memory()
-    found: dict[str, Any] = {"latency": {}, "stages": {}, "floors": {}, "throughput": {}, "faces": {}, "failed": {}}
-    rates = measure_rates()
-    found["rates"] = {
-        "upload_gb_s": rates.upload / 1e9,
-        "memory_gb_s": rates.memory / 1e9,
-        "gflop_s": rates.flops / 1e9,
-    }
-    frame = frames.frame_720p() if EMULATED else frames.frame_1080p()
-    pictures = {"1280x720, 8 faces": frames.frame_720p()}
-    if not EMULATED:
-        pictures = {"1920x1080, 14 faces": frame} | pictures
-
-    def try_to(kind: str, name: str, measure: Callable[[], Any]) -> None:
-        """One figure, or why there is none: the others are measured all the same."""
-        try:
-            found[kind][name] = measure()
-        except Exception as error:
-            found["failed"][f"{kind}: {name}"] = f"{type(error).__name__}: {error}"
-
-    with make_detector(variant) as detector:
-        found["runtime"] = detector.runtime
-
-        def detect(img: frames.Image, preset: Preset) -> Callable[[], Any]:
-            return lambda: detector.detect(img, MINSIZE, preset=preset)
-
-        def detect_batch(n: int) -> Callable[[], Any]:
-            return lambda: detector.detect_batch([frame] * n, MINSIZE, preset="fast")
-
-        def time_groups(n: int, group: int) -> float:
-            """Frames a second where the detector takes `group` at a time."""
-            with mock.patch("mtcnn.detector.GPU_BATCH_PIXELS", group * frame.shape[0] * frame.shape[1]):
-                return round(1000 * n / time_calls(detect_batch(n), SECONDS / 3, 3)["median_ms"], 1)
-
-        for name, img in pictures.items():
-            try_to("faces", name, lambda: len(detector.detect(img, MINSIZE)[0]))  # noqa: B023
-            for preset in PRESETS:
-                try_to("latency", f"{name}, {preset}", lambda: time_calls(detect(img, preset)))  # noqa: B023
-            for preset in ("fast", "accurate"):
-                try_to("stages", f"{name}, {preset}", lambda: time_stages(detector, img, preset))  # noqa: B023
-                try_to("floors", f"{name}, {preset}", lambda: least_times(detector, img, preset, rates, precision))  # noqa: B023
-        size = "x".join(map(str, frame.shape[1::-1]))
-        for n in (1, 8) if EMULATED else (1, 8, 32):
-            rate = f"{size}, detect_batch of {n}"
-            try_to("throughput", rate, lambda: round(1000 * n / time_calls(detect_batch(n))["median_ms"], 1))  # noqa: B023
-        many, few = (2, 2) if EMULATED else (32, 8)
-        for group in (1,) if EMULATED else (1, 2, 4, 16, 32):
-            rate = f"{size}, detect_batch of {many}, {group} at a time"
-            try_to("throughput", rate, lambda: time_groups(many, group))  # noqa: B023
-        for n in (2,) if EMULATED else (2, 4):
-            rate = f"{size}, {n} threads, each detect_batch of {few}"
-            try_to("throughput", rate, lambda: round(few * threads_rate(detect_batch(few), n), 1))  # noqa: B023
-        for n in (2,) if EMULATED else (2, 4, 8):
-            rate = f"{size}, {n} threads"
-            try_to("throughput", rate, lambda: round(threads_rate(detect(frame, "fast"), n), 1))  # noqa: B023
-        if not EMULATED:
-            # Of one detector that as many threads have used at once.
-            found["gpu_memory_mib_after_8_threads"] = (before - free_gpu_memory()) >> 20
-    return found
-
-
-def time_calls(call: Callable[[], Any], seconds: float = SECONDS, warm_up: int = WARM_UP) -> dict[str, float]:
-    for _ in range(warm_up):
-        call()
-    times: list[float] = []
-    ends = time.perf_counter() + seconds
-    while len(times) < 2 or (len(times) < CALLS and time.perf_counter() < ends):
-        began = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - began))
-    percentiles = quantiles(times, n=20)
-    return {
-        "median_ms": round(median(times), 4),
-        "p5_ms": round(percentiles[0], 4),
-        "p95_ms": round(percentiles[-1], 4),
-        "calls": len(times),
-    }
-
-
-def time_stages(detector: TrtMtcnn, img: frames.Image, preset: Preset) -> dict[str, float]:
-    once = detector.profile(img, MINSIZE, preset=preset, repeats=WARM_UP).total_ms
-    repeats = max(1, min(CALLS, int(1000 * SECONDS / once)))
-    profile = detector.profile(img, MINSIZE, preset=preset, repeats=repeats)
-    return {stage: round(getattr(profile, f"{stage}_ms"), 4) for stage in STAGES}
-
-
-def least_times(
-    detector: TrtMtcnn, img: frames.Image, preset: Preset, rates: Rates, precision: str
-) -> dict[str, float]:
-    """What time_stages() measures, at best."""
-    profile = detector.profile(img, MINSIZE, preset=preset, repeats=1)
-    crops = profile.rnet_boxes, onet_crops(profile, make_params(preset, {}))
-    return floors(rates, img.shape[:2], profile.levels, crops, precision == "fp16")
-
-
-def endurance(flavour: str, precision: str) -> dict[str, Any]:
-    """Frames of mixed sizes from several threads; the memory afterwards beside what it was after the first of them."""
-    variant = Variant("cpu" if EMULATED else flavour, precision)
-    count, workers, smallest = (40, 2, 60) if EMULATED else (10_000, 8, 40)
-    photo = frames.astronaut() if EMULATED else frames.frame_1080p()
-    wrong: list[str] = []
-
-    def memory() -> int:
-        """Bytes in use, the GPU's or, emulated, the most that the process ever had."""
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if EMULATED else -free_gpu_memory()
-
-    with make_detector(variant) as detector:
-
-        def work(seed: int, calls: int, ready: threading.Barrier) -> None:
-            rng = np.random.default_rng(seed)
-            try:
-                ready.wait()  # so that there are as many contexts as threads
-                detector.detect(photo, 20)  # the most that any of them needs
-                ready.wait()
-                for i in range(calls):
-                    height, width = rng.integers(smallest, photo.shape[:2])
-                    preset = PRESETS[i % len(PRESETS)]
-                    detector.detect(photo[:height, :width], float(rng.uniform(20, 80)), preset=preset)
-            except Exception as error:  # said in the report, not lost in the thread
-                wrong.append(f"{type(error).__name__}: {error}")
-                ready.abort()
-
-        def run(calls: int) -> float:
-            ready = threading.Barrier(workers)
-            threads = [threading.Thread(target=work, args=(i, calls // workers, ready)) for i in range(workers)]
-            began = time.perf_counter()
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return time.perf_counter() - began
-
-        run(count // 10)
-        before = memory()
-        seconds = run(count)
-        grown = memory() - before
-    failed = dict.fromkeys(wrong, "a thread ended with it")
-    if grown > MOST_GROWTH:
-        failed["memory"] = f"grew by {grown >> 20} MiB over {count} frames"
-    return {
-        "frames": count,
-        "threads": workers,
-        "seconds": round(seconds, 1),
-        "grown_mib": round(grown / 2**20, 1),
-        "failed": failed,
-    }
-
-
-def threads_rate(call: Callable[[], Any], count: int) -> float:
-    """Calls a second, over all threads."""
-    done = [0] * count
-    start, stop = threading.Barrier(count + 1), threading.Event()
-
-    def work(i: int) -> None:
-        for _ in range(WARM_UP):
-            call()
-        start.wait()
-        while not stop.is_set():
-            call()
-            done[i] += 1
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began = time.perf_counter()
-    time.sleep(SECONDS)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return sum(done) / (time.perf_counter() - began)
-
-
-class Recorder(unittest.TextTestResult):
-    """Writes what is known after every test, for one of them may crash the process."""
-
-    path: Path
-    _running: str | None = None
-
-    def startTest(self, test: unittest.TestCase) -> None:
-        self._running = test.id()
-        self._write()
-        super().startTest(test)
-
-    def stopTest(self, test: unittest.TestCase) -> None:
-        super().stopTest(test)
-        self._running = None
-        self._ended = [*getattr(self, "_ended", []), test.id()]
-        self._write()
-
-    def _write(self) -> None:
-        bad = {"failed": self.failures, "error": self.errors}
-        named = {status: [test.id() for test, _ in found] for status, found in bad.items()}
-        named["skipped"] = [f"{test.id()}: {why}" for test, why in self.skipped]
-        named["running when it ended"] = [self._running] if self._running else []
-        unwell = {test.partition(" ")[0].partition(":")[0] for names in named.values() for test in names if test}
-        named["passed"] = [test for test in getattr(self, "_ended", []) if test not in unwell]
-        result = {
-            "by_status": {status: names for status, names in named.items() if names},
-            "messages": {test.id(): text[-1500:] for found in bad.values() for test, text in found},
-        }
-        self.path.write_text(json.dumps(result))
-
-
-def run_tests(path: Path, module: str) -> int:
-    Recorder.path = path
-    suite = unittest.defaultTestLoader.loadTestsFromName(module)
-    runner = unittest.TextTestRunner(sys.stdout, verbosity=2)
-    runner.resultclass = Recorder  # type: ignore[assignment]
-    outcome = runner.run(suite)
-    return 0 if outcome.wasSuccessful() else 1
+# Where each part is; imported when it is wanted, for one may need what another does without.
+PARTS: dict[str, str | Callable[..., dict[str, Any]]] = {
+    "machine": machine,
+    "smoke": smoke,
+    "detect": detect,
+    "engines": build_engines,
+    "kernels": "benchmarks.gpu.kernels",
+    "speed": "benchmarks.gpu.speed",
+    "torch": "benchmarks.gpu.torch_networks",
+    "endurance": "benchmarks.gpu.endurance",
+}
 
 
 def main() -> int:
     part, path, *arguments = sys.argv[1:]
     if part == "tests":
+        from benchmarks.gpu.run_tests import run_tests
+
         return run_tests(Path(path), *arguments)
-    parts: dict[str, Callable[..., dict[str, Any]]] = {
-        "machine": machine,
-        "engines": build_engines,
-        "speed": speed,
-        "endurance": endurance,
-    }
+    measure = PARTS[part]
+    if isinstance(measure, str):
+        measure = getattr(import_module(measure), "measure" if part == "torch" else part)
     try:
-        result = parts[part](*arguments)
+        result = measure(*arguments)
     except (DeviceError, EngineError) as error:
         print(error)
         return 1

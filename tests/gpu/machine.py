@@ -3,7 +3,8 @@
 unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
 
 TRT_MTCNN_EMULATE=plain or =asynchronous runs the tests on pytrt.testing.EmulatedGpu of that mode instead, which tests
-the code but neither the GPU nor TensorRT; 1 is plain.
+the code but neither the GPU nor TensorRT; 1 is plain. There the networks run on the CPU. =kernels is plain, too, and
+runs their kernels, which take ten times as long as loops.
 TRT_MTCNN_QUICK=1 makes fewer calls; TRT_MTCNN_PRECISIONS=fp32 leaves float16 out.
 """
 
@@ -27,8 +28,8 @@ from numpy.typing import NDArray
 import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.engines import NETWORKS, engine_problem, read_engine
-from mtcnn.engines.devices import gpu_flavour
-from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
+from mtcnn.engines import precision as engine_precision
+from mtcnn.engines.settings import CPU, FLAVOURS, TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.tensorrt import tensorrt
 from mtcnn.params import Preset
 from tests.gpu.frames import ROOT, Image
@@ -40,6 +41,7 @@ EMULATED = bool(MODE)
 QUICK = EMULATED or os.environ.get("TRT_MTCNN_QUICK") == "1"
 PRECISIONS = tuple(os.environ.get("TRT_MTCNN_PRECISIONS", "fp32,fp16").split(","))
 SAME = 1e-3  # pixels: sums may be taken in another order
+GPU_FLAVOURS = [flavour for flavour in reversed(FLAVOURS) if flavour != CPU]  # first what needs the least
 DATA = Path(os.environ.get("TRT_MTCNN_DATA") or ROOT.parent / "shared" / "data")
 # GPUs that NVIDIA lists for TensorRT-RTX 1.x; on others it may refuse to work, which is then no fault of ours.
 RTX_GPUS = {(7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)}
@@ -78,20 +80,22 @@ BOUNDS = {"fp32": Bounds(1, 1e-3, 1, 2e-3), "fp16": Bounds(2, 1e-2, 2, 3e-2)}
 @cache
 def why_not() -> str | None:
     """Why no GPU can be tested here."""
-    if EMULATED:
+    if EMULATED or variants():
         return None
+    return "no GPU to test: " + "; ".join(dict.fromkeys(filter(None, map(flavour_problem, GPU_FLAVOURS))))
+
+
+def flavour_problem(flavour: str) -> str | None:
+    """Why the networks cannot run so here."""
+    if problem := pytrt.cuda_driver()[0]:
+        return problem
+    if not pytrt.has_cuda():
+        return "this build has no CUDA kernels: it was built without nvcc"
     try:
-        gpu_flavour()
+        if flavour in TENSORRT_FLAVOURS:
+            tensorrt(flavour)
     except DeviceError as error:
-        return f"no GPU to test: {error}"
-    if not variants():
-        reasons = []
-        for flavour in TENSORRT_FLAVOURS:
-            try:
-                tensorrt(flavour)
-            except DeviceError as error:
-                reasons.append(str(error))
-        return f"no TensorRT to test: {'; '.join(reasons)}"
+        return str(error)
     return None
 
 
@@ -150,21 +154,25 @@ def capability() -> tuple[int, int]:
 
 @cache
 def variants() -> list[Variant]:
-    if EMULATED:
-        return [Variant("cpu", "fp32")]
-    found = []
-    for flavour in TENSORRT_FLAVOURS:
-        try:
-            tensorrt(flavour)
-        except DeviceError:
-            continue
-        found += [Variant(flavour, precision) for precision in PRECISIONS if precision == "fp32" or can_convert()]
-    return found
+    """What can run here, first what needs the least."""
+    flavours = ["cuda" if "cuda" in FLAVOURS else "cpu"] if EMULATED else usable_flavours()
+    return [
+        Variant(flavour, precision)
+        for flavour in flavours
+        for precision in PRECISIONS
+        if not engine_precision.why_not(precision, flavour)
+        if precision == "fp32" or not conversion_problem(flavour)
+    ]
 
 
-def can_convert() -> bool:
-    """Whether what float16 engines are made with is installed."""
-    return all(importlib.util.find_spec(name) for name in ("onnx", "onnxconverter_common"))
+def usable_flavours() -> list[str]:
+    return [flavour for flavour in GPU_FLAVOURS if not flavour_problem(flavour)]
+
+
+def conversion_problem(flavour: str) -> str | None:
+    """What is missing to make float16 engines of a flavour."""
+    missing = [name for name in ("onnx", "onnxconverter_common") if not importlib.util.find_spec(name)]
+    return f"{' and '.join(missing)} not installed" if missing and flavour in TENSORRT_FLAVOURS else None
 
 
 def work_folder() -> Path:
@@ -199,9 +207,9 @@ def detector(variant: Variant) -> TrtMtcnn:
 
 def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
     if EMULATED:
-        from tests.support.emulated import emulated_detector
+        from tests.support.emulated import emulated_detector, emulated_gpu
 
-        return emulated_detector(MODE, **arguments)
+        return emulated_detector(MODE, emulated_gpu(MODE, kernels=MODE == "kernels"), **arguments)
     return TrtMtcnn(engines(variant), device="cuda", **arguments)
 
 
@@ -298,12 +306,36 @@ def cuda_driver_calls(ordinal: int = 0) -> Iterator[Callable[..., None]]:
         call("cuDevicePrimaryCtxRelease_v2", device)
 
 
+def cuda_attribute(which: int, ordinal: int = 0) -> int:
+    """A CUdevice_attribute of the GPU, by its number in cuda.h."""
+    value = ctypes.c_int()
+    with cuda_driver_calls(ordinal) as call:
+        call("cuDeviceGetAttribute", ctypes.byref(value), which, ordinal)
+    return value.value
+
+
 def free_gpu_memory(ordinal: int = 0) -> int:
     """Bytes free on the GPU."""
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     with cuda_driver_calls(ordinal) as call:
         call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
     return free.value
+
+
+@contextmanager
+def in_pinned_memory(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """A copy of an array in memory that CUDA has pinned."""
+    address = ctypes.c_void_p()
+    with cuda_driver_calls() as call:
+        call("cuMemHostAlloc", ctypes.byref(address), ctypes.c_size_t(pixels.nbytes), 0)
+        try:
+            assert address.value
+            pinned = np.ctypeslib.as_array((ctypes.c_uint8 * pixels.nbytes).from_address(address.value))
+            pinned = pinned.reshape(pixels.shape)
+            pinned[...] = pixels
+            yield pinned
+        finally:
+            call("cuMemFreeHost", address)
 
 
 @contextmanager

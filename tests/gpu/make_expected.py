@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mtcnn import TrtMtcnn
-from mtcnn.params import PRESETS
+from mtcnn.params import PRESETS, Preset
 from tests.gpu.frames import FRAMES, read
 from tests.gpu.machine import Faces, photos, wider
 
@@ -34,10 +34,11 @@ def find_all() -> list[dict[str, Any]]:
 
 
 def find_in_data() -> list[dict[str, Any]]:
+    fast: tuple[Preset, ...] = ("fast",)
     with TrtMtcnn(device="cpu") as detector:
         return [
             entry_of(detector.detect(read(str(path)), 40, preset=preset), picture=path.name, preset=preset, minsize=40)
-            for paths, presets in ((photos(), PRESETS), (wider(), ("fast",)))
+            for paths, presets in ((photos(), tuple(PRESETS)), (wider(), fast))
             for path in paths
             for preset in presets
         ]

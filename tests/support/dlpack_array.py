@@ -74,7 +74,7 @@ class Lender:
             *dtype,
             1,
             ctypes.cast(self._shape, ctypes.POINTER(ctypes.c_int64)),
-            ctypes.cast(self._strides, ctypes.POINTER(ctypes.c_int64)),
+            ctypes.cast(self._strides, ctypes.POINTER(ctypes.c_int64)) if self._strides else None,
             byte_offset,
         )
         self._deleter = _DELETER(self._take_back)

@@ -1,0 +1,264 @@
+"""What each kernel of a detection costs a GPU: counts of bytes, operations and steps, and microseconds from them.
+
+A kernel's time is reckoned as the most of what it needs of memory, of its multiprocessors' issue slots, of their L1
+caches, and of one thread's patience: instructions and loads that must follow one another, times the rounds that all
+threads take. That last is what small kernels are bound by. Nothing is measured here; benchmarks/gpu/kernels.py sets the
+same figures beside what a GPU takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log2
+from typing import NamedTuple
+
+WARP = 32
+L1_LOAD, L2_LOAD = 35, 270  # cycles until a value is there
+FENCE = 600  # an atomic whose result is waited for
+AHEAD = 4  # loads under way at once, as nvcc unrolls loops
+OVERLAP = 25  # instructions to compare two boxes
+RUN, MERGED = 1024, 8  # csrc/cuda/kernels/rank.h
+ROUND = 8192  # boxes that csrc/cuda/suppressor.h decides on at once
+MOST_THREADS = 1 << 19  # of a layer of crops, csrc/cuda/nets/crop_net.h
+
+
+class Gpu(NamedTuple):
+    """From datasheets. memory: bytes a second; lanes: float32 units of a multiprocessor."""
+
+    multiprocessors: int
+    ghz: float
+    lanes: int
+    memory: float
+    resident: int = 24  # warps that a multiprocessor holds of the networks' kernels; see make cuda
+
+
+GPUS = {
+    "h200": Gpu(132, 1.755, 128, 4.8e12),
+    "a100": Gpu(108, 1.41, 64, 2.0e12),
+    "l4": Gpu(58, 2.04, 128, 0.3e12),
+    "t4": Gpu(40, 1.59, 64, 0.32e12, 16),
+    "orin": Gpu(16, 1.3, 128, 0.2e12),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of a call: what its stages see."""
+
+    frames: int
+    frame: tuple[int, int]  # height, width
+    levels: Sequence[tuple[int, int]]  # of one frame's pyramid
+    proposals: int  # of all frames; what follows, too
+    rnet: int  # crops, mirror images included
+    onet: int
+    faces: int = 0
+    lnet: int = 0
+
+    def boxes(self, stage: int) -> int:
+        """In the set at P-Net's, R-Net's and O-Net's suppression."""
+        return (self.proposals, self.rnet, self.onet)[min(stage, 2)]
+
+
+class Work(NamedTuple):
+    """Of one launch. instructions, wavefronts, steps: of a thread, or of a warp that works as one."""
+
+    threads: float  # at work
+    bytes: float = 0  # that must come from memory or go there
+    flop: float = 0
+    instructions: float = 0  # of a thread
+    wavefronts: float = 0  # of its warp's loads in the L1 cache
+    cycles: float = 0  # that a thread waits for loads which must follow one another
+
+    def floor(self, gpu: Gpu) -> float:
+        """Microseconds at the GPU's best rates."""
+        peak = 2.0 * gpu.lanes * gpu.multiprocessors * gpu.ghz * 1e9
+        return 1e6 * max(self.bytes / gpu.memory, self.flop / peak)
+
+    def reckoned(self, gpu: Gpu) -> float:
+        """Microseconds, the launch left out."""
+        warps = max(1.0, self.threads / WARP)
+        issue = warps * self.instructions / (gpu.multiprocessors * gpu.lanes / WARP)
+        cache = warps * self.wavefronts / gpu.multiprocessors
+        rounds = max(1.0, warps / (gpu.multiprocessors * gpu.resident))
+        one = (self.instructions + self.cycles) * rounds
+        return max(1e6 * self.bytes / gpu.memory, max(issue, cache, one) / gpu.ghz / 1000)
+
+
+class Convolution(NamedTuple):
+    """As csrc/cuda/kernels/crop_net.h shares one out: a thread makes `outputs` channels of rows x columns pixels."""
+
+    channels: int
+    side: int
+    kernel: int
+    out: int
+    rows: int
+    outputs: int
+    columns: int = 1
+    towers: int = 1
+
+    def thread(self) -> tuple[float, float, float]:
+        """Instructions, wavefronts and cycles of a thread."""
+        taps = self.kernel**2 * self.channels
+        products = self.rows * self.columns * self.outputs * taps
+        pixels = (self.rows + self.kernel - 1) * (self.columns + self.kernel - 1)
+        groups = ceil(self.channels / 4)
+        weights = taps * self.outputs / 4  # loads of 16 bytes that a warp's threads share
+        return (
+            products + pixels * groups + weights,
+            4 * pixels * groups + weights,
+            groups * self.kernel * L1_LOAD + L2_LOAD,
+        )
+
+    def work(self, views: float) -> Work:
+        side = self.side - self.kernel + 1
+        made = side * side // (self.columns if self.columns > 1 else 1) // (self.columns if self.columns > 1 else 1)
+        flop = 2.0 * self.kernel**2 * self.channels * self.out * side * side * self.towers
+        blocks = side // self.rows * (side // self.columns) * (self.out // self.outputs) * self.towers
+        moved = 4.0 * self.towers * (ceil(self.channels / 4) * 4 * self.side**2 + self.out * made)
+        return _shared(views * blocks, *self.thread())._replace(bytes=views * moved, flop=views * flop)
+
+
+class Pooling(NamedTuple):
+    channels: int
+    side: int
+    towers: int = 1
+
+    def work(self, views: float) -> Work:
+        side = (self.side - 2) // 2 + 1
+        groups = self.towers * self.channels / 4
+        moved = 16.0 * groups * (self.side**2 + side**2)
+        return _shared(views * groups * side**2, 60, 40, L2_LOAD)._replace(bytes=views * moved)
+
+
+class Dense(NamedTuple):
+    inputs: int
+    outputs: int
+    crops: int
+
+    def work(self, views: float) -> Work:
+        products = 4.0 * self.crops * self.inputs
+        loads = self.inputs / 4 * self.crops + self.inputs
+        # A turn of four inputs begins with loads that nothing hides where there are few threads.
+        work = _shared(
+            ceil(views / self.crops) * self.outputs / 4,
+            products + loads,
+            self.inputs / 4 * self.crops + 4 * self.inputs,
+            self.inputs / 4 * L1_LOAD + L2_LOAD,
+        )
+        weights = 4.0 * self.inputs * self.outputs
+        moved = weights + 4 * views * (self.inputs + self.outputs)
+        return work._replace(bytes=moved, flop=2.0 * views * self.inputs * self.outputs)
+
+
+class Heads(NamedTuple):
+    inputs: int
+    outputs: int
+
+    def work(self, views: float) -> Work:
+        cycles = self.inputs / AHEAD * L1_LOAD + L2_LOAD
+        work = _shared(views * self.outputs, 3.0 * self.inputs, 2.0 * self.inputs, cycles)
+        return work._replace(bytes=4 * views * self.inputs, flop=2.0 * views * self.inputs * self.outputs)
+
+
+def _shared(items: float, instructions: float, wavefronts: float, cycles: float) -> Work:
+    """Items that at most MOST_THREADS threads share out."""
+    each = max(1.0, items / MOST_THREADS)
+    return Work(min(items, MOST_THREADS), 0, 0, instructions * each, wavefronts * each, cycles * each)
+
+
+# Each layer of the networks over crops, and which of Facts says how many crops there are.
+LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | Heads]] = {
+    "RnetConv1": ("rnet", Convolution(3, 24, 3, 28, 2, 28)),
+    "RnetPool1": ("rnet", Pooling(28, 22)),
+    "RnetConv2": ("rnet", Convolution(28, 11, 3, 48, 3, 16)),
+    "RnetPool2": ("rnet", Pooling(48, 9)),
+    "RnetConv3": ("rnet", Convolution(48, 4, 2, 64, 3, 8)),
+    "RnetDense": ("rnet", Dense(576, 128, 4)),
+    "RnetHeads": ("rnet", Heads(128, 6)),
+    "OnetConv1": ("onet", Convolution(3, 48, 3, 32, 2, 32)),
+    "OnetPool1": ("onet", Pooling(32, 46)),
+    "OnetConv2": ("onet", Convolution(32, 23, 3, 64, 3, 16)),
+    "OnetPool2": ("onet", Pooling(64, 21)),
+    "OnetConv3": ("onet", Convolution(64, 10, 3, 64, 2, 4, 2)),
+    "OnetConv4": ("onet", Convolution(64, 4, 2, 128, 3, 4)),
+    "OnetDense": ("onet", Dense(1152, 256, 2)),
+    "OnetHeads": ("onet", Heads(256, 16)),
+    "LnetConv1": ("lnet", Convolution(3, 24, 3, 28, 2, 28, 1, 5)),
+    "LnetPool1": ("lnet", Pooling(28, 22, 5)),
+    "LnetConv2": ("lnet", Convolution(28, 11, 3, 48, 3, 16, 1, 5)),
+    "LnetPool2": ("lnet", Pooling(48, 9, 5)),
+    "LnetConv3": ("lnet", Convolution(48, 4, 2, 64, 3, 8, 1, 5)),
+    "LnetDense1": ("lnet", Dense(2880, 256, 2)),
+    "LnetDense2": ("lnet", Dense(256, 320, 2)),
+    "LnetHeads": ("lnet", Heads(320, 10)),
+}
+# P-Net's, as csrc/cuda/kernels/pnet.h shares them out: (channels, kernel, rows, columns, outputs of a thread).
+PNET = {"PnetConv1": (3, 3, 2, 2, 10), "PnetConv2": (10, 3, 4, 1, 8), "PnetPropose": (16, 3, 2, 1, 32)}
+PNET |= {"PnetOutputs": PNET["PnetPropose"]}
+PNET_BYTES = {"PnetConv1": 4 * 16 + 48, "PnetConv2": 4 * (40 / 2 + 32), "PnetPropose": 2 * 64, "PnetOutputs": 2 * 88}
+
+
+def _pnet(name: str, threads: float, levels: int) -> Work:
+    channels, kernel, rows, columns, outputs = PNET[name]
+    instructions, wavefronts, cycles = Convolution(channels, 0, kernel, outputs, rows, outputs, columns).thread()
+    flop = 2.0 * kernel**2 * channels * outputs * rows * columns
+    search = L2_LOAD * log2(levels + 1)
+    if name != "PnetConv1" and name != "PnetConv2":
+        flop += rows * 2.0 * 32 * 6
+        instructions += rows * 32 * 2
+    return Work(threads, threads * PNET_BYTES[name], threads * flop, instructions, wavefronts, cycles + search)
+
+
+def work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) -> Work | None:
+    """Of a kernel that was launched for `amount` threads (or warps), `launches` times in the call; None: not known.
+
+    stage: 0, 1, 2 at P-Net's, R-Net's and O-Net's set of boxes.
+    """
+    n = facts.boxes(stage)
+    active = min(amount, n)
+    levels = len(facts.levels) * facts.frames
+    if name in LAYERS:
+        net, layer = LAYERS[name]
+        return layer.work(getattr(facts, net) / launches)
+    if name in PNET:
+        return _pnet(name, amount, levels)
+    words = ceil(min(n, ROUND) / facts.frames / 32)
+    boxes: dict[str, Work] = {
+        # The picture and its pyramid: a thread a pixel, whose taps and pixels are near one another.
+        "Halve": Work(amount, 255.0 * amount, 250.0 * amount, 600, 48, 2 * L2_LOAD),
+        "LevelTaps": Work(amount, 24.0 * amount, 60.0 * amount, 300, 8, (log2(levels + 1) + 2) * L2_LOAD),
+        "ResizeTaps": Work(amount, 24.0 * amount, 60.0 * amount, 300, 8, 2 * L2_LOAD),
+        "ResizeFrame": Work(amount, 12.0 * amount, 60.0 * amount, 150, 20, 3 * L2_LOAD),
+        "DrawTiles": Work(amount, 24.0 * amount, 70.0 * amount, 200, 24, (log2(levels + 1) + 4) * L2_LOAD),
+        "PnetPixels": Work(amount, 28.0 * amount, 70.0 * amount, 200, 24, (log2(levels + 1) + 4) * L2_LOAD),
+        "Propose": Work(amount, 4.0 * amount, 0, 60, 8, (log2(levels + 1) + 2) * L2_LOAD + FENCE),
+        "CropTaps": Work(amount, 24.0 * amount, 60.0 * amount, 300, 8, 3 * L2_LOAD),
+        "PatchTaps": Work(amount, 24.0 * amount, 60.0 * amount, 300, 8, 3 * L2_LOAD),
+        "CropResize": Work(amount, 24.0 * amount, 70.0 * amount, 200, 24, 5 * L2_LOAD),
+        "PatchResize": Work(amount, 24.0 * amount, 70.0 * amount, 200, 24, 5 * L2_LOAD),
+        "InterleavePlanes": Work(amount, 28.0 * amount, 0, 30, 8, L2_LOAD),
+        # Sets of boxes, 88 bytes each.
+        "KeepLargerCount": Work(1, 8, 0, 10, 2, 2 * L2_LOAD),
+        "MakeKeys": Work(active, 104.0 * active, 0, 30, 4, 2 * L2_LOAD),
+        "SortRuns": Work(active, 36.0 * active, 0, 8.0 * min(n, RUN), min(n, RUN) / AHEAD, 2 * L2_LOAD),
+        "MergeRuns": Work(active, 36.0 * active, 0, 60 * log2(RUN), 8 * log2(RUN), log2(RUN) * L2_LOAD * 1.5),
+        "GatherRanked": Work(active, 220.0 * active, 0, 80, 40, 4 * L2_LOAD),
+        "SuppressByKept": Work(max(0, n - ROUND), 28.0 * n, 0, OVERLAP * n / 6, n / 6, n / 6 * L1_LOAD),
+        "SuppressionMask": Work(
+            min(amount, n * words), 4.0 * n * words + 28.0 * n, 0, 32 * OVERLAP * max(1.0, n * words / max(amount, 1)),
+            32.0, 3 * L2_LOAD,
+        ),
+        "KeepGreedily": Work(
+            WARP * facts.frames, 4.0 * n * words, 0, words * 32 * 6, 32.0 * words,
+            words * 2 * L2_LOAD + words**2 / 2 / AHEAD * L1_LOAD,
+        ),
+        "FindSuppressors": Work(active, 28.0 * active, 0, OVERLAP * n / 12, n / 12, n / 12 * L1_LOAD),
+        "AverageKept": Work(active, 176.0 * active, 0, 4.0 * n, n / AHEAD, n / AHEAD * L1_LOAD),
+        "Compact": Work(active, 180.0 * active, 0, n / 32 * 3 + 60, 40, n / 32 / AHEAD * L1_LOAD + 3 * L2_LOAD),
+        "Accept": Work(active, 250.0 * active, 0, 100, 40, 3 * L2_LOAD + FENCE),
+    }  # fmt: skip
+    for simple in ("Regress", "ReachesScore", "Vote", "Square", "TruncateAndClip", "MoveLandmarks", "CopyForSquares",
+                   "IndexByOrder", "AverageIntoSaved"):  # fmt: skip
+        boxes[simple] = Work(active, 100.0 * active, 0, 60, 12, 3 * L2_LOAD)
+    return boxes.get(name)
