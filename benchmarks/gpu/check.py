@@ -311,7 +311,10 @@ def count_kernels(check: Check, names: str) -> None:
     if not profiler:
         found["left out"] = "Nsight Compute (ncu) is neither in CUDA_HOME nor in the PATH"
         return
-    for kernel in names.split(",") if names else slowest_kernels(check.report.get("kernels", {}), COUNTED):
+    chosen = names.split(",") if names else slowest_kernels(check.report.get("kernels", {}), COUNTED)
+    if not chosen:
+        found["left out"] = 'no kernel was timed: do the part "kernels", too, or name some with --kernels'
+    for kernel in chosen:
         found[kernel] = check.count(kernel, profiler)
 
 

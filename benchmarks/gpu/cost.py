@@ -240,6 +240,7 @@ def work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) -> 
         "InterleavePlanes": Work(amount, 28.0 * amount, 0, 30, 8, L2_LOAD),
         # Sets of boxes, 88 bytes each.
         "KeepLargerCount": Work(1, 8, 0, 10, 2, 2 * L2_LOAD),
+        "Limit": Work(1, 12, 0, 10, 3, 2 * L2_LOAD),
         "MakeKeys": Work(active, 104.0 * active, 0, 30, 4, 2 * L2_LOAD),
         "SortRuns": Work(active, 36.0 * active, 0, 8.0 * min(n, RUN), min(n, RUN) / AHEAD, 2 * L2_LOAD),
         "MergeRuns": Work(active, 36.0 * active, 0, 60 * log2(RUN), 8 * log2(RUN), log2(RUN) * L2_LOAD * 1.5),

@@ -318,6 +318,35 @@ def test_the_watchdog_goes_with_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "report.json").exists()
 
 
+PROFILER = """#!/bin/sh
+echo "$@" >>"$LOG"
+cat "$SAID"
+"""
+
+
+def test_profiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How it is called, and what becomes of what it says: in its place is what says the same."""
+    tool = tmp_path / "cuda" / "bin" / "ncu"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(PROFILER)
+    tool.chmod(0o755)
+    (tmp_path / "said").write_text(COUNTERS)
+    for name, value in {"CUDA_HOME": tmp_path / "cuda", "LOG": tmp_path / "log", "SAID": tmp_path / "said"}.items():
+        monkeypatch.setenv(name, str(value))
+    arguments = ("--emulate", "--parts", "counters", "--output", str(tmp_path / "report.json"))
+    ended = run(tmp_path, *arguments)
+    assert ended.returncode == 0, ended.stdout
+    assert set(json.loads((tmp_path / "report.json").read_text())["counters"]) == {"left out"}
+    ended = run(tmp_path, *arguments, "--kernels", "RnetConv2,Compact")
+    assert ended.returncode == 0, ended.stdout
+    found = json.loads((tmp_path / "report.json").read_text())["counters"]
+    assert list(found) == ["RnetConv2", "Compact"] and len(found["Compact"]["launches"]) == 2
+    calls = (tmp_path / "log").read_text().splitlines()
+    assert len(calls) == 2
+    assert "--clock-control none" in calls[0]  # the GPU is left as it is
+    assert "regex:[:<]RnetConv2[,>]" in calls[0] and "regex:[:<]Compact[,>]" in calls[1]
+
+
 # As Nsight Compute 2025 writes it.
 COUNTERS = """==PROF== Connected to process 1
 "ID","Process ID","Process Name","Kernel Name","Section Name","Metric Name","Metric Unit","Metric Value"
