@@ -7,7 +7,8 @@
 namespace trtmtcnn {
 namespace {
 
-constexpr int64_t kMostPixels = int64_t{1} << 34;  // of a call's levels: minutes of work
+constexpr int64_t kMostPixels = int64_t{1} << 33;  // of a call's levels: minutes of work
+static_assert(kMostPixels / (kStride * kStride) - 1 <= std::numeric_limits<int>::max(), "cells are counted in ints");
 constexpr int kAll = std::numeric_limits<int>::max();
 
 void check_pixels(std::span<const Level> levels) {

@@ -8,6 +8,10 @@ cdef class _Run:
 
     cdef unique_ptr[Context] context
 
+    def __dealloc__(self):
+        with nogil:  # waits for the stream, and for a capture
+            self.context.reset()
+
 
 cdef class Engine:
     """One network on one device. Made by Device.load_engine; any thread may call it."""
@@ -18,6 +22,11 @@ cdef class Engine:
 
     def __cinit__(self):
         self.idle = []
+
+    def __dealloc__(self):
+        with nogil:  # a plan waits for the GPU, and for a capture
+            self.engine.reset()
+            self.device.reset()
 
     def __init__(self):
         raise TypeError("Engine is made by Device.load_engine")

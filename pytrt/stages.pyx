@@ -17,6 +17,8 @@ cdef class Stages:
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None,
                  Engine lnet=None):
+        if self.net:
+            raise RuntimeError("these stages are made: make others")
         self.views = []
         cdef Engines engines
         self.has_lnet = lnet is not None

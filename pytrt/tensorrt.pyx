@@ -103,13 +103,16 @@ cdef class TensorRt:
         cdef const TensorInfo* info = &loaded.get().input()
         cdef const vector[TensorInfo]* outputs = &loaded.get().outputs()
         cdef vector[Profile] profiles = loaded.get().profiles()
-        return {
+        description = {
             "input": (info.name.decode(), _shape_tuple(info.shape)),
             "outputs": [(outputs[0][i].name.decode(), _shape_tuple(outputs[0][i].shape))
                         for i in range(outputs.size())],
             "profiles": [(_shape_tuple(p.min), _shape_tuple(p.opt), _shape_tuple(p.max)) for p in profiles],
             "device_memory": loaded.get().device_memory(),
         }
+        with nogil:  # waits for the GPU, and for a capture
+            loaded.reset()
+        return description
 
 
 def tensorrt_versions():

@@ -67,13 +67,7 @@ class BoxSet final : public Boxes {
   // After count(): where more boxes were added than there was room for, makes room and returns true. The boxes must
   // then be proposed again. Throws std::invalid_argument where their suppression would take more than seconds.
   bool make_room() {
-    if (proposed_ > kMostProposals) {
-      discard();
-      throw std::invalid_argument("P-Net proposes " + std::to_string(proposed_) +
-                                  " boxes, each of which is compared with those kept: a GPU takes " +
-                                  std::to_string(kMostProposals) +
-                                  " at most; raise thresholds[0] or minsize, lower factor, or give fewer pictures");
-    }
+    check_number("P-Net proposes ", proposed_, "raise thresholds[0] or minsize, lower factor, or give fewer pictures");
     if (proposed_ <= capacity_) return false;
     reserve(proposed_);
     return true;
@@ -123,6 +117,7 @@ class BoxSet final : public Boxes {
 
   void save_and_square(bool truncating, std::span<const float> scales) override {
     const typename Runtime::Current current_device(runtime_);
+    if (scales.size() > static_cast<size_t>(kMostCapacity) / std::max(bound_, 1)) throw std::bad_alloc();
     saved_.reserve(capacity_);
     saved_bound_ = bound_;
     runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
@@ -154,6 +149,7 @@ class BoxSet final : public Boxes {
   }
 
   void assign(std::span<const Box> boxes) override {
+    check_number("got ", boxes.size(), "give fewer");
     const int n = static_cast<int>(boxes.size());
     if (n > capacity_) reserve(n);
     clear();
@@ -197,8 +193,16 @@ class BoxSet final : public Boxes {
   static constexpr int kFirstCapacity = 8192;
   static constexpr int kFirstFaces = 1024;
   // Reckoned, not measured: where a third of them are kept, 1.4e12 comparisons, seconds of a large GPU.
-  static constexpr int kMostProposals = 1 << 21;
+  static constexpr int kMostBoxes = 1 << 21;
   static constexpr int kMostCapacity = std::numeric_limits<int>::max();
+
+  void check_number(const char* got, size_t boxes, const char* mend) {
+    if (boxes <= size_t{kMostBoxes}) return;
+    discard();
+    throw std::invalid_argument(got + std::to_string(boxes) +
+                                " boxes, each of which is compared with those kept: a GPU takes " +
+                                std::to_string(kMostBoxes) + " at most; " + mend);
+  }
 
   int* counter(Counter which) { return counters_.data() + which; }
   Counter current_counter() const { return current_ == 0 ? kCountA : kCountB; }

@@ -18,6 +18,7 @@ namespace {
 class CudaDevice final : public Device {
  public:
   CudaDevice(const tensorrt::Libraries& libraries, int ordinal) : ordinal_(ordinal) {
+    process_of_cuda().check();
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status == cudaErrorInsufficientDriver) {

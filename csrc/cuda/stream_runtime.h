@@ -18,6 +18,7 @@
 #include "cuda/warp.h"
 #include "error.h"
 #include "runtime/environment.h"
+#include "runtime/fork_guard.h"
 #include "runtime/function_ref.h"
 #include "types.h"
 
@@ -29,10 +30,17 @@ inline void check(cudaError_t status, const char* what) {
   throw DeviceError(std::string("CUDA cannot ") + what + ": " + cudaGetErrorString(status));
 }
 
+// CUDA works in no child of the process that first used it, and what it is asked to destroy there may hang.
+inline const ForkGuard& process_of_cuda() {
+  static const ForkGuard first;
+  return first;
+}
+
 // Makes a GPU the calling thread's for as long as it lives. The thread is the caller's, who may have chosen another.
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {
+    process_of_cuda().check();
     check(cudaGetDevice(&before_), "tell which GPU is used");
     if (before_ == device) return;
     check(cudaSetDevice(device), "use the GPU");
@@ -52,6 +60,7 @@ class CurrentDevice {
 // In destructors, which cannot throw: what cannot be done there, the end of the process does.
 template <typename Work>
 void on_device(int device, Work&& work) noexcept {
+  if (!process_of_cuda().is_this()) return;
   int before = device;
   cudaGetDevice(&before);
   if (before != device && cudaSetDevice(device) != cudaSuccess) return;

@@ -1,14 +1,28 @@
 #include "runtime/fork_guard.h"
 
-#include <unistd.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+#include <atomic>
 
 #include "error.h"
 
 namespace trtmtcnn {
+namespace {
 
-ForkGuard::ForkGuard() : id_(getpid()) {}
+// Counted where a process begins, as to ask for its number is a system call, which every loop and CUDA call would make.
+std::atomic<int> forks = 0;
 
-bool ForkGuard::is_this() const { return getpid() == id_; }
+#ifndef _WIN32
+[[maybe_unused]] const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+#endif
+
+}  // namespace
+
+ForkGuard::ForkGuard() : id_(forks) {}
+
+bool ForkGuard::is_this() const { return forks == id_; }
 
 void ForkGuard::check() const {
   if (!is_this())

@@ -1,4 +1,5 @@
-// Threads do not survive fork(): what owns some refuses to work in a child of the process that made it.
+// Threads do not survive fork(), nor does what CUDA knows: what has some refuses to work in a child of the process that
+// made it.
 #pragma once
 
 namespace trtmtcnn {
@@ -10,7 +11,7 @@ class ForkGuard {
   void check() const;  // throws DeviceError in another process
 
  private:
-  int id_;
+  int id_;  // of the process: how many forks lie before it
 };
 
 }  // namespace trtmtcnn

@@ -11,6 +11,7 @@
 #include "error.h"
 #include "runtime/capture_lock.h"
 #include "runtime/cuda_driver.h"
+#include "runtime/fork_guard.h"
 #include "tensorrt/diagnosis.h"
 #include "tensorrt/dims.h"
 #include "tensorrt/logger.h"
@@ -33,6 +34,11 @@ void on_gpu(int gpu, Work&& work) noexcept {
 struct LoadedPlan {
   LoadedPlan() = default;
   ~LoadedPlan() {
+    if (!process.is_this()) {  // where TensorRT cannot destroy anything
+      static_cast<void>(engine.release());
+      static_cast<void>(runtime.release());
+      return;
+    }
     const NoCapture no_capture;
     on_gpu(gpu, [this] {
       engine.reset();
@@ -42,6 +48,7 @@ struct LoadedPlan {
   LoadedPlan(const LoadedPlan&) = delete;
   LoadedPlan& operator=(const LoadedPlan&) = delete;
 
+  ForkGuard process;
   std::shared_ptr<LoadedLibraries> libraries;
   int gpu;  // -1: the calling thread's
   Logger logger;
@@ -69,7 +76,10 @@ class PlanContext final : public Context {
   }
 
   ~PlanContext() override {
-    on_gpu(plan_->gpu, [this] { context_.reset(); });
+    if (plan_->process.is_this())
+      on_gpu(plan_->gpu, [this] { context_.reset(); });
+    else
+      static_cast<void>(context_.release());
   }
 
   void use_stream(void* stream) override { stream_ = static_cast<cudaStream_t>(stream); }
@@ -149,6 +159,7 @@ class PlanImplementation final : public Plan {
   Shape largest_input() const override { return largest_; }
 
   std::unique_ptr<Context> context() override {
+    plan_->process.check();
     const CurrentGpu current(plan_->gpu);
     return std::make_unique<PlanContext>(plan_);
   }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import pytrt
 from mtcnn import DeviceError, TrtMtcnn, cascade
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.params import make_params
-from pytrt.testing import EmulatedGpu
+from pytrt.testing import BoxSet, EmulatedGpu
 from tests.support import pictures
 from tests.support.dlpack_array import Lender
 from tests.support.emulated import emulated_detector, emulated_gpu
@@ -156,6 +158,35 @@ class TestErrors:
                 break
         assert k >= 3
         stages.unload()
+
+    def test_more_cells_than_an_int_counts(self, gpu: EmulatedGpu, program: Program) -> None:
+        """Refused before anything is done: 2^31 proposals would be counted below 0."""
+        stages = program.stages()
+        stages.load([pictures.noise(60, 60)], [(60, 60)])
+        gpu.fail("allocate", 0, 100)
+        with pytest.raises(ValueError, match="levels are too large"):
+            stages.pnet([(0, 2**17 + 12, 2**16, 1.0, 1.0)], 0.0, 0.5, 0.7, 100)
+        gpu.mend()
+        stages.unload()
+
+    def test_more_boxes_than_a_gpu_takes(self, gpu: EmulatedGpu, program: Program) -> None:
+        """Given ones are as many as P-Net's at most, for suppression takes as long."""
+        stages = program.stages()
+        stages.load([pictures.noise(60, 60)], [(60, 60)])
+        boxes = np.tile(np.float32([0, 0, 20, 20]), (2**21 + 1, 1))
+        frames = np.zeros(len(boxes), np.int32)
+        with pytest.raises(ValueError, match=r"^got 2097153 boxes, .* a GPU takes 2097152 at most; give fewer"):
+            stages.set_boxes(boxes, frames)
+        assert len(stages.boxes()[0]) == 0
+        assert stages.set_boxes(boxes[:3], frames[:3]) == 3
+        stages.unload()
+
+    def test_more_squares_than_an_int_counts(self, gpu: EmulatedGpu) -> None:
+        rows = np.zeros(40_000, BoxSet.DTYPE)
+        rows["corners"] = [0, 0, 20, 20]
+        boxes = BoxSet(gpu, rows, [(60, 60)])
+        with pytest.raises(MemoryError):
+            boxes.save_and_square(False, np.ones(2**16))
 
     def test_less_memory_than_a_call_needs(self, engines: dict[str, Any], face: Image) -> None:
         """It says so each time, and what fits is found all the while."""
@@ -366,6 +397,86 @@ def test_other_threads_run_while_unload_waits(program: Program) -> None:
     finally:
         ended.set()
         thread.join()
+
+
+def test_other_threads_run_while_a_failed_call_is_dropped(gpu: EmulatedGpu, program: Program) -> None:
+    """What a network was asked to do, and nobody has waited for, is waited for without the GIL."""
+    ticks: list[float] = []
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(0.001):
+            ticks.append(time.monotonic())
+
+    data = np.zeros((1, 3, 1500, 1500), np.float32)
+    program.engines[0].infer(data)  # makes what the next call needs
+    thread = threading.Thread(target=tick)
+    thread.start()
+    try:
+        while len(ticks) < 5:
+            time.sleep(0.001)
+        gpu.fail("wait", 0, 2)
+        start = time.monotonic()
+        with pytest.raises(DeviceError):
+            program.engines[0].infer(data)
+        end = time.monotonic()
+    finally:
+        ended.set()
+        thread.join()
+        gpu.mend()
+    times = np.array([start, *(t for t in ticks if start < t < end), end])
+    assert end - start > 0.03
+    assert np.diff(times).max() < (end - start) / 2
+
+
+def test_made_twice(gpu: EmulatedGpu, program: Program) -> None:
+    """The first ones, which a thread may be using, stay."""
+    stages = program.stages()
+    with pytest.raises(RuntimeError, match="these stages are made"):
+        stages.__init__(gpu, *program.engines)  # type: ignore[misc]
+    assert program.check(stages) == 0
+
+
+def test_forked_while_another_thread_captures() -> None:
+    """The lock that keeps others out meanwhile is not held in the child, where no one would release it."""
+    code = """
+import os, signal, threading
+from mtcnn import cascade
+from mtcnn.engines import NETWORKS, current_engines, engines_folder, load_engine
+from mtcnn.params import make_params
+from pytrt import Stages
+from pytrt.testing import EmulatedGpu
+import numpy as np
+paths = current_engines(engines_folder("cpu", 0, "fp32"), "cpu")
+gpus = [EmulatedGpu("", 1, asynchronous=True) for _ in "12"]
+engines = [[load_engine(path, gpu, net) for path, net in zip(paths, NETWORKS)] for gpu in gpus]
+stop = threading.Event()
+def capture():
+    stages = Stages(gpus[0], *engines[0])
+    img = np.zeros((60, 60, 3), np.uint8)
+    for i in range(10**6):
+        for _ in range(3):
+            cascade.detect(stages, [img], make_params("fast", {"thresholds": (0.5 + i / 1e7, 0.7, 0.7)}))
+        if stop.is_set():
+            return
+thread = threading.Thread(target=capture)
+thread.start()
+try:
+    while not gpus[0].counts()["graph"]:
+        pass
+    for _ in range(25):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            Stages(gpus[1], *engines[1])
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+finally:
+    stop.set()
+    thread.join()
+"""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_detector_after_an_error(gpu: EmulatedGpu, program: Program) -> None:

@@ -2,6 +2,8 @@
 #include "cuda/stream_runtime.h"
 
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <functional>
@@ -16,6 +18,7 @@
 #include "cuda/kernels/frame.h"
 #include "cuda/kernels/resample.h"
 #include "runtime/environment.h"
+#include "runtime/fork_guard.cpp"
 
 namespace trtmtcnn {
 
@@ -174,6 +177,37 @@ void timed() {
   expect(fake::owner.empty(), "events are destroyed");
 }
 
+// In a child of the process CUDA is asked for nothing, not even to destroy anything.
+void forked() {
+  fake::current = 0;
+  std::optional<cuda::StreamRuntime> runtime(std::in_place, 1);
+  std::optional<cuda::Buffer<cuda::StreamRuntime, int>> memory(*runtime);
+  std::optional<cuda::Buffer<cuda::StreamRuntime, int, true>> pinned(*runtime);
+  memory->reserve(10);
+  pinned->reserve(10);
+  const auto work = [&] { runtime->for_each(5, Narrow{}); };
+  std::optional<cuda::StreamRuntime::Graph> graph(runtime->capture(work));
+  const pid_t child = fork();
+  if (child == 0) {
+    failures = fake::faults = 0;
+    const int before = fake::calls;
+    expect_error<DeviceError>("forked", [&] { runtime->for_each(5, Narrow{}); });
+    expect_error<DeviceError>("forked", [&] { runtime->synchronize(); });
+    expect_error<DeviceError>("forked", [&] { memory->reserve(1000); });
+    expect_error<DeviceError>("forked", [] { cuda::StreamRuntime another(1); });
+    graph.reset();
+    pinned.reset();
+    memory.reset();
+    runtime.reset();
+    expect(fake::calls == before, "CUDA is not called");
+    _exit(failures + fake::faults);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  expect(status == 0, "a child");
+  runtime->synchronize();
+}
+
 // 2^31 pixels and more.
 void large() {
   fake::current = 1;
@@ -213,6 +247,7 @@ int main() {
   trtmtcnn::nothing();
   trtmtcnn::errors();
   trtmtcnn::places();
+  trtmtcnn::forked();
   trtmtcnn::large();
   trtmtcnn::timed();
   return trtmtcnn::failures + fake::faults;

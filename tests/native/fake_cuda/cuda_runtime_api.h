@@ -46,7 +46,7 @@ namespace fake {
 
 inline thread_local int current = 0;
 inline std::map<const void*, int> owner;  // of what exists: the GPU, or kHost
-inline int faults = 0, launches = 0;
+inline int faults = 0, launches = 0, calls = 0;
 inline unsigned blocks = 0;
 inline bool capturing = false, events_fail = false;
 inline uintptr_t next = 1 << 20;
@@ -62,6 +62,7 @@ inline cudaError_t fault(const char* what) {
 
 template <typename Pointer>
 cudaError_t make(Pointer* made, int device = current) {
+  ++calls;
   *made = reinterpret_cast<Pointer>(next);
   owner[*made] = device;
   next += 4096;
@@ -69,6 +70,7 @@ cudaError_t make(Pointer* made, int device = current) {
 }
 
 inline cudaError_t use(const void* thing, const char* what) {
+  ++calls;
   const auto found = owner.find(thing);
   if (found == owner.end()) return fault(what);
   return found->second == kHost || found->second == current ? cudaSuccess : fault(what);
@@ -84,8 +86,8 @@ inline cudaError_t destroy(const void* thing, const char* what) {
 
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline const char* cudaGetErrorString(cudaError_t) { return "an error"; }
-inline cudaError_t cudaGetDevice(int* device) { return *device = fake::current, cudaSuccess; }
-inline cudaError_t cudaSetDevice(int device) { return fake::current = device, cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* device) { return ++fake::calls, *device = fake::current, cudaSuccess; }
+inline cudaError_t cudaSetDevice(int device) { return ++fake::calls, fake::current = device, cudaSuccess; }
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return fake::make(stream); }
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   return fake::events_fail ? cudaErrorMemoryAllocation : fake::make(event);
