@@ -1,8 +1,8 @@
 """What ptxas says of the CUDA kernels: registers, local memory and the warps that an SM holds, by architecture.
 
-    python tools/kernel_usage.py build/ptxas.log
+    python tools/kernel_usage.py build/ptxas.log [--markdown]
 
-Fails where registers of any kernel are spilled to memory, or where the log tells of no kernel.
+Several logs are read as one. Fails where registers of any kernel are spilled to memory, or where no kernel is told of.
 """
 
 from __future__ import annotations
@@ -65,11 +65,16 @@ def read(text: str) -> list[Usage]:
     return found
 
 
+def by_kernel_and_capability(usages: list[Usage]) -> dict[str, dict[int, Usage]]:
+    found: dict[str, dict[int, Usage]] = defaultdict(dict)
+    for usage in usages:
+        found[usage.kernel][usage.capability] = usage
+    return found
+
+
 def table(usages: list[Usage]) -> str:
     """A line a kernel: for each architecture registers, and the warps that an SM holds."""
-    by_kernel: dict[str, dict[int, Usage]] = defaultdict(dict)
-    for usage in usages:
-        by_kernel[usage.kernel][usage.capability] = usage
+    by_kernel = by_kernel_and_capability(usages)
     targets = sorted({usage.capability for usage in usages})
     lines = [f"{'registers/warps an SM':28}" + "".join(f"{f'sm_{target}':>9}" for target in targets) + "   stack"]
     for kernel, found in sorted(by_kernel.items()):
@@ -79,14 +84,27 @@ def table(usages: list[Usage]) -> str:
     return "\n".join(lines)
 
 
+def markdown(usages: list[Usage]) -> str:
+    """The same for documents: kernels that use the same everywhere share a line."""
+    targets = sorted({usage.capability for usage in usages})
+    rows: dict[str, list[str]] = {}
+    for kernel, found in sorted(by_kernel_and_capability(usages).items()):
+        cells = (f"{found[t].registers}/{found[t].warps}" if t in found else "" for t in targets)
+        rows.setdefault(" | ".join(cells), []).append(kernel)
+    most = " | ".join(f"sm_{t}, {LIMITS.get(t, LIMITS[75])[0]}" for t in targets)
+    lines = [f"| registers/warps, of | {most} |", "|---" * (len(targets) + 1) + "|"]
+    return "\n".join([*lines, *(f"| {', '.join(kernels)} | {cells} |" for cells, kernels in rows.items())])
+
+
 def main() -> int:
-    usages = read(Path(sys.argv[1]).read_text())
-    print(table(usages))
+    paths = [argument for argument in sys.argv[1:] if argument != "--markdown"]
+    usages = [usage for path in paths for usage in read(Path(path).read_text())]
+    print(markdown(usages) if "--markdown" in sys.argv[1:] else table(usages))
     spilled = [usage for usage in usages if usage.spilled]
     for usage in spilled:
         print(f"{usage.kernel} spills {usage.spilled} bytes on sm_{usage.capability}", file=sys.stderr)
     if not usages:
-        print(f"{sys.argv[1]} tells of no kernel", file=sys.stderr)
+        print(f"{' '.join(paths)} tells of no kernel", file=sys.stderr)
     return 1 if spilled or not usages else 0
 
 

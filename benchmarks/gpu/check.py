@@ -71,10 +71,10 @@ class Ended(Exception):
 class Check:
     """The report, and the time that is left for it."""
 
-    def __init__(self, path: Path, limit: float, build: bool, emulated: bool) -> None:
+    def __init__(self, path: Path, limit: float, build_limit: float, emulated: bool) -> None:
         self._path = path
         self._limit = limit
-        self._ends = time.monotonic() + limit + (LIMITS["build"] if build else 0)
+        self._ends = time.monotonic() + limit + build_limit
         self._environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._environment.setdefault("TRT_MTCNN_GPU_ENGINES", str(ROOT / "build" / "gpu" / "engines"))
         self._environment.setdefault("TRT_MTCNN_ENGINES", str(ROOT / "build" / "gpu" / "default"))
@@ -117,7 +117,7 @@ class Check:
             self.fail(name, f"{ended.problem}: {ended.output[-1500:].strip()}")
         if not ended.gone:
             raise Ended(f"{name} cannot be ended")
-        self._hung = self._hung or ended.hung
+        self._hung = self._hung or (ended.hung and name != "build")
         self.save()
         return ended.output
 
@@ -212,7 +212,7 @@ def main() -> int:
         print(f"no GPU to check: {device['problem']}", file=sys.stderr)
         return 1
     output = options.output or default_output(device["gpu"], options.run, options.emulate)
-    check = Check(output, options.limit, not options.no_build, options.emulate)
+    check = Check(output, options.limit, 0 if options.no_build else options.build_limit, options.emulate)
     check.report["device"] = device
     try:
         do(check, options, device)
@@ -239,6 +239,9 @@ def parse() -> argparse.Namespace:
         "--limit", type=float, default=LIMIT, metavar="SECONDS", help="for all but the build (default %(default)s)"
     )
     parser.add_argument(
+        "--build-limit", type=float, default=LIMITS["build"], metavar="SECONDS", help="default %(default)s"
+    )
+    parser.add_argument(
         "--kernels", default="", metavar="NAME,...", help="whose counters to read; default: the slowest of the report"
     )
     parser.add_argument(
@@ -260,7 +263,9 @@ def do(check: Check, options: argparse.Namespace, device: dict[str, Any]) -> Non
         # For this GPU alone: the others' code would take minutes.
         own = "{compute_capability_major}{compute_capability_minor}".format_map(device) if not options.emulate else ""
         target = {"TRT_MTCNN_CUDA_TARGETS": own} if own and "TRT_MTCNN_CUDA_TARGETS" not in os.environ else {}
-        check.run("build", [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], LIMITS["build"], target)
+        check.run("build", [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], options.build_limit, target)
+        if report["failed"]:
+            raise Ended("the build failed")
     check.start_clock()
     machine = check.measure("machine")
     if machine is None:

@@ -30,16 +30,21 @@ class Gpu(NamedTuple):
     ghz: float
     lanes: int
     memory: float
-    resident: int = 24  # warps that a multiprocessor holds of the networks' kernels; see make cuda
+    warps: int = 64  # that a multiprocessor holds at most
 
 
 GPUS = {
     "h200": Gpu(132, 1.755, 128, 4.8e12),
     "a100": Gpu(108, 1.41, 64, 2.0e12),
-    "l4": Gpu(58, 2.04, 128, 0.3e12),
-    "t4": Gpu(40, 1.59, 64, 0.32e12, 16),
-    "orin": Gpu(16, 1.3, 128, 0.2e12),
+    "l4": Gpu(58, 2.04, 128, 0.3e12, 48),
+    "t4": Gpu(40, 1.59, 64, 0.32e12, 32),
+    "orin": Gpu(16, 1.3, 128, 0.2e12, 48),
 }
+# Warps that a multiprocessor holds of a kernel, by its registers: as make cuda says of sm_90. Of others REST.
+RESIDENT = {"PnetConv1": 16, "PnetConv2": 8, "PnetPropose": 8, "PnetOutputs": 8, "RnetConv1": 16, "RnetConv2": 16}
+RESIDENT |= {"RnetConv3": 24, "RnetDense": 24, "OnetConv1": 16, "OnetConv2": 16, "OnetConv3": 24, "LnetConv1": 16}
+RESIDENT |= {"LnetConv2": 16, "LnetConv3": 24, "Halve": 24}
+REST = 32
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Work(NamedTuple):
     instructions: float = 0  # of a thread
     wavefronts: float = 0  # of its warp's loads in the L1 cache
     cycles: float = 0  # that a thread waits for loads which must follow one another
+    resident: int = REST  # warps on a multiprocessor
 
     def floor(self, gpu: Gpu) -> float:
         """Microseconds at the GPU's best rates."""
@@ -80,7 +86,7 @@ class Work(NamedTuple):
         warps = max(1.0, self.threads / WARP)
         issue = warps * self.instructions / (gpu.multiprocessors * gpu.lanes / WARP)
         cache = warps * self.wavefronts / gpu.multiprocessors
-        rounds = max(1.0, warps / (gpu.multiprocessors * gpu.resident))
+        rounds = max(1.0, warps / (gpu.multiprocessors * min(self.resident, gpu.warps)))
         one = (self.instructions + self.cycles) * rounds
         return max(1e6 * self.bytes / gpu.memory, max(issue, cache, one) / gpu.ghz / 1000)
 
@@ -215,6 +221,11 @@ def work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) -> 
 
     stage: 0, 1, 2 at P-Net's, R-Net's and O-Net's set of boxes.
     """
+    work = _work_of(name, amount, facts, stage, launches)
+    return work._replace(resident=RESIDENT.get(name, REST)) if work else None
+
+
+def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) -> Work | None:
     n = facts.boxes(stage)
     active = min(amount, n)
     levels = len(facts.levels) * facts.frames

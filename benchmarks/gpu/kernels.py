@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from benchmarks.gpu.clocks import Clocks
-from benchmarks.gpu.cost import GPUS, Gpu
+from benchmarks.gpu.cost import GPUS, WARP, Gpu
 from benchmarks.gpu.floors import FLOAT_LANES, measure_rates
 from benchmarks.gpu.model import COPIES, MINSIZE, Call, facts_of, rows_of
 from mtcnn import TrtMtcnn
@@ -24,7 +24,7 @@ from tests.support.emulated import emulated_detector, emulated_gpu
 
 CASES: tuple[tuple[int, Preset], ...] = ((1, "fast"),) if EMULATED else ((1, "fast"), (1, "accurate"), (8, "fast"))
 REPEATS, WARM_UP = (1, 1) if EMULATED else (20, 4)
-MULTIPROCESSORS, CLOCK_KHZ = 16, 13  # CUdevice_attribute of cuda.h
+MULTIPROCESSORS, CLOCK_KHZ, THREADS_A_MULTIPROCESSOR = 16, 13, 39  # CUdevice_attribute of cuda.h
 Timed = tuple[str, str, int, float | None]
 
 
@@ -55,7 +55,8 @@ def this_gpu() -> Gpu:
     """The GPU under test: its memory as measured, the rest from what the driver says of it."""
     lanes = FLOAT_LANES.get(capability(), 128)
     clock = cuda_attribute(CLOCK_KHZ) / 1e6
-    return Gpu(cuda_attribute(MULTIPROCESSORS), clock, lanes, measure_rates().memory)
+    warps = cuda_attribute(THREADS_A_MULTIPROCESSOR) // WARP
+    return Gpu(cuda_attribute(MULTIPROCESSORS), clock, lanes, measure_rates().memory, warps)
 
 
 def measured(detector: TrtMtcnn, images: list[frames.Image], preset: Preset, gpu: Gpu) -> list[dict[str, Any]]:

@@ -218,6 +218,21 @@ def test_failures_are_recorded(tmp_path: Path) -> None:
     ]
 
 
+def test_a_build_that_fails_ends_the_run(tmp_path: Path) -> None:
+    """In a folder without sources, so that it fails at once."""
+    folder = tmp_path / "benchmarks" / "gpu"
+    folder.mkdir(parents=True)
+    for name in ("check.py", "processes.py", "watchdog.py", "counters.py", "summary.py", "__init__.py"):
+        shutil.copy(CHECK.with_name(name), folder)
+    report = tmp_path / "report.json"
+    command = [sys.executable, str(folder / "check.py"), "--emulate", "--output", str(report)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    build, run = json.loads(report.read_text())["failed"]
+    assert build["part"] == "build" and "setup.py" in build["why"]
+    assert run == {"part": "run", "why": "ended early: the build failed"}
+
+
 HANGS = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

@@ -68,8 +68,9 @@ def test_a_floor_is_the_most_of_memory_and_arithmetic() -> None:
 def test_few_threads_are_bound_by_their_patience_and_many_by_the_machine() -> None:
     few, many = (Work(n, instructions=1000, wavefronts=10, cycles=17550) for n in (100, 10_000_000))
     assert few.reckoned(H200) == pytest.approx((1000 + 17550) / 1755)
-    # Each multiprocessor issues four warps' instructions a cycle; 24 warps of it wait at once.
-    assert many.reckoned(H200) == pytest.approx(1e7 / 32 / (132 * 24) * 18550 / 1755)
+    # Each multiprocessor issues four warps' instructions a cycle; 32 warps of it wait at once.
+    assert many.reckoned(H200) == pytest.approx(1e7 / 32 / (132 * 32) * 18550 / 1755)
+    assert many._replace(resident=8).reckoned(H200) == pytest.approx(4 * many.reckoned(H200))
     busy = Work(10_000_000, instructions=1000)
     assert busy.reckoned(H200) == pytest.approx(1e7 / 32 * 1000 / (132 * 4) / 1755)
 

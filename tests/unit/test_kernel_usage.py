@@ -38,6 +38,21 @@ def test_table(tmp_path: Path) -> None:
     ]
 
 
+def test_markdown_of_several_logs(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.log", tmp_path / "2.log"
+    first.write_text(LOG.format(spilled=0))
+    second.write_text(LOG.format(spilled=0).replace("8SortRuns", "8MakeKeys").replace("sm_75", "sm_87"))
+    command = [sys.executable, str(ROOT / "tools" / "kernel_usage.py"), str(first), str(second), "--markdown"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "| registers/warps, of | sm_75, 32 | sm_87, 48 | sm_90, 64 |",
+        "|---|---|---|---|",
+        "| KeepGreedily (a warp each) | 255/8 | 255/8 |  |",
+        "| MakeKeys, SortRuns |  |  | 40/48 |",
+    ]
+
+
 def test_spills(tmp_path: Path) -> None:
     ended = check(tmp_path, LOG.format(spilled=16))
     assert ended.returncode == 1
