@@ -198,6 +198,13 @@ def test_carried_results(tmp_path: Path) -> None:
     assert ended.returncode == 1 and "boxes, scores, landmarks differ by [3.0" in ended.stderr
 
 
+def test_the_committed_results_are_those_of_the_cpu() -> None:
+    """Else the GPU's tests fail on a GPU, for nothing."""
+    command = [sys.executable, "-m", "tests.gpu.make_expected", "--check"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert (ended.returncode, ended.stdout) == (0, "expected.json: as found\n"), ended.stderr
+
+
 @pytest.mark.slow
 def test_the_gpus_tests_on_the_model_of_one() -> None:
     """What of them needs neither a GPU nor TensorRT, where all is done as a GPU and its streams would."""
