@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtcnn.cli.console import counting, say
-from mtcnn.cli.film_options import film_writer_options
+from mtcnn.cli.film_options import film_cluster_options, film_writer_options
 from mtcnn.cli.options import (
     SETTINGS,
     Number,
@@ -22,7 +22,6 @@ from mtcnn.cli.options import (
     detector_options,
     jobs_option,
     keeping_options,
-    ray_options,
     size,
 )
 from mtcnn.pipeline.options import DetectorOptions
@@ -60,7 +59,7 @@ MINSIZE = 20.0
 @film_writer_options
 @keeping_options(resumes=True)
 @jobs_option
-@ray_options
+@film_cluster_options
 @detector_options
 def command(
     source: Path,
@@ -91,8 +90,8 @@ def command(
     What cannot be read or written is said and counted, and the exit code is then 3. With --ray the films of a folder
     are worked on by a cluster, one task each.
     """
-    from mtcnn.pipeline.blur import FILM_ENDINGS
     from mtcnn.pipeline.blur_options import BlurOptions
+    from mtcnn.pipeline.film_names import FILM_ENDINGS
     from mtcnn.pipeline.hide import Hiding
 
     if bool(keep) != bool(embedder):
@@ -216,9 +215,9 @@ def _blur_folder(
     from mtcnn.cli.keeping import can_be_resumed, ended
     from mtcnn.cli.run import CANCELLED, PARTLY
     from mtcnn.files import Inputs
-    from mtcnn.pipeline.blur import FILM_ENDINGS
     from mtcnn.pipeline.film import pyav
     from mtcnn.pipeline.film_codecs import choose_encoding
+    from mtcnn.pipeline.film_names import FILM_ENDINGS
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.formats import Skipped, readable_suffixes
     from mtcnn.pipeline.output_folder import OutputFolder
@@ -308,13 +307,12 @@ class _FolderWork:
     def films(self, found: list[Found], jobs: int, cluster: ClusterOptions | None) -> Iterator[None]:
         from mtcnn.files import OutputError
         from mtcnn.pipeline.blur_options import try_film
-        from mtcnn.pipeline.film_codecs import ENDINGS
+        from mtcnn.pipeline.film_names import name_of_film
 
         tasks = []
         for one in found:
-            wanted = one.name if one.name.suffix.lower() in ENDINGS else one.name.with_suffix(".mp4")
             try:
-                name = self.folder.name_for(os.path.abspath(one.path), wanted)
+                name = self.folder.name_for(os.path.abspath(one.path), name_of_film(one.name))
                 tasks.append((one.path, self.folder.path_for(name), self.options))
             except OutputError as error:
                 self._count("not written", 0, str(error))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any, cast
+
 import click
 
 from mtcnn.cli.options import Command
+from mtcnn.scale.options import ClusterOptions
 
-__all__ = ["film_range_options", "film_writer_options", "moment"]
+__all__ = ["film_cluster_options", "film_range_options", "film_writer_options", "moment"]
 
 
 def moment(text: str) -> float:
@@ -21,6 +25,26 @@ def moment(text: str) -> float:
     except ValueError:
         pass
     raise click.BadParameter(f"must be seconds, or like 1:30 or 0:01:30.5, got {text!r}")
+
+
+def film_cluster_options(command: Command) -> Command:
+    """--ray and --cores: `cluster`, a ClusterOptions that gives each film of a folder as a task; None without --ray."""
+
+    @functools.wraps(command)
+    def with_cluster(ray: str | None, cores: int, **values: Any) -> Any:
+        return command(cluster=ClusterOptions(ray, cores=cores) if ray else None, **values)
+
+    wrapped = cast(Command, with_cluster)
+    for option in (
+        click.option("--cores", type=click.IntRange(0, 1024), default=0, help="with --ray: of each film; 0: up to 4"),
+        click.option(
+            "--ray",
+            metavar="ADDRESS",
+            help='give each film of a folder to that Ray cluster; "local": start one on this machine',
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def film_range_options(command: Command) -> Command:

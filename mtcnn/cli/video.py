@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtcnn.cli.console import counting, echo_json, say
-from mtcnn.cli.film_options import film_range_options, film_writer_options
+from mtcnn.cli.film_options import film_cluster_options, film_range_options, film_writer_options
 from mtcnn.cli.options import SETTINGS, a_file, detector_options, keeping_options
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
     from mtcnn.pipeline.film_writer import FilmWriter
@@ -26,7 +27,7 @@ __all__ = ["command"]
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="film with the faces drawn: .mp4, .mkv, .mov, .webm, .avi",
+    help="film with the faces drawn: .mp4, .mkv, .mov, .webm, .avi; of a folder of films: a folder",
 )
 @click.option("--json", "as_json", is_flag=True, help="a line of JSON for each picture looked at, on standard output")
 @click.option("--window/--no-window", default=None, help="show it; default where there is a display and no --output")
@@ -42,7 +43,8 @@ __all__ = ["command"]
 @film_writer_options
 @click.option("--show-fps", is_flag=True, help="write on the pictures how many a second are worked on")
 @click.option("--threads", type=click.IntRange(0, 1024), default=0, help="0: one a core")
-@keeping_options(resumes=False)
+@keeping_options(resumes=True)
+@film_cluster_options
 @detector_options
 def command(
     source: str,
@@ -58,10 +60,13 @@ def command(
     crf: int | None,
     show_fps: bool,
     threads: int,
+    resume: bool,
     overwrite: bool,
+    cluster: ClusterOptions | None,
     detector: DetectorOptions,
 ) -> int:
-    """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), or a stream's URL (rtsp://...).
+    """Find the faces in SOURCE: a film's file, a camera's number (0 is the first), a stream's URL (rtsp://...), or a
+    folder of films, with all that is below it.
 
     The film that is written has the times, the sound and the subtitles of the one that is read. It appears once it is
     whole; where the source ends before its time, what was written is kept and the exit code is 3, and so is a film
@@ -71,18 +76,36 @@ def command(
     With --track each face has a number, which stays the same; in the pictures between those that are detected in, R-Net
     and O-Net look where faces are expected, and what is new is looked for backwards, too.
 
+    Of a folder, --output is one, too, and each line of --json has the film's name as "file"; what cannot be read or
+    written is said and counted, and the exit code is then 3. With --ray each film is a task of a cluster.
+
     The window shows a film at its own pace; q, Escape or its button closes it, and ends the work.
     """
     from mtcnn.cli.run import CANCELLED, FAILED, PARTLY, fail
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.camera import Camera
+    from mtcnn.pipeline.drawn_film import VideoOptions
     from mtcnn.pipeline.film import Film, files_in
     from mtcnn.pipeline.film_writer import FilmWriter
-    from mtcnn.pipeline.looking import EveryNth, Look, Tracked, seen_as_json
+    from mtcnn.pipeline.looking import seen_as_json
     from mtcnn.pipeline.video import run_through
     from mtcnn.pipeline.window import Window
-    from mtcnn.tracking import Tracker
 
+    options = VideoOptions(detector, every, track, start, end, most, codec, crf, show_fps)
+    if output is None and (codec is not None or crf is not None):
+        raise click.UsageError("--codec and --crf are for the film that --output writes")
+    if not source.isdigit() and os.path.isdir(source):
+        from mtcnn.cli.video_folder import draw_folder
+
+        if window:
+            raise click.UsageError("--window shows one film, and not a folder of them")
+        if output is None and not as_json:
+            raise click.ClickException("nothing to do: say --output FOLDER or --json")
+        if output is None and (resume or overwrite):
+            raise click.UsageError("--resume and --overwrite are for the folder that --output writes")
+        return draw_folder(Path(source), output, options, as_json, resume, overwrite, threads, cluster)
+    if cluster or resume:
+        raise click.UsageError(f"{'--ray' if cluster else '--resume'} is for folders of films")
     is_camera = source.isdigit()
     if not (is_camera or "://" in source or os.path.exists(source)):
         raise click.ClickException(f"there is no file {source}")  # before it is said that there is no display
@@ -92,8 +115,6 @@ def command(
         raise click.ClickException(f"nothing to do: {Window.problem()}; say --output FILE or --json")
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
-    if output is None and (codec is not None or crf is not None):
-        raise click.UsageError("--codec and --crf are for the film that --output writes")
     if output is not None:
         check_output(output, Inputs(lambda: files_in(source)), overwrite=overwrite)
     film = Camera(int(source)) if is_camera else Film(source, start, end)
@@ -118,11 +139,7 @@ def command(
                 echo_json(line)
             counter.advance()
 
-        look: Look = EveryNth(model, every or 1)
-        if track:
-            tracker = Tracker(model, fps=film.fps) if every is None else Tracker(model, fps=film.fps, every=every)
-            look = Tracked(tracker, late=not film.live)
-        ran = run_through(film, look, sinks, on_seen, most, show_fps=show_fps)
+        ran = run_through(film, options.look(model, film), sinks, on_seen, most, show_fps=show_fps)
     text = f"pictures: {ran.pictures}, faces: {ran.faces}, {ran.pictures_a_second:.1f} pictures/s"
     if film.live:
         text += f", left out: {ran.dropped}"

@@ -16,29 +16,7 @@ from mtcnn.pipeline.known_people import KnownPeople
 from mtcnn.pipeline.pictures import Detected, SourceT
 from mtcnn.pipeline.read import Picture
 
-__all__ = ["FILM_ENDINGS", "BlurredFilm", "blur_film", "blur_picture"]
-
-FILM_ENDINGS = frozenset(
-    [
-        ".3gp",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    ]
-)
+__all__ = ["BlurredFilm", "blur_film", "blur_picture"]
 
 
 @dataclass
@@ -77,12 +55,14 @@ def blur_film(
     *,
     codec: str | None = None,
     crf: int | None = None,
+    keep_part: bool = True,
     on_total: Callable[[int], None] = lambda count: None,
     seen: Callable[[], None] = lambda: None,
 ) -> BlurredFilm:
     """Write a film without the faces in it, in two passes: where all of them are is known before a picture is written.
 
     Args:
+        keep_part: keep what there is of a film where the work is cancelled.
         on_total: told how many times `seen` will be called, about.
 
     Raises:
@@ -99,6 +79,7 @@ def blur_film(
     except BaseException:
         film.close()
         raise
+    is_whole = False
     try:
         hidden, times = faces_of_film(film, detector, people, seen)
         result.problem = film.problem()
@@ -116,11 +97,14 @@ def blur_film(
             result.pictures += 1
             seen()
         writer.write_rest(film.rest())
+        is_whole = not result.problem
     except KeyboardInterrupt:
         result.cancelled = True
     finally:
         film.close()
-        writer.finish(whole=not (result.cancelled or result.problem))
+        if result.cancelled and not keep_part:
+            writer.discard()
+        writer.finish(is_whole)
     result.notes += writer.all_notes()
     result.path = writer.path if writer.is_written else None
     return result

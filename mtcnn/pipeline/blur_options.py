@@ -61,13 +61,29 @@ class BlurOptions:
 
 
 def try_film(source: Path, output: Path, options: BlurOptions, threads: int) -> BlurredFilm:
-    """A film by itself, with a detector of its own; what is wrong with it is its result's problem."""
+    """A film by itself, with a detector of its own; what is wrong with it is its result's problem.
+
+    Raises:
+        NoMoreOutputError: nothing more can be written.
+    """
     from mtcnn.errors import MtcnnError
+    from mtcnn.files import NoMoreOutputError
     from mtcnn.pipeline.blur import BlurredFilm, blur_film
 
     try:
         with options.detector.make(threads) as detector:
             people = options.people(detector)
-            return blur_film(source, output, detector, options.hiding, people, codec=options.codec, crf=options.crf)
+            return blur_film(
+                source,
+                output,
+                detector,
+                options.hiding,
+                people,
+                codec=options.codec,
+                crf=options.crf,
+                keep_part=False,  # another run does it again
+            )
+    except NoMoreOutputError:
+        raise
     except (MtcnnError, ValueError, OSError) as error:
         return BlurredFilm(problem=str(error))

@@ -31,6 +31,7 @@ class Frames(Protocol):
     """What pictures are read from: a Film, or a Camera."""
 
     live: bool
+    fps: float
 
     def read(self) -> FilmFrame | None: ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ def each_film(
     Raises:
         MtcnnError: Ray is missing, or no cluster answers.
     """
+    ours = sys.stdout  # connected, what Ray prints goes nowhere
     with connected(cluster.address):
         import ray
 
@@ -34,6 +37,8 @@ def each_film(
             for reference in ended:
                 task = waiting.pop(reference)
                 try:
-                    yield task, ray.get(reference)
+                    result = ray.get(reference)
                 except ray.exceptions.RayError as error:
-                    yield task, error
+                    result = error
+                with contextlib.redirect_stdout(ours):
+                    yield task, result

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mtcnn import TrtMtcnn
+from mtcnn.files import NoMoreOutputError
 from mtcnn.pipeline.blur import blur_film
 from mtcnn.pipeline.film_faces import HOLD, Sighting, around
 from mtcnn.pipeline.hide import SHAPES, WAYS, Hiding, hide
@@ -174,6 +176,32 @@ class TestFilms:
         assert done.problem is not None and "cannot be read again as it was" in done.problem
         assert done.pictures == len(pictures_of(tmp_path / "out.mp4")) == 1  # the first of both is at 0
 
+    def test_one_that_is_not_whole_replaces_none(
+        self, tmp_path: Path, astronaut: np.ndarray, detector: TrtMtcnn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Cancelled, or where no more can be written: in either reading."""
+        film = make_film(tmp_path / "in.mp4", film_of(astronaut, set(), 4))
+        out = make_film(tmp_path / "out" / "out.mp4", film_of(astronaut, set(), 2))
+        before = out.read_bytes()
+
+        def when(count: int, error: BaseException) -> Callable[[], None]:
+            counted = iter(range(1, 100))
+
+            def seen() -> None:
+                if next(counted) == count:
+                    raise error
+
+            return seen
+
+        for count in (2, 6):
+            assert blur_film(film, out, detector, Hiding(), seen=when(count, KeyboardInterrupt())).cancelled
+            done = blur_film(film, out, detector, Hiding(), keep_part=False, seen=when(count, KeyboardInterrupt()))
+            assert done.cancelled and done.path is None
+            with pytest.raises(NoMoreOutputError):
+                blur_film(film, out, detector, Hiding(), seen=when(count, NoMoreOutputError("full")))
+            assert out.read_bytes() == before
+        assert sorted(os.listdir(out.parent)) == ["out.mp4", "out.partial-2.mp4", "out.partial.mp4"]
+
     def test_a_truncated_one(self, tmp_path: Path, astronaut: np.ndarray) -> None:
         film = make_film(tmp_path / "in.mkv", film_of(astronaut, set()))
         cut = tmp_path / "cut.mkv"
@@ -234,6 +262,14 @@ class TestRules:
         (other / "a.jpg").write_text("mine")
         assert "not written: 1" in mtcnn("blur", root, "--output", other, code=3).stderr
         assert (other / "a.jpg").read_text() == "mine"
+        source = root / "sub" / "film.ts"
+        before_film = source.read_bytes()
+        linked = tmp_path / "linked"
+        (linked / "sub").mkdir(parents=True)
+        (linked / "sub" / "film.mp4").symlink_to(source)
+        done = mtcnn("blur", root, "--output", linked, "--overwrite", code=3)
+        assert "film.mp4 would be overwritten with what is made of it" in done.stderr
+        assert source.read_bytes() == before_film
 
     def test_nothing_is_written_over(self, tmp_path: Path, astronaut: np.ndarray) -> None:
         photo = tmp_path / "a.jpg"

@@ -22,6 +22,7 @@ PAGES = (
     "cookbook",
     "command-line",
     "pictures",
+    "video",
     "drop-in",
     "coming-from",
     "serve",
@@ -51,6 +52,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         film.write(np.asarray(cv2.imread(str(photo)), np.uint8))
     film.release()
     (tmp_path / "film.mp4").symlink_to("film.avi")
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "1.mp4").symlink_to(tmp_path / "film.avi")
     (tmp_path / "archive" / "old").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "archive" / "old" / "1.png"), np.asarray(cv2.imread(str(photo)), np.uint8))
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtcnn.cli.main import main
 from mtcnn.errors import MtcnnError
+from mtcnn.pipeline import film_writer
 from mtcnn.pipeline.film import Film
 from mtcnn.pipeline.film_writer import FilmWriter
 from mtcnn.pipeline.video import _put_newest
@@ -374,6 +376,90 @@ class TestEnds:
         monkeypatch.setitem(sys.modules, "av", None)
         with pytest.raises(MtcnnError, match="this needs av: pip install"):
             Film(str(tmp_path))
+
+
+class TestFolders:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, pictures: list[np.ndarray]) -> Path:
+        root = tmp_path / "in"
+        (root / "sub").mkdir(parents=True)
+        make_film(root / "a.mp4", pictures, sound=True)
+        make_film(root / "sub" / "b.ts", pictures)
+        (root / "broken.mkv").write_bytes(b"none")
+        (root / "notes.txt").write_text("none")
+        return root
+
+    def test_each_film_by_itself(self, tmp_path: Path, folder: Path) -> None:
+        out = tmp_path / "out"
+        arguments = ("video", folder, "--output", out, "--json", "--track", "--every", 4, "--minsize", 60)
+        done = mtcnn(*arguments, code=3)
+        said = lines(done.stdout)
+        assert [(one["file"], one["frame"]) for one in said] == [
+            (str(folder / name), i) for name in ("a.mp4", "sub/b.ts") for i in range(8)
+        ]
+        assert all([face["id"] for face in one["faces"]] == [1] for one in said)
+        assert "films: 2, pictures: 16, faces: 16, unreadable: 1" in done.stderr and "skipped: 1 .txt" in done.stderr
+        assert "broken.mkv: cannot be opened" in done.stderr
+        assert len(pictures_of(out / "a.mp4")) == len(pictures_of(out / "sub" / "b.mp4")) == 8
+        assert packets(out / "a.mp4", "audio")
+        assert "is there already" in mtcnn(*arguments, code=1).stderr
+        (out / "a.mp4").unlink()
+        done = mtcnn(*arguments, "--resume", code=3)
+        assert "films: 1" in done.stderr and "done before: 1" in done.stderr
+        assert {one["file"] for one in lines(done.stdout)} == {str(folder / "a.mp4")}
+        assert "made with other settings" in mtcnn(*arguments, "--resume", "--start", 1, code=1).stderr
+
+    def test_one_that_is_cancelled_is_done_again(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        (tmp_path / "in").mkdir()
+        make_film(tmp_path / "in" / "a.mp4", pictures * 40)
+        arguments = ("video", "in", "--output", "out", "--minsize", 60)
+        with subprocess.Popen(
+            command(*arguments, "--json"),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as running:
+            assert running.stdout is not None and running.stderr is not None
+            running.stdout.readline()
+            running.send_signal(signal.SIGINT)
+            running.stdout.read()
+            said = running.stderr.read().decode()
+        assert running.returncode == 130 and "go on with --resume" in said and "Traceback" not in said, said
+        assert not [name for name in os.listdir(tmp_path / "out") if not name.startswith(".mtcnn-")]
+        mtcnn(*arguments, "--resume", cwd=tmp_path)
+        assert len(pictures_of(tmp_path / "out" / "a.mp4")) == 320
+
+    def test_a_full_disk_ends_it(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        class Usage:
+            free = film_writer._LEAST_FREE - 1
+
+        monkeypatch.setattr(film_writer.shutil, "disk_usage", lambda path: Usage)
+        for name in ("video", "blur"):
+            assert main([name, str(folder), "--output", str(tmp_path / name), "--minsize", "60"]) == 1
+            said = capfd.readouterr().err.splitlines()
+            assert "the disk is full" in said[-1] and "go on with --resume" in said[-1] and len(said) == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            (("in",), 1, "nothing to do: say --output FOLDER or --json"),
+            (("in", "--json", "--resume"), 2, "are for the folder that --output writes"),
+            (("in", "--output", "o", "--window"), 2, "--window shows one film"),
+            (("in/a.mp4", "--json", "--ray", "local"), 2, "--ray is for folders of films"),
+            (("in/a.mp4", "--json", "--resume"), 2, "--resume is for folders of films"),
+            (("empty", "--json"), 1, "no films in empty"),
+            (("in", "--output", "o", "--codec", "x265!"), 2, "--codec must be one of h264"),
+            (("in", "--json", "--device", "cuda:77"), 1, "cuda"),
+        ],
+    )
+    def test_wrong_usage(self, tmp_path: Path, folder: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+        (tmp_path / "empty").mkdir()
+        done = mtcnn("video", *arguments, cwd=tmp_path, code=code)
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_what_is_newest_takes_the_place_of_what_waits() -> None:

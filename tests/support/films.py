@@ -34,6 +34,7 @@ def make_film(
     import av
 
     times = [i / 10 for i in range(len(pictures))] if times is None else times
+    path.parent.mkdir(exist_ok=True)
     with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(metadata or {})
         stream: Any = container.add_stream(codec, rate=rate)
