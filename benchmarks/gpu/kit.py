@@ -28,12 +28,16 @@ MOST = 64 << 20  # bytes: what some machines that are lent take at a time
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, metavar="DIR", help="labelled pictures to take along, and their results")
+    parser.add_argument(
+        "--headers", type=Path, metavar="DIR", help="that holds Python.h of the Python there, should it have none"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", default=ROOT / "build" / f"{NAME}.tar.gz")
     options = parser.parse_args()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        data = list(labelled(options.data, Path(folder))) if options.data else []
-        count = pack(options.output, data)
+        more = list(labelled(options.data, Path(folder))) if options.data else []
+        more += python_headers(options.headers) if options.headers else []
+        count = pack(options.output, more)
     size = options.output.stat().st_size
     print(f"{options.output}: {count} files, {size / 2**20:.1f} MiB; tar xf it there, then {NAME}/run.sh 1")
     if size > MOST:
@@ -42,9 +46,9 @@ def main() -> int:
     return 0
 
 
-def pack(output: Path, data: list[tuple[str, Path]]) -> int:
+def pack(output: Path, more: list[tuple[str, Path]]) -> int:
     """Writes the archive; returns how many files it holds."""
-    files = [(name, ROOT / name) for name in sources()] + data
+    files = [(name, ROOT / name) for name in sources()] + more
     files.append(("run.sh", ROOT / "benchmarks" / "gpu" / "run.sh"))
     other = output.with_suffix(".part")
     with tarfile.open(other, "w:gz", compresslevel=6) as archive:
@@ -88,6 +92,12 @@ def labelled(data: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     expected = folder / "expected.json"
     make_expected.write(expected, make_expected.find_in_data())
     yield "data/expected.json", expected
+
+
+def python_headers(folder: Path) -> list[tuple[str, Path]]:
+    if not (folder / "Python.h").is_file():
+        raise SystemExit(f"--headers: there is no Python.h in {folder}")
+    return [(f"python-headers/{path.relative_to(folder)}", path) for path in sorted(folder.rglob("*.h"))]
 
 
 def commit() -> str:

@@ -63,7 +63,7 @@ def _speed(report: dict[str, Any]) -> list[str]:
 
 
 def _torch(report: dict[str, Any]) -> list[str]:
-    return [
+    return [f"PyTorch: {why}" for name, why in _of(report, "torch") if name == "left out"] + [
         f"PyTorch {precision}: " + ", ".join(f"{name} {us:.0f} us" for name, us in found["us"].items())
         for precision, found in _of(report, "torch")
         if isinstance(found, dict) and "us" in found
