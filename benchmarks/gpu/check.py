@@ -54,12 +54,12 @@ LIMITS = {
     "counters": 90,
     "endurance": 120,
 }
-PARTS = ("engines", "tests", "sanitize", "kernels", "speed", "torch", "counters", "endurance")
+PARTS = ("engines", "tests", "kernels", "speed", "torch", "sanitize", "counters", "endurance")
 RUNS = {
-    "1": ("engines", "tests", "sanitize", "kernels"),
+    "1": ("engines", "tests", "kernels", "sanitize"),
     "2": ("engines", "kernels", "speed", "torch", "counters", "endurance"),
 }
-DEFAULT = ("engines", "tests", "sanitize", "kernels", "speed", "torch")
+DEFAULT = ("engines", "tests", "kernels", "speed", "torch", "sanitize")
 FAULTS_FOUND = 99  # exit status of compute-sanitizer then
 COUNTED = 3  # kernels whose counters are read
 

@@ -16,7 +16,7 @@ import importlib.util
 import json
 import os
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
@@ -111,14 +111,17 @@ class GpuTest(unittest.TestCase):
 VariantTest = Callable[[Any, Variant], None]
 
 
-def each_variant(test: VariantTest, precisions: tuple[str, ...] = PRECISIONS) -> Callable[[GpuTest], None]:
+def each_variant(
+    test: VariantTest, precisions: tuple[str, ...] = PRECISIONS, flavours: Sequence[str] = FLAVOURS
+) -> Callable[[GpuTest], None]:
     """Runs a test in a subtest for every flavour and precision; skipped where TensorRT-RTX cannot run this GPU."""
 
     @wraps(test)
     def run(self: GpuTest) -> None:
-        for variant in variants():
-            if variant.precision not in precisions:
-                continue
+        chosen = [v for v in variants() if v.precision in precisions and v.flavour in flavours]
+        if not chosen:
+            self.skipTest(f"nothing here runs {' or '.join(flavours)} in {' or '.join(precisions)}")
+        for variant in chosen:
             with self.subTest(flavour=variant.flavour, precision=variant.precision):
                 try:
                     detector(variant)
@@ -145,6 +148,15 @@ def assert_same(ours: Faces, theirs: Faces, atol: float = SAME) -> None:
 
 def each_variant_in_fp32(test: VariantTest) -> Callable[[GpuTest], None]:
     return each_variant(test, ("fp32",))
+
+
+def each_tensorrt(test: VariantTest) -> Callable[[GpuTest], None]:
+    """Runs a test for TensorRT's flavours, in each precision; skipped where it is not installed."""
+    return each_variant(test, flavours=TENSORRT_FLAVOURS)
+
+
+def each_tensorrt_in_fp32(test: VariantTest) -> Callable[[GpuTest], None]:
+    return each_variant(test, ("fp32",), TENSORRT_FLAVOURS)
 
 
 def capability() -> tuple[int, int]:
