@@ -14,7 +14,9 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::string runtime() const = 0;  // name and version of what runs the networks
-  // Whether networks run in a GPU's memory: its engine files are TensorRT plans.
+  // Of the engine files that it loads: "tensorrt" and "tensorrt-rtx" are plans, "cpu" and "cuda" ONNX models.
+  virtual std::string flavour() const { return "cpu"; }
+  // Whether networks run in a GPU's memory.
   virtual bool on_gpu() const { return false; }
   // The GPU in whose memory pictures may lie, 0 being the first; -1: none, they lie in the host's.
   virtual int ordinal() const { return -1; }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytrt._pytrt import from_dlpack as from_dlpack
     from pytrt._pytrt import has_cuda as has_cuda
     from pytrt._pytrt import isa as isa
+    from pytrt._pytrt import kernel_network as kernel_network
     from pytrt._pytrt import nms as nms
     from pytrt._pytrt import propose as propose
     from pytrt._pytrt import resize as resize
@@ -59,6 +60,7 @@ __all__ = [
     "from_dlpack",
     "has_cuda",
     "isa",
+    "kernel_network",
     "nms",
     "propose",
     "resize",

@@ -183,6 +183,7 @@ cdef extern from "backend.h" namespace "trtmtcnn" nogil:
 cdef extern from "device.h" namespace "trtmtcnn" nogil:
     cdef cppclass Device_ "trtmtcnn::Device":
         string runtime() except +raise_core_error
+        string flavour()
         cbool on_gpu()
         int ordinal()
         int threads()
@@ -432,6 +433,10 @@ cdef extern from "runtime/cuda_driver.h" namespace "trtmtcnn" nogil:
         vector[Gpu] gpus
 
     DriverReport ask_driver() except +raise_core_error
+
+
+cdef extern from "cuda/nets/load.h" namespace "trtmtcnn::cuda" nogil:
+    Net net_for_kernels(const_char_span) except +raise_core_error
 
 
 cdef extern from "cuda/launch_trace.h" namespace "trtmtcnn::cuda" nogil:

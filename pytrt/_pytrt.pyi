@@ -22,6 +22,10 @@ class Device:
     """Where networks run. Make one of its subclasses."""
 
     @property
+    def flavour(self) -> str:
+        """Of the engine files that it loads: "cpu", "tensorrt", "tensorrt-rtx" or "cuda"."""
+
+    @property
     def on_gpu(self) -> bool:
         """Whether networks run in a GPU's memory."""
     @property
@@ -130,8 +134,8 @@ class BoxSet:
 class CudaDevice(Device):
     """An NVIDIA GPU."""
 
-    def __init__(self, runtime: str, parser: str, ordinal: int = 0) -> None:
-        """runtime, parser: as TensorRt takes them; ordinal: 0 is the first GPU."""
+    def __init__(self, runtime: str = "", parser: str = "", ordinal: int = 0) -> None:
+        """runtime, parser: as TensorRt takes them; "": without TensorRT. ordinal: 0 is the first GPU."""
 
 @disjoint_base
 class Engine:
@@ -262,6 +266,9 @@ def cuda_driver() -> tuple[str, int, list[tuple[str, tuple[int, int], int]]]:
 
 def has_cuda() -> bool:
     """Whether this build has the CUDA kernels."""
+
+def kernel_network(model: _Bytes) -> str:
+    """Which of MTCNN's networks an ONNX model is, "pnet" say: the CUDA kernels run no others."""
 
 def isa() -> str:
     """The instruction set that the CPU kernels use on this machine."""

@@ -18,6 +18,11 @@ cdef class Device:
         return f"{type(self).__name__}({self.runtime!r}{where})"
 
     @property
+    def flavour(self):
+        """Of the engine files that it loads: "cpu", "tensorrt", "tensorrt-rtx" or "cuda"."""
+        return self.get().flavour().decode()
+
+    @property
     def on_gpu(self):
         """Whether networks run in a GPU's memory."""
         return self.get().on_gpu()
@@ -38,7 +43,8 @@ cdef class Device:
         return self.get().runtime().decode()
 
     def load_engine(self, model, precision="fp32"):
-        """Loads an engine file's bytes: ONNX for a CPU, a TensorRT plan for a GPU (which knows its precision).
+        """Loads an engine file's bytes: ONNX for a CPU and for a GPU's own kernels, else a TensorRT plan (which knows
+        its precision).
 
         precision: what the CPU computes in, "fp32", "bf16" or "fp16".
         """
@@ -80,9 +86,13 @@ cdef class CpuDevice(Device):
 
 
 cdef class CudaDevice(Device):
-    """An NVIDIA GPU. runtime, parser: as TensorRt takes them. ordinal: 0 is the first GPU."""
+    """An NVIDIA GPU.
 
-    def __init__(self, str runtime not None, str parser not None, ordinal=0):
+    runtime, parser: as TensorRt takes them; "": without TensorRT, for MTCNN's networks alone, which run in kernels of
+        our own. ordinal: 0 is the first GPU.
+    """
+
+    def __init__(self, str runtime not None="", str parser not None="", ordinal=0):
         cdef Libraries paths
         cdef int gpu = _whole(ordinal, "ordinal", 0, 1023)
         paths.runtime = runtime.encode()

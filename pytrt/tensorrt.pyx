@@ -136,3 +136,17 @@ def cuda_driver():
 def has_cuda():
     """Whether this build has the CUDA kernels."""
     return CUDA_BUILT
+
+
+def kernel_network(model):
+    """Which of MTCNN's networks an ONNX model is, "pnet" say, layer by layer: the CUDA kernels run no others.
+
+    Raises EngineError where it is none.
+    """
+    cdef const unsigned char[::1] data = _bytes(model, "model")
+    cdef const char* bytes = <const char*>&data[0] if data.shape[0] else NULL
+    cdef size_t size = data.shape[0]
+    cdef Net net
+    with nogil:
+        net = net_for_kernels(const_char_span(bytes, size))
+    return facts(net).name.decode()

@@ -38,21 +38,31 @@ class CudaDevice final : public Device {
   }
 
   std::string runtime() const override { return name_; }
+  std::string flavour() const override {
+    if (!tensorrt_) return "cuda";
+    return tensorrt_->is_rtx() ? "tensorrt-rtx" : "tensorrt";
+  }
   bool on_gpu() const override { return true; }
   int ordinal() const override { return ordinal_; }
   int threads() const override { return copiers_->threads(); }
 
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string&) override {
     if (tensorrt_) return tensorrt_->load_plan(bytes, ordinal_);
-    return std::make_shared<NetEngine<StreamRuntime>>(read_for_kernels(bytes), ordinal_);
+    return std::make_shared<NetEngine<StreamRuntime>>(read_for_kernels(bytes), ordinal_, ordinal_);
   }
 
   std::unique_ptr<Backend> backend(Engines engines) override {
+    if (!tensorrt_)
+      for (const auto& engine : engines)
+        if (engine) require_on(*engine, ordinal_);
     return std::make_unique<GpuBackend<StreamRuntime>>(std::move(engines), copiers_, ordinal_);
   }
 
   std::unique_ptr<Context> host_context(Engine& engine) override {
-    if (engine.device_net()) return engine.context();
+    if (!tensorrt_) {
+      require_on(engine, ordinal_);
+      return engine.context();
+    }
     return std::make_unique<HostContext<StreamRuntime>>(engine, ordinal_);
   }
 

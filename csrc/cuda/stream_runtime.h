@@ -244,7 +244,7 @@ class StreamRuntime : public StreamCounters {
   void for_each(int64_t n, const Kernel& kernel) {
     if (n <= 0) return;
     constexpr int64_t kMost = std::numeric_limits<index_of<Kernel>>::max();
-    constexpr int64_t kBlock = 256, kMostBlocks = std::numeric_limits<int>::max();
+    constexpr int64_t kBlock = 128, kMostBlocks = std::numeric_limits<int>::max();
     const int64_t blocks = (n + kBlock - 1) / kBlock;
     if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
     void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};

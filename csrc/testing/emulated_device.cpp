@@ -5,7 +5,6 @@
 #include "cuda/host_runtime.h"
 #include "cuda/nets/load.h"
 #include "cuda/nets/net_engine.h"
-#include "error.h"
 #include "testing/gpu_operations.h"
 #include "testing/model_engine.h"
 #include "testing/model_runtime.h"
@@ -15,9 +14,9 @@ namespace trtmtcnn::testing {
 std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes, const std::string& precision) {
   if (kernels_) {
     const Network network = cuda::read_for_kernels(bytes);
-    if (!gpu_) return std::make_shared<cuda::NetEngine<cuda::HostRuntime>>(network);
+    if (!gpu_) return std::make_shared<cuda::NetEngine<cuda::HostRuntime>>(network, gpu_number());
     gpu_->call(Call::kLoad, "", 0);
-    return std::make_shared<cuda::NetEngine<ModelRuntime>>(network, gpu_);
+    return std::make_shared<cuda::NetEngine<ModelRuntime>>(network, gpu_number(), gpu_);
   }
   auto engine = CpuDevice::load_engine(bytes, precision);
   return gpu_ ? to_gpu(std::move(engine), gpu_) : engine;
@@ -25,7 +24,7 @@ std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes,
 
 void EmulatedDevice::check_place(const Engine& engine) const {
   if (!kernels_) return testing::check_place(engine, gpu_.get());
-  if (!engine.device_net()) throw EngineError("this engine was loaded on another device");
+  cuda::require_on(engine, gpu_number());
 }
 
 std::unique_ptr<Backend> EmulatedDevice::backend(Engines engines) {

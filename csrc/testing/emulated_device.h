@@ -3,6 +3,7 @@
 // GpuModel, as a GPU and its streams would.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +20,7 @@ class EmulatedDevice final : public cpu::CpuDevice {
   EmulatedDevice(std::string openvino_library, int threads, std::shared_ptr<GpuModel> gpu, bool kernels)
       : CpuDevice(std::move(openvino_library), threads), gpu_(std::move(gpu)), kernels_(kernels) {}
 
+  std::string flavour() const override { return kernels_ ? "cuda" : CpuDevice::flavour(); }
   std::string runtime() const override { return kernels_ ? "CUDA kernels, emulated" : CpuDevice::runtime(); }
   int ordinal() const override { return 0; }
   std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override;
@@ -28,6 +30,7 @@ class EmulatedDevice final : public cpu::CpuDevice {
 
  private:
   void check_place(const Engine& engine) const;
+  uint64_t gpu_number() const { return reinterpret_cast<uintptr_t>(gpu_.get()); }
 
   std::shared_ptr<GpuModel> gpu_;
   bool kernels_;

@@ -15,7 +15,7 @@ from mtcnn.engines.devices import cpu_device, machine_flavour
 from mtcnn.engines.networks import ALL_ARCHITECTURES, LNET, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
 from mtcnn.engines.precision import why_not
-from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS, BuildSettings
+from mtcnn.engines.settings import CPU, CUDA, FLAVOURS, PRECISIONS, BuildSettings
 from mtcnn.engines.store import (
     Description,
     description_path,
@@ -58,7 +58,8 @@ def create_engines(
         precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
             instructions for them.
         progress: called with what is being done, the steps of it that are done, and those due.
-        flavour: "cpu", "tensorrt", "tensorrt-rtx", or "auto": what this machine can use.
+        flavour: "cpu", "tensorrt", "tensorrt-rtx", "cuda" (a GPU without TensorRT), or "auto": what this machine can
+            use.
         settings: how TensorRT builds.
         port_layout: make them for code of tensorrt_demos: det1.engine, det2.engine and
             det3.engine, of which the last two take crops with x first. TrtMtcnn does not take those.
@@ -79,7 +80,7 @@ def create_engines(
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
     settings = settings or BuildSettings()
-    if precision == "bf16" and (problem := why_not(precision, flavour)):
+    if (precision == "bf16" or flavour == CUDA) and (problem := why_not(precision, flavour)):
         raise ValueError(problem)
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError(
@@ -168,6 +169,8 @@ def _build(
     settings: BuildSettings,
     progress: Callable[[str, int, int], None] | None,
 ) -> Built:
+    if flavour == CUDA:
+        return _kernel_engine(network, model, path)
     if flavour == CPU:
         device = cpu_device()
         engine = device.load_engine(model, precision)  # compiling is the check that it will load
@@ -180,6 +183,21 @@ def _build(
 
         model = to_float16(model)
     return build_tensorrt(flavour, network, model, settings, progress)
+
+
+def _kernel_engine(network: str, model: bytes, path: Path) -> Built:
+    """The model, where the GPU's kernels run it: it is made ready when it is loaded. Needs no GPU."""
+    import mtcnn
+    import pytrt
+
+    try:
+        found = pytrt.kernel_network(model)
+    except EngineError as error:
+        _check_model(network, model, path)  # which may know better what is wrong
+        raise EngineError(f"{path}: {error}") from error
+    if found != network:
+        raise EngineError(f"{path} is {found}, not {network}")
+    return Built(model, mtcnn.__version__, {})
 
 
 def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0, precision: str | None = None) -> str | None:
@@ -200,7 +218,7 @@ def engine_problem(path: Path, flavour: str, network: str, gpu: int = 0, precisi
         return f"{path.name} is {description.precision}, not {precision}"
     if network in NETWORKS and description.model_sha256 != _model_digest(network):  # the package has no L-Net
         return f"{path.name} was made from another model"
-    if flavour == CPU:
+    if flavour in (CPU, CUDA):
         return None  # any version reads it
     if description.flavour_version != (version := tensorrt_version(flavour)):
         return f"{path.name} was made by {flavour} {description.flavour_version}; {version} is installed"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtcnn.engines.libraries import openvino_library, tensorrt_libraries
-from mtcnn.engines.settings import CPU, TENSORRT_FLAVOURS
+from mtcnn.engines.settings import CPU, CUDA, RTX_CAPABILITIES, TENSORRT_FLAVOURS
 from mtcnn.errors import DeviceError
 from mtcnn.runtime import variables
 
@@ -22,6 +22,7 @@ __all__ = [
     "gpu_flavour",
     "machine_flavour",
     "named_device",
+    "tensorrt_flavour",
 ]
 
 
@@ -41,26 +42,33 @@ def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
 
 @lru_cache(maxsize=8)
 def cuda_device(flavour: str, ordinal: int = 0) -> pytrt.CudaDevice:
-    """A GPU, its networks run by "tensorrt" or "tensorrt-rtx".
+    """A GPU, its networks run by "tensorrt", "tensorrt-rtx" or, as "cuda", by kernels of our own.
 
     Raises:
         DeviceError: the GPU, its driver, TensorRT, or this build's support for them is missing.
     """
     import pytrt
 
+    if flavour == CUDA:
+        return pytrt.CudaDevice(ordinal=ordinal)
     libraries = tensorrt_libraries(flavour)
     return pytrt.CudaDevice(libraries.runtime, libraries.parser, ordinal)
 
 
 def named_device(name: str) -> pytrt.Device:
-    """The device of "cpu", "cuda", "cuda:N", or "auto": a GPU where one can be used, else the CPU.
+    """The device of "cpu", "cuda", "cuda:N", or "auto", for any network: on a GPU TensorRT must be there to run it.
 
     Raises:
-        DeviceError: as `gpu_flavour` and `cuda_device`.
+        DeviceError: as `tensorrt_flavour` and `cuda_device`.
     """
     if name.startswith("cuda"):
-        return cuda_device(gpu_flavour(), int(name.partition(":")[2] or 0))
-    return cpu_device() if name == "cpu" else device_of_flavour(machine_flavour())
+        return cuda_device(tensorrt_flavour(), int(name.partition(":")[2] or 0))
+    if name == "auto":
+        try:
+            return cuda_device(tensorrt_flavour())
+        except DeviceError:
+            pass
+    return cpu_device()
 
 
 def device_of_flavour(flavour: str) -> pytrt.Device:
@@ -69,32 +77,65 @@ def device_of_flavour(flavour: str) -> pytrt.Device:
 
 
 def gpu_flavour() -> str:
-    """The TensorRT flavour that this machine can detect with.
+    """The flavour that this machine's GPU detects with: TensorRT's where that is installed, else "cuda".
+
+    Raises:
+        DeviceError: none, and why.
+    """
+    _check_gpu()
+    try:
+        return tensorrt_flavour()
+    except DeviceError:
+        if variables.value_of(variables.TENSORRT):
+            raise  # it was asked for
+        return CUDA
+
+
+def tensorrt_flavour() -> str:
+    """The TensorRT flavour that this machine's GPU can use, for any network.
 
     Raises:
         DeviceError: none, and why.
     """
     import pytrt
 
-    problem, _, _ = pytrt.cuda_driver()
-    if problem:
-        raise DeviceError(problem)
-    if not pytrt.has_cuda():
-        raise DeviceError("this build has no CUDA kernels: it was built without nvcc; see docs/tensorrt.md")
+    _check_gpu()
     if not pytrt.tensorrt_versions():
         raise DeviceError("this build was made without TensorRT's headers; see docs/tensorrt.md")
     reasons = []
     for flavour in TENSORRT_FLAVOURS:
         try:
             tensorrt_libraries(flavour)
-            return flavour
         except DeviceError as error:
             reasons.append(str(error))
-    raise DeviceError(f"TensorRT is not installed: {reasons[0]}")
+            continue
+        if flavour == "tensorrt-rtx" and (capability := _first_capability()) not in RTX_CAPABILITIES:
+            reasons.append(f"TensorRT-RTX is not made for this GPU, sm_{capability}")
+            continue
+        return flavour
+    raise DeviceError(f"TensorRT is not installed: {'; '.join(reasons)}")
+
+
+def _check_gpu() -> None:
+    import pytrt
+
+    problem, _, _ = pytrt.cuda_driver()
+    if problem:
+        raise DeviceError(problem)
+    if not pytrt.has_cuda():
+        raise DeviceError("this build has no CUDA kernels: it was built without nvcc; see docs/cuda.md")
+
+
+def _first_capability() -> int:
+    import pytrt
+
+    _, _, gpus = pytrt.cuda_driver()
+    major, minor = gpus[0][1]
+    return 10 * major + minor
 
 
 def machine_flavour() -> str:
-    """What engines this machine can use best: a TensorRT flavour, else "cpu"."""
+    """What engines this machine can use best: those of its GPU, else "cpu"."""
     try:
         return gpu_flavour()
     except DeviceError:

@@ -76,7 +76,7 @@ def _gpu() -> dict[str, Any]:
     facts: dict[str, Any] = {
         "NVIDIA driver": missing if problem else f"for CUDA {driver // 1000}.{driver % 1000 // 10}",
         "GPUs": [f"{name}, compute capability {major}.{minor}" for name, (major, minor), _ in gpus] or missing,
-        "CUDA kernels": pytrt.has_cuda() or {"missing": "build with nvcc: make cuda"},
+        "CUDA kernels": "yes, the networks' too" if pytrt.has_cuda() else {"missing": "build with nvcc: make cuda"},
         "TensorRT headers": pytrt.tensorrt_versions() or {"missing": "build with them: make tensorrt-headers"},
     }
     for flavour in TENSORRT_FLAVOURS:

@@ -13,9 +13,11 @@ from mtcnn.engines.networks import ALL_ARCHITECTURES, CELL
 
 __all__ = [
     "CPU",
+    "CUDA",
     "DETECTOR_PRECISIONS",
     "FLAVOURS",
     "PRECISIONS",
+    "RTX_CAPABILITIES",
     "TENSORRT_FLAVOURS",
     "BuildSettings",
     "Precision",
@@ -26,8 +28,10 @@ __all__ = [
 ]
 
 TENSORRT_FLAVOURS = ("tensorrt", "tensorrt-rtx")  # the better first
+CUDA = "cuda"  # a GPU without TensorRT: kernels of our own
 CPU = "cpu"
-FLAVOURS = (CPU, *TENSORRT_FLAVOURS)
+FLAVOURS = (CPU, *TENSORRT_FLAVOURS, CUDA)
+RTX_CAPABILITIES = (75, 80, 86, 89, 120, 121)  # that TensorRT-RTX is made for
 PRECISIONS = ("fp32", "fp16", "bf16")
 Precision = Literal["fp32", "bf16", "fp16", "auto"]  # that a detector can be asked for
 DETECTOR_PRECISIONS = get_args(Precision)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mtcnn import checks
 from mtcnn.engines.devices import device_of_flavour
 from mtcnn.engines.networks import ALL_ARCHITECTURES
-from mtcnn.engines.settings import CPU, FLAVOURS, PRECISIONS
+from mtcnn.engines.settings import FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
 from mtcnn.files import MOST_FILE_BYTES, read_regular, replacing
 from mtcnn.runtime import variables
@@ -164,7 +164,7 @@ def load_engine(
         raise EngineError(f"{path} takes crops with x first, for PyTrtMtcnn: run create_engines without --port-layout")
     if device is None:
         device = device_of_flavour(description.flavour)
-    elif device.on_gpu != (description.flavour != CPU):
+    elif device.flavour != description.flavour:
         raise EngineError(
             f"{path} is for {description.flavour}, not for {device.runtime}: run create_engines for this device"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -14,13 +15,16 @@ import numpy.typing as npt
 import pytrt
 from mtcnn import checks
 from mtcnn.align import height_width
-from mtcnn.engines.devices import named_device
+from mtcnn.engines.devices import cpu_device, named_device
+from mtcnn.engines.settings import CUDA
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
 from mtcnn.recognition.embedder_plan import embedder_plan
 from mtcnn.runtime.install import install_command
 
 __all__ = ["EMBEDDER_HINT", "FaceEmbedder"]
+
+log = logging.getLogger("mtcnn")
 
 # Its own threshold in OpenCV: a cosine of 0.363.
 EMBEDDER_HINT = (
@@ -98,6 +102,9 @@ class FaceEmbedder:
             self._batch = self._fixed_batch
         if not isinstance(device, pytrt.Device):
             device = named_device("cpu" if device is None else checks.device(device, "device"))
+        if device.flavour == CUDA:  # whose kernels run no other networks than MTCNN's
+            log.info("the embedder runs on the CPU: on a GPU it needs TensorRT")
+            device = cpu_device()
         if device.on_gpu:
             data = embedder_plan(
                 data, self._shape(self._fixed_batch if self._fixed_batch > 0 else 1), self._batch, device.ordinal

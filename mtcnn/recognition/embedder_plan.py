@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytrt
 from mtcnn.engines import engines_folder
-from mtcnn.engines.devices import machine_flavour
+from mtcnn.engines.devices import tensorrt_flavour
 from mtcnn.engines.tensorrt import tensorrt
 from mtcnn.errors import EngineError
 from mtcnn.files import locked, read_regular, replacing
@@ -31,7 +31,7 @@ def embedder_plan(model: bytes, least: Shape, batch: int, gpu: int = 0, flavour:
         EngineError: TensorRT refuses the model, or the folder cannot be written.
         DeviceError: there is no TensorRT.
     """
-    flavour = flavour or machine_flavour()
+    flavour = flavour or tensorrt_flavour()
     library = tensorrt(flavour)
     _, driver, gpus = pytrt.cuda_driver()
     settings = repr((library.version, driver, gpus[gpu : gpu + 1], least, batch)).encode()

@@ -214,7 +214,7 @@ void large() {
   cuda::StreamRuntime runtime(1);
   const int64_t n = (int64_t{1} << 31) + 7;
   runtime.for_each(n, Wide{});
-  expect(fake::blocks == static_cast<unsigned>((n + 255) / 256), "each has a thread");
+  expect(fake::blocks == static_cast<unsigned>((n + 127) / 128), "each has a thread");
   expect_error<std::bad_alloc>("", [&] { runtime.for_each(n, Narrow{}); });
 
   constexpr Size kSize{60000, 50000};

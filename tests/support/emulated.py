@@ -7,6 +7,7 @@ from unittest import mock
 
 from mtcnn import DeviceError, TrtMtcnn
 from mtcnn.engines.libraries import openvino_library
+from mtcnn.engines.settings import CUDA
 from pytrt.testing import EmulatedGpu
 
 MODES = ("plain", "asynchronous")
@@ -29,3 +30,13 @@ def emulated_detector(mode: str = "plain", gpu: EmulatedGpu | None = None, **arg
     """TrtMtcnn(device="cpu", ...), on an EmulatedGpu, `gpu` or one of this mode, in place of the CPU."""
     with mock.patch("mtcnn.detector.cpu_device", lambda threads: gpu or emulated_gpu(mode, threads)):
         return TrtMtcnn(device="cpu", **arguments)
+
+
+def kernel_detector(mode: str = "plain", gpu: EmulatedGpu | None = None, **arguments: Any) -> TrtMtcnn:
+    """TrtMtcnn(device="cuda", ...) of flavour "cuda", on an EmulatedGpu, `gpu` or one of this mode."""
+    device = gpu or emulated_gpu(mode, arguments.get("threads", 1), kernels=True)
+    with (
+        mock.patch("mtcnn.detector.gpu_flavour", lambda: CUDA),
+        mock.patch("mtcnn.detector.cuda_device", lambda flavour, ordinal: device),
+    ):
+        return TrtMtcnn(device="cuda", **arguments)

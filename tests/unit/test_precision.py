@@ -140,7 +140,7 @@ class TestOptions:
 
 class TestInfo:
     def test_engines_by_precision(self, folder: Path) -> None:
-        assert list(collect_environment()["engines"]) == ["cpu", "tensorrt", "tensorrt-rtx"]
+        assert list(collect_environment()["engines"]) == ["cpu", "tensorrt", "tensorrt-rtx", "cuda"]
         create_engines(precision="bf16", flavour=CPU)
         engines = collect_environment()["engines"]
         assert engines["cpu-bf16"] == f"ready in {folder / 'cpu-bf16'}, without L-Net, which is optional"

@@ -1,6 +1,7 @@
 // A network's weights in a GPU's memory, as the kernels in cuda/kernels/ read them.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "networks.h"
@@ -16,6 +17,7 @@ struct LayerWeights {
 
 struct DeviceNet {
   Net net;
+  uint64_t gpu;                      // in whose memory they lie: a number that tells GPUs apart
   std::vector<LayerWeights> layers;  // L-Net's first three: of one tower after the other, as far apart each time
   // R-Net's, O-Net's and L-Net's: [feature][kHeads], P-Net's: [output][feature]. The first two outputs of the networks
   // that tell faces are the logit of "face" less that of "not face", twice.

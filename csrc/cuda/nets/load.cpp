@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cuda/nets/device_net.h"
 #include "error.h"
 
 namespace trtmtcnn::cuda {
@@ -13,6 +14,13 @@ Network read_for_kernels(std::span<const char> onnx) {
         "the model is none of MTCNN's networks, layer by layer, and the CUDA kernels run no others: TensorRT does, "
         "which pip install tensorrt-cu13 brings");
   return *std::move(network);
+}
+
+Net net_for_kernels(std::span<const char> onnx) { return read_for_kernels(onnx).net; }
+
+void require_on(const Engine& engine, uint64_t gpu) {
+  if (!engine.device_net() || engine.device_net()->gpu != gpu)
+    throw EngineError("this engine was loaded on another device");
 }
 
 }  // namespace trtmtcnn::cuda

@@ -124,9 +124,9 @@ class NetContext final : public Context {
 template <typename Runtime>
 class NetEngine final : public Engine, public std::enable_shared_from_this<NetEngine<Runtime>> {
  public:
-  // `arguments`: the runtime's.
+  // `gpu`: see DeviceNet; `arguments`: the runtime's.
   template <typename... Arguments>
-  explicit NetEngine(const Network& network, const Arguments&... arguments)
+  NetEngine(const Network& network, uint64_t gpu, const Arguments&... arguments)
       : input_(input_of(network)),
         outputs_(outputs_of(network.net)),
         runtime_(arguments...),
@@ -142,7 +142,7 @@ class NetEngine final : public Engine, public std::enable_shared_from_this<NetEn
     memory_.reserve(values.size());
     runtime_.upload(memory_.data(), pinned.data(), values.size() * sizeof(float));
     runtime_.synchronize();
-    net_ = packed.at(memory_.data());
+    net_ = packed.at(memory_.data(), gpu);
   }
 
   const TensorInfo& input() const override { return input_; }

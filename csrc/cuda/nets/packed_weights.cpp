@@ -26,8 +26,8 @@ PackedWeights::PackedWeights(const Network& network) : net_(network.net) {
   pack_heads(network);
 }
 
-DeviceNet PackedWeights::at(const float* memory) const {
-  DeviceNet net{net_, {}, {}};
+DeviceNet PackedWeights::at(const float* memory, uint64_t gpu) const {
+  DeviceNet net{net_, gpu, {}, {}};
   for (const Layer& layer : layers_)
     net.layers.push_back(
         {memory + layer.weights, memory + layer.bias, layer.has_slope ? memory + layer.slope : nullptr});

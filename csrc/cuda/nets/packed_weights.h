@@ -14,8 +14,8 @@ class PackedWeights {
   explicit PackedWeights(const Network& network);
 
   const std::vector<float>& values() const { return values_; }
-  // The network once values() lie at `memory`.
-  DeviceNet at(const float* memory) const;
+  // The network once values() lie at `memory` of a GPU.
+  DeviceNet at(const float* memory, uint64_t gpu) const;
 
  private:
   struct Layer {
