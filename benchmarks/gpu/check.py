@@ -141,9 +141,11 @@ class Check:
         return found
 
     def smoke(self) -> None:
-        """Raises Ended where the GPU does not answer, or not rightly."""
-        if self.measure("smoke") is None:
+        """One detection. Raises Ended where there is none; a wrong one is a failure like others."""
+        found = self.measure("smoke")
+        if found is None:
             raise Ended("the GPU does not detect")
+        self.report["smoke"] = found
 
     def _try_gpu_again(self, name: str) -> None:
         if not self._hung:

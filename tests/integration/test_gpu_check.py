@@ -50,6 +50,7 @@ def test_emulated(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["emulated"] is True and report["failed"] == []
     assert report["device"]["gpu"] == "emulated"
+    assert len(report["smoke"]["faces"]) == 1 and report["smoke"]["runtime"] == "CUDA kernels, emulated"
     ((flavour, precision),) = report["machine"]["variants"]
     variant = f"{flavour} {precision}"
     assert set(report["engines"][variant]["networks"]) == {"pnet", "rnet", "onet"}
