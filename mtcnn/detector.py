@@ -61,7 +61,8 @@ class TrtMtcnn:
         engines: the paths of the engines of P-Net, R-Net and O-Net, and of L-Net where landmarks are to be refined;
             default those of ``create_engines``, built on first use, with L-Net's where it is there.
         device: "auto" (a GPU where it can be used, else the CPU), "cpu", "cuda" or "cuda:N", or an object that
-            such a text stands for, as ``torch.device("cuda:0")``.
+            such a text stands for, as ``torch.device("cuda:0")``. On a GPU the networks run in TensorRT where that is
+            installed, else in CUDA kernels.
         preset: "accurate", "fast" or "port".
         threads: CPU threads that one call may use; 0 for one a usable core: see pytrt.usable_cores.
         precision: what the networks compute in: "fp32"; "bf16" (on a CPU) or "fp16" (on a GPU) where that is faster,

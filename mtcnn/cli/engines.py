@@ -59,7 +59,7 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Make the engines of P-Net, R-Net and O-Net: TensorRT plans on a machine with a GPU, else models for the CPU."""
+    """Make the engines of P-Net, R-Net and O-Net: TensorRT plans where that is, else models for the GPU or the CPU."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

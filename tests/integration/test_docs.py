@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "index",
     "api",
+    "cuda",
     "precision",
     "verification",
     "cookbook",
