@@ -16,17 +16,27 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks, profiling
-from mtcnn.engines import NETWORKS, current_engines, engine_problem, engines_folder, load_engine, read_engine
+from mtcnn.engines import (
+    NETWORKS,
+    current_engines,
+    engine_problem,
+    engines_folder,
+    load_engine,
+    package_models,
+    read_engine,
+)
 from mtcnn.engines.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines.networks import LNET
 from mtcnn.engines.precision import check_precision, choose_precision
 from mtcnn.engines.settings import CPU
 from mtcnn.errors import ClosedError, DeviceError, EngineError
 from mtcnn.faces import Face, make_faces
+from mtcnn.files import FolderError
 from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
+from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -107,18 +117,18 @@ class TrtMtcnn:
         flavour, self._device, gpu = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
             self._precision = choose_precision(precision or "fp32", flavour)
-            folder = engines_folder(flavour, gpu, self._precision)
-            engines = [str(path) for path in current_engines(folder, flavour, gpu=gpu, precision=self._precision)]
-            if params.get("landmark_net") is not False:
-                engines += _landmark_engine(folder, flavour, gpu, self._precision)
+            engines = _default_engines(flavour, gpu, self._precision, params.get("landmark_net"))
         else:
             self._precision = _precision_of(engines, precision)
-        if self._params.landmark_net and len(engines) == len(NETWORKS):
+        if self._params.landmark_net and len(engines) <= len(NETWORKS):
             raise EngineError(cascade.NO_LANDMARK_NET)
-        networks = (*NETWORKS, LNET.name)[: len(engines)]
-        self._engines = [
-            load_engine(path, self._device, network) for path, network in zip(engines, networks, strict=True)
-        ]
+        if engines:
+            networks = (*NETWORKS, LNET.name)[: len(engines)]
+            self._engines = [
+                load_engine(path, self._device, name) for path, name in zip(engines, networks, strict=True)
+            ]
+        else:
+            self._engines = [self._device.load_engine(model, self._precision) for model in package_models()]
         self._idle: list[pytrt.Stages] = [self._make_stages()]
         self._closed = False
         if device == "auto" and flavour == CPU:
@@ -392,6 +402,21 @@ def _engine_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
     if len(engines) not in (3, 4):
         raise ValueError(f"engines must be {_PATHS}, got {len(engines)}")
     return [str(checks.path(path, f"engines[{i}]")) for i, path in enumerate(engines)]
+
+
+def _default_engines(flavour: str, gpu: int, precision: str, landmark_net: bool | None) -> list[str]:
+    """The engines in the default folder, made where they are missing. None of them where the user's cache cannot be
+    written and the CPU is to run them, to which the package's models are all that is needed.
+    """
+    folder = engines_folder(flavour, gpu, precision)
+    try:
+        engines = [str(path) for path in current_engines(folder, flavour, gpu=gpu, precision=precision)]
+    except FolderError as error:
+        if flavour != CPU or variables.value_of(variables.ENGINES) is not None:
+            raise FolderError(f"{error} with {variables.ENGINES}") from error
+        _say_once(f"{error}: the package's models are read each time")
+        return []
+    return engines if landmark_net is False else engines + _landmark_engine(folder, flavour, gpu, precision)
 
 
 def _landmark_engine(folder: Path, flavour: str, gpu: int, precision: str) -> list[str]:

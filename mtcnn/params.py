@@ -25,6 +25,7 @@ __all__ = [
     "Params",
     "Preset",
     "make_params",
+    "unknown_parameter",
 ]
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
@@ -219,12 +220,17 @@ def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
         return base
     for name in changes:
         if name not in _NAMES:
-            raise TypeError(f"unknown parameter {name!r:.80}:{_meant(name)} the parameters are {', '.join(_NAMES)}")
+            raise unknown_parameter(name, _ARGUMENTS)
     return replace(base, **changes)
 
 
-def _meant(name: str) -> str:
+def unknown_parameter(name: str, others: Sequence[str] = ()) -> TypeError:
+    """What is said of a name that is no parameter's.
+
+    others: names that may have been meant, too.
+    """
     import difflib  # which takes longer to import than all of this module
 
-    alike = difflib.get_close_matches(str(name)[:80], (*_NAMES, *_ARGUMENTS), n=1)
-    return f" did you mean {alike[0]}?" if alike else ""
+    alike = difflib.get_close_matches(str(name)[:80], (*_NAMES, *others), n=1)
+    meant = f" did you mean {alike[0]}?" if alike else ""
+    return TypeError(f"unknown parameter {name!r:.80}:{meant} the parameters are {', '.join(_NAMES)}")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS, THRESHOLDS_HELP, Number, Thresholds, precision_option, thresholds
+from mtcnn.cli.options import SETTINGS, THRESHOLDS_HELP, FilePath, Number, Thresholds, precision_option, thresholds
 from mtcnn.engines.settings import Precision
 from mtcnn.params import PRESETS
 from mtcnn.pipeline.options import DetectorOptions
@@ -21,7 +21,7 @@ _COLUMNS = ("preset", "faces", "first_ms", "median_ms", "p95_ms", "batch_per_s")
 
 
 @click.command("bench", context_settings=SETTINGS)
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FilePath())
 @click.option("--minsize", type=Number(), default=40, help="side of the smallest face looked for, pixels")
 @click.option("--thresholds", type=thresholds, metavar="P,R,O", help=THRESHOLDS_HELP, show_default="the preset's")
 @click.option("--device", default="auto", help='"auto", "cpu", "cuda" or "cuda:N"')

@@ -17,6 +17,7 @@ from mtcnn.cli.console import counting, say
 from mtcnn.cli.film_options import film_cluster_options, film_writer_options
 from mtcnn.cli.options import (
     SETTINGS,
+    FilePath,
     Number,
     a_file,
     detector_options,
@@ -44,14 +45,12 @@ MINSIZE = 20.0
 
 
 @click.command("blur", context_settings=SETTINGS)
-@click.argument("source", type=click.Path(path_type=Path), metavar="INPUT", shell_complete=a_file)
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="a file, or a folder")
+@click.argument("source", type=FilePath(), metavar="INPUT", shell_complete=a_file)
+@click.option("--output", type=FilePath(), required=True, metavar="OUT", help="a file, or a folder")
 @click.option("--how", type=click.Choice(["blur", "pixelate", "fill"]), default="blur", help="fill leaves nothing")
 @click.option("--shape", type=click.Choice(["ellipse", "box"]), default="ellipse")
 @click.option("--margin", type=Number(0, 4), default=0.3, help="share of the box added on each side")
-@click.option(
-    "--keep", type=click.Path(path_type=Path), multiple=True, metavar="PICTURE", help="of a person who is not hidden"
-)
+@click.option("--keep", type=FilePath(), multiple=True, metavar="PICTURE", help="of a person who is not hidden")
 @click.option("--embedder", metavar="MODEL.onnx", help="face recognition network, for --keep")
 @click.option("--embedder-size", type=size, metavar="HxW", help="where the model takes any size")
 @click.option("--embedder-output", metavar="NAME", help="where the model has several")

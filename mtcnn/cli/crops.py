@@ -61,7 +61,7 @@ def crops_options(face: str | None) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         wrapped: Any = command
-        folder = PathOrUri(path_type=Path, file_okay=False)
+        folder = PathOrUri(file_okay=False)
         for option in (
             detector_options,
             jobs_option,

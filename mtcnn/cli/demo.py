@@ -63,5 +63,9 @@ def command(
         echo(f"{url_of(host, listening)}/  (Ctrl-C ends it)")
         if not is_loopback(listening):
             say("other machines can reach it: there is no login", fg="yellow")
-        server.run(sockets=[listening])
+        try:
+            server.run(sockets=[listening])
+        except KeyboardInterrupt:  # the usual way to end it, and SIGTERM's
+            if not server.started:
+                raise
     return 0

@@ -16,6 +16,7 @@ import click
 from mtcnn.cli.console import say
 from mtcnn.cli.options import (
     SETTINGS,
+    FilePath,
     PathOrUri,
     a_file,
     detector_options,
@@ -48,10 +49,10 @@ STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
 @click.option("--format", "layout", type=click.Choice(RESULT_FORMATS), help="default: by --output's ending, else table")
 @click.option("--json", "as_json", is_flag=True, help="the same as --format jsonl; to a FILE.json as --format json")
-@click.option("--output", type=PathOrUri(path_type=Path), metavar="FILE", help="write there instead of to the screen")
+@click.option("--output", type=PathOrUri(), metavar="FILE", help="write there instead of to the screen")
 @click.option("--quality", is_flag=True, help="how good faces are: pose, sharpness, size; in JSON and COCO")
 @keeping_options(resumes=True)
-@click.option("--draw", type=click.Path(path_type=Path), metavar="DIR", help="pictures with their faces drawn go there")
+@click.option("--draw", type=FilePath(), metavar="DIR", help="pictures with their faces drawn go there")
 @click.option("--central", is_flag=True, help="only the most central face of each picture")
 @jobs_option
 @ray_options

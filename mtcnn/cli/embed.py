@@ -15,6 +15,7 @@ import click
 from mtcnn.cli.console import echo_json, say
 from mtcnn.cli.options import (
     SETTINGS,
+    FilePath,
     a_file,
     detector_options,
     embedder_options,
@@ -36,7 +37,7 @@ __all__ = ["command"]
 
 @click.command("embed", context_settings=SETTINGS)
 @click.argument("paths", nargs=-1, required=True, shell_complete=a_file)
-@click.option("--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help=".npz or .parquet")
+@click.option("--output", required=True, type=FilePath(), metavar="FILE", help=".npz or .parquet")
 @click.option("--json", "as_json", is_flag=True, help="the counts as JSON, on standard output")
 @keeping_options(resumes=True)
 @functools.partial(embedder_options, faces=(*FACE_CHOICES, ALL_FACES))

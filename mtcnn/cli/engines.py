@@ -8,17 +8,18 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.console import echo, echo_json
-from mtcnn.cli.options import keeping_options
+from mtcnn.cli.options import FilePath, keeping_options
 from mtcnn.cli.run import CANCELLED, fail
 from mtcnn.engines import NETWORKS, PRECISIONS, create_engines, current_engines, engines_folder
 from mtcnn.engines.settings import FLAVOURS, BuildSettings, parse_target
+from mtcnn.runtime.text import is_whole
 
 __all__ = ["command"]
 
 
 @click.command("engines", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="default: a folder of your cache")
-@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="ONNX models instead of the package's")
+@click.option("--output", type=FilePath(), metavar="DIR", help="default: a folder of your cache")
+@click.option("--models", type=FilePath(), metavar="DIR", help="ONNX models instead of the package's")
 @click.option("--flavour", type=click.Choice(["auto", *FLAVOURS]), default="auto", help="what they are to run on")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="arithmetic (default fp32)")
 @click.option(
@@ -35,7 +36,7 @@ __all__ = ["command"]
 @click.option("--onet-batch", default="16,64", metavar="BEST,MOST", help="TensorRT: default 16,64")
 @click.option("--workspace", type=int, default=0, metavar="MIB", help="TensorRT: scratch memory at most")
 @click.option("--optimization-level", type=int, default=-1, metavar="0-5", help="TensorRT: 5 builds longest")
-@click.option("--timing-cache", type=click.Path(path_type=Path), metavar="FILE", help="TensorRT: kept measurements")
+@click.option("--timing-cache", type=FilePath(), metavar="FILE", help="TensorRT: kept measurements")
 @keeping_options(resumes=False)
 @click.option("--json", "as_json", is_flag=True, help="the engines' paths as JSON")
 @click.pass_context
@@ -117,6 +118,6 @@ def _check(output: Path | None, flavour: str, gpu: int, precision: str | None) -
 
 def _pair(text: str, separator: str, name: str) -> tuple[int, int]:
     parts = text.split(separator)
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(is_whole(part.strip()) for part in parts):
         raise ValueError(f"{name} must be two whole numbers like 1{separator}8, got {text!r}")
     return int(parts[0]), int(parts[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS, keeping_options
+from mtcnn.cli.options import SETTINGS, FilePath, keeping_options
 
 if TYPE_CHECKING:
     from mtcnn.export.network_weights import NetworkWeights
@@ -18,8 +18,8 @@ __all__ = ["command"]
 
 
 @click.command("export", context_settings=SETTINGS)
-@click.argument("weights", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("weights", nargs=-1, required=True, type=FilePath())
+@click.option("--output", required=True, type=FilePath(file_okay=False), metavar="DIR")
 @click.option("--layout", type=click.Choice(["nchw", "nhwc"]), default="nchw", help="of the models' input and outputs")
 @click.option("--layer-names", is_flag=True, help="outputs named conv4-1, ..., as mtcnn-keras's layers, not prob1, ...")
 @click.option("--opset", type=click.IntRange(13, 18), default=13, help="ONNX operator set")
@@ -34,7 +34,7 @@ __all__ = ["command"]
     "--picture",
     "pictures",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="to compare the models on",
     show_default="a face",

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -15,6 +16,7 @@ from click.shell_completion import CompletionItem
 from mtcnn.engines.settings import DETECTOR_PRECISIONS
 from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.text import is_whole
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
@@ -136,7 +138,14 @@ class Number(click.FloatRange):
         return number
 
 
-class PathOrUri(click.Path):
+class FilePath(click.Path):
+    """A path on this machine. Whether it can be read is told where it is: click would call it wrong usage."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, readable=False, path_type=Path)
+
+
+class PathOrUri(FilePath):
     """A path on this machine; or as text a URI, which is for --ray."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -246,6 +255,6 @@ def size(text: str) -> tuple[int, int]:
     height, by, width = text.partition("x")
     if not by:
         width = height
-    if not (height.isdigit() and width.isdigit()) or not (1 <= int(height) <= 4096 and 1 <= int(width) <= 4096):
+    if not (is_whole(height) and is_whole(width)) or not (1 <= int(height) <= 4096 and 1 <= int(width) <= 4096):
         raise click.BadParameter(f"must be height x width in pixels, like 112x96, got {text!r}")
     return int(height), int(width)

@@ -16,6 +16,7 @@ import click
 from mtcnn.cli.console import say
 from mtcnn.cli.wording import in_options
 from mtcnn.errors import MtcnnError
+from mtcnn.runtime.silence import messages_apart
 
 __all__ = ["CANCELLED", "FAILED", "PARTLY", "fail", "run"]
 
@@ -24,6 +25,13 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
+    _open_streams()
+    with messages_apart():
+        return _run(command, arguments, name)
+
+
+def _open_streams() -> None:
+    """Make the standard streams lead somewhere."""
     for number in (0, 1, 2):
         # A closed stream's number would go to the next file that is opened, and libraries' warnings into that file.
         try:
@@ -33,6 +41,9 @@ def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> i
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed, as by >&-
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
+
+
+def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     logging.lastResort = _Log(logging.WARNING)

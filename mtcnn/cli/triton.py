@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.console import echo, echo_json, say
-from mtcnn.cli.options import SETTINGS, Number
+from mtcnn.cli.options import SETTINGS, FilePath, Number
 from mtcnn.engines.onnx_layouts import LAYOUTS
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, PRESETS
+from mtcnn.runtime.text import is_whole
 from mtcnn.serving.repository import ALL_MODELS, BACKENDS, MAX_BATCH, MAX_PIXELS, write_repository
 
 __all__ = ["command"]
@@ -18,8 +19,8 @@ _BATCHES = ", ".join(f"{name} {count}" for name, count in MAX_BATCH.items())
 
 
 @click.command("triton", context_settings=SETTINGS)
-@click.argument("folder", type=click.Path(path_type=Path), metavar="REPO_DIR")
-@click.option("--models", type=click.Path(path_type=Path), metavar="DIR", help="ONNX models instead of the package's")
+@click.argument("folder", type=FilePath(), metavar="REPO_DIR")
+@click.option("--models", type=FilePath(), metavar="DIR", help="ONNX models instead of the package's")
 @click.option("--backend", type=click.Choice(["auto", *BACKENDS]), default="auto", help="what runs pnet, rnet and onet")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="where the cascade runs")
 @click.option("--layout", type=click.Choice(LAYOUTS), default="nchw", help="nhwc: channels last, input input_1")
@@ -95,7 +96,7 @@ def _counts(texts: tuple[str, ...], name: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     for text in texts:
         model, _, number = text.rpartition("=")
-        if not number.isdigit() or (model and model not in ALL_MODELS):
+        if not is_whole(number) or (model and model not in ALL_MODELS):
             raise ValueError(
                 f"{name} must be a whole number, or one of {', '.join(ALL_MODELS)} with one (pnet=8): {text!r}"
             )

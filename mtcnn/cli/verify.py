@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mtcnn.cli.console import echo, echo_json
-from mtcnn.cli.options import SETTINGS, Number, detector_options, embedder_options, keeping_options, make_verifier
+from mtcnn.cli.options import (
+    SETTINGS,
+    FilePath,
+    Number,
+    detector_options,
+    embedder_options,
+    keeping_options,
+    make_verifier,
+)
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
@@ -21,11 +29,11 @@ DIFFERENT = 4
 
 
 @click.command("verify", context_settings=SETTINGS)
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=FilePath())
+@click.argument("b", type=FilePath())
 @click.option("--metric", type=click.Choice(["euclidean", "cosine"]), default="euclidean")
 @click.option("--threshold", type=Number(0, 2), help="greatest distance of one person; default 1.19, cosine 0.71")
-@click.option("--draw", type=click.Path(path_type=Path), metavar="FILE", help="a picture of the two aligned faces")
+@click.option("--draw", type=FilePath(), metavar="FILE", help="a picture of the two aligned faces")
 @click.option("--json", "as_json", is_flag=True)
 @keeping_options(resumes=False)
 @embedder_options

@@ -11,8 +11,9 @@ import click
 
 from mtcnn.cli.console import counting, echo_json, say
 from mtcnn.cli.film_options import film_cluster_options, film_range_options, film_writer_options
-from mtcnn.cli.options import SETTINGS, a_file, detector_options, keeping_options
+from mtcnn.cli.options import SETTINGS, FilePath, a_file, detector_options, keeping_options
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime.text import is_whole
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["command"]
 @click.argument("source", shell_complete=a_file)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="FILE",
     help="film with the faces drawn: .mp4, .mkv, .mov, .webm, .avi; of a folder of films: a folder",
 )
@@ -94,7 +95,8 @@ def command(
     options = VideoOptions(detector, every, track, start, end, most, codec, crf, show_fps)
     if output is None and (codec is not None or crf is not None):
         raise click.UsageError("--codec and --crf are for the film that --output writes")
-    if not source.isdigit() and os.path.isdir(source):
+    is_camera = is_whole(source)
+    if not is_camera and os.path.isdir(source):
         from mtcnn.cli.video_folder import draw_folder
 
         if window:
@@ -106,7 +108,6 @@ def command(
         return draw_folder(Path(source), output, options, as_json, resume, overwrite, threads, cluster)
     if cluster or resume:
         raise click.UsageError(f"{'--ray' if cluster else '--resume'} is for folders of films")
-    is_camera = source.isdigit()
     if not (is_camera or "://" in source or os.path.exists(source)):
         raise click.ClickException(f"there is no file {source}")  # before it is said that there is no display
     if window is None:

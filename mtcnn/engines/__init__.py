@@ -3,7 +3,14 @@
 from mtcnn.engines.create import create_engines, current_engines, engine_problem
 from mtcnn.engines.networks import NETWORKS
 from mtcnn.engines.settings import PRECISIONS
-from mtcnn.engines.store import Description, engines_folder, load_engine, models_folder, read_engine
+from mtcnn.engines.store import (
+    Description,
+    engines_folder,
+    load_engine,
+    models_folder,
+    package_models,
+    read_engine,
+)
 
 __all__ = [
     "NETWORKS",
@@ -15,5 +22,6 @@ __all__ = [
     "engines_folder",
     "load_engine",
     "models_folder",
+    "package_models",
     "read_engine",
 ]

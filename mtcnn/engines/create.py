@@ -28,7 +28,8 @@ from mtcnn.engines.store import (
 )
 from mtcnn.engines.tensorrt import Built, build_tensorrt, tensorrt_version
 from mtcnn.errors import EngineError, MtcnnError
-from mtcnn.files import Inputs, OutputError, check_output, locked
+from mtcnn.files import FolderError, Inputs, OutputError, check_output, locked
+from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
     import pytrt
@@ -88,10 +89,15 @@ def create_engines(
         )
     folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu, precision)
     source = checks.path(models, "models") if models is not None else models_folder()
-    with locked(folder):
+    try:
+        with locked(folder):
+            if output is not None:
+                _check_output(folder, source, port_layout, overwrite)
+            return _create(folder, source, precision, progress, flavour, settings, port_layout)
+    except FolderError as error:
         if output is not None:
-            _check_output(folder, source, port_layout, overwrite)
-        return _create(folder, source, precision, progress, flavour, settings, port_layout)
+            raise
+        raise FolderError(f"{error} with --output or {variables.ENGINES}") from error
 
 
 def _networks_in(source: Path, port_layout: bool) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mtcnn import checks
 from mtcnn.engines.devices import device_of_flavour
-from mtcnn.engines.networks import ALL_ARCHITECTURES
+from mtcnn.engines.networks import ALL_ARCHITECTURES, NETWORKS
 from mtcnn.engines.settings import FLAVOURS, PRECISIONS
 from mtcnn.errors import EngineError
-from mtcnn.files import MOST_FILE_BYTES, read_regular, replacing
+from mtcnn.files import MOST_FILE_BYTES, FolderError, read_regular, replacing
 from mtcnn.runtime import variables
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "is_described",
     "load_engine",
     "models_folder",
+    "package_models",
     "read_engine",
     "read_model",
     "write_engine",
@@ -55,6 +56,11 @@ class Description:
 def models_folder() -> Path:
     """Where the ONNX models lie that come with the package."""
     return Path(__file__).parents[1] / "models"
+
+
+def package_models() -> list[bytes]:
+    """P-Net, R-Net and O-Net as ONNX."""
+    return [read_model(models_folder() / f"{network}.onnx") for network in NETWORKS]
 
 
 def engines_folder(flavour: str, gpu: int = 0, precision: str = "fp32") -> Path:
@@ -85,7 +91,7 @@ def write_engine(path: Path, engine: bytes, description: Description) -> Path:
     one is not ours.
 
     Raises:
-        EngineError: the folder cannot be written.
+        FolderError: the folder cannot be written.
     """
     try:
         with replacing(description_path(path)) as file:
@@ -93,7 +99,7 @@ def write_engine(path: Path, engine: bytes, description: Description) -> Path:
         with replacing(path) as file:
             file.write(engine)
     except OSError as error:
-        raise EngineError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+        raise FolderError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
     return path
 
 

@@ -15,6 +15,7 @@ from mtcnn.images.exif import jpeg_orientation
 from mtcnn.images.pillow import turned
 from mtcnn.images.pnm import decode_pnm, is_pnm
 from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.silence import decoding
 
 __all__ = ["Decoded", "UnreadableError", "decode"]
 
@@ -50,11 +51,12 @@ def decode(data: bytes, turn: bool = True) -> Decoded:
         raise UnreadableError("the file is empty")
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     try:
-        if brand in _HEIF_BRANDS:
-            return Decoded(as_bgr(_heif(data), turn=turn))
-        if brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
-            return Decoded(as_bgr(_turned_avif(data)))
-        return _by_opencv(data, turn)
+        with decoding():
+            if brand in _HEIF_BRANDS:
+                return Decoded(as_bgr(_heif(data), turn=turn))
+            if brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
+                return Decoded(as_bgr(_turned_avif(data)))
+            return _by_opencv(data, turn)
     except MemoryError:
         raise UnreadableError("too large for this machine's memory") from None
 

@@ -11,7 +11,7 @@ from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.records import BOX, COLUMNS
 from mtcnn.runtime.install import install_command
-from mtcnn.runtime.text import as_json
+from mtcnn.runtime.text import as_json, as_utf8, from_utf8
 from pytrt.versions import __version__
 
 __all__ = ["Format", "Line", "make_format"]
@@ -22,10 +22,6 @@ _ROWS = 4096  # of a Parquet row group
 
 
 class Format(Protocol):
-    def name(self, file: str) -> str:
-        """How a picture is called in such a file."""
-        ...
-
     def write(self, file: BinaryIO, lines: Iterable[Line]) -> None: ...
 
     def read(self, file: BinaryIO) -> Iterable[Line]:
@@ -50,9 +46,6 @@ def make_format(layout: str) -> Format:
 class _Json:
     """An array, an item a picture."""
 
-    def name(self, file: str) -> str:
-        return file
-
     def write(self, file: BinaryIO, lines: Iterable[Line]) -> None:
         before = "["
         for line in lines:
@@ -75,9 +68,6 @@ class _Coco:
 
     Pictures that cannot be read are left out: such a file has no place for them.
     """
-
-    def name(self, file: str) -> str:
-        return file
 
     def write(self, file: BinaryIO, lines: Iterable[Line]) -> None:
         images: list[Line] = []
@@ -124,7 +114,7 @@ def _annotation(number: int, image: object, face: Line) -> Line:
 
 
 class _Parquet:
-    """The columns of CSV: a row a face, and one for each picture without."""
+    """The columns of CSV: a row a face, and one for each picture without. Its strings are UTF-8."""
 
     def __init__(self) -> None:
         try:
@@ -136,9 +126,6 @@ class _Parquet:
         kinds |= dict.fromkeys(("width", "height", "face"), pa.int32())
         self._pa, self._pq = pa, pq
         self._schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in COLUMNS])
-
-    def name(self, file: str) -> str:
-        return file.encode("utf-8", "backslashreplace").decode()  # Parquet's strings are UTF-8
 
     def write(self, file: BinaryIO, lines: Iterable[Line]) -> None:
         rows = (row for line in lines for row in self._rows(line))
@@ -153,11 +140,12 @@ class _Parquet:
             raise ValueError from None
         if table.schema.names != list(COLUMNS):
             raise ValueError
-        return [_line(file, list(rows)) for file, rows in groupby(table.to_pylist(), key=lambda row: row["file"])]
+        pictures = groupby(table.to_pylist(), key=lambda row: row["file"])
+        return [_line(from_utf8(file), list(rows)) for file, rows in pictures]
 
     def _rows(self, line: Line) -> Iterator[Line]:
         problem = "truncated" if line.get("truncated") else line.get("problem")
-        picture = {"file": self.name(line["file"]), "width": line.get("width"), "height": line.get("height")}
+        picture = {"file": as_utf8(line["file"]), "width": line.get("width"), "height": line.get("height")}
         picture["problem"] = problem
         for i, face in enumerate(line.get("faces", ())):
             row = picture | {"face": i} | dict(zip(BOX, (*face["box"], face["score"]), strict=True))

@@ -92,7 +92,8 @@ class _Finder:
                 with os.scandir(folder) as scan:
                     entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
             except OSError:  # reading it will tell why
-                yield Found(folder, folder.relative_to(top))
+                name = folder.relative_to(top) if folder != top else Path(os.path.abspath(top)).name or "root"
+                yield Found(folder, Path(name))
                 continue
             if identity is not None:
                 self._entered.add(identity)

@@ -19,6 +19,7 @@ from mtcnn.files import Inputs, check_output, output_error, remove_leftovers, re
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
 from mtcnn.runtime.install import install_command
+from mtcnn.runtime.text import as_utf8, from_utf8
 
 if TYPE_CHECKING:
     from mtcnn.recognition.verify import EmbeddedFace
@@ -83,7 +84,7 @@ class Vectors:
             raise
 
     def is_done(self, file: str) -> bool:
-        return self._format.name(file) in self.done
+        return file in self.done
 
     def add(self, file: str, status: str, faces: Sequence[EmbeddedFace] = ()) -> None:
         """Note what is known of a picture: "embedded" with its faces, "no face" or "unreadable"."""
@@ -122,7 +123,7 @@ class Vectors:
         lines = self._journal.lines()
         header = next(lines, None)
         for line in lines:
-            self.done.add(self._format.name(line["file"]))
+            self.done.add(line["file"])
             self.statuses[line["status"]] += 1
             self.count += sum(1 for _ in _rows(line))
         return header
@@ -147,9 +148,6 @@ class Vectors:
 
 
 class _Npz:
-    def name(self, file: str) -> str:
-        return file
-
     def write(self, file: Any, lines: Iterator[Line], settings: Line) -> None:
         files, rows, dets = [], [], []
         for line in lines:
@@ -187,9 +185,6 @@ class _Parquet:
             {"file": pa.string(), "embedding": numbers, "box": pa.list_(pa.float32(), 4), "score": pa.float32()}
         )
 
-    def name(self, file: str) -> str:
-        return file.encode("utf-8", "backslashreplace").decode()  # Parquet's strings are UTF-8
-
     def write(self, file: Any, lines: Iterator[Line], settings: Line) -> None:
         schema = self._schema.with_metadata({"mtcnn": json.dumps(settings)})
         with self._pq.ParquetWriter(file, schema) as writer:
@@ -200,7 +195,7 @@ class _Parquet:
         table = self._pq.read_table(path)
         settings = json.loads((table.schema.metadata or {})[b"mtcnn"])
         return settings, [
-            {"file": row["file"], "status": "embedded"}
+            {"file": from_utf8(row["file"]), "status": "embedded"}
             | _as_line(np.array(row["embedding"], np.float32), np.array([*row["box"], row["score"]], np.float32))
             for row in table.to_pylist()
         ]
@@ -208,7 +203,7 @@ class _Parquet:
     def _row(self, line: Line) -> Line:
         det = _numbers(line["det"])
         return {
-            "file": self.name(line["file"]),
+            "file": as_utf8(line["file"]),  # as Parquet's strings are
             "embedding": _numbers(line["embedding"]),
             "box": det[:4],
             "score": float(det[4]),

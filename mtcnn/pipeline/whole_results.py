@@ -66,7 +66,7 @@ class WholeResults:
             raise
 
     def is_done(self, path: Path) -> bool:
-        return self._format.name(str(path)) in self.done.names
+        return str(path) in self.done.names
 
     def add(self, lines: str) -> None:
         """A picture, as a line of JSON."""
@@ -107,7 +107,7 @@ class WholeResults:
         return header
 
     def _note(self, line: Line) -> None:
-        self.done.names.add(self._format.name(line["file"]))
+        self.done.names.add(line["file"])
         self.done.unreadable += "problem" in line
 
     def _take_up(self) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ import pytrt
 from mtcnn import checks
 from mtcnn.align import height_width
 from mtcnn.engines.devices import cpu_device, named_device
+from mtcnn.engines.protobuf import BYTES, MalformedProtobufError, fields
 from mtcnn.engines.settings import CUDA
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
@@ -35,6 +37,8 @@ EMBEDDER_HINT = (
 Array = npt.NDArray[np.float32]
 
 _MIN_SIDE, _MAX_SIDE = 12, 4096
+_GRAPH = 7  # the field's number
+_MOST_FIELDS = 100_000  # beside the graph: sets of operators, metadata, functions
 _MOST_NUMBERS = 1 << 28  # in one array of the network, a gibibyte; ArcFace's ResNet-100 has 0.8 million a crop
 
 # What ONNX's own metadata may say of an image input: github.com/onnx/onnx, docs/MetadataProps.md
@@ -89,7 +93,7 @@ class FaceEmbedder:
         except OSError as error:
             hint = f"; {EMBEDDER_HINT}" if isinstance(error, FileNotFoundError) else ""
             raise EngineError(f"cannot read the embedder {self._path}: {error.strerror or error}{hint}") from error
-        said = _read_model(self._path)
+        said = _read_model(data, self._path)
         self._channels_last = _channels_last(said.shape, self._path)
         self._size = _input_size(said.shape, self._channels_last, size)
         self._colours = checks.choice(colours or said.colours, "colours", ("rgb", "bgr"))
@@ -181,10 +185,12 @@ class _ModelMetadata(NamedTuple):
     scale: float
 
 
-def _read_model(path: Path) -> _ModelMetadata:
+def _read_model(data: bytes, path: Path) -> _ModelMetadata:
+    if not _is_onnx(data):  # which OpenVINO would offer to all that it reads, one of which logs what it thinks of it
+        raise EngineError(f"{path} is no model that OpenVINO can read: it is no ONNX")
     openvino = _import_openvino()
     try:
-        model = openvino.Core().read_model(str(path))
+        model = openvino.Core().read_model(data)
         inputs = model.inputs
         if len(inputs) != 1 or inputs[0].partial_shape.rank.is_dynamic:
             raise EngineError(f"{path} is no face embedder: it must have one input, (n, 3, h, w) or (n, h, w, 3)")
@@ -194,9 +200,10 @@ def _read_model(path: Path) -> _ModelMetadata:
         normalises = _begins_with_arithmetic(inputs[0])
         _refuse_huge_arrays(model, path)
     except RuntimeError as error:
-        raise EngineError(
-            f"{path} is no model that OpenVINO can read: {str(error).strip().splitlines()[-1]}"
-        ) from error
+        why = str(error).strip().splitlines()[-1]
+        if "external data" in why or "outside the base directory" in why:
+            why = f"some of it lies in other files: onnx.save(onnx.load({str(path)!r}), {f'{path.stem}-whole.onnx'!r})"
+        raise EngineError(f"{path} is no model that OpenVINO can read: {why}") from error
     mean, scale = (0.0, 1.0) if normalises else _USUAL
     if said := words.get("Image.NominalPixelRange"):
         if said not in _RANGES:
@@ -204,6 +211,20 @@ def _read_model(path: Path) -> _ModelMetadata:
         mean, scale = _RANGES[said]
     colours = "bgr" if words.get("Image.BitmapPixelFormat", "").startswith("Bgr") else "rgb"
     return _ModelMetadata(shape, colours, mean, scale)
+
+
+def _is_onnx(data: bytes) -> bool:
+    """Whether it is a message that has ONNX's graph: https://github.com/onnx/onnx, onnx.proto, ModelProto."""
+    count = itertools.count()
+
+    def end() -> None:
+        if next(count) > _MOST_FIELDS:
+            raise MalformedProtobufError("too many fields")
+
+    try:
+        return any(number == _GRAPH and kind == BYTES for number, kind, _, _ in fields(data, end))
+    except MalformedProtobufError:
+        return False
 
 
 def _refuse_huge_arrays(model: Any, path: Path) -> None:

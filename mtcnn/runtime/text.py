@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
-__all__ = ["as_json", "fit", "printable", "width"]
+__all__ = ["as_json", "as_utf8", "fit", "from_utf8", "is_whole", "printable", "width"]
 
 # Controls (C0, C1), formats (orders of writing, invisible marks), bytes that are no UTF-8, breaks of lines.
 _HARMFUL = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_MOST_DIGITS = 9
 _JOINERS = "\u200c\u200d"  # parts of words and of emoji
 
 
@@ -22,11 +24,36 @@ def printable(text: str) -> str:
     return "".join(_escaped(c) if unicodedata.category(c) in _HARMFUL and c not in _JOINERS else c for c in text)
 
 
+def as_utf8(name: str) -> str:
+    """A file's name for what takes UTF-8 alone: itself, or, where it has bytes that are none, with these and its
+    backslashes escaped. Two names never become the same: one that looks escaped has its backslashes escaped, too.
+    `from_utf8` is the way back.
+    """
+    escaped = _in_utf8(name)
+    return _in_utf8(name.replace("\\", "\\\\")) if "\\udc" in escaped else escaped
+
+
+def from_utf8(text: str) -> str:
+    """The name that `as_utf8` was given."""
+    if "\\udc" not in text:
+        return text
+    return re.sub(r"\\(\\|udc[89a-f][0-9a-f])", lambda found: chr(int(found[1][1:] or "5c", 16)), text)
+
+
+def _in_utf8(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode's
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape").decode()
+
+
+def is_whole(text: str) -> bool:
+    """Whether it is digits 0 to 9, not too many for int(); str.isdigit() takes "²" and a million of them."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def width(text: str) -> int:

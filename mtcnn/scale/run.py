@@ -23,6 +23,7 @@ from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.install import install_command
 from mtcnn.runtime.silence import silence
+from mtcnn.runtime.text import is_whole
 from mtcnn.scale.options import ClusterOptions
 from mtcnn.scale.plan import Plan, Planned, make_plan, parts_done, read_counts, read_plan, remove_plan
 from mtcnn.scale.storage import Place, is_uri, open_place
@@ -259,7 +260,7 @@ def _rows(done: Any) -> Iterator[dict[str, str]]:
 def _check_reachable(address: str) -> None:
     """Raise where nobody listens, which Ray would wait for."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not port.isdigit():
+    if not is_whole(port):
         return
     try:
         socket.create_connection((host, int(port)), timeout=10).close()

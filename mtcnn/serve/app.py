@@ -26,7 +26,7 @@ from mtcnn.serve.parameters import read_parameters
 from mtcnn.serve.uploaded import check_type, read_body
 from mtcnn.web.hosts import HostCheck
 from mtcnn.web.pictures import MOST_PIXELS, check_size
-from mtcnn.web.uploads import RETRY, Uploads
+from mtcnn.web.uploads import RETRY, Uploads, check_length
 
 __all__ = ["Limits", "make_app"]
 
@@ -95,7 +95,7 @@ def make_app(
         check_type(content_type)
         query = request.query_params.multi_items()
         read_parameters(query, detector.params)  # what is wrong is said before the picture is sent
-        _check_length(request, limits.picture_bytes)
+        check_length(request, limits.picture_bytes)
         if batches.is_full:
             raise FullError
         async with uploads.body(request, limits.picture_bytes) as body:
@@ -157,13 +157,6 @@ def _failed(error: Exception) -> Response:
     if len(text) > _MOST_MESSAGE:
         text = text[: _MOST_MESSAGE - 1] + "…"
     return JSONResponse({"problem": text}, code, headers=headers)
-
-
-def _check_length(request: Request, most: int) -> None:
-    """Refuse what says that it is too large, before any of it is kept."""
-    said = request.headers.get("content-length", "")
-    if said.isdigit() and (len(said) > 15 or int(said) > most):
-        raise HTTPException(413, f"the picture is larger than {most / 1e6:g} MB")
 
 
 async def _unless_gone(request: Request, work: Awaitable[Result], limits: Limits) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mtcnn import checks
-from mtcnn.params import Params, make_params
+from mtcnn.params import Params, make_params, unknown_parameter
 
 __all__ = ["read_parameters"]
 
@@ -30,8 +30,9 @@ def read_parameters(given: Iterable[tuple[str, str]], own: Params) -> Params:
     for name, text in given:
         if name in values:
             raise ValueError(f"{checks.shown(name)} is given twice")
-        kind = _KINDS.get(name)
-        values[name] = text if kind is None else _read(name, text, kind)
+        if name not in _KINDS:  # color: files of pictures know their own
+            raise unknown_parameter(name, ("preset",))
+        values[name] = _read(name, text, _KINDS[name])
     preset = values.pop("preset", None)
     base: str | Params = own
     if preset is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
 __all__ = ["check_type", "read_body"]
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what it warns of is what the answer says
 
 _RAW = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says
 _MOST_FIELDS = 64

@@ -110,7 +110,7 @@ def make_server(app: Any, limits: ServerLimits = ServerLimits()) -> uvicorn.Serv
             http=Protocol,
             ws="none",
             lifespan="off",
-            log_level="warning",
+            log_level="error",  # its warnings are of what strangers send, as often as they please
             server_header=False,
             timeout_graceful_shutdown=limits.end_seconds,
         )

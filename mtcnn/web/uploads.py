@@ -8,9 +8,20 @@ from contextlib import asynccontextmanager
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-__all__ = ["RETRY", "Uploads"]
+__all__ = ["RETRY", "Uploads", "check_length"]
 
 RETRY = {"Retry-After": "1"}
+
+
+def check_length(request: Request, most: int) -> None:
+    """Refuse what says that it is too large, before any of it is sent or kept.
+
+    Raises:
+        HTTPException: 413.
+    """
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdigit() and (len(said) > 15 or int(said) > most):
+        raise HTTPException(413, f"the picture is larger than {most / 1e6:g} MB")
 
 
 class Uploads:
@@ -30,6 +41,7 @@ class Uploads:
         Raises:
             HTTPException: 413, it has more bytes than `most`; 503, too many bodies are under way.
         """
+        check_length(request, most)
         held = 0
         try:
             body = bytearray()

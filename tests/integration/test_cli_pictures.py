@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mtcnn.pipeline.formats import readable_suffixes
+from tests.integration.test_cli import as_anybody
 from tests.support.command import command, environment, lines, mtcnn
 from tests.support.embedders import make_embedder
 
@@ -143,3 +144,60 @@ def test_a_pipe_among_pictures(folder: Path) -> None:
     done = mtcnn("detect", folder, "/dev/zero", "--json", code=3)
     problems = [line["problem"] for line in lines(done.stdout) if "problem" in line]
     assert len(problems) == 2 and all("no regular file" in problem for problem in problems)
+
+
+def test_names_that_are_no_utf8_and_look_like_others(tmp_path: Path, jpeg: bytes) -> None:
+    """In Parquet, whose strings are UTF-8: each is a picture of its own, also for a run that goes on."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    folder, model = tmp_path / "in", make_embedder(tmp_path / "m.onnx")
+    folder.mkdir()
+    for name in (b"\xff.jpg", b"\\udcff.jpg", b"a\\b.jpg"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(jpeg)
+    for words in (("detect",), ("embed", "--embedder", model)):
+        output = tmp_path / f"{words[0]}.parquet"
+        mtcnn(words[0], folder, "--output", output, *words[1:])
+        files = pq.read_table(output)["file"].to_pylist()
+        assert sorted(Path(file).name for file in files) == [r"\\udcff.jpg", r"\udcff.jpg", r"a\b.jpg"]
+        again = mtcnn(words[0], folder, "--output", output, *words[1:], "--resume")
+        assert "done before: 3" in again.stderr and pq.read_table(output)["file"].to_pylist() == files
+
+
+def test_what_may_not_be_read_has_the_code_of_what_is_missing(tmp_path: Path, jpeg: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    (tmp_path / "closed").mkdir()
+    model = make_embedder(tmp_path / "m.onnx")
+    for path in (tmp_path / "a.jpg", tmp_path / "closed"):
+        path.chmod(0)
+    for words, code in (
+        (("detect", "a.jpg"), 3),
+        (("verify", "a.jpg", "a.jpg", "--embedder", model), 1),
+        (("blur", "a.jpg", "--output", "b.jpg"), 1),
+        (("blur", "closed", "--output", "out"), 3),
+        (("align", "closed", "out"), 3),
+        (("video", "a.jpg", "--json"), 1),
+        (("export", "a.jpg", "--output", "out"), 1),
+        (("export", "closed", "--output", "out"), 1),
+        (("bench", "a.jpg"), 1),
+    ):
+        done = subprocess.run(
+            command(*words), cwd=tmp_path, env=environment(), capture_output=True, text=True, preexec_fn=as_anybody
+        )
+        assert done.returncode == code and "ermission denied" in done.stderr + done.stdout, (words, done)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("video", "²", "--json"), 1),
+        (("video", "9" * 30, "--json"), 1),
+        (("video", "9" * 5000, "--json"), 1),
+        (("align", ".", "out", "--size", "²x²"), 2),
+        (("engines", "--pnet-size", "²x" + "9" * 5000), 2),
+        (("triton", "out", "--max-batch", "²"), 2),
+        (("triton", "out", "--max-batch", "9" * 5000), 2),
+    ],
+)
+def test_digits_that_are_no_numbers(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    said = mtcnn(*words, cwd=tmp_path, code=code).stderr
+    assert len(said.splitlines()) == 1 and "int()" not in said and "literal" not in said, said
+    assert not list(tmp_path.iterdir())

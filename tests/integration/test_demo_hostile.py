@@ -113,6 +113,13 @@ class TestUnfinished:
                 time.sleep(0.05)
         assert time.monotonic() - began < 5
 
+    def test_what_says_that_it_is_too_large_is_not_waited_for(self, port: int) -> None:
+        for length in (b"900000000000", b"9" * 18):
+            with connect(port, HEAD.replace(b"250000", length)) as connection:
+                began = time.monotonic()
+                assert b" 413 " in connection.recv(1000).splitlines()[0]
+                assert time.monotonic() - began < LIMITS.body_seconds / 2
+
     def test_uploads_hold_no_more_than_they_may(self, port: int) -> None:
         """A dozen of them, none of which ends: the rest is told to wait; and all is well when they are gone."""
         waiting = [connect(port, HEAD + bytes(200_000)) for _ in range(8)]

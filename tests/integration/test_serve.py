@@ -202,6 +202,9 @@ class TestDetect:
             ("max_work=0.001", "max_work is 0.001 billion multiply-adds"),
             ("factor=0.999999", "levels"),
             ("%00=%1b%5b1m", "unknown parameter"),
+            ("color=rgb", "unknown parameter 'color': the parameters are"),
+            ("colour=rgb", "unknown parameter 'colour': the parameters are"),
+            ("presett=fast", "unknown parameter 'presett': did you mean preset?"),
         ],
     )
     def test_wrong_parameters_fail_alone(self, query: str, problem: str, port: int) -> None:

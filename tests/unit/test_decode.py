@@ -18,9 +18,38 @@ from PIL import Image, features
 from mtcnn.errors import MtcnnError
 from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.pipeline.read import Found, read_picture
+from mtcnn.runtime.silence import messages_apart
 from tests.support.pictures import gradient
 
 Bgr = NDArray[np.uint8]
+
+
+def test_what_libraries_think_of_damage_is_not_shown_by_commands(img: Bgr, capfd: pytest.CaptureFixture[str]) -> None:
+    """In any number of threads, while Python's own messages are."""
+    whole = encoded(img, "JPEG")
+    damaged = whole[:-200] + bytes(100) + whole[-100:]
+    decode(damaged)
+    assert "Corrupt JPEG data" in capfd.readouterr().err  # of a library, which changes nothing for others
+    said: list[str] = []
+
+    def work() -> None:
+        for _ in range(20):
+            decode(damaged)
+            print("a message", file=sys.stderr)
+
+    with messages_apart():
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        said += capfd.readouterr().err.splitlines()
+        with pytest.raises(UnreadableError):
+            decode(whole[:3] + bytes(2000))
+        os.write(2, b"native\n")
+    decode(damaged)
+    assert said == ["a message"] * 80
+    assert capfd.readouterr().err.splitlines()[0] == "native" and sys.stderr.fileno() != 2
 
 
 @pytest.fixture(scope="module")

@@ -118,11 +118,24 @@ def test_several_outputs_need_a_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(embed(path, output="flat"), expected(CROPS), atol=1e-5)
 
 
-def test_wrong_models(tmp_path: Path) -> None:
+def test_wrong_models(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(EngineError, match="cannot read the embedder .*nothing.onnx"):
         FaceEmbedder(tmp_path / "nothing.onnx")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")
+    for content in (
+        b"not a model",
+        b"\xff\xd8\xff\xe0\x00\x10JFIF",
+        b"node { name: 'a' }",
+        b"<net/>",
+        b"\x08\x08" * 200_000,
+    ):
+        broken.write_bytes(content)
+        with pytest.raises(EngineError, match="broken.onnx is no model that OpenVINO can read: it is no ONNX"):
+            FaceEmbedder(broken)
+    assert capfd.readouterr() == ("", "")
+    whole = bytearray(make_embedder(tmp_path / "whole.onnx").read_bytes())
+    broken.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(EngineError, match="broken.onnx is no model that OpenVINO can read"):
         FaceEmbedder(broken)
     with pytest.raises(EngineError, match="neither four"):
@@ -132,6 +145,24 @@ def test_wrong_models(tmp_path: Path) -> None:
         FaceEmbedder(pnet, size=(112, 112))
     with pytest.raises(EngineError, match="asks for pixels in Strange"):
         FaceEmbedder(make_embedder(tmp_path / "range.onnx", metadata={"Image.NominalPixelRange": "Strange"}))
+
+
+def test_weights_in_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read from nowhere, and the message says how to make one file of it."""
+    import onnx
+
+    model = onnx.load(make_embedder(tmp_path / "m.onnx"))
+    monkeypatch.chdir(tmp_path)
+    for location in ("weights", "../secret", str(tmp_path / "weights")):
+        del model.graph.initializer[:]
+        tensor = model.graph.initializer.add(name="weights", data_type=1, dims=[4])
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+        (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(
+            EngineError, match=r"lies in other files: onnx\.save\(onnx\.load\('m\.onnx'\), 'm-whole\.onnx'\)"
+        ):
+            FaceEmbedder("m.onnx")
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:

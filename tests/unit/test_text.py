@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtcnn.runtime.text import as_json, fit, printable, width
+from mtcnn.runtime.text import as_json, as_utf8, fit, from_utf8, is_whole, printable, width
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,29 @@ def test_whatever_the_name(text: str) -> None:
 )
 def test_fit(text: str, columns: int, shown: str) -> None:
     assert fit(text, columns) == shown and width(shown) == columns
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a\\b é.jpg", "a\\b é.jpg"),
+        ("\udcff.jpg", r"\udcff.jpg"),
+        (r"\udcff.jpg", r"\\udcff.jpg"),
+        ("a\\\udc80", r"a\\\udc80"),
+        (r"\udc", r"\\udc"),
+    ],
+)
+def test_names_in_utf8(name: str, text: str) -> None:
+    assert as_utf8(name) == text and from_utf8(text) == name
+
+
+@given(st.text(st.sampled_from("\\udcf80\udc80\udcff")), st.text(st.sampled_from("\\udcf80\udc80\udcff")))
+def test_no_two_names_are_the_same_in_utf8(name: str, other: str) -> None:
+    as_utf8(name).encode()
+    assert from_utf8(as_utf8(name)) == name and (as_utf8(name) == as_utf8(other)) == (name == other)
+
+
+def test_whole_numbers() -> None:
+    assert is_whole("0") and is_whole("012345678")
+    for text in ("", "²", "٣", "-1", "+1", " 1", "1_0", "1.0", "9" * 5000):
+        assert not is_whole(text), text
