@@ -45,29 +45,32 @@ def draw_folder(
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
 
+    if output is not None and os.path.exists(output) and os.path.samefile(source, output):
+        raise click.ClickException(f"{source} would be overwritten with what is made of it: choose another folder")
     began = time.perf_counter()
     counts: Counter[str] = Counter()
     skipped, problems = Skipped(), Problems()
     code = 0
+    folder: OutputFolder | None = None
+
+    def films_in(skipped: Skipped | None = None) -> Iterator[Found]:
+        found = find_pictures([source], skipped, FILM_ENDINGS)
+        return (one for one in found if folder is None or not folder.holds(one.path))
+
     if options.codec is not None:  # wrong for all of them
         choose_encoding(pyav(), Path("film.mkv"), options.codec, options.crf)
     with ExitStack() as stack:
         model = None if cluster else stack.enter_context(options.detector.make(threads))
         stack.enter_context(can_be_resumed(output is not None))
-        folder = None
         if output is not None:
-            inputs = Inputs(lambda: (found.path for found in find_pictures([source], endings=FILM_ENDINGS)))
+            inputs = Inputs(lambda: (found.path for found in films_in()))
             folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
             if not (resume or overwrite) and (there := folder.any_there()):
                 raise click.ClickException(
                     f"{output / there} is there already: go on with --resume, replace it with --overwrite, or choose "
                     "another folder"
                 )
-        films = [
-            found
-            for found in find_pictures([source], skipped, FILM_ENDINGS)
-            if folder is None or not folder.holds(found.path)
-        ]
+        films = list(films_in(skipped))
         if not films:
             raise click.ClickException(f"no films in {source}" + (f"; skipped: {skipped}" if skipped else ""))
         if folder is not None:

@@ -389,6 +389,16 @@ class TestFolders:
         (root / "notes.txt").write_text("none")
         return root
 
+    def test_a_folder_within_the_one_that_is_read(self, tmp_path: Path, folder: Path) -> None:
+        out, before = folder / "drawn", (folder / "a.mp4").read_bytes()
+        for options in ([], ["--resume"], ["--overwrite"]):
+            done = mtcnn("video", folder, "--output", out, *options, "--minsize", 60, "--every", 8, code=3)
+        assert "films: 2, " in done.stderr and "would be" not in done.stderr and (out / "a.mp4").exists()
+        (out / "a.mp4").unlink()
+        (out / "a.mp4").symlink_to(folder / "a.mp4")
+        done = mtcnn("video", folder, "--output", out, "--overwrite", "--minsize", 60, "--every", 8, code=3)
+        assert "not written: 1" in done.stderr and (folder / "a.mp4").read_bytes() == before
+
     def test_each_film_by_itself(self, tmp_path: Path, folder: Path) -> None:
         out = tmp_path / "out"
         arguments = ("video", folder, "--output", out, "--json", "--track", "--every", 4, "--minsize", 60)
@@ -449,6 +459,7 @@ class TestFolders:
             (("in",), 1, "nothing to do: say --output FOLDER or --json"),
             (("in", "--json", "--resume"), 2, "are for the folder that --output writes"),
             (("in", "--output", "o", "--window"), 2, "--window shows one film"),
+            (("in", "--output", "in/../in", "--overwrite"), 1, "would be overwritten"),
             (("in/a.mp4", "--json", "--ray", "local"), 2, "--ray is for folders of films"),
             (("in/a.mp4", "--json", "--resume"), 2, "--resume is for folders of films"),
             (("empty", "--json"), 1, "no films in empty"),
