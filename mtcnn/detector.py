@@ -28,7 +28,7 @@ from mtcnn.engines import (
 from mtcnn.engines.devices import cpu_device, cuda_device, gpu_flavour, machine_flavour
 from mtcnn.engines.networks import LNET
 from mtcnn.engines.precision import check_precision, choose_precision
-from mtcnn.engines.settings import CPU
+from mtcnn.engines.settings import CPU, TENSORRT_FLAVOURS
 from mtcnn.errors import ClosedError, DeviceError, EngineError
 from mtcnn.faces import Face, make_faces
 from mtcnn.files import FolderError
@@ -406,13 +406,13 @@ def _engine_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 def _default_engines(flavour: str, gpu: int, precision: str, landmark_net: bool | None) -> list[str]:
     """The engines in the default folder, made where they are missing. None of them where the user's cache cannot be
-    written and the CPU is to run them, to which the package's models are all that is needed.
+    written and what is to run them takes the package's models as they are: all but TensorRT.
     """
     folder = engines_folder(flavour, gpu, precision)
     try:
         engines = [str(path) for path in current_engines(folder, flavour, gpu=gpu, precision=precision)]
     except FolderError as error:
-        if flavour != CPU or variables.value_of(variables.ENGINES) is not None:
+        if flavour in TENSORRT_FLAVOURS or variables.value_of(variables.ENGINES) is not None:
             raise FolderError(f"{error} with {variables.ENGINES}") from error
         _say_once(f"{error}: the package's models are read each time")
         return []
