@@ -234,7 +234,8 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
         return layer.work(getattr(facts, net) / launches)
     if name in PNET:
         return _pnet(name, amount, levels)
-    words = ceil(min(n, ROUND) / facts.frames / 32)
+    words = ceil(min(n / facts.frames, ROUND) / 32)
+    later = max(0, n - ROUND * facts.frames)  # boxes that come after a first round
     boxes: dict[str, Work] = {
         # The picture and its pyramid: a thread a pixel, whose taps and pixels are near one another.
         "Halve": Work(amount, 255.0 * amount, 250.0 * amount, 600, 48, 2 * L2_LOAD),
@@ -256,7 +257,9 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
         "SortRuns": Work(active, 36.0 * active, 0, 8.0 * min(n, RUN), min(n, RUN) / AHEAD, 2 * L2_LOAD),
         "MergeRuns": Work(active, 36.0 * active, 0, 60 * log2(RUN), 8 * log2(RUN), log2(RUN) * L2_LOAD * 1.5),
         "GatherRanked": Work(active, 220.0 * active, 0, 80, 40, 4 * L2_LOAD),
-        "SuppressByKept": Work(max(0, n - ROUND), 28.0 * n, 0, OVERLAP * n / 6, n / 6, n / 6 * L1_LOAD),
+        "SuppressByKept": Work(
+            max(1, later), 28.0 * later, 0, 20 + OVERLAP * later / 6, 4 + later / 6, 2 * L2_LOAD + later / 6 * L1_LOAD
+        ),
         "SuppressionMask": Work(
             min(amount, n * words), 4.0 * n * words + 28.0 * n, 0, 32 * OVERLAP * max(1.0, n * words / max(amount, 1)),
             32.0, 3 * L2_LOAD,

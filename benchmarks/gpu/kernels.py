@@ -20,7 +20,7 @@ from mtcnn.params import Preset
 from pytrt.testing import EmulatedGpu, start_launch_trace, take_launch_trace
 from tests.gpu import frames
 from tests.gpu.machine import EMULATED, Variant, capability, cuda_attribute, make_detector
-from tests.support.emulated import emulated_detector, emulated_gpu
+from tests.support.emulated import emulated_gpu, kernel_detector
 
 CASES: tuple[tuple[int, Preset], ...] = ((1, "fast"),) if EMULATED else ((1, "fast"), (1, "accurate"), (8, "fast"))
 REPEATS, WARM_UP = (1, 1) if EMULATED else (20, 4)
@@ -48,7 +48,7 @@ def detector_of(variant: Variant) -> TrtMtcnn:
     """On the model of a GPU where the GPU is emulated: only that notes what it is asked for."""
     if not EMULATED:
         return make_detector(variant)
-    return emulated_detector("asynchronous", emulated_gpu("asynchronous", memory=4 << 30, kernels=True))
+    return kernel_detector("asynchronous", emulated_gpu("asynchronous", memory=4 << 30, kernels=True))
 
 
 def this_gpu() -> Gpu:

@@ -19,7 +19,7 @@ from benchmarks.onet_crops import onet_crops
 from mtcnn import TrtMtcnn
 from mtcnn.params import Preset, make_params
 from tests.gpu.frames import Image, frame_1080p
-from tests.support.emulated import emulated_detector, emulated_gpu
+from tests.support.emulated import emulated_gpu, kernel_detector
 
 MINSIZE = 40
 COPIES = ("zero", "copy", "upload", "upload pageable", "download")
@@ -110,7 +110,7 @@ def trace(img: Image, batch: int, preset: Preset) -> tuple[list[Call], list[Call
     gpu = emulated_gpu("asynchronous", memory=8 << 30, late_pageable=False, kernels=True)
     seen: list[list[Call]] = []
     with (
-        emulated_detector("asynchronous", gpu, preset=preset) as detector,
+        kernel_detector("asynchronous", gpu, preset=preset) as detector,
         mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000),
     ):
         for _ in range(4):

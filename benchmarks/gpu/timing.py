@@ -23,7 +23,7 @@ def time_calls(call: Callable[[], Any], seconds: float = SECONDS, warm_up: int =
         began = time.perf_counter()
         call()
         times.append(1000 * (time.perf_counter() - began))
-    percentiles = quantiles(times, n=20)
+    percentiles = quantiles(times, n=20, method="inclusive")
     return {
         "median_ms": round(median(times), 4),
         "p5_ms": round(percentiles[0], 4),

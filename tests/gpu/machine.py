@@ -29,7 +29,7 @@ import pytrt
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.engines import NETWORKS, engine_problem, read_engine
 from mtcnn.engines import precision as engine_precision
-from mtcnn.engines.settings import CPU, FLAVOURS, TENSORRT_FLAVOURS, BuildSettings
+from mtcnn.engines.settings import CPU, CUDA, FLAVOURS, TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.tensorrt import tensorrt
 from mtcnn.params import Preset
 from tests.gpu.frames import ROOT, Image
@@ -167,7 +167,7 @@ def capability() -> tuple[int, int]:
 @cache
 def variants() -> list[Variant]:
     """What can run here, first what needs the least."""
-    flavours = ["cuda" if "cuda" in FLAVOURS else "cpu"] if EMULATED else usable_flavours()
+    flavours = [CUDA] if EMULATED else usable_flavours()
     return [
         Variant(flavour, precision)
         for flavour in flavours
@@ -219,9 +219,9 @@ def detector(variant: Variant) -> TrtMtcnn:
 
 def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
     if EMULATED:
-        from tests.support.emulated import emulated_detector, emulated_gpu
+        from tests.support.emulated import emulated_detector, kernel_detector
 
-        return emulated_detector(MODE, emulated_gpu(MODE, kernels=MODE == "kernels"), **arguments)
+        return kernel_detector(**arguments) if MODE == "kernels" else emulated_detector(MODE, **arguments)
     return TrtMtcnn(engines(variant), device="cuda", **arguments)
 
 
