@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def command(
     if bool(keep) != bool(embedder):
         raise click.UsageError("--keep PICTURE and --embedder MODEL.onnx go together: it tells who is who")
     if not os.path.lexists(source):
+        if str(source).isdigit() or re.match(r"[a-z][a-z0-9+.-]+:/", str(source)):
+            raise click.ClickException(f"{source} is no file: blur reads a film twice, so save the stream to one first")
         raise click.ClickException(f"there is no {source}")
     detector = replace(detector, thresholds=detector.thresholds or LOW_THRESHOLDS)
     options = BlurOptions(

@@ -50,6 +50,8 @@ class Film:
         self.source = source
         self._is_file = "://" not in source
         if self._is_file and not Path(source).is_file():
+            if os.path.exists(source):
+                raise MtcnnError(f"{source} is no regular file; a camera is named by its number, as 0 of /dev/video0")
             raise MtcnnError(f"there is no file {source}")
         self._start, self._end = start or 0.0, end
         self._container = self._open()

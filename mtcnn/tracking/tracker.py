@@ -6,7 +6,7 @@ ECCV 2022, arXiv:2110.06864: first boxes with good scores, then those with bad o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mtcnn.central import as_dets
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import Color, Picture, as_bgr
 from mtcnn.landmarks import points
-from mtcnn.tracking.association import assign, overlaps
+from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
 from mtcnn.tracking.tracks import Array, Tracks
@@ -36,6 +36,7 @@ _ONE_PASS: Any = {"second_pass": False, "mirror": False}
 _REFINED = (0.0, 0.3)
 _LEAST_OVERLAP, _LEAST_OVERLAP_BAD = 0.2, 0.4  # with what is expected, of good and of bad scores
 _FARTHEST = 1e9  # pixels: areas are still exact enough
+_LEAST_NEAR = 1e-3  # of who is no longer found
 _SAME = 0.4  # overlap of two boxes that are of one face
 _DOUBT = 1.0  # seconds that a face is followed by bad scores alone
 
@@ -251,7 +252,11 @@ class Tracker:
         left = [face for face in self._followed if face.missed]
         good, bad = np.flatnonzero(is_good), np.flatnonzero(is_fair)
         left, good = self._match(left, dets, landmarks, good, _LEAST_OVERLAP)
-        self._match([face for face in left if face.is_within(self._carry)], dets, landmarks, bad, _LEAST_OVERLAP_BAD)
+        carried = [face for face in left if face.is_within(self._carry)]
+        self._match(carried, dets, landmarks, bad, _LEAST_OVERLAP_BAD)
+        # Who comes out from behind another had moved on unseen: as what hid them, it seemed to stand still.
+        lost = [face for face in left if face.missed > 1]
+        _, good = self._match(lost, dets, landmarks, good, _LEAST_NEAR, nearness)
         if may_begin:
             for i in good:
                 self._followed.append(_Followed(self._next, dets[i], landmarks[i], smooth=self._smooth))
@@ -264,10 +269,11 @@ class Tracker:
         landmarks: npt.NDArray[Any],
         rows: npt.NDArray[np.intp],
         least: float,
+        alike: Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.float64]] = overlaps,
     ) -> tuple[list[_Followed], npt.NDArray[np.intp]]:
-        """Give the faces those rows of dets that are theirs; returns what is left of both."""
+        """Give the faces those rows of dets that are theirs, `alike` what is expected; returns what is left of both."""
         expected = np.array([face.motion.box() for face in faces]).reshape(-1, 4)
-        pairs = assign(overlaps(expected, dets[rows, :4]), least)
+        pairs = assign(alike(expected, dets[rows, :4]), least)
         for i, j in pairs:
             row = rows[j]
             faces[i].take(dets[row], landmarks[row], is_good=bool(dets[row, 4] >= self._new_score))

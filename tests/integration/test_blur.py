@@ -321,6 +321,8 @@ class TestRules:
         ("arguments", "code", "said"),
         [
             (("gone.jpg", "--output", "o.jpg"), 1, "there is no gone.jpg"),
+            (("rtsp://camera/1", "--output", "o.mp4"), 1, "is no file: blur reads a film twice"),
+            (("0", "--output", "o.mp4"), 1, "is no file: blur reads a film twice"),
             (("a.jpg", "--output", "o.txt"), 1, "its ending is no picture's"),
             (("a.jpg",), 2, "Missing option '--output'"),
             (("a.jpg", "--output", "o.jpg", "--resume"), 2, "--resume is for folders"),

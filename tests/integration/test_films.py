@@ -370,6 +370,12 @@ class TestEnds:
         mtcnn(*arguments, "--most", 3)  # which tidies up
         assert sorted(os.listdir(tmp_path)) == ["in.mp4", "out.mp4"]
 
+    def test_what_is_no_regular_file(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.mp4")
+        for name in ("pipe.mp4", "/dev/null"):
+            with pytest.raises(MtcnnError, match="is no regular file; a camera is named by its number"):
+                Film(str(tmp_path / name))
+
     def test_without_pyav_it_says_what_to_install(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import sys
 

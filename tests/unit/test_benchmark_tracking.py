@@ -31,3 +31,10 @@ def test_switches_fragments_and_recall() -> None:
     got = agreement(truth, seen)
     assert (got.faces, got.found, got.extra, got.switches, got.fragments, got.ids) == (10, 8, 2, 2, 1, 3)
     assert got.recall == 0.8
+
+
+def test_a_person_keeps_the_track_that_still_overlaps() -> None:
+    """Though another, carried one, lies nearer for a while."""
+    truth = [(np.array([1], np.int64), np.array([[0, 0, 10, 10]], np.float32))] * 3
+    got = agreement(truth, [tracks((7, 0)), tracks((7, 3), (8, 0)), tracks((7, 0))])
+    assert (got.switches, got.found, got.extra) == (0, 3, 1)

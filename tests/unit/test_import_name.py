@@ -151,3 +151,21 @@ def test_the_commands_start_where_they_can_tell(name: str) -> None:
     assert script == f"pytrt.commands:{name}"
     done = run(ROOT, f"import sys; sys.argv[1:] = ['--help']\nfrom pytrt.commands import {name}; {name}()")
     assert done.returncode == 0 and f"Usage: {name}" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", ["mtcnn", "create_engines"])
+def test_cancelled_while_it_is_loaded(name: str) -> None:
+    code = f"""
+import sys
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mtcnn.cli"):
+            raise KeyboardInterrupt
+
+import pytrt.commands
+sys.meta_path.insert(0, Impatient())
+sys.exit(pytrt.commands.{name}())
+"""
+    done = run(ROOT, code)
+    assert (done.returncode, done.stderr) == (130, f"{name}: cancelled\n")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtcnn import Tracker, TrtMtcnn
-from mtcnn.tracking.association import assign, overlaps
+from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
 from tests.support.emulated import emulated_detector
@@ -59,6 +59,28 @@ class TestNumbers:
                 first = min(found, key=lambda n: found[n][0])
         assert len(found) == 2
         assert max(found, key=lambda n: found[n][0]) == first
+
+    def test_who_seems_to_stop_before_being_hidden(self) -> None:
+        """What comes before a face covers more and more of it, so that its box slows down; it comes out further on."""
+        tracker = Tracker()
+        for i in range(30):
+            x = 100 + 8 * min(i, 26) + 2 * max(0, i - 26)
+            update(tracker, (x, 100))
+        for _ in range(6):
+            update(tracker)
+        expected = tracker._followed[0].motion.box()
+        assert expected[2] < 100 + 8 * 36 - 20 + 15  # which hardly overlap
+        assert set(update(tracker, (100 + 8 * 36, 100), (100, 100))) == {1, 2}
+
+    def test_a_face_of_another_size_or_place_is_another(self) -> None:
+        for other in ((100, 100, 0.9, 100), (100, 100, 0.9, 16), (150, 100, 0.9, 40)):
+            tracker = Tracker()
+            for _ in range(10):
+                update(tracker, (100, 100))
+            for _ in range(6):
+                update(tracker)
+            tracks = tracker.update([face(*other)], [points(100, 100)])
+            assert tracks.ids.tolist() == [2]
 
     def test_a_gap_is_carried_and_then_remembered(self) -> None:
         tracker = Tracker(fps=25, carry=0.2, remember=1.0)
@@ -123,6 +145,12 @@ class TestParts:
     def test_overlaps(self) -> None:
         a = np.array([[0, 0, 10, 10], [100, 100, 110, 120]], float)
         np.testing.assert_allclose(overlaps(a, a + 5), [[25 / 175, 0], [0, 75 / 325]])
+
+    def test_nearness(self) -> None:
+        a = np.array([[0, 0, 40, 40]], float)
+        b = np.array([[0, 0, 40, 40], [20, 0, 60, 40], [0, 40, 40, 80], [0, 0, 70, 70], [0, 0, 20, 20]], float)
+        np.testing.assert_allclose(nearness(a, b), [[1, 0.5, 0, 0, 0]])
+        assert nearness(a[:0], b).shape == (0, 5) and nearness(a, b[:0]).shape == (1, 0)
 
     def test_motion_finds_the_velocity(self) -> None:
         motion = BoxMotion(np.array([0, 0, 40, 50], float))
