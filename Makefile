@@ -195,7 +195,7 @@ gpu-check:  ## build, test and time it on an NVIDIA GPU, one JSON report: make g
 gpu-kit: install  ## pack what make gpu-check needs for a machine without a network: make gpu-kit [GPU_KIT="--data DIR"]
 	@$(PY) -m benchmarks.gpu.kit $(GPU_KIT)
 
-gpu-model: $(DONE)/group-test  ## reckon what a detection takes on a GPU, kernel by kernel: make gpu-model [GPU_MODEL="--gpu l4"]
+gpu-model: install  ## reckon what a detection takes on a GPU, kernel by kernel: make gpu-model [GPU_MODEL="--gpu l4"]
 	@$(PY) -m benchmarks.gpu.model $(GPU_MODEL)
 
 # Of each of PYTHONS too, which need no environment for it.

@@ -41,9 +41,10 @@ def _kernels(report: dict[str, Any]) -> list[str]:
             total = sum(row["us"] * row["launches"] for row in timed)
             lines.append(f"{variant}: {name}: {total:.0f} us of the GPU in all that is enqueued; most of it:")
             for row in sorted(timed, key=lambda row: -row["us"] * row["launches"])[:8]:
+                floor = "not known" if row["floor_us"] is None else f"{row['floor_us']:.2f}"
                 lines.append(
-                    f"   {row['launches']:4g} x {row['us']:8.2f} us (floor {row['floor_us']:.2f}) {row['kind']} "
-                    f"{row['name']} of {row['amount']:,}"
+                    f"   {row['launches']:4g} x {row['us']:8.2f} us (floor {floor}) {row['kind']} {row['name']} of "
+                    f"{row['amount']:,}"
                 )
     return lines
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import pytrt
-from benchmarks.gpu import counters, processes
+from benchmarks.gpu import counters, processes, summary
 from mtcnn.engines import NETWORKS, models_folder
 from tests.conftest import ROOT
 
@@ -339,6 +339,37 @@ def test_the_watchdog_goes_with_the_run(tmp_path: Path) -> None:
     watchdog.watch(0)
     watchdog.close()
     assert not (tmp_path / "report.json").exists()
+
+
+def test_the_summary_of_a_gpus_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """As one has it, a kernel among them that the cost model does not know."""
+
+    def row(name: str, us: float | None, floor: float | None, kind: str = "kernel") -> dict[str, Any]:
+        return {"kind": kind, "name": name, "launches": 2, "amount": 8192, "us": us, "floor_us": floor}
+
+    rows = [row("RnetConv2", 21.5, 18.7), row("New", 30, None), row("", None, None, "wait")]
+    summary.say(
+        {
+            "failed": [{"part": "sanitize memcheck", "why": "ended with 99"}],
+            "kernels": {"cuda fp32": {"frames": {"1 of 1920x1080, fast": rows}}},
+            "torch": {"version": "2.11", "fp32": {"us": {"pnet": 400.4, "all": 900.0}}, "inputs": {}},
+            "sanitize": {"memcheck": {"summary": "ERROR SUMMARY: 1 error", "tests": None}},
+            "counters": {
+                "RnetConv2": {"launches": [{"kernel": "k", "DRAM Throughput (%)": 12.5}]},
+                "New": {"launches": [], "left out": "no permission"},
+            },
+        }
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "memcheck: ERROR SUMMARY: 1 error",
+        "cuda fp32: 1 of 1920x1080, fast: 103 us of the GPU in all that is enqueued; most of it:",
+        "      2 x    30.00 us (floor not known) kernel New of 8,192",
+        "      2 x    21.50 us (floor 18.70) kernel RnetConv2 of 8,192",
+        "PyTorch fp32: pnet 400 us, all 900 us",
+        "RnetConv2: DRAM Throughput (%) 12.5",
+        "New: no permission",
+        "FAILED sanitize memcheck: ended with 99",
+    ]
 
 
 PROFILER = """#!/bin/sh
