@@ -15,6 +15,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.align import FaceAligner
 from mtcnn.detector import TrtMtcnn
+from mtcnn.draw import draw_faces
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
 
@@ -83,7 +84,12 @@ class Detector:
         self.det_thresh = None if det_thresh is None else checks.number(det_thresh, "det_thresh", 0, 1)
 
     def detect(
-        self, img: Array, input_size: object = None, max_num: int = 0, metric: str = "default"
+        self,
+        img: Array,
+        input_size: object = None,
+        max_num: int = 0,
+        metric: str = "default",
+        det_thresh: float | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return boxes and scores (n, 5), and points (n, 5, 2), best first.
 
@@ -92,6 +98,7 @@ class Detector:
             input_size: without effect.
             max_num: faces at most; 0: all.
             metric: which are taken: "max", the largest; "default", those large and near the middle.
+            det_thresh: the least score of a face, for this call.
 
         Raises:
             TypeError, ValueError: a wrong argument.
@@ -101,6 +108,8 @@ class Detector:
         most = checks.whole(max_num, "max_num", 0, 1 << 31)
         usual = self._detector.params.thresholds
         least = usual[2] if self.det_thresh is None else self.det_thresh
+        if det_thresh is not None:
+            least = checks.number(det_thresh, "det_thresh", 0, 1)
         dets, landmarks = self._detector.detect(frame, thresholds=(*usual[:2], least))
         if 0 < most < len(dets):
             size = dets[:, 2:4] - dets[:, :2]
@@ -112,10 +121,21 @@ class Detector:
             dets, landmarks = dets[chosen], landmarks[chosen]
         return dets, points(landmarks)
 
-    def get(self, img: Array, max_num: int = 0) -> list[Face]:
-        """Return the faces as objects, as ``FaceAnalysis.get`` does."""
-        dets, kpss = self.detect(img, max_num=max_num)
+    def get(self, img: Array, max_num: int = 0, det_metric: str = "default") -> list[Face]:
+        """Return the faces as objects, as ``FaceAnalysis.get`` does; det_metric: the `metric` of `detect`."""
+        checks.choice(det_metric, "det_metric", ("default", "max"))
+        dets, kpss = self.detect(img, max_num=max_num, metric=det_metric)
         return [Face(bbox=row[:4], kps=kps, det_score=float(row[4])) for row, kps in zip(dets, kpss, strict=True)]
+
+    def draw_on(self, img: Array, faces: Sequence[Face]) -> npt.NDArray[np.uint8]:
+        """Return a copy of a BGR picture with boxes, scores and points of what `get` returned.
+
+        Raises:
+            MtcnnError: OpenCV is not installed.
+        """
+        dets = np.array([[*face.bbox, face.det_score] for face in faces], np.float32).reshape(-1, 5)
+        kpss = np.array([face.kps for face in faces], np.float32).reshape(-1, 5, 2)
+        return draw_faces(img, dets, kpss.transpose(0, 2, 1).reshape(-1, 10))
 
 
 class MtcnnDetector:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import mtcnn.compat
-from mtcnn import FaceAligner, MtcnnError, TrtMtcnn
+from mtcnn import FaceAligner, MtcnnError, TrtMtcnn, draw_faces
 from mtcnn.compat import insightface, retinaface, supervision, tensorrt_demos, yunet
 
 Found = tuple[np.ndarray, np.ndarray]
@@ -103,6 +103,8 @@ class TestInsightFace:
         model = insightface.Detector()
         assert len(model.detect(wide)[0]) == 2
         largest, _ = model.detect(wide, max_num=1, metric="max")
+        (first,) = model.get(wide, max_num=1, det_metric="max")
+        np.testing.assert_array_equal(first.bbox, largest[0, :4])
         middle, kps = model.detect(wide, max_num=1)
         assert largest[0, 2] < 440 < middle[0, 0] and kps.shape == (1, 5, 2)
 
@@ -117,6 +119,9 @@ class TestInsightFace:
         face.gender = 1
         assert face.sex == "M" and "sex" not in face
         empty = insightface.Face(kps=face.kps)
+        drawn = insightface.Detector().draw_on(astronaut, [face])
+        np.testing.assert_array_equal(drawn, draw_faces(astronaut, *found))
+        np.testing.assert_array_equal(insightface.Detector().draw_on(astronaut, []), astronaut)
         assert repr(empty) == "Face(kps)" and empty.normed_embedding is empty.embedding_norm is None
 
     def test_the_older_detector(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
@@ -133,8 +138,12 @@ class TestInsightFace:
         np.testing.assert_array_equal(
             insightface.norm_crop(astronaut, kps), FaceAligner(template="arcface").align(astronaut, kps)
         )
+        model = insightface.Detector()
         with pytest.raises(ValueError, match="metric must be 'default' or 'max', got 'area'"):
-            insightface.Detector().detect(astronaut, metric="area")
+            model.detect(astronaut, metric="area")
+        assert len(model.detect(astronaut, det_thresh=1.0)[0]) == 0 and len(model.detect(astronaut)[0]) == 1
+        with pytest.raises(ValueError, match="det_metric must be"):
+            model.get(astronaut, det_metric="area")
         with pytest.raises(ValueError, match="image_size must be a multiple of 112 or 128"):
             insightface.norm_crop(astronaut, kps, 100)
 
