@@ -78,7 +78,7 @@ cdef class _View:
         if len(strides) != 3:
             raise ValueError(f"img has {len(strides)} strides but three dimensions")
         row, pixel, channel = strides
-        if channel != 1 or (width > 1 and pixel != 3) or row < 3 * width:
+        if channel != 1 or (width > 1 and pixel != 3) or (height > 1 and row < 3 * width):
             raise ValueError("img must have contiguous rows of BGR pixels; make a contiguous copy of it")
         self.image.data = <const uint8_t*><size_t>_first_item(address, byte_offset, shape, strides, 1)
         self.image.height, self.image.width, self.image.row_stride = height, width, row

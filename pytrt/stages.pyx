@@ -22,10 +22,16 @@ cdef class Stages:
         self.views = []
         cdef Engines engines
         self.has_lnet = lnet is not None
+        cdef Device_* native = device.get()
+        cdef Device_* other
         for i, engine in enumerate((pnet, rnet, onet, lnet) if self.has_lnet else (pnet, rnet, onet)):
             (<Engine>engine).get()  # raises where it was never made
+            other = (<Engine>engine).device.get()
+            # CPUs share engines; a GPU's are memory that no other device can read.
+            if other != native and (other.ordinal() >= 0 or native.ordinal() >= 0):
+                raise EngineError("this engine was loaded on another device: load engines with the device that is to "
+                                  "run them")
             engines[<size_t>i] = (<Engine>engine).engine
-        cdef Device_* native = device.get()
         cdef unique_ptr[Backend] backend
         with nogil:
             backend = native.backend(engines)

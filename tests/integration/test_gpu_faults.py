@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pytrt
-from mtcnn import DeviceError, TrtMtcnn, cascade
+from mtcnn import DeviceError, EngineError, TrtMtcnn, cascade
 from mtcnn.engines import NETWORKS, load_engine
 from mtcnn.params import make_params
 from pytrt.testing import BoxSet, EmulatedGpu
@@ -427,6 +427,20 @@ def test_other_threads_run_while_a_failed_call_is_dropped(gpu: EmulatedGpu, prog
     times = np.array([start, *(t for t in ticks if start < t < end), end])
     assert end - start > 0.03
     assert np.diff(times).max() < (end - start) / 2
+
+
+def test_engines_of_another_device(gpu: EmulatedGpu, program: Program, engines: dict[str, Any]) -> None:
+    """They are memory that the stages' own device cannot read, whichever of the two is a GPU."""
+    devices = [pytrt.CpuDevice("", 1), emulated_gpu(), emulated_gpu("asynchronous"), emulated_gpu(kernels=True)]
+    loaded = [[load_engine(engines[network], device, network) for network in NETWORKS] for device in devices]
+    for device in devices:
+        with pytest.raises(EngineError, match="this engine was loaded on another device"):
+            pytrt.Stages(device, *program.engines)
+        with pytest.raises(EngineError, match="this engine was loaded on another device"):
+            pytrt.Stages(device, *loaded[devices.index(device) - 1])
+    with pytest.raises(EngineError, match="this engine was loaded on another device"):
+        pytrt.Stages(gpu, *program.engines[:2], loaded[0][2])
+    pytrt.Stages(pytrt.CpuDevice("", 1), *loaded[0])  # CPUs share engines
 
 
 def test_made_twice(gpu: EmulatedGpu, program: Program) -> None:

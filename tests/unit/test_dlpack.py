@@ -90,6 +90,11 @@ class TestOnTheGpu:
         strides = (3 * wide.shape[1], 3, 1)
         assert_same(detect(stages, Lender(wide.ctypes.data, photo.shape, strides, byte_offset=60)), expected)
 
+    @pytest.mark.parametrize("row", [0, 3, -500])
+    def test_one_row(self, row: int, photo: Image, stages: pytrt.Stages) -> None:
+        """How far the next would lie says nothing."""
+        assert len(detect(stages, Lender(photo.ctypes.data, (1, 50, 3), (row, 3, 1)))[0][0]) == 0
+
     def test_no_strides(self, photo: Image, stages: pytrt.Stages) -> None:
         assert_same(detect(stages, Lender(photo.ctypes.data, photo.shape)), detect(stages, photo))
 
