@@ -1,7 +1,8 @@
 """Ends a run that hangs: watchdog.py RUNNER SECONDS GRACE REPORT. A process of its own, started by processes.Watchdog.
 
-Its standard input says, a line each, which process group is at work. Where that input is still open after SECONDS, the
-group is killed; where it is GRACE seconds later, too, the runner itself, and the report says so.
+Its standard input says, a line each, which process group is at work, 0 for none. Where that input is still open after
+SECONDS, the group is killed; where it is GRACE seconds later, too, the runner itself, and the report says so. Where it
+ends before, the runner has, and what is at work goes, too.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ def main() -> int:
             if not select.select([sys.stdin], [], [], left)[0]:
                 break
             said = os.read(sys.stdin.fileno(), 4096)
-            if not said:
-                return 0  # the runner has ended
+            if not said:  # the runner has ended, or was itself killed in the middle of a part
+                if group:
+                    kill(os.killpg, group)
+                return 0
             if lines := said.decode().split():
                 group = int(lines[-1])
         if group:

@@ -334,6 +334,29 @@ time.sleep(600)
     assert found["failed"] == [{"part": "watchdog", "why": "the run hung and was ended 1 s after its start"}]
 
 
+def test_a_run_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    killed = f"""
+import os, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from benchmarks.gpu.processes import Watchdog, run
+watchdog = Watchdog(600, Path({str(tmp_path / "report.json")!r}))
+watch, ours = watchdog.watch, os.getpid()
+def tell(group):
+    watch(group)
+    print(group, flush=True)
+    os.kill(ours, signal.SIGKILL)
+watchdog.watch = tell
+run([sys.executable, "-c", "import time; time.sleep(600)"], 500, dict(os.environ), Path("/"), watchdog)
+"""
+    ended = subprocess.run([sys.executable, "-c", killed], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == -9
+    deadline = time.monotonic() + 10
+    while is_running(int(ended.stdout)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(int(ended.stdout))
+
+
 def test_the_watchdog_goes_with_the_run(tmp_path: Path) -> None:
     watchdog = processes.Watchdog(600, tmp_path / "report.json")
     watchdog.watch(0)
