@@ -28,6 +28,7 @@ __all__ = [
     "OutputError",
     "check_output",
     "is_special",
+    "is_temporary",
     "lock",
     "locked",
     "make_folder",
@@ -38,6 +39,7 @@ __all__ = [
     "replacing",
     "replacing_path",
     "temporary_beside",
+    "temporary_name",
     "there_already",
 ]
 
@@ -201,11 +203,23 @@ def _temporary_path(path: Path) -> Iterator[Path]:
 
 
 def _refuse_where_written(path: Path) -> None:
-    start = _temporary_start(path.name)
     with os.scandir(path.parent) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and _is_temporary(entry.name) and entry.is_file(follow_symlinks=False):
+            if is_temporary(entry.name, path.name) and entry.is_file(follow_symlinks=False):
                 _refuse_locked(entry.path, path)
+
+
+def temporary_name(of: str) -> str:
+    """A new name for what is to become `of`."""
+    start = _temporary_start(of) + secrets.token_hex(4)
+    return start + _digest(start)
+
+
+def is_temporary(name: str, of: str | None = None) -> bool:
+    """Whether `temporary_name` gave it; of: to what, None for anything."""
+    found = _TEMPORARY.fullmatch(name)
+    is_of = name.startswith("." if of is None else _temporary_start(of))
+    return is_of and found is not None and found[3] == _digest(found[1])
 
 
 def _refuse_locked(path: str | os.PathLike[str], of: Path) -> None:
@@ -224,10 +238,9 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
     Args:
         name: of the file that they were to become; None for any.
     """
-    start = "." if name is None else _temporary_start(name)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and _is_temporary(entry.name):
+            if is_temporary(entry.name, name):
                 _remove_unlocked(entry.path)
 
 
@@ -403,8 +416,7 @@ def _temporary_start(name: str) -> str:
 def _make_temporary(path: Path, suffix: str = "") -> tuple[int, str]:
     """A locked handle and the name of a new file beside `path`."""
     while True:
-        start = _temporary_start(path.name) + secrets.token_hex(4)
-        name = os.path.join(path.parent, f"{start}{_digest(start)}{suffix}")
+        name = os.path.join(path.parent, temporary_name(path.name) + suffix)
         try:
             handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileExistsError:
@@ -413,11 +425,6 @@ def _make_temporary(path: Path, suffix: str = "") -> tuple[int, str]:
         if _identity(name) is not None:  # else another process took it for left over before it was locked
             return handle, name
         os.close(handle)
-
-
-def _is_temporary(name: str) -> bool:
-    found = _TEMPORARY.fullmatch(name)
-    return found is not None and found[3] == _digest(found[1])
 
 
 def _digest(text: str) -> str:

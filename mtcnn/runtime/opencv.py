@@ -17,5 +17,6 @@ def opencv() -> ModuleType:
     try:
         import cv2
     except ImportError as error:
-        raise MtcnnError("reading pictures needs OpenCV: pip install opencv-python-headless") from error
+        why = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded ({error})"
+        raise MtcnnError(f"reading pictures needs OpenCV{why}: pip install opencv-python-headless") from error
     return cv2

@@ -20,4 +20,5 @@ def import_optional(module: str, extra: str = "export") -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MtcnnError(f"this needs {module.partition('.')[0]}: {install_command(extra)}") from error
+        why = "" if isinstance(error, ModuleNotFoundError) else f", which cannot be loaded ({error})"
+        raise MtcnnError(f"this needs {module.partition('.')[0]}{why}: {install_command(extra)}") from error

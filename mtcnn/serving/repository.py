@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mtcnn.engines.settings import TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.store import read_model
 from mtcnn.engines.tensorrt import build_tensorrt
 from mtcnn.errors import DeviceError, MtcnnError
-from mtcnn.files import locked, read_regular
+from mtcnn.files import is_temporary, locked, read_regular, temporary_name
 from mtcnn.params import DEFAULT_MAX_WORK, DEFAULT_PRESET, make_params
 from mtcnn.serving.config import ModelConfig, Tensor
 
@@ -36,7 +35,7 @@ MAX_PIXELS = 50_000_000
 TRITON_BACKENDS = Path("/opt/tritonserver/backends")  # where NVIDIA's container has them
 
 _RECORD = ".mtcnn-triton.json"  # in each model's folder: what was written there
-_STAGING = ".mtcnn-new-"
+_STAGING = "new"
 
 Files = dict[str, bytes]  # of one model, by their paths in its folder
 Report = Callable[[str], None]
@@ -103,6 +102,7 @@ def write_repository(
     kind = _kind(device)
     if chosen == "tensorrt":
         _check_gpu()
+    _refuse_inputs(root, (*networks, CASCADE), [source / f"{network}.onnx" for network in networks])
     if not force:
         _check_ours(root, (*networks, CASCADE))  # building plans takes minutes
 
@@ -254,6 +254,15 @@ def _write(root: Path, models: Mapping[str, Files], force: bool) -> list[Path]:
     return [root / name for name in models]
 
 
+def _refuse_inputs(root: Path, names: Iterable[str], models: Iterable[Path]) -> None:
+    """Raise MtcnnError where a model that is read lies in a folder that would be replaced."""
+    for name in names:
+        place = os.path.join(os.path.realpath(root), name)
+        for model in models:
+            if os.path.realpath(model).startswith(place + os.sep):
+                raise MtcnnError(f"{model} would be overwritten with what is made of it: choose another folder")
+
+
 def _check_ours(root: Path, models: Iterable[str] = MODELS) -> None:
     """Raise MtcnnError unless everything in the models' folders is as it was written here."""
     for name in models:
@@ -284,10 +293,11 @@ def _check_model(model: Path) -> None:
 
 def _replace(root: Path, models: Mapping[str, Files]) -> None:
     """Put whole folders in the place of others; where one cannot be, all are as they were."""
-    for left in root.glob(f"{_STAGING}*"):  # by a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    for left in [name for name in os.listdir(root) if is_temporary(name, _STAGING)]:  # by a run that was killed
+        shutil.rmtree(root / left, ignore_errors=True)
     # On the same file system, which a folder beside the repository need not be.
-    staging = Path(tempfile.mkdtemp(dir=root, prefix=_STAGING))
+    staging = root / temporary_name(_STAGING)
+    staging.mkdir(0o700)
     placed: list[str] = []
     try:
         for name, files in models.items():

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mtcnn.errors import MtcnnError
 from mtcnn.runtime.install import install_command
+from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.optional import import_optional
 from tests.conftest import ROOT
 
 METADATA = """Metadata-Version: 2.4
@@ -59,3 +64,18 @@ def test_a_copy_of_the_sources() -> None:
     environment = {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "pip install 'trt-mtcnn[demo]'\n", done.stderr
+
+
+@pytest.mark.parametrize("load", [opencv, lambda: import_optional("cv2", "video")])
+def test_a_package_that_is_there_and_broken_says_why(
+    load: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    with pytest.raises(MtcnnError, match=r"which cannot be loaded \(libGL\.so\.1: cannot open .*\): pip install"):
+        load()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MtcnnError) as error:
+        load()
+    assert "cannot be loaded" not in str(error.value) and "pip install" in str(error.value)

@@ -193,6 +193,32 @@ class TestWriting:
         write_repository(written, backend="python")
         assert (written / "theirs" / "config.pbtxt").read_text() == "name: 'theirs'"
 
+    def test_models_that_are_read_are_not_replaced(self, tmp_path: Path) -> None:
+        """Not even where all of a folder may be."""
+        place, link = tmp_path / "pnet" / "1", tmp_path / "link"
+        shutil.copytree(models_folder(), place)
+        link.symlink_to(place)
+        before = files(tmp_path)
+        for models in (place, link, tmp_path / "pnet" / ".." / "pnet" / "1"):
+            with pytest.raises(MtcnnError, match="pnet.onnx would be overwritten with what is made of it"):
+                write_repository(tmp_path, models=models, backend="python", force=True)
+        assert files(tmp_path) == before
+        (tmp_path / "rnet").symlink_to(place)  # a link is replaced, not what it leads to
+        write_repository(tmp_path / "new", models=place, backend="python", force=True)
+        assert files(place) == files(models_folder())
+
+    def test_only_what_it_left_itself_is_removed(self, written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        names = (".mtcnn-new-mine", ".mtcnn-new-abcd1234", ".new.mtcnn-0123456789abcdef01234567")
+        mine = [written / name for name in names]
+        for folder in mine:
+            folder.mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr("mtcnn.serving.repository.shutil.rmtree", lambda *arguments, **options: None)  # as if killed
+            write_repository(written, backend="python")
+        assert len(list(written.glob(".new.*"))) == 2
+        write_repository(written, backend="python")
+        assert list(written.glob(".new.*")) == mine[2:] and all(folder.is_dir() for folder in mine)
+
     @pytest.mark.parametrize("failing", range(1, 9))
     def test_a_failure_midway_leaves_what_was_there(
         self, failing: int, written: Path, monkeypatch: pytest.MonkeyPatch
