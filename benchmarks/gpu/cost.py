@@ -41,9 +41,9 @@ GPUS = {
     "orin": Gpu(16, 1.3, 128, 0.2e12, 48),
 }
 # Warps that a multiprocessor holds of a kernel, by its registers: as make cuda says of sm_90. Of others REST.
-RESIDENT = {"PnetConv1": 16, "PnetConv2": 8, "PnetPropose": 8, "PnetOutputs": 8, "RnetConv1": 16, "RnetConv2": 16}
-RESIDENT |= {"RnetConv3": 24, "RnetDense": 24, "OnetConv1": 16, "OnetConv2": 16, "OnetConv3": 24, "LnetConv1": 16}
-RESIDENT |= {"LnetConv2": 16, "LnetConv3": 24, "Halve": 24}
+RESIDENT = {"PnetConv1": 16, "PnetConv2": 12, "PnetOutputs": 12, "PnetPropose": 12, "RnetConv1": 16, "RnetConv2": 16}
+RESIDENT |= {"RnetConv3": 28, "RnetDense": 20, "RnetHeads": 24, "OnetConv1": 16, "OnetConv2": 16, "OnetConv3": 28}
+RESIDENT |= {"OnetHeads": 24, "LnetConv1": 16, "LnetConv2": 16, "LnetConv3": 28, "LnetHeads": 24, "Halve": 28}
 REST = 32
 
 
@@ -138,23 +138,36 @@ class Pooling(NamedTuple):
 
 
 class Dense(NamedTuple):
+    """A thread makes four outputs of `crops` crops, of a part of the inputs; DenseSum adds the parts."""
+
     inputs: int
     outputs: int
     crops: int
+    parts: int
 
     def work(self, views: float) -> Work:
-        products = 4.0 * self.crops * self.inputs
-        loads = self.inputs / 4 * self.crops + self.inputs
+        part = self.inputs / self.parts
+        products = 4.0 * self.crops * part
+        loads = part / 4 * self.crops + part
         # A turn of four inputs begins with loads that nothing hides where there are few threads.
         work = _shared(
-            ceil(views / self.crops) * self.outputs / 4,
+            ceil(views / self.crops) * self.outputs / 4 * self.parts,
             products + loads,
-            self.inputs / 4 * self.crops + 4 * self.inputs,
-            self.inputs / 4 * L1_LOAD + L2_LOAD,
+            part / 4 * self.crops + 4 * part,
+            part / 4 * L1_LOAD + L2_LOAD,
         )
         weights = 4.0 * self.inputs * self.outputs
-        moved = weights + 4 * views * (self.inputs + self.outputs)
+        moved = weights + 4 * views * (self.inputs + self.parts * self.outputs)
         return work._replace(bytes=moved, flop=2.0 * views * self.inputs * self.outputs)
+
+
+class DenseSum(NamedTuple):
+    outputs: int
+    parts: int
+
+    def work(self, views: float) -> Work:
+        work = _shared(views * self.outputs / 4, 8.0 * self.parts + 30, 4.0 * self.parts + 12, 2 * L2_LOAD)
+        return work._replace(bytes=4 * views * self.outputs * (self.parts + 1))
 
 
 class Heads(NamedTuple):
@@ -174,13 +187,14 @@ def _shared(items: float, instructions: float, wavefronts: float, cycles: float)
 
 
 # Each layer of the networks over crops, and which of Facts says how many crops there are.
-LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | Heads]] = {
+LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | DenseSum | Heads]] = {
     "RnetConv1": ("rnet", Convolution(3, 24, 3, 28, 2, 28)),
     "RnetPool1": ("rnet", Pooling(28, 22)),
     "RnetConv2": ("rnet", Convolution(28, 11, 3, 48, 3, 16)),
     "RnetPool2": ("rnet", Pooling(48, 9)),
     "RnetConv3": ("rnet", Convolution(48, 4, 2, 64, 3, 8)),
-    "RnetDense": ("rnet", Dense(576, 128, 4)),
+    "RnetDense": ("rnet", Dense(576, 128, 8, 8)),
+    "RnetDenseSum": ("rnet", DenseSum(128, 8)),
     "RnetHeads": ("rnet", Heads(128, 6)),
     "OnetConv1": ("onet", Convolution(3, 48, 3, 32, 2, 32)),
     "OnetPool1": ("onet", Pooling(32, 46)),
@@ -188,15 +202,18 @@ LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | Heads]] = {
     "OnetPool2": ("onet", Pooling(64, 21)),
     "OnetConv3": ("onet", Convolution(64, 10, 3, 64, 2, 4, 2)),
     "OnetConv4": ("onet", Convolution(64, 4, 2, 128, 3, 4)),
-    "OnetDense": ("onet", Dense(1152, 256, 2)),
+    "OnetDense": ("onet", Dense(1152, 256, 4, 16)),
+    "OnetDenseSum": ("onet", DenseSum(256, 16)),
     "OnetHeads": ("onet", Heads(256, 16)),
     "LnetConv1": ("lnet", Convolution(3, 24, 3, 28, 2, 28, 1, 5)),
     "LnetPool1": ("lnet", Pooling(28, 22, 5)),
     "LnetConv2": ("lnet", Convolution(28, 11, 3, 48, 3, 16, 1, 5)),
     "LnetPool2": ("lnet", Pooling(48, 9, 5)),
     "LnetConv3": ("lnet", Convolution(48, 4, 2, 64, 3, 8, 1, 5)),
-    "LnetDense1": ("lnet", Dense(2880, 256, 2)),
-    "LnetDense2": ("lnet", Dense(256, 320, 2)),
+    "LnetDense1": ("lnet", Dense(2880, 256, 4, 20)),
+    "LnetDense1Sum": ("lnet", DenseSum(256, 20)),
+    "LnetDense2": ("lnet", Dense(256, 320, 4, 4)),
+    "LnetDense2Sum": ("lnet", DenseSum(320, 4)),
     "LnetHeads": ("lnet", Heads(320, 10)),
 }
 # P-Net's, as csrc/cuda/kernels/pnet.h shares them out: (channels, kernel, rows, columns, outputs of a thread).

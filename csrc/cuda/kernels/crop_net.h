@@ -108,29 +108,36 @@ struct CropPool {
   }
 };
 
-// A dense layer with its PReLU: four outputs for each of kCrops crops, which share the reading of the weights.
-template <int kIn, int kOut, int kCrops>
+// A part of a dense layer's inputs, for four outputs of each of kCrops crops, which share the reading of the weights.
+// One thread for all inputs would wait for memory as often as there are inputs; the sums of kSplits parts are added
+// after.
+template <int kIn, int kOut, int kCrops, int kSplits>
 struct CropDense {
-  static constexpr int threads(int views) { return (views + kCrops - 1) / kCrops * (kOut / 4); }
+  static constexpr int kPart = kIn / kSplits;
+  static_assert(kIn % kSplits == 0 && kPart % 4 == 0 && kOut % 4 == 0);
+  static constexpr int threads(int views) { return (views + kCrops - 1) / kCrops * (kOut / 4) * kSplits; }
 
+  // Writes (n, kSplits, kOut).
   TRTMTCNN_HD static void run(const CropLayer& layer, int thread) {
-    const int views = layer.batch.views(), items = (views + kCrops - 1) / kCrops * (kOut / 4);
-    for (int item = thread; item < items; item += layer.threads) {
-      const int first = item % (kOut / 4) * 4, crop = item / (kOut / 4) * kCrops;
+    const int views = layer.batch.views(), blocks = (views + kCrops - 1) / kCrops * (kOut / 4);
+    for (int item = thread; item < blocks * kSplits; item += layer.threads) {
+      const int split = item / blocks, block = item % blocks;
+      const int first = block % (kOut / 4) * 4, crop = block / (kOut / 4) * kCrops;
       const float* in[kCrops];
-      Sums<kCrops, 1, 4> sums;
-      sums.set(layer.weights.bias + first);
+      Sums<kCrops, 1, 4> sums{};
       TRTMTCNN_UNROLL
       for (int i = 0; i < kCrops; ++i)
-        in[i] = layer.in + static_cast<ptrdiff_t>(layer.batch.place(min(crop + i, views - 1), views)) * kIn;
+        in[i] =
+            layer.in + static_cast<ptrdiff_t>(layer.batch.place(min(crop + i, views - 1), views)) * kIn + split * kPart;
+      const float* weights = layer.weights.weights + static_cast<ptrdiff_t>(split) * kPart * kOut + first;
       TRTMTCNN_LOOP
-      for (int k = 0; k < kIn; k += 4) {
+      for (int k = 0; k < kPart; k += 4, weights += 4 * kOut) {
         Four values[kCrops];
         TRTMTCNN_UNROLL
         for (int i = 0; i < kCrops; ++i) values[i] = load_four(in[i] + k);
         TRTMTCNN_UNROLL
         for (int j = 0; j < 4; ++j) {
-          const Four weight = load_four(layer.weights.weights + static_cast<ptrdiff_t>(k + j) * kOut + first);
+          const Four weight = load_four(weights + j * kOut);
           TRTMTCNN_UNROLL
           for (int i = 0; i < kCrops; ++i) {
             TRTMTCNN_UNROLL
@@ -138,12 +145,36 @@ struct CropDense {
           }
         }
       }
-      sums.activate(layer.weights.slope + first);
       TRTMTCNN_UNROLL
       for (int i = 0; i < kCrops; ++i)
         if (crop + i < views)
-          store_four(layer.out + static_cast<ptrdiff_t>(layer.batch.place(crop + i, views)) * kOut + first,
-                     sums.four(i, 0, 0));
+          store_four(
+              layer.out + (static_cast<ptrdiff_t>(layer.batch.place(crop + i, views)) * kSplits + split) * kOut + first,
+              sums.four(i, 0, 0));
+    }
+  }
+};
+
+// What CropDense left to do: the parts' sums, bias and PReLU, of four outputs of a crop.
+template <int kOut, int kSplits>
+struct CropDenseSum {
+  static constexpr int threads(int views) { return views * (kOut / 4); }
+
+  TRTMTCNN_HD static void run(const CropLayer& layer, int thread) {
+    const int views = layer.batch.views(), items = views * (kOut / 4);
+    for (int item = thread; item < items; item += layer.threads) {
+      const int first = item % (kOut / 4) * 4;
+      const ptrdiff_t crop = layer.batch.place(item / (kOut / 4), views);
+      Sums<1, 1, 4> sum;
+      sum.set(layer.weights.bias + first);
+      TRTMTCNN_UNROLL
+      for (int split = 0; split < kSplits; ++split) {
+        const Four part = load_four(layer.in + (crop * kSplits + split) * kOut + first);
+        TRTMTCNN_UNROLL
+        for (int i = 0; i < 4; ++i) sum.at[0][0][i] += part.at[i];
+      }
+      sum.activate(layer.weights.slope + first);
+      store_four(layer.out + crop * kOut + first, sum.four(0, 0, 0));
     }
   }
 };
@@ -176,9 +207,13 @@ struct CropHeads {
     for (int item = thread; item < items; item += layer.threads) {
       const int crop = layer.batch.place(item / kOutputs, views), output = item % kOutputs;
       const float* features = layer.in + static_cast<ptrdiff_t>(crop) * kIn;
-      float sum = layer.weights.bias[output];
-      for (int f = 0; f < kIn; ++f) sum += features[f] * layer.weights.weights[f * kHeads + output];
-      to.write(crop, output, sum);
+      float sums[4] = {layer.weights.bias[output], 0, 0, 0};
+      for (int f = 0; f < kIn; f += 4) {
+        const Four four = load_four(features + f);
+        TRTMTCNN_UNROLL
+        for (int k = 0; k < 4; ++k) sums[k] += four.at[k] * layer.weights.weights[(f + k) * kHeads + output];
+      }
+      to.write(crop, output, sums[0] + sums[1] + (sums[2] + sums[3]));
     }
   }
 };
@@ -210,7 +245,12 @@ struct RnetConv3 {
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
 };
 struct RnetDense {
-  using Layer = CropDense<576, 128, 4>;
+  using Layer = CropDense<576, 128, 8, 8>;
+  CropLayer layer;
+  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
+};
+struct RnetDenseSum {
+  using Layer = CropDenseSum<128, 8>;
   CropLayer layer;
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
 };
@@ -253,7 +293,12 @@ struct OnetConv4 {
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
 };
 struct OnetDense {
-  using Layer = CropDense<1152, 256, 2>;
+  using Layer = CropDense<1152, 256, 4, 16>;
+  CropLayer layer;
+  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
+};
+struct OnetDenseSum {
+  using Layer = CropDenseSum<256, 16>;
   CropLayer layer;
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
 };
@@ -294,12 +339,22 @@ struct LnetConv3 {
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, tower_stride, i); }
 };
 struct LnetDense1 {
-  using Layer = CropDense<2880, 256, 2>;
+  using Layer = CropDense<2880, 256, 4, 20>;
+  CropLayer layer;
+  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
+};
+struct LnetDense1Sum {
+  using Layer = CropDenseSum<256, 20>;
   CropLayer layer;
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
 };
 struct LnetDense2 {
-  using Layer = CropDense<256, 320, 2>;
+  using Layer = CropDense<256, 320, 4, 4>;
+  CropLayer layer;
+  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
+};
+struct LnetDense2Sum {
+  using Layer = CropDenseSum<320, 4>;
   CropLayer layer;
   TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
 };

@@ -60,7 +60,8 @@ class CropNet {
     layer<RnetPool2>(batch, maps_[0].data(), {}, maps_[1].data());
     layer<RnetConv3>(batch, maps_[1].data(), w[2], maps_[0].data());
     layer<RnetDense>(batch, maps_[0].data(), w[3], maps_[1].data());
-    layer<RnetHeads>(batch, maps_[1].data(), net_.heads, nullptr, to);
+    layer<RnetDenseSum>(batch, maps_[1].data(), w[3], maps_[0].data());
+    layer<RnetHeads>(batch, maps_[0].data(), net_.heads, nullptr, to);
   }
 
   void onet(const CropBatch& batch, const HeadBuffers& to) {
@@ -72,7 +73,8 @@ class CropNet {
     layer<OnetConv3>(batch, maps_[1].data(), w[2], maps_[0].data());
     layer<OnetConv4>(batch, maps_[0].data(), w[3], maps_[1].data());
     layer<OnetDense>(batch, maps_[1].data(), w[4], maps_[0].data());
-    layer<OnetHeads>(batch, maps_[0].data(), net_.heads, nullptr, to);
+    layer<OnetDenseSum>(batch, maps_[0].data(), w[4], maps_[1].data());
+    layer<OnetHeads>(batch, maps_[1].data(), net_.heads, nullptr, to);
   }
 
   void lnet(const CropBatch& batch, const HeadBuffers& to) {
@@ -84,7 +86,9 @@ class CropNet {
     layer<LnetPool2>(batch, maps_[0].data(), {}, maps_[1].data());
     layer<LnetConv3>(batch, maps_[1].data(), w[2 * kPoints], maps_[0].data(), stride(2 * kPoints));
     layer<LnetDense1>(batch, maps_[0].data(), w[3 * kPoints], maps_[1].data());
-    layer<LnetDense2>(batch, maps_[1].data(), w[3 * kPoints + 1], maps_[0].data());
+    layer<LnetDense1Sum>(batch, maps_[1].data(), w[3 * kPoints], maps_[0].data());
+    layer<LnetDense2>(batch, maps_[0].data(), w[3 * kPoints + 1], maps_[1].data());
+    layer<LnetDense2Sum>(batch, maps_[1].data(), w[3 * kPoints + 1], maps_[0].data());
     layer<LnetHeads>(batch, maps_[0].data(), net_.heads, nullptr, to);
   }
 
