@@ -17,18 +17,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, setup  # before distutils, which it brings
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 from setuptools.modified import newer_group
+
+from distutils.ccompiler import CCompiler, new_compiler  # isort: skip
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
 from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
+from platforms import LIBRARIES, build_target, compilers, python_folder, zig_target  # noqa: E402
 
-X86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))  # of what it is built for
-AARCH64 = sysconfig.get_platform().endswith(("aarch64", "arm64"))
+TARGET = build_target()
+X86, AARCH64 = TARGET.processor == "x86_64", TARGET.processor == "aarch64"
+# Where Python's own flags do not fit: on Windows, where they are Visual C++'s, and where Zig compiles for another.
+OWN_COMPILER = TARGET.system == "windows" or zig_target() is not None
 # The kernels are compiled once for each instruction set and chosen at run time.
 KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
 TILE_KERNELS = "csrc/cpu/nets/tile_kernels_isa.cpp"
@@ -40,6 +45,7 @@ TILE_FLAGS = {"emulated_amx": []}
 if X86:
     TILE_FLAGS["amx"] = [*ISA_FLAGS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-DTRTMTCNN_AMX"]
 
+ABI_FLAGS = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""  # sys.abiflags, which Windows lacks
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
 if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
@@ -58,7 +64,8 @@ CYTHON_FLAGS = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wn
 
 # These are compiled once for each major version of TensorRT whose headers are found; see csrc/tensorrt/versions.h.
 TENSORRT_SOURCES = [f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan")]
-TENSORRT = tensorrt_headers()
+# The GPU is tried on Linux alone.
+TENSORRT = tensorrt_headers() if TARGET.system == "linux" else {}
 TENSORRT_FLAGS = {
     major: [
         f"-DTRTMTCNN_TENSORRT_MAJOR={major}",
@@ -68,7 +75,7 @@ TENSORRT_FLAGS = {
     ]
     for major, headers in TENSORRT.items()
 }
-CUDA = cuda_toolkit()
+CUDA = cuda_toolkit() if TARGET.system == "linux" else None
 CUDA_SOURCES = ["csrc/cuda/cuda_device.cu"] if CUDA else []
 CUDA_TARGETS = cuda_targets(CUDA) if CUDA else []
 CUDA_FLAGS = [
@@ -96,15 +103,22 @@ print(f"trt-mtcnn: CUDA kernels: {CUDA.nvcc if CUDA else 'none, no nvcc found'}"
 class BuildExtension(build_ext):
     """Compiles sources side by side, the kernels with their own flags, and only what has changed."""
 
+    def build_extensions(self) -> None:
+        if OWN_COMPILER:
+            self.compiler = own_compiler()
+        super().build_extensions()
+
     def build_extension(self, ext: Extension) -> None:
         compiler = self.compiler
         # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
         sdks = [TENSORRT_FLAGS, CUDA, CUDA_FLAGS]
         key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, TILE_FLAGS, sdks, ext.include_dirs, ext.define_macros])
-        objects = Path(
-            "build", "objects", f"{sys.implementation.cache_tag}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-        )
-        jobs = [(s, objects, FLAGS if s.startswith("csrc") else FLAGS + CYTHON_FLAGS) for s in ext.sources]
+        made_so = hashlib.sha256(key.encode()).hexdigest()[:8]
+        objects = Path("build", "objects", f"core-{made_so}")  # the same for every Python
+        of_python = Path("build", "objects", f"{sys.implementation.cache_tag}{ABI_FLAGS}-{made_so}")
+        jobs = [
+            (s, objects, FLAGS) if s.startswith("csrc") else (s, of_python, FLAGS + CYTHON_FLAGS) for s in ext.sources
+        ]
         jobs += [
             (kernels, objects / isa, [*FLAGS, *flags, f"-DTRTMTCNN_ISA={isa}"])
             for isa, flags in ISA_FLAGS.items()
@@ -130,13 +144,13 @@ class BuildExtension(build_ext):
         def compile_one(job: tuple[str, Path, list[str]]) -> None:
             source, folder, flags = job
             compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
-            tell(source, folder.name if folder != objects else "")
+            tell(source, folder.name if folder not in (objects, of_python) else "")
 
         def tell(source: str, variant: str) -> None:
             print(f"   {next(finished)} of {total}: {source} {variant}".rstrip(), file=sys.stderr, flush=True)
 
         write_compile_commands(compiler.compiler_so_cxx, ext, jobs)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             kernels = [
                 pool.submit(self.compile_cuda, s, objects, ext, tell) for s in CUDA_SOURCES if old[compiled.index(s)]
             ]
@@ -144,7 +158,7 @@ class BuildExtension(build_ext):
             for kernel in kernels:
                 kernel.result()
         path = self.get_ext_fullpath(ext.name)
-        libraries = ["dl", "pthread", "rt"]
+        libraries = LIBRARIES[TARGET.system]
         made += [str(CUDA.library / "libcudart_static.a")] if CUDA else []
         compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=LINK_FLAGS, target_lang="c++")
 
@@ -164,6 +178,35 @@ class BuildExtension(build_ext):
         tell(source, "")
 
 
+def own_compiler() -> CCompiler:
+    """Clang or GCC, by the names of their options, told all that they are to know."""
+    c, cxx = compilers()
+    made = new_compiler(compiler="unix")
+    link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup"] if TARGET.system == "macos" else ["-shared", "-s"]
+    position = [] if TARGET.system == "windows" else ["-fPIC"]
+    defines = ["-DNDEBUG", "-fwrapv"]
+    made.set_executables(
+        compiler=[*c, *defines],
+        compiler_so=[*c, *defines, *position],
+        compiler_cxx=[*cxx, *defines],
+        compiler_so_cxx=[*cxx, *defines, *position],
+        linker_so=[*c, *link],
+        linker_so_cxx=[*cxx, *link],
+        linker_exe=cxx,
+        linker_exe_cxx=cxx,
+    )
+    python = python_folder()
+    made.add_include_dir(str(python / "include") if python else sysconfig.get_path("include"))
+    if TARGET.system == "windows":
+        made.add_library_dir(str((python or Path(sys.base_prefix)) / "libs"))
+        made.add_library(f"python{sys.version_info[0]}{sys.version_info[1]}{ABI_FLAGS}")
+    return made
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple[str, Path, list[str]]]) -> None:
     """For clangd, which looks in build/: how each file is compiled, the kernels for the last instruction set."""
     common = [
@@ -179,7 +222,7 @@ def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple
     path.write_text(json.dumps(list(entries.values()), indent=1))
 
 
-sources = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("csrc/**/*.cpp"))
+sources = sorted(p.relative_to(ROOT).as_posix() for p in TARGET.sources([*ROOT.glob("csrc/**/*.cpp")]))
 sources = [s for s in sources if s not in [*KERNELS, TILE_KERNELS, *TENSORRT_SOURCES]]
 headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("pytrt/*.h")]
 extension = Extension(
@@ -192,7 +235,7 @@ extension = Extension(
         *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
         *([("TRTMTCNN_CUDA", "1")] if CUDA else []),
     ],
-    depends=sorted(str(p.relative_to(ROOT)) for p in headers),
+    depends=sorted(p.relative_to(ROOT).as_posix() for p in headers),
     language="c++",
 )
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import logging
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from mtcnn.errors import EngineError, MtcnnError
+from mtcnn.runtime import handles
 
 __all__ = [
     "MOST_FILE_BYTES",
@@ -153,7 +153,7 @@ def replacing(path: Path, *, new: bool = False, tidy: bool = True) -> Iterator[B
     handle, temporary = _make_temporary(path)
     try:
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, _mode(path))
+            handles.set_mode(handle, _mode(path))
             yield file
             file.flush()
             _put(temporary, path, new)  # while it is locked: no other process takes it for left over
@@ -172,7 +172,7 @@ def replacing_path(path: Path) -> Iterator[Path]:
     with _temporary_path(path) as temporary:
         yield temporary
         os.chmod(temporary, _mode(path))
-        os.replace(temporary, path)
+        handles.replace(temporary, path)
 
 
 @contextlib.contextmanager
@@ -225,7 +225,7 @@ def is_temporary(name: str, of: str | None = None) -> bool:
 def _refuse_locked(path: str | os.PathLike[str], of: Path) -> None:
     """Raise OutputError where another process has the file locked."""
     with contextlib.suppress(OSError):  # it has gone, is closed to this user, or its file system locks no such handle
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = handles.open_unwaiting(path)
         try:
             lock(handle, of)
         finally:
@@ -277,10 +277,8 @@ def lock(handle: int, path: Path) -> None:
     Raises:
         OutputError: another process writes it.
     """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise OutputError(f"{path} is being written by {_holder(handle)}: wait until that has ended") from None
+    if not handles.try_lock(handle):
+        raise OutputError(f"{path} is being written by {handles.lock_holder(handle)}: wait until that has ended")
 
 
 @contextlib.contextmanager
@@ -323,8 +321,7 @@ def read_regular(path: str | os.PathLike[str], most: int = MOST_FILE_BYTES) -> b
     Raises:
         OSError: it cannot be read, is no regular file, or is larger than that or than memory.
     """
-    # Without O_NONBLOCK to open a FIFO is to wait for its writer.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = handles.open_unwaiting(path)
     with open(handle, "rb") as file:
         found = os.fstat(handle)
         if stat.S_ISDIR(found.st_mode):
@@ -359,7 +356,7 @@ def _read_up_to(file: BinaryIO, size: int, most: int) -> bytes | None:
 def _open_lock(file: Path, patience: float) -> int:
     """A locked handle of a file for locks, which who is waited for may remove."""
     while True:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = handles.open_handle(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             _wait_for_lock(handle, file.parent, patience)
             if _identity(file) == _identity(handle):
@@ -376,28 +373,17 @@ def _wait_for_lock(handle: int, folder: Path, patience: float) -> None:
     said = -_SAY_AGAIN
     pause = 0.005
     while True:
-        try:
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waited = time.monotonic() - began
+        if handles.try_lock(handle):
+            return
+        waited = time.monotonic() - began
         if waited >= patience:
-            raise EngineError(f"{folder} is locked by {_holder(handle)}, for {waited:.0f} seconds: end it, or wait")
+            holder = handles.lock_holder(handle)
+            raise EngineError(f"{folder} is locked by {holder}, for {waited:.0f} seconds: end it, or wait")
         if waited > 0.5 and waited - said >= _SAY_AGAIN:
-            log.warning("%s is locked by %s: waiting", folder, _holder(handle))
+            log.warning("%s is locked by %s: waiting", folder, handles.lock_holder(handle))
             said = waited
         time.sleep(min(pause, patience - waited))
         pause = min(2 * pause, 0.25)
-
-
-def _holder(handle: int) -> str:
-    """Who holds the lock, as Linux tells it."""
-    inode = f":{os.fstat(handle).st_ino}"
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/locks").read_text().splitlines():
-            _, kind, _, _, process, file, *_ = line.split()
-            if kind == "FLOCK" and file.endswith(inode) and int(process) > 0:
-                return f"process {process}"
-    return "another process"
 
 
 def _identity(path: str | os.PathLike[str] | int) -> tuple[int, int] | None:
@@ -418,10 +404,10 @@ def _make_temporary(path: Path, suffix: str = "") -> tuple[int, str]:
     while True:
         name = os.path.join(path.parent, temporary_name(path.name) + suffix)
         try:
-            handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            handle = handles.open_handle(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handles.wait_lock(handle)
         if _identity(name) is not None:  # else another process took it for left over before it was locked
             return handle, name
         os.close(handle)
@@ -434,12 +420,12 @@ def _digest(text: str) -> str:
 def _remove_unlocked(path: str) -> None:
     with contextlib.suppress(OSError):
         found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        if not stat.S_ISREG(found.st_mode) or not handles.is_own(found):
             return
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        handle = handles.open_unfollowed(path)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path)
+            if handles.try_lock(handle):
+                os.unlink(path)
         finally:
             os.close(handle)
 
@@ -454,7 +440,7 @@ def _mode(path: Path) -> int:
 
 def _put(temporary: str, path: Path, new: bool) -> None:
     if not new:
-        os.replace(temporary, path)
+        handles.replace(temporary, path)
         return
     try:
         os.link(temporary, path)  # unlike a rename, it fails where something is
@@ -463,6 +449,6 @@ def _put(temporary: str, path: Path, new: bool) -> None:
     except OSError:  # a file system without hard links
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-        os.replace(temporary, path)
+        handles.replace(temporary, path)
         return
     os.unlink(temporary)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.arm_isa import ARM_ISA_FLAGS, NETS_ONLY
+from tools.platforms import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +59,7 @@ def build(tree: Path, folder: Path, host: bool = False) -> Path:
     flags = ARM_ISA_FLAGS if arm else {"baseline": []}
     jobs: list[tuple[Path, Path, list[str]]] = [(Path(__file__).with_name("networks.cpp"), folder / "networks.o", [])]
     for pattern in SOURCES:
-        for source in sorted(tree.glob(pattern)):
+        for source in sorted(Target("linux", "").sources([*tree.glob(pattern)])):
             own = ["-DTRTMTCNN_ISA=emulated_amx"] if source.name == "tile_kernels_isa.cpp" else []
             if source.name not in LEFT_OUT and str(source.relative_to(tree)) not in KERNELS:
                 jobs.append((source, folder / f"{source.stem}.o", own))

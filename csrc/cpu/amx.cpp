@@ -1,8 +1,7 @@
 #include "cpu/amx.h"
 
-#ifdef TRTMTCNN_X86
-#include <cpuid.h>
-#endif
+#include "cpu/x86.h"
+
 #if defined(TRTMTCNN_X86) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,12 +15,8 @@ namespace trtmtcnn::cpu {
 namespace {
 
 #if defined(TRTMTCNN_X86) && defined(__linux__)
-struct Registers {
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  Registers(unsigned leaf, unsigned subleaf) { __get_cpuid_count(leaf, subleaf, &eax, &ebx, &ecx, &edx); }
-};
-
-bool bit(unsigned word, int i) { return word >> i & 1; }
+using x86::bit;
+using x86::Registers;
 
 bool processor_has_it() {
   const Registers features(7, 0), more(7, 1);
@@ -31,18 +26,10 @@ bool processor_has_it() {
          (palette.ecx & 0xffff) >= 16;
 }
 
-uint64_t enabled_states() {
-  uint32_t low, high;
-  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return uint64_t{high} << 32 | low;
-}
-
 std::string find_problem() {
   if (!processor_has_it()) return "the processor has no AMX";
   constexpr uint64_t kConfiguration = 1 << 17, kData = 1 << 18;
-  constexpr uint64_t kTiles = kConfiguration | kData;
-  if (!bit(Registers(1, 0).ecx, 27) || (enabled_states() & kTiles) != kTiles)
-    return "the system has not turned AMX on: Linux 5.16 or later does";
+  if (!x86::enables(kConfiguration | kData)) return "the system has not turned AMX on: Linux 5.16 or later does";
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, of <asm/prctl.h>
   if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0)
     return std::string("the system refuses AMX's tiles (arch_prctl: ") + std::strerror(errno) +

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cpu/x86.h"
 #include "error.h"
 #include "runtime/environment.h"
 
@@ -25,12 +26,8 @@ namespace {
 std::vector<const Kernels*> usable() {
   std::vector<const Kernels*> all;
 #ifdef TRTMTCNN_X86
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (avx512) all.push_back(&kernels_avx512);
-  if (avx2) all.push_back(&kernels_avx2);
+  if (x86::has_avx512()) all.push_back(&kernels_avx512);
+  if (x86::has_avx2()) all.push_back(&kernels_avx2);
 #endif
 #ifdef TRTMTCNN_AARCH64
   all.push_back(&kernels_neon);

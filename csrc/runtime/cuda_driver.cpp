@@ -13,15 +13,21 @@ constexpr int kComputeCapabilityMajor = 75;
 constexpr int kComputeCapabilityMinor = 76;
 constexpr int kNoDevice = 100;
 
+#ifdef _WIN32
+constexpr const char* kDriverLibrary = "nvcuda.dll";
+#else
+constexpr const char* kDriverLibrary = "libcuda.so.1";
+#endif
+
 }  // namespace
 
 DriverReport ask_driver() {
   DriverReport report;
   std::unique_ptr<SharedLibrary> library;
   try {
-    library = std::make_unique<SharedLibrary>("libcuda.so.1");
+    library = std::make_unique<SharedLibrary>(kDriverLibrary);
   } catch (const DeviceError&) {
-    report.problem = "there is no NVIDIA driver on this machine (libcuda.so.1 is missing)";
+    report.problem = std::string("there is no NVIDIA driver on this machine (") + kDriverLibrary + " is missing)";
     return report;
   }
   int (*init)(unsigned) = nullptr;
@@ -70,7 +76,7 @@ DriverReport ask_driver() {
 
 CurrentGpu::CurrentGpu(int ordinal) {
   if (ordinal < 0) return;
-  library_.emplace("libcuda.so.1");
+  library_.emplace(kDriverLibrary);
   int (*init)(unsigned) = nullptr;
   int (*device_get)(int*, int) = nullptr;
   int (*retain)(void**, int) = nullptr;

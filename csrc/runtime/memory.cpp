@@ -1,9 +1,8 @@
 #include "runtime/memory.h"
 
-#include <sys/mman.h>
-
 #include <new>
 
+#include "runtime/pages.h"
 #include "runtime/sanitizer.h"
 
 namespace trtmtcnn {
@@ -18,14 +17,14 @@ bool has_mapping(size_t bytes) { return !kAddressSanitizer && bytes >= size_t{64
 
 void* allocate(size_t bytes) {
   if (!has_mapping(bytes)) return ::operator new(bytes, kAlignment);
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) throw std::bad_alloc();
+  void* p = map_pages(bytes);
+  if (!p) throw std::bad_alloc();
   return p;
 }
 
 void deallocate(void* p, size_t bytes) {
   if (has_mapping(bytes))
-    munmap(p, bytes);
+    unmap_pages(p, bytes);
   else
     ::operator delete(p, kAlignment);
 }

@@ -1,4 +1,4 @@
-// A shared library opened when it is first needed.
+// A shared library opened when it is first needed: shared_library_posix.cpp, shared_library_windows.cpp.
 #pragma once
 
 #include <string>

@@ -1,9 +1,8 @@
 #include "testing/gpu_memory.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstring>
+
+#include "runtime/pages.h"
 
 namespace trtmtcnn::testing {
 namespace {
@@ -11,36 +10,26 @@ namespace {
 constexpr size_t kAlignment = 16;  // so small that a vector's overrun meets the guard page
 constexpr unsigned char kPoison = 0xCD;
 
-size_t page() {
-  static const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return bytes;
-}
-
 size_t rounded(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-
-void* map(void* at, size_t bytes, int protection) {
-  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
-  return mmap(at, bytes, protection, flags, -1, 0);
-}
 
 }  // namespace
 
 GpuMemory::~GpuMemory() {
-  for (const auto& [address, block] : blocks_) munmap(block.mapping, block.mapped);
+  for (const auto& [address, block] : blocks_) unmap_pages(block.mapping, block.mapped);
 }
 
 void* GpuMemory::allocate(size_t bytes, Kind kind) {
   const std::lock_guard lock(mutex_);
   size_t& used = live_bytes_[static_cast<int>(kind)];
   if (bytes > limit_ - used) return nullptr;
-  const size_t pages = rounded(bytes, page()), mapped = pages + 2 * page();
-  void* mapping = map(nullptr, mapped, PROT_NONE);
-  if (mapping == MAP_FAILED) return nullptr;
+  const size_t pages = rounded(bytes, page_size()), mapped = pages + 2 * page_size();
+  void* mapping = reserve_pages(mapped);
+  if (!mapping) return nullptr;
   Block block{static_cast<char*>(mapping), mapped, bytes, kind, true};
-  protect(block, PROT_READ | PROT_WRITE);
-  char* memory = block.mapping + page() + pages - rounded(bytes, kAlignment);  // ends at the guard page
+  protect(block, true);
+  char* memory = block.mapping + page_size() + pages - rounded(bytes, kAlignment);  // ends at the guard page
   std::memset(memory, kPoison, bytes);
-  if (kind == Kind::kDevice && accesses_ == 0) protect(block, PROT_NONE);
+  if (kind == Kind::kDevice && accesses_ == 0) protect(block, false);
   blocks_.emplace(reinterpret_cast<uintptr_t>(memory), block);
   if (kind == Kind::kDevice) device_blocks_.insert(reinterpret_cast<uintptr_t>(memory));
   used += bytes;
@@ -55,7 +44,7 @@ bool GpuMemory::free(void* memory, Kind kind) {
   block.live = false;
   device_blocks_.erase(found->first);
   live_bytes_[static_cast<int>(kind)] -= block.bytes;
-  map(block.mapping, block.mapped, PROT_NONE);  // gives its pages back, keeps its addresses
+  drop_pages(block.mapping, block.mapped);  // gives its pages back, keeps its addresses
   return true;
 }
 
@@ -85,12 +74,11 @@ void GpuMemory::change_accesses(int by) {
   const bool could = accesses_ > 0;
   accesses_ += by;
   if (could == (accesses_ > 0)) return;
-  for (const uintptr_t address : device_blocks_)
-    protect(blocks_.at(address), could ? PROT_NONE : PROT_READ | PROT_WRITE);
+  for (const uintptr_t address : device_blocks_) protect(blocks_.at(address), !could);
 }
 
-void GpuMemory::protect(const Block& block, int protection) const {
-  mprotect(block.mapping + page(), block.mapped - 2 * page(), protection);
+void GpuMemory::protect(const Block& block, bool accessible) const {
+  (accessible ? allow_access : forbid_access)(block.mapping + page_size(), block.mapped - 2 * page_size());
 }
 
 }  // namespace trtmtcnn::testing

@@ -52,7 +52,7 @@ class GpuMemory {
   };
 
   void change_accesses(int by);
-  void protect(const Block& block, int protection) const;
+  void protect(const Block& block, bool accessible) const;
 
   mutable std::mutex mutex_;
   std::map<uintptr_t, Block> blocks_;  // by address, the freed ones too

@@ -1,14 +1,12 @@
 #include "testing/model_runtime.h"
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 
 #include "error.h"
 #include "runtime/environment.h"
+#include "runtime/pages.h"
 
 namespace trtmtcnn::testing {
 
@@ -19,9 +17,7 @@ namespace {
 // Whether memory, which may be unmapped by now, holds these bytes.
 bool still_holds(const void* memory, const std::string& bytes) {
   std::string now(bytes.size(), '\0');
-  iovec to{now.data(), now.size()}, from{const_cast<void*>(memory), bytes.size()};
-  const ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-  return n == static_cast<ssize_t>(bytes.size()) && now == bytes;
+  return read_memory(memory, now.data(), now.size()) && now == bytes;
 }
 
 }  // namespace

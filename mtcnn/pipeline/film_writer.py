@@ -28,6 +28,7 @@ from mtcnn.pipeline.film_codecs import choose_encoding
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.film_sound import Track, tracks_for
 from mtcnn.pipeline.read import Picture
+from mtcnn.runtime import handles
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.priority import same_priority
 
@@ -179,7 +180,7 @@ class FilmWriter:
                 target = Path(os.path.realpath(self.path))
                 if not whole and target.exists() and target.stat().st_size:
                     target = self.path = next(name for name in _partials(target) if not os.path.lexists(name))
-                os.replace(self._temporary, target)
+                handles.replace(self._temporary, target)
         except OSError as error:
             raise output_error(self.path, error) from error
         finally:

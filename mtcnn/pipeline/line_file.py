@@ -16,6 +16,7 @@ from mtcnn.files import (
     output_error,
     remove_empty,
 )
+from mtcnn.runtime import handles
 
 __all__ = ["LineFile", "partial_path"]
 
@@ -109,7 +110,7 @@ class LineFile:
         """Put the file in the place of another."""
         try:
             os.fsync(self._handle)
-            os.replace(self.path, os.path.realpath(path))
+            handles.replace(self.path, os.path.realpath(path))
         except OSError as error:
             raise output_error(path, error) from error
         self.path = path
@@ -118,7 +119,7 @@ class LineFile:
         if self._special:
             return os.open(self.path, os.O_WRONLY)
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            handle = handles.open_handle(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 lock(handle, self._of)
             except OutputError:

@@ -41,6 +41,8 @@ def _threads() -> list[int]:
 
 def _scheduling(thread: int) -> tuple[int, int] | None:
     """Policy and priority of a thread, 0 being one's own; None where it has ended."""
+    if sys.platform != "linux":
+        return None
     try:
         return os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority
     except OSError:

@@ -21,6 +21,7 @@ from mtcnn.files import lock, output_error
 from mtcnn.pipeline.formats import Skipped
 from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.options import DetectorOptions
+from mtcnn.runtime import handles
 from mtcnn.runtime.install import install_command
 from mtcnn.runtime.silence import silence
 from mtcnn.runtime.text import is_whole
@@ -126,7 +127,7 @@ def alone(output: str) -> Iterator[None]:
     folder = Path(there.path, "_plan")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = handles.open_handle(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise output_error(folder, error) from error
     try:

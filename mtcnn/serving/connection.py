@@ -10,6 +10,7 @@ import http.client
 import json
 import mmap
 import os
+import sys
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -80,10 +81,14 @@ def connect(
 class Region:
     """Memory that the server reads a picture from, known to it by a name of its own."""
 
+    memory: mmap.mmap
+
     def __init__(self, size: int) -> None:
         self.name = f"mtcnn-{uuid.uuid4().hex}"
         self.size = size
         self._path = f"/dev/shm/{self.name}"
+        if sys.platform != "linux":
+            raise ServingError("shared memory is used on Linux alone: shared_memory=False")
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:

@@ -6,6 +6,7 @@ import http.client
 import io
 import select
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -155,6 +156,8 @@ def _connect(host: str, port: int, deadline: Deadline) -> socket.socket:
 
 
 def _is_readable(plain: socket.socket) -> bool:
+    if sys.platform == "win32":  # whose select() knows no limit on a socket's number
+        return bool(select.select([plain], [], [], 0)[0])
     poll = select.poll()
     poll.register(plain, select.POLLIN)
     return bool(poll.poll(0))

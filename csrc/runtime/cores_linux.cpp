@@ -1,5 +1,3 @@
-#include "runtime/cores.h"
-
 #include <sched.h>
 
 #include <algorithm>
@@ -9,6 +7,8 @@
 #include <limits>
 #include <sstream>
 #include <thread>
+
+#include "runtime/cores.h"
 
 // The files read here are described in proc(5), cgroups(7) and the kernel's documentation of cgroup v1 and v2.
 namespace trtmtcnn {

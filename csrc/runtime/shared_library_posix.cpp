@@ -1,9 +1,8 @@
-#include "runtime/shared_library.h"
-
 #include <dlfcn.h>
 #include <sys/stat.h>
 
 #include "error.h"
+#include "runtime/shared_library.h"
 
 namespace trtmtcnn {
 

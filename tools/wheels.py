@@ -1,0 +1,92 @@
+"""Wheels of other systems than this one, by Zig's clang from PyPI: python tools/wheels.py TARGET PYTHON [PYTHON ...].
+
+TARGET: a line of TARGETS. PYTHON: an interpreter of this machine, whose version the wheel is for; with "=FOLDER" after
+it the folder of the target's own Python (include/, on Windows libs/ too), where that is another system's.
+The wheels land in dist/portable/.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "dist" / "portable"
+
+
+@dataclass(frozen=True)
+class Target:
+    """zig: its name of it; platform: Python's; wheel: the tag; suffix: of the module, after "cpXY" or Python's tag."""
+
+    zig: str
+    platform: str
+    wheel: str
+    suffix: str
+
+
+# The least glibc and macOS are those that NumPy's wheels ask for.
+TARGETS = {
+    "manylinux-x86_64": Target(
+        "x86_64-linux-gnu.2.28", "linux-x86_64", "manylinux_2_28_x86_64", ".cpython-{tag}-x86_64-linux-gnu.so"
+    ),
+    "manylinux-aarch64": Target(
+        "aarch64-linux-gnu.2.28", "linux-aarch64", "manylinux_2_28_aarch64", ".cpython-{tag}-aarch64-linux-gnu.so"
+    ),
+    "musllinux-x86_64": Target(
+        "x86_64-linux-musl", "linux-x86_64", "musllinux_1_2_x86_64", ".cpython-{tag}-x86_64-linux-musl.so"
+    ),
+    "musllinux-aarch64": Target(
+        "aarch64-linux-musl", "linux-aarch64", "musllinux_1_2_aarch64", ".cpython-{tag}-aarch64-linux-musl.so"
+    ),
+    "windows-x86_64": Target("x86_64-windows-gnu", "win-amd64", "win_amd64", ".cp{tag}-win_amd64.pyd"),
+    "macos-arm64": Target("aarch64-macos.11.0", "macosx-11.0-arm64", "macosx_11_0_arm64", ".cpython-{tag}-darwin.so"),
+    "macos-x86_64": Target("x86_64-macos.11.0", "macosx-11.0-x86_64", "macosx_11_0_x86_64", ".cpython-{tag}-darwin.so"),
+}
+
+
+def main(name: str, pythons: list[str]) -> int:
+    if name not in TARGETS or not pythons:
+        print(f"usage: wheels.py {{{','.join(TARGETS)}}} PYTHON[=FOLDER] ...", file=sys.stderr)
+        return 2
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for python in pythons:
+        interpreter, _, folder = python.partition("=")
+        print(build(TARGETS[name], interpreter, folder), flush=True)
+    return 0
+
+
+def build(target: Target, interpreter: str, folder: str) -> Path:
+    """The wheel for one Python, in an environment that holds what the build needs."""
+    tag = output(interpreter, "-c", "import sys; print('%d%d' % sys.version_info[:2] + getattr(sys, 'abiflags', ''))")
+    environment = ROOT / "build" / "wheels" / f"python{tag}"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "setuptools>=77", "Cython>=3.1"], check=True)
+    variables = {
+        **os.environ,
+        "_PYTHON_HOST_PLATFORM": target.platform,
+        "SETUPTOOLS_EXT_SUFFIX": target.suffix.format(tag=tag),
+        "TRT_MTCNN_ZIG_PYTHON": sys.executable,
+        "TRT_MTCNN_ZIG_TARGET": target.zig,
+    }
+    if folder:
+        variables["TRT_MTCNN_PYTHON"] = str(Path(folder).resolve())
+    before = set(OUTPUT.glob("*.whl"))
+    work = ROOT / "build" / "wheels" / f"{target.wheel}-{tag}"
+    command = [python, "setup.py", "-q", "build", "--build-base", work]
+    command += ["bdist_wheel", "--plat-name", target.wheel, "--dist-dir", OUTPUT]
+    subprocess.run(command, cwd=ROOT, env=variables, check=True)
+    made = set(OUTPUT.glob("*.whl")) - before or {max(OUTPUT.glob("*.whl"), key=lambda path: path.stat().st_mtime)}
+    return made.pop()
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "", sys.argv[2:]))
