@@ -91,10 +91,10 @@ CurrentGpu::CurrentGpu(int ordinal) {
   int status = init(0);
   if (status == 0) status = device_get(&device_, ordinal);
   if (status == 0) status = retain(&context, device_);  // the one that the CUDA runtime uses, too
+  if (context && status == 0 && (status = push(context)) != 0) release_(device_);
   if (status != 0)
     throw DeviceError("GPU " + std::to_string(ordinal) + " cannot be used (CUDA error " + std::to_string(status) +
                       "): check nvidia-smi");
-  push(context);
 }
 
 CurrentGpu::~CurrentGpu() {
