@@ -57,10 +57,10 @@ def stages() -> pytrt.Stages:
     return pytrt.Stages(cpu_device(1), *(load_engine(path, cpu_device(1)) for path in engines()))
 
 
-@lru_cache(maxsize=2)
-def gpu_stages(asynchronous: bool) -> tuple[testing.EmulatedGpu, pytrt.Stages]:
-    gpu = testing.EmulatedGpu(openvino_library(), 1, asynchronous=asynchronous)
-    return gpu, pytrt.Stages(gpu, *(load_engine(path, gpu) for path in engines()))
+@lru_cache(maxsize=4)
+def gpu_stages(asynchronous: bool, kernels: bool) -> tuple[testing.EmulatedGpu, pytrt.Stages]:
+    gpu = testing.EmulatedGpu(openvino_library(), 1, asynchronous=asynchronous, kernels=kernels)
+    return gpu, pytrt.Stages(gpu, *(gpu.load_engine(Path(path).read_bytes()) for path in engines()))
 
 
 @lru_cache(maxsize=3)
@@ -168,7 +168,7 @@ def stage(data: bytes) -> None:
 def gpu_stage(data: bytes) -> None:
     """The same with the GPU's code, at once or as a GPU and its streams would run it, where anything may fail."""
     c = Choices(data)
-    gpu, made = gpu_stages(asynchronous := c.yes())
+    gpu, made = gpu_stages(asynchronous := c.yes(), kernels=len(data) % 2 == 1)
     if asynchronous and c.yes():
         gpu.fail(c.pick(sorted(gpu.counts())), c.whole(0, 60))
     call_stages(c, made)

@@ -11,6 +11,7 @@
 
 #include "cuda/kernels/box_set.h"
 #include "cuda/kernels/nms.h"
+#include "cuda/kernels/pnet.h"
 #include "cuda/kernels/propose.h"
 #include "cuda/kernels/rank.h"
 
@@ -177,6 +178,45 @@ bool add_and_mark() {
   return count == faces && marked == high;
 }
 
+// The same by P-Net's last layer, whose threads see two cells each.
+bool add_from_features() {
+  const int width = 2 * (3 + any(20)) + 10, height = 2 * (2 + any(6)) + 10, zero = 0;
+  const PnetTile tile{0, 0, height, width, 0};
+  const auto random = [](size_t n, float scale) {
+    std::vector<float> values(n);
+    for (float& v : values) v = scale * (static_cast<float>(any(2001)) / 1000 - 1);
+    return values;
+  };
+  const auto map = random(static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
+  const auto weights = random(kPnetMap * 9 * kPnetFeatures, 0.3f), bias = random(kPnetFeatures, 1);
+  const auto slope = random(kPnetFeatures, 0.5f), heads = random(kHeads * kPnetFeatures, 0.5f),
+             head_bias = random(kHeads, 1);
+  const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, 0, 0, 0};
+  const Level level{0, {height, width}, 1, 1};
+  const int cells = tile.cell_rows() * tile.cell_columns();
+  const int threads = (tile.cell_rows() + kPnetCellRows - 1) / kPnetCellRows * tile.cell_columns();
+  std::vector<DeviceBox> found(cells), expected(cells);
+  int count = 0, expected_count = 0;
+  const auto kernel = [&](std::vector<DeviceBox>& boxes, int& n) {
+    return PnetPropose{tiles,
+                       map.data(),
+                       {weights.data(), bias.data(), slope.data()},
+                       {{heads.data(), head_bias.data(), nullptr}},
+                       &level,
+                       0.5f,
+                       {boxes.data(), &n, cells}};
+  };
+  for (int i = 0; i < threads; ++i) kernel(expected, expected_count)(i);
+  for_each(threads, kernel(found, count));
+  const auto by_order = [](const Box& a, const Box& b) { return a.order < b.order; };
+  std::sort(found.begin(), found.begin() + count, by_order);
+  std::sort(expected.begin(), expected.begin() + expected_count, by_order);
+  bool right = count == expected_count;
+  for (int i = 0; right && i < count; ++i)
+    right = found[i].order == expected[i].order && found[i].score == expected[i].score;
+  return right;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,7 +229,7 @@ int main(int argc, char** argv) {
                  any(2) ? 1 << 30 : any(6),
                  any(2) ? 32 : 256,
                  {0.5f, any(2) ? Overlap::kIoU : Overlap::kIoMin, any(2) ? Scope::kLevel : Scope::kFrame}};
-    if (suppress(c) && add_and_mark()) continue;
+    if (suppress(c) && add_and_mark() && add_from_features()) continue;
     ++wrong;
     std::printf("round %d: %d boxes of %d frames: wrong\n", r, c.count, c.frames);
   }
