@@ -35,6 +35,7 @@ _ONE_PASS: Any = {"second_pass": False, "mirror": False}
 # Least scores there, where a face is likely: R-Net's only orders them.
 _REFINED = (0.0, 0.3)
 _LEAST_OVERLAP, _LEAST_OVERLAP_BAD = 0.2, 0.4  # with what is expected, of good and of bad scores
+_MOST_HELD = 1 << 30  # bytes of pictures that wait for what later ones tell
 _FARTHEST = 1e9  # pixels: areas are still exact enough
 _LEAST_NEAR = 1e-3  # of who is no longer found
 _SAME = 0.4  # overlap of two boxes that are of one face
@@ -124,7 +125,7 @@ class Tracker:
         return self._tracks(detected=True)
 
     def follow(self, pictures: Iterable[tuple[Picture, float]], *, color: Color = "bgr") -> Iterator[Tracks]:
-        """The faces of each picture of a film, in order, `every` pictures late.
+        """The faces of each picture of a film, in order, `every` pictures late, or as many as 1 GB holds.
 
         What :meth:`step` does, and then backwards: where all of a picture is looked at, faces that are new, or were
         lost before, are looked for in the pictures before it, too. So a face has a number from where it comes in.
@@ -143,6 +144,8 @@ class Tracker:
                 yield from self._filled(waiting, tracks)
                 waiting = []
             waiting.append((bgr, tracks))
+            if sum(picture.nbytes for picture, _ in waiting) > _MOST_HELD:
+                yield waiting.pop(0)[1]
         yield from (tracks for _, tracks in waiting)
 
     def _filled(self, waiting: list[tuple[Pixels, Tracks]], last: Tracks) -> list[Tracks]:

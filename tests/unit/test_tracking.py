@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mtcnn import Tracker, TrtMtcnn
+from mtcnn.tracking import tracker
 from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
@@ -280,6 +281,25 @@ class TestFilm:
     def test_no_pictures(self, large: TrtMtcnn, pictures: Any, said: str) -> None:
         with pytest.raises(TypeError, match=said):
             list(Tracker(large).follow(pictures))
+
+    def test_pictures_that_wait_are_bounded(
+        self, large: TrtMtcnn, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever `every` is; what comes in late is then followed back as far as pictures are held."""
+        pictures = self.moving(astronaut, 12, comes_at=3)
+        monkeypatch.setattr(tracker, "_MOST_HELD", 4 * pictures[0][0].nbytes)
+        read = []
+
+        def reading() -> Iterator[tuple[np.ndarray, float]]:
+            for picture in pictures:
+                read.append(picture)
+                yield picture
+
+        late, found = [], []
+        for i, tracks in enumerate(Tracker(large, every=10).follow(reading())):
+            late.append(len(read) - i)
+            found.append(len(tracks))
+        assert max(late) <= 5 and found == [0] * 6 + [1] * 6
 
     def test_what_is_new_is_followed_back_to_where_it_came(self, large: TrtMtcnn, astronaut: np.ndarray) -> None:
         pictures = self.moving(astronaut, 12, comes_at=3)
