@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pytrt
+from benchmarks.gpu import agreement
 from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.cascade import detect as run_cascade
 from mtcnn.engines import NETWORKS, current_engines, engine_problem, load_engine, models_folder, read_engine
@@ -19,7 +20,7 @@ from mtcnn.engines import devices as found_devices
 from mtcnn.engines.settings import CUDA
 from mtcnn.params import make_params
 from pytrt.testing import EmulatedGpu
-from tests.conftest import DATA, read_picture
+from tests.conftest import DATA, ROOT, read_picture
 from tests.integration.test_gpu_code import assert_agree, assert_same
 from tests.support import pictures
 from tests.support.emulated import MODES, emulated_gpu, kernel_detector
@@ -215,6 +216,20 @@ def test_photographs(name: str, cuda_engines: Any, detector: TrtMtcnn) -> None:
     img = read_picture(DATA / "photos" / name)
     with kernel_detector() as gpu:
         assert assert_agree(gpu, detector, img, 60, "accurate") > 0
+
+
+def test_agreement_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = str(ROOT / "docs" / "images" / "astronaut.jpg")
+    for most, code in (("1e-3", 0), ("0", 1)):
+        monkeypatch.setattr("sys.argv", ["agreement", "--emulate", "--preset", "fast", "--most", most, picture])
+        assert agreement.main() == code
+        assert "1 pictures, 1 faces, 0 pictures with others; largest differences" in capsys.readouterr().out
+    faces = np.float32([[0, 0, 9, 9, 0.9], [20, 0, 29, 9, 0.9]]), np.zeros((2, 10), np.float32)
+    assert agreement.differences(faces, faces) == (0, 0)
+    assert agreement.differences((faces[0][::-1], faces[1]), faces) == (0, 0)
+    assert agreement.differences((faces[0][:1], faces[1][:1]), faces) is None
+    assert agreement.differences((faces[0][[0, 0]], faces[1]), faces) is None
+    assert agreement.differences((faces[0] + np.float32([2, 0, 0, 0, 0]), faces[1]), faces) == (2, 0)
 
 
 @pytest.mark.slow
