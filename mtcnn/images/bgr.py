@@ -133,4 +133,9 @@ def _check_dtype(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind == "b":
         raise TypeError(f"{name} is a bool mask; as black and white: {name}.astype(np.uint8) * 255")
     if dtype.kind not in "uif":
-        raise TypeError(f"{name} must hold uint8 levels, got dtype {dtype}; try {name}.astype(np.uint8)")
+        mend = ""
+        if dtype.kind == "O":
+            mend = f"; try {name}.astype(np.uint8)"
+        elif dtype.names:
+            mend = f"; try numpy.lib.recfunctions.structured_to_unstructured({name})"
+        raise TypeError(f"{name} must hold uint8 levels, got dtype {dtype!s:.80}{mend}")

@@ -41,7 +41,7 @@ def check_gpu_picture(img: Any, name: str = "img", color: str = "bgr") -> None:
 def dlpack_device(img: object) -> int | None:
     """DLPack's number for the kind of device; None where ``img`` does not speak DLPack."""
     ask = getattr(img, "__dlpack_device__", None)
-    if ask is None or not hasattr(img, "__dlpack__"):
+    if not callable(ask) or not hasattr(img, "__dlpack__"):
         return None
     device = ask()
     try:

@@ -38,4 +38,14 @@ def refuse(img: object, name: str) -> NoReturn:
         )
     if isinstance(img, (list, tuple)):
         raise TypeError(f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures")
-    raise TypeError(f"{wanted}; convert it with np.asarray({name})")
+    if hasattr(img, "read"):
+        mend = f"cv2.imdecode(np.frombuffer({name}.read(), np.uint8), cv2.IMREAD_COLOR)"
+        raise TypeError(f"{wanted}, a file; decode the picture first: {mend}")
+    if _is_array_like(img):
+        raise TypeError(f"{wanted}; convert it with np.asarray({name})")
+    raise TypeError(wanted)
+
+
+def _is_array_like(img: object) -> bool:
+    """Whether np.asarray makes more of it than an array of one object."""
+    return isinstance(img, memoryview) or any(hasattr(type(img), name) for name in ("__array__", "__array_interface__"))

@@ -1,3 +1,4 @@
+import io
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mtcnn.images import as_bgr
+from mtcnn.images import Color, as_bgr
 
 PICTURES = hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
 
@@ -339,3 +340,45 @@ class TestSubclasses:
     def test_views_of_memory_are_arrays_to_be(self) -> None:
         with pytest.raises(TypeError, match=r"np\.asarray\(img\)"):
             as_bgr(memoryview(np.zeros((4, 5, 3), np.uint8)))
+
+
+class TestAdvice:
+    """What messages advise is right: where nothing is, there is none."""
+
+    @pytest.mark.parametrize("color", ["bgr", "rgb"])
+    def test_an_open_file(self, tmp_path: Path, color: Color) -> None:
+        img = random_picture()
+        cv2.imwrite(str(tmp_path / "a.png"), img)
+        with (tmp_path / "a.png").open("rb") as file:
+            for opened in (file, io.BytesIO(file.read())):
+                opened.seek(0)
+                with pytest.raises(TypeError, match="a file; decode the picture first: (.*)") as error:
+                    as_bgr(opened, color=color)
+                mend = str(error.value).partition("first: ")[2]
+                np.testing.assert_array_equal(eval(mend, {"cv2": cv2, "np": np, "img": opened}), img)
+
+    def test_fields_with_names(self) -> None:
+        img = random_picture()
+        fields = img.view([("b", "u1"), ("g", "u1"), ("r", "u1")])[..., 0]
+        with pytest.raises(TypeError, match="try (.*)") as error:
+            as_bgr(fields)
+        mend = str(error.value).partition("try ")[2]
+        import numpy.lib.recfunctions
+
+        np.testing.assert_array_equal(as_bgr(eval(mend, {"numpy": numpy, "img": fields})), img)
+
+    @pytest.mark.parametrize(
+        "value", [5, 1.5, object(), {"a": 1}, random_picture().astype(complex), np.zeros((9, 9), "S1")]
+    )
+    def test_none_where_there_is_no_mend(self, value: object) -> None:
+        with pytest.raises(TypeError, match="img must") as error:
+            as_bgr(value)
+        assert "np.asarray" not in str(error.value) and "astype" not in str(error.value)
+
+    def test_what_only_looks_like_a_tensor(self) -> None:
+        class Anything:
+            def __getattr__(self, name: str) -> int:
+                return 5
+
+        with pytest.raises(TypeError, match=r"^img "):
+            as_bgr(Anything())
