@@ -432,7 +432,7 @@ def test_other_threads_run_while_a_failed_call_is_dropped(gpu: EmulatedGpu, prog
 def test_engines_of_another_device(gpu: EmulatedGpu, program: Program, engines: dict[str, Any]) -> None:
     """They are memory that the stages' own device cannot read, whichever of the two is a GPU."""
     devices = [pytrt.CpuDevice("", 1), emulated_gpu(), emulated_gpu("asynchronous"), emulated_gpu(kernels=True)]
-    loaded = [[load_engine(engines[network], device, network) for network in NETWORKS] for device in devices]
+    loaded = [[device.load_engine(engines[network].read_bytes()) for network in NETWORKS] for device in devices]
     for device in devices:
         with pytest.raises(EngineError, match="this engine was loaded on another device"):
             pytrt.Stages(device, *program.engines)
