@@ -12,7 +12,7 @@ from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.film_frame import FilmFrame
-from mtcnn.pipeline.orientation import orientation
+from mtcnn.pipeline.orientation import Orientation, orientation, quarter_turns
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.optional import import_optional
 
@@ -142,7 +142,9 @@ class Film:
         due = f"some {self.due}" if self.due and not self._stream.frames else str(self.due or "its")
         ends = f"{self.source} ends after {self._read} of {due} pictures"
         if self._decoded == 0:
-            return f"{ends}: it is truncated or damaged" if self.due or self._broken else f"{self.source} is empty"
+            if self.due or self._broken:
+                return f"{ends}: it is truncated or damaged"
+            return f"{self.source} is empty, or its pictures cannot be decoded"
         if self._broken or self._is_short():
             return f"{ends}, at {self._last:.3f} s: it is truncated or damaged"
         if self.damaged:
@@ -302,8 +304,7 @@ class Film:
             img: Picture = frame.to_ndarray(format="bgr24", src_colorspace=matrix)
         except ValueError:  # a matrix that the scaler does not know
             img = frame.to_ndarray(format="bgr24")
-        side = frame.side_data.get("DISPLAYMATRIX")
-        turn = orientation(None if side is None else bytes(side))
+        turn = _turn(frame)
         self._is_on_its_side = turn.swap
         return turn.apply(img)
 
@@ -334,6 +335,14 @@ def _rate(stream: Any) -> Fraction:
     seconds = (stream.duration or 0) * (stream.time_base or 0)
     counted = Fraction(stream.frames) / seconds if stream.frames and seconds > 0 else 0
     return Fraction(counted) if 0 < counted < _MOST_RATE else Fraction(25)
+
+
+def _turn(frame: Any) -> Orientation:
+    try:
+        side = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # a kind that PyAV does not know is there, too: EXIF data, the views of stereo films
+        return quarter_turns(int(frame.rotation))
+    return orientation(None if side is None else bytes(side))
 
 
 def _is_cover(stream: Any) -> bool:

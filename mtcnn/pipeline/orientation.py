@@ -9,7 +9,7 @@ import numpy as np
 
 from mtcnn.pipeline.read import Picture
 
-__all__ = ["UPRIGHT", "Orientation", "orientation"]
+__all__ = ["UPRIGHT", "Orientation", "orientation", "quarter_turns"]
 
 
 class Orientation(NamedTuple):
@@ -39,3 +39,9 @@ def orientation(matrix: bytes | None) -> Orientation:
         return UPRIGHT
     swap = abs(b) + abs(c) > abs(a) + abs(d)
     return Orientation(True, c < 0, b < 0) if swap else Orientation(False, a < 0, d < 0)
+
+
+def quarter_turns(degrees: int) -> Orientation:
+    """Of a turn counter-clockwise, taken for the nearest of quarters."""
+    turns = (UPRIGHT, Orientation(True, False, True), Orientation(False, True, True), Orientation(True, True, False))
+    return turns[round(degrees / 90) % 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import signal
@@ -131,6 +132,35 @@ class TestTurns:
         copied(film, tmp_path / "out.mp4")
         again = Film(str(tmp_path / "out.mp4")).read()
         assert again is not None and again.img.shape == frame.img.shape
+
+    @pytest.mark.parametrize(("value", "turns"), [(1, 0), (8, 1), (3, 2), (6, 3)])
+    def test_cameras_that_write_exif_data(
+        self, tmp_path: Path, pictures: list[np.ndarray], value: int, turns: int
+    ) -> None:
+        """Into each JPEG of a film: PyAV does not know that kind of data beside a picture."""
+        import av
+
+        pillow = pytest.importorskip("PIL.Image")
+        exif = pillow.Exif()
+        exif[0x0112], exif[0x010F] = value, "a camera"
+        plain = make_film(tmp_path / "plain.mkv", pictures, codec="mjpeg", pixels="yuvj420p")
+        with av.open(str(plain)) as read, av.open(str(tmp_path / "in.mkv"), "w") as written:
+            stream = written.add_stream_from_template(read.streams.video[0])
+            for packet in read.demux(read.streams.video[0]):
+                if packet.size:
+                    jpeg = io.BytesIO()
+                    pillow.open(io.BytesIO(bytes(packet))).save(jpeg, "jpeg", exif=exif, quality=95)
+                    made = av.Packet(jpeg.getvalue())
+                    made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
+                    made.stream = stream
+                    written.mux(made)
+        film = Film(str(tmp_path / "in.mkv"))
+        frame = film.read()
+        assert frame is not None
+        film.close()
+        expected = np.rot90(pictures[0], turns)
+        assert frame.img.shape == expected.shape
+        assert np.abs(frame.img.astype(int) - expected).mean() < 6
 
     def test_pixels_that_are_not_square(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
         """What is twice as wide as it is stored is twice as high once it stands."""
