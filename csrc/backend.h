@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <limits>
 #include <memory>
 #include <span>
 
@@ -11,21 +10,12 @@
 #include "engine.h"
 #include "networks.h"
 #include "runtime/function_ref.h"
+#include "settings.h"
 #include "types.h"
 
 namespace trtmtcnn {
 
 using Engines = std::array<std::shared_ptr<Engine>, kNetworks>;  // P-Net, R-Net, O-Net; L-Net or null
-
-// How P-Net proposes and how its proposals are suppressed.
-struct PnetSettings {
-  float threshold = 0;
-  float nms_level = 0, nms_frame = 0;
-  int keep = 0;  // boxes a frame, at most
-  bool nms_on_windows = true, whole_pixels = false;
-  int max_proposals = std::numeric_limits<int>::max();  // before suppression, of a frame; a GPU does not count them
-  bool operator==(const PnetSettings&) const = default;
-};
 
 // How R-Net or O-Net judges boxes.
 struct Refinement {
@@ -54,6 +44,22 @@ class Backend {
 
   // Runs L-Net, which there must be, on the patches about each box's landmarks, and moves them. flip: as above.
   virtual void refine_landmarks(bool flip) = 0;
+
+  // Whether a whole cascade can be enqueued before any of its boxes is counted.
+  virtual bool runs_ahead() const { return false; }
+
+  // All stages: propose(), then `later`, which does what follows by Boxes::left(), refine() and refine_landmarks().
+  // Where the backend runs ahead, nothing of it waits and the work may be repeated, both captured and with more room.
+  virtual void cascade(std::span<const Level> levels, const CascadeSettings& settings, FunctionRef suppress,
+                       FunctionRef later) {
+    propose(levels, settings.pnet, suppress);
+    later();
+  }
+  // The same from boxes that are known, in the place of P-Net's.
+  virtual void cascade(std::span<const Box> known, const CascadeSettings& /*settings*/, FunctionRef later) {
+    boxes().assign(known);
+    later();
+  }
 
   virtual Boxes& boxes() = 0;
 

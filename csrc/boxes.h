@@ -7,6 +7,12 @@
 
 namespace trtmtcnn {
 
+// What a set of boxes is about to be shown.
+enum class Next { kRnet, kOnet, kFaces };  // faces: O-Net's second pass, L-Net, the caller
+inline constexpr int kNexts = 3;
+
+inline constexpr int kMostScales = 16;  // of save_and_square()
+
 class Boxes {
  public:
   virtual ~Boxes() = default;
@@ -27,7 +33,7 @@ class Boxes {
   // Truncates boxes and landmarks to whole pixels and clips them to the frame.
   virtual void truncate_and_clip() = 0;
 
-  // Saves the set and replaces each box by one square for each scale.
+  // Saves the set and replaces each box by one square for each scale, of which there are kMostScales at most.
   virtual void save_and_square(bool truncating, std::span<const float> scales) = 0;
   // Brings the saved set back. Each box and its landmarks become the mean of themselves and of those of its squares
   // that are still in the set; scores too, where `scores` is set.
@@ -41,6 +47,8 @@ class Boxes {
   virtual void assign(std::span<const Box> boxes) = 0;
 
   virtual int count() = 0;
+  // The number of boxes, or, where a backend runs ahead, of those that there may be.
+  virtual int left(Next /*next*/) { return count(); }
   // Copies the set out in its order: dets[i] = x1, y1, x2, y2, score; landmarks (may be null) x1..x5, y1..y5;
   // frames[i] the index of its frame.
   virtual void read(float* dets, float* landmarks, int* frames) = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 namespace trtmtcnn {
 namespace {
@@ -18,6 +19,12 @@ void check_pixels(std::span<const Level> levels) {
     if (pixels > kMostPixels)
       throw std::invalid_argument("levels are too large: look for larger faces, or at a smaller picture");
   }
+}
+
+void check_scales(const OnetOptions& options) {
+  if (options.tta_scales.size() > kMostScales)
+    throw std::invalid_argument("tta_scales must be " + std::to_string(kMostScales) + " at most, got " +
+                                std::to_string(options.tta_scales.size()));
 }
 
 // The threshold of the first pass where what follows can lift a score: `further` passes of 1 at most, with which it is
@@ -46,18 +53,61 @@ int TrtMtcnn::run(Stage&& stage) {
   }
 }
 
+void TrtMtcnn::suppress_proposals(const PnetSettings& settings) {
+  if (!options_.nms_on_windows) boxes_.regress();
+  boxes_.nms({settings.nms_level, Overlap::kIoU, Scope::kLevel}, kAll);
+  boxes_.nms({settings.nms_frame, Overlap::kIoU, Scope::kFrame}, settings.keep);
+  if (options_.nms_on_windows) boxes_.regress();
+  if (options_.whole_pixels) boxes_.truncate_and_clip();
+}
+
+void TrtMtcnn::run_rnet(const RnetSettings& settings) {
+  boxes_.square(options_.whole_pixels);
+  backend_->refine(Net::kRnet, {settings.threshold, !options_.whole_pixels, false});
+  if (!options_.nms_on_windows) boxes_.regress();
+  boxes_.nms({settings.nms, Overlap::kIoU, Scope::kFrame}, settings.keep);
+  if (options_.nms_on_windows) boxes_.regress();
+  if (options_.whole_pixels) boxes_.truncate_and_clip();
+}
+
+void TrtMtcnn::run_onet(const OnetSettings& settings) {
+  const OnetOptions& options = settings.options;
+  const bool second_pass = !options.tta_scales.empty(), average_scores = options.average_scores && second_pass;
+  const auto refine = [&](float least_score, bool flip) {
+    backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, flip});
+    boxes_.regress();
+  };
+  const bool votes = options.vote > 0 && options.average_above < 1;
+  const size_t further = average_scores ? options.tta_scales.size() : 0;
+  boxes_.square(options_.whole_pixels);
+  refine(average_scores || votes ? first_pass_threshold(settings.threshold, further, votes ? options.vote : 0)
+                                 : settings.threshold,
+         options.flip && (options.flip_first || !second_pass));
+  if (options.average_above < 1)
+    boxes_.nms_average(settings.nms, options.average_above);
+  else
+    boxes_.nms({settings.nms, Overlap::kIoMin, Scope::kFrame}, kAll);
+  if (second_pass && boxes_.left(Next::kFaces) > 0) {
+    boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
+    refine(-std::numeric_limits<float>::infinity(), options.flip);
+    boxes_.average_with_saved(average_scores);
+  }
+  if (votes) boxes_.vote(options.vote);
+  if (average_scores || votes) boxes_.drop_below(settings.threshold);
+  if (options_.whole_pixels) boxes_.truncate_and_clip();
+}
+
+void TrtMtcnn::run_lnet(bool flip) {
+  backend_->refine_landmarks(flip);
+  if (options_.whole_pixels) boxes_.truncate_and_clip();
+}
+
 int TrtMtcnn::pnet(std::span<const Level> levels, float threshold, float nms_level, float nms_frame, int keep,
                    int max_proposals) {
   check_pixels(levels);
-  const auto suppress = [&] {
-    if (!options_.nms_on_windows) boxes_.regress();
-    boxes_.nms({nms_level, Overlap::kIoU, Scope::kLevel}, kAll);
-    boxes_.nms({nms_frame, Overlap::kIoU, Scope::kFrame}, keep);
-    if (options_.nms_on_windows) boxes_.regress();
-    if (options_.whole_pixels) boxes_.truncate_and_clip();
-  };
   const PnetSettings settings{threshold,    nms_level, nms_frame, keep, options_.nms_on_windows, options_.whole_pixels,
                               max_proposals};
+  const auto suppress = [&] { suppress_proposals(settings); };
   return run([&] { backend_->propose(levels, settings, suppress); });
 }
 
@@ -66,49 +116,45 @@ int TrtMtcnn::set_boxes(std::span<const Box> boxes) {
 }
 
 int TrtMtcnn::rnet(float threshold, float nms_threshold, int keep) {
-  return run([&] {
-    boxes_.square(options_.whole_pixels);
-    backend_->refine(Net::kRnet, {threshold, !options_.whole_pixels, false});
-    if (!options_.nms_on_windows) boxes_.regress();
-    boxes_.nms({nms_threshold, Overlap::kIoU, Scope::kFrame}, keep);
-    if (options_.nms_on_windows) boxes_.regress();
-    if (options_.whole_pixels) boxes_.truncate_and_clip();
-  });
+  return run([&] { run_rnet({threshold, nms_threshold, keep}); });
 }
 
 int TrtMtcnn::onet(float threshold, float nms_threshold, const OnetOptions& options) {
-  const bool second_pass = !options.tta_scales.empty(), average_scores = options.average_scores && second_pass;
-  const auto refine = [&](float least_score, bool flip) {
-    backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, flip});
-    boxes_.regress();
-  };
-  const bool votes = options.vote > 0 && options.average_above < 1;
-  const size_t further = average_scores ? options.tta_scales.size() : 0;
-  return run([&] {
-    boxes_.square(options_.whole_pixels);
-    refine(average_scores || votes ? first_pass_threshold(threshold, further, votes ? options.vote : 0) : threshold,
-           options.flip && (options.flip_first || !second_pass));
-    if (options.average_above < 1)
-      boxes_.nms_average(nms_threshold, options.average_above);
-    else
-      boxes_.nms({nms_threshold, Overlap::kIoMin, Scope::kFrame}, kAll);
-    if (second_pass && boxes_.count() > 0) {
-      boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
-      refine(-std::numeric_limits<float>::infinity(), options.flip);
-      boxes_.average_with_saved(average_scores);
-    }
-    if (votes) boxes_.vote(options.vote);
-    if (average_scores || votes) boxes_.drop_below(threshold);
-    if (options_.whole_pixels) boxes_.truncate_and_clip();
-  });
+  check_scales(options);
+  return run([&] { run_onet({threshold, nms_threshold, options}); });
 }
 
 void TrtMtcnn::lnet(bool flip) {
   run([&] {
-    if (boxes_.count() == 0) return;
-    backend_->refine_landmarks(flip);
-    if (options_.whole_pixels) boxes_.truncate_and_clip();
+    if (boxes_.count() > 0) run_lnet(flip);
   });
+}
+
+void TrtMtcnn::after_pnet(const CascadeSettings& settings) {
+  if (settings.networks < 2 || boxes_.left(Next::kRnet) == 0) return;
+  run_rnet(settings.rnet);
+  if (settings.networks < 3 || boxes_.left(Next::kOnet) == 0) return;
+  run_onet(settings.onet);
+  if (boxes_.left(Next::kFaces) > 0 && settings.refine_landmarks) run_lnet(true);
+}
+
+int TrtMtcnn::detect(std::span<const Level> levels, CascadeSettings settings) {
+  check_pixels(levels);
+  check_scales(settings.onet.options);
+  settings.pnet.nms_on_windows = options_.nms_on_windows;
+  settings.pnet.whole_pixels = options_.whole_pixels;
+  const auto suppress = [&] { suppress_proposals(settings.pnet); };
+  const auto later = [&] { after_pnet(settings); };
+  return run([&] { backend_->cascade(levels, settings, suppress, later); });
+}
+
+int TrtMtcnn::refine(std::span<const Box> boxes, CascadeSettings settings) {
+  check_scales(settings.onet.options);
+  settings.pnet = {};
+  settings.pnet.nms_on_windows = options_.nms_on_windows;
+  settings.pnet.whole_pixels = options_.whole_pixels;
+  const auto later = [&] { after_pnet(settings); };
+  return run([&] { backend_->cascade(boxes, settings, later); });
 }
 
 }  // namespace trtmtcnn

@@ -4,28 +4,11 @@
 #include <limits>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "backend.h"
+#include "settings.h"
 
 namespace trtmtcnn {
-
-// What all stages of a call share.
-struct CascadeOptions {
-  Resize resize = Resize::kArea;
-  bool nms_on_windows = true;  // the authors' order: suppress, then regress
-  bool whole_pixels = false;   // truncate and clip boxes and landmarks after every stage
-};
-
-// Test-time augmentation (TTA) in the last stage: O-Net runs on several views of a face, whose results are averaged.
-struct OnetOptions {
-  bool flip = false;              // each crop and its mirror image;
-  bool flip_first = false;        // in the first pass, too, where tta_scales asks for a second
-  std::vector<float> tta_scales;  // a second pass over the faces found, in squares of each of these scales
-  bool average_scores = false;    // over both passes
-  float average_above = 1;        // IoU above which the final suppression averages; 1: never
-  float vote = 0;                 // of each box averaged, on the score: see voted_score()
-};
 
 // All networks on one device, for one thread at a time. In Python it is pytrt.Stages; pytrt.PyTrtMtcnn is one
 // network, and mtcnn.TrtMtcnn the detector, which has a pytrt.Stages for each thread.
@@ -47,11 +30,23 @@ class TrtMtcnn {
   // Refines the landmarks that onet() left. flip: as OnetOptions has it.
   void lnet(bool flip);
 
+  // All stages at once, which leave what they leave one by one. The settings' options are load()'s.
+  int detect(std::span<const Level> levels, CascadeSettings settings);
+  int refine(std::span<const Box> boxes, CascadeSettings settings);
+  // Whether that saves waiting for the device between them.
+  bool runs_ahead() const { return backend_->runs_ahead(); }
+
   Boxes& boxes() { return boxes_; }
 
  private:
   template <typename Stage>
   int run(Stage&& stage);
+  // What stages do; boxes are counted by others.
+  void suppress_proposals(const PnetSettings& settings);
+  void after_pnet(const CascadeSettings& settings);
+  void run_rnet(const RnetSettings& settings);
+  void run_onet(const OnetSettings& settings);
+  void run_lnet(bool flip);
 
   std::unique_ptr<Backend> backend_;
   Boxes& boxes_;

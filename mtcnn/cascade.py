@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ Observer = Callable[[str, int], None]  # told of each stage that has ended, and 
 
 
 def detect(
-    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, observe: Observer = lambda stage, left: None
+    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, observe: Observer | None = None
 ) -> list[tuple[Array, Array]]:
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
     work = WorkLimit(p, len(images))
@@ -58,7 +58,7 @@ def detect(
 
 
 def _detect_upright(
-    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, work: WorkLimit, observe: Observer
+    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, work: WorkLimit, observe: Observer | None
 ) -> list[tuple[Array, Array]]:
     frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
     # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
@@ -76,35 +76,11 @@ def _detect_upright(
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
         )
-        observe("load", 0)
-        found = stages.pnet(
-            levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet, work.most_proposals()
-        )
-        observe("pnet", found)
-        # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
-        if found and p.networks > 1:
-            work.begin_rnet(stages, found)
-            found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
-            observe("rnet", found)
-        # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
-        if found and p.networks > 2:
-            work.begin_onet(stages, found)
-            found = stages.onet(
-                p.thresholds[2],
-                p.nms_thresholds[3],
-                flip=p.mirror,
-                flip_first=p.mirror_first,
-                tta_scales=p.second_pass_scales if p.second_pass else (),
-                average_scores=p.average_scores,
-                average_above=p.average_above,
-                vote=p.vote,
-            )
-            observe("onet", found)
-            # L-Net, where there is one, runs on a patch about each landmark and moves it.
-            if found and refines(stages, p):
-                work.begin_lnet(stages, found)
-                stages.lnet(flip=True)
-                observe("lnet", found)
+        if observe is None and work.unlimited and stages.runs_ahead:
+            # The stages below, which a GPU need not be waited for between: their boxes stay there uncounted.
+            stages.detect(levels, **settings(stages, p))
+        else:
+            _run_stages(stages, levels, p, work, observe or (lambda stage, left: None))
         dets, landmarks, frame_of = stages.boxes()
     finally:
         stages.unload()
@@ -114,6 +90,78 @@ def _detect_upright(
         mine = slice(*np.searchsorted(frame_of, (i, i + 1)))  # boxes stand in order of their frames
         results.append(unshrink(dets[mine], landmarks[mine], shrink, p))
     return results
+
+
+def _run_stages(
+    stages: Stages, levels: list[tuple[int, int, int, float, float]], p: Params, work: WorkLimit, observe: Observer
+) -> None:
+    observe("load", 0)
+    found = stages.pnet(
+        levels, p.thresholds[0], p.nms_thresholds[0], p.nms_thresholds[1], p.max_rnet, work.most_proposals()
+    )
+    observe("pnet", found)
+    # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
+    if found and p.networks > 1:
+        work.begin_rnet(stages, found)
+        found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
+        observe("rnet", found)
+    # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
+    if found and p.networks > 2:
+        work.begin_onet(stages, found)
+        found = stages.onet(p.thresholds[2], p.nms_thresholds[3], **onet_options(p))
+        observe("onet", found)
+        # L-Net, where there is one, runs on a patch about each landmark and moves it.
+        if found and refines(stages, p):
+            work.begin_lnet(stages, found)
+            stages.lnet(flip=True)
+            observe("lnet", found)
+
+
+class OnetOptions(TypedDict, total=False):
+    """What `Stages.onet` takes by name."""
+
+    flip: bool
+    flip_first: bool
+    tta_scales: tuple[float, ...]
+    average_scores: bool
+    average_above: float
+    vote: float
+
+
+class StageSettings(OnetOptions):
+    """What `Stages.detect` and `Stages.refine` take by name."""
+
+    thresholds: tuple[float, float, float]
+    nms_thresholds: tuple[float, float, float, float]
+    max_rnet: int
+    max_onet: int
+    networks: int
+    refine_landmarks: bool
+
+
+def onet_options(p: Params) -> OnetOptions:
+    """O-Net's part of the parameters."""
+    return {
+        "flip": p.mirror,
+        "flip_first": p.mirror_first,
+        "tta_scales": p.second_pass_scales if p.second_pass else (),
+        "average_scores": p.average_scores,
+        "average_above": p.average_above,
+        "vote": p.vote,
+    }
+
+
+def settings(stages: Stages, p: Params) -> StageSettings:
+    """What all stages at once need of the parameters."""
+    return {
+        "thresholds": p.thresholds,
+        "nms_thresholds": p.nms_thresholds,
+        "max_rnet": p.max_rnet,
+        "max_onet": p.max_onet,
+        "networks": p.networks,
+        "refine_landmarks": p.networks > 2 and refines(stages, p),
+        **onet_options(p),
+    }
 
 
 def refines(stages: Stages, p: Params) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,21 +53,8 @@ def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) 
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
         )
-        found = stages.set_boxes(boxes * np.float32(shrink), np.zeros(len(boxes), np.int32))
-        if found and p.networks > 1:
-            found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
-        if found and p.networks > 2:
-            found = stages.onet(
-                p.thresholds[2],
-                p.nms_thresholds[3],
-                flip=p.mirror,
-                flip_first=p.mirror_first,
-                tta_scales=p.second_pass_scales if p.second_pass else (),
-                average_scores=p.average_scores,
-                average_above=p.average_above,
-            )
-            if found and cascade.refines(stages, p):
-                stages.lnet(flip=True)
+        p = replace(p, vote=0.0)  # there is one box where P-Net proposes many
+        stages.refine(boxes * np.float32(shrink), np.zeros(len(boxes), np.int32), **cascade.settings(stages, p))
         dets, landmarks, _ = stages.boxes()
     finally:
         stages.unload()

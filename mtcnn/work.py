@@ -56,6 +56,11 @@ class WorkLimit:
         part._spent, part._whole = self._spent[list(pictures)], (self._spent, list(pictures))
         return part
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether there is no limit, so that nobody need know what stages have left."""
+        return self._limit is None
+
     def begin_pnet(self, levels: Sequence[tuple[int, int, int, float, float]]) -> None:
         """levels: (picture, height, width, scale_y, scale_x) each."""
         if self._limit is None:

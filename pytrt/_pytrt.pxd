@@ -254,7 +254,7 @@ cdef extern from "testing/gpu_model.h" namespace "trtmtcnn::testing" nogil:
     const char** CALL_NAMES "trtmtcnn::testing::kCallNames"
 
 
-cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
+cdef extern from "settings.h" namespace "trtmtcnn" nogil:
     cdef cppclass CascadeOptions:
         CascadeOptions()
         Resize resize
@@ -270,6 +270,33 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         float average_above
         float vote
 
+    cdef cppclass PnetSettings:
+        float threshold
+        float nms_level
+        float nms_frame
+        int keep
+        int max_proposals
+
+    cdef cppclass RnetSettings:
+        float threshold
+        float nms
+        int keep
+
+    cdef cppclass OnetSettings:
+        float threshold
+        float nms
+        OnetOptions options
+
+    cdef cppclass CascadeSettings:
+        CascadeSettings()
+        PnetSettings pnet
+        RnetSettings rnet
+        OnetSettings onet
+        int networks
+        cbool refine_landmarks
+
+
+cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
     cdef cppclass TrtMtcnn:
         TrtMtcnn(unique_ptr[Backend]) except +raise_core_error
         void load(const vector[Image]&, const vector[Size]&, const CascadeOptions&) except +raise_core_error
@@ -279,6 +306,9 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
         void lnet(cbool) except +raise_core_error
+        int detect(const vector[Level]&, const CascadeSettings&) except +raise_core_error
+        int refine(const vector[Box]&, const CascadeSettings&) except +raise_core_error
+        cbool runs_ahead()
         Boxes& boxes()
 
 

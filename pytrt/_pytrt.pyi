@@ -201,6 +201,48 @@ class Stages:
         """O-Net over the boxes, with landmarks. Returns the number of faces."""
     def lnet(self, *, flip: bool = False) -> None:
         """L-Net over the faces that onet() left: their landmarks are refined."""
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether detect() and refine() wait for the device once: all stages are enqueued before a box is counted."""
+    def detect(
+        self,
+        levels: Iterable[_Level],
+        *,
+        thresholds: Sequence[float],
+        nms_thresholds: Sequence[float],
+        max_rnet: int,
+        max_onet: int,
+        networks: int = 3,
+        max_proposals: int | None = None,
+        refine_landmarks: bool = False,
+        flip: bool = False,
+        flip_first: bool = False,
+        tta_scales: Sequence[float] = (),
+        average_scores: bool = False,
+        average_above: float = 1.0,
+        vote: float = 0.0,
+    ) -> int:
+        """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
+        Returns the number of faces."""
+    def refine(
+        self,
+        boxes: Iterable[Iterable[float]],
+        frames: Iterable[int],
+        *,
+        thresholds: Sequence[float],
+        nms_thresholds: Sequence[float],
+        max_rnet: int,
+        max_onet: int,
+        networks: int = 3,
+        refine_landmarks: bool = False,
+        flip: bool = False,
+        flip_first: bool = False,
+        tta_scales: Sequence[float] = (),
+        average_scores: bool = False,
+        average_above: float = 1.0,
+        vote: float = 0.0,
+    ) -> int:
+        """As detect(), from boxes that are known: what set_boxes(), rnet(), onet() and lnet(flip=True) leave."""
     def boxes(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""
 

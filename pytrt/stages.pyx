@@ -1,6 +1,52 @@
 cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 
 
+cdef int _read_levels(levels, vector[Level]& plan) except -1:
+    cdef Level level
+    for frame, height, width, scale_y, scale_x in _rows(levels, "levels", _LEVEL, 5):
+        level.frame = _whole(frame, "frame of a level", 0, INT_MAX)
+        level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
+        level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)
+        level.scale_y, level.scale_x = _real(scale_y, "scale_y"), _real(scale_x, "scale_x")
+        if not (level.scale_y > 0 and level.scale_x > 0):
+            raise ValueError(f"scales of levels must be positive, got {scale_y} and {scale_x}")
+        plan.push_back(level)
+    return 0
+
+
+cdef int _read_boxes(boxes, frames, vector[Box]& taken) except -1:
+    cdef Box box
+    cdef int i
+    cdef float[:, ::1] sides = _in_fours(_numbers(boxes, np.float32, "boxes"), "boxes")
+    cdef int[::1] numbers = _whole_numbers(frames, "frames", INT_MAX).reshape(-1)
+    if sides.shape[0] != numbers.shape[0]:
+        raise ValueError(f"got {sides.shape[0]} boxes but {numbers.shape[0]} frames")
+    if not (np.abs(np.asarray(sides)) <= FARTHEST_PIXEL).all():
+        raise ValueError(f"boxes must be within {FARTHEST_PIXEL} pixels of 0")
+    for i in range(sides.shape[0]):
+        box.x1, box.y1, box.x2, box.y2 = sides[i, 0], sides[i, 1], sides[i, 2], sides[i, 3]
+        box.frame = numbers[i]
+        box.order = i
+        taken.push_back(box)
+    return 0
+
+
+cdef int _read_onet_options(OnetOptions& options, bint flip, bint flip_first, tta_scales, bint average_scores,
+                            average_above, vote) except -1:
+    options.flip = flip
+    options.flip_first = flip_first
+    for scale in _items(tta_scales, "tta_scales", "scales"):
+        options.tta_scales.push_back(_real(scale, "tta_scales"))
+        if not options.tta_scales.back() > 0:
+            raise ValueError(f"tta_scales must be positive, got {scale}")
+    options.average_scores = average_scores
+    options.average_above = _real(average_above, "average_above")
+    options.vote = _real(vote, "vote")
+    if not 0 <= options.vote < 1:
+        raise ValueError(f"vote must be at least 0 and less than 1, got {vote}")
+    return 0
+
+
 @cython.no_gc_clear  # the pictures must stay until __dealloc__() has waited for the stream
 cdef class Stages:
     """The cascade's stages on one device, with the set of boxes that goes from one to the next.
@@ -114,26 +160,16 @@ cdef class Stages:
         Returns the number of boxes proposed.
         """
         cdef vector[Level] plan
-        cdef Level level
         cdef int left
         cdef float t = _real(threshold, "threshold")
         cdef float nms[2]
         cdef int most = _whole(keep, "keep", 0, INT_MAX)
         cdef int proposals = INT_MAX if max_proposals is None else _whole(max_proposals, "max_proposals", 0, INT_MAX)
         nms[0], nms[1] = _real(nms_level, "nms_level"), _real(nms_frame, "nms_frame")
-        for frame, height, width, scale_y, scale_x in _rows(levels, "levels", _LEVEL, 5):
-            level.frame = _whole(frame, "frame of a level", 0, INT_MAX)
-            level.size.height = _whole(height, "height of a level", 1, MOST_PIXELS_A_SIDE)
-            level.size.width = _whole(width, "width of a level", 1, MOST_PIXELS_A_SIDE)
-            level.scale_y, level.scale_x = _real(scale_y, "scale_y"), _real(scale_x, "scale_x")
-            if not (level.scale_y > 0 and level.scale_x > 0):
-                raise ValueError(f"scales of levels must be positive, got {scale_y} and {scale_x}")
-            plan.push_back(level)
+        _read_levels(levels, plan)
         self.enter()
         try:
-            for level in plan:
-                if level.frame >= <int>len(self.views):
-                    raise ValueError(f"levels name frame {level.frame}, but {len(self.views)} are loaded")
+            self.check_levels(plan)
             with nogil:
                 left = self.net.get().pnet(plan, t, nms[0], nms[1], most, proposals)
         finally:
@@ -147,24 +183,11 @@ cdef class Stages:
         Returns their number.
         """
         cdef vector[Box] taken
-        cdef Box box
-        cdef int left, i
-        cdef float[:, ::1] sides = _in_fours(_numbers(boxes, np.float32, "boxes"), "boxes")
-        cdef int[::1] numbers = _whole_numbers(frames, "frames", INT_MAX).reshape(-1)
-        if sides.shape[0] != numbers.shape[0]:
-            raise ValueError(f"got {sides.shape[0]} boxes but {numbers.shape[0]} frames")
-        if not (np.abs(np.asarray(sides)) <= FARTHEST_PIXEL).all():
-            raise ValueError(f"boxes must be within {FARTHEST_PIXEL} pixels of 0")
-        for i in range(sides.shape[0]):
-            box.x1, box.y1, box.x2, box.y2 = sides[i, 0], sides[i, 1], sides[i, 2], sides[i, 3]
-            box.frame = numbers[i]
-            box.order = i
-            taken.push_back(box)
+        cdef int left
+        _read_boxes(boxes, frames, taken)
         self.enter()
         try:
-            for i in range(numbers.shape[0]):
-                if not 0 <= numbers[i] < <int>len(self.views):
-                    raise ValueError(f"frames name frame {numbers[i]}, but {len(self.views)} are loaded")
+            self.check_boxes(taken)
             with nogil:
                 left = self.net.get().set_boxes(taken)
         finally:
@@ -198,17 +221,7 @@ cdef class Stages:
         cdef int left
         cdef OnetOptions options
         cdef float t = _real(threshold, "threshold"), nms = _real(nms_threshold, "nms_threshold")
-        options.flip = flip
-        options.flip_first = flip_first
-        for scale in _items(tta_scales, "tta_scales", "scales"):
-            options.tta_scales.push_back(_real(scale, "tta_scales"))
-            if not options.tta_scales.back() > 0:
-                raise ValueError(f"tta_scales must be positive, got {scale}")
-        options.average_scores = average_scores
-        options.average_above = _real(average_above, "average_above")
-        options.vote = _real(vote, "vote")
-        if not 0 <= options.vote < 1:
-            raise ValueError(f"vote must be at least 0 and less than 1, got {vote}")
+        _read_onet_options(options, flip, flip_first, tta_scales, average_scores, average_above, vote)
         self.enter()
         try:
             with nogil:
@@ -230,6 +243,108 @@ cdef class Stages:
                 self.net.get().lnet(flip)
         finally:
             self.busy = False
+
+    @property
+    def runs_ahead(self):
+        """Whether detect() and refine() wait for the device once: all stages are enqueued before a box is counted."""
+        self.enter()
+        try:
+            return self.net.get().runs_ahead()
+        finally:
+            self.busy = False
+
+    def detect(self, levels, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3, max_proposals=None,
+               bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
+               bint average_scores=False, average_above=1.0, vote=0.0):
+        """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
+
+        levels, max_proposals: as pnet() takes them.
+        thresholds: of P-Net, R-Net and O-Net. nms_thresholds: within a level, within a frame, of R-Net and O-Net.
+        max_rnet, max_onet: boxes a frame that pnet() and rnet() keep, at most.
+        networks: how many of P-Net, R-Net and O-Net run. refine_landmarks: whether L-Net does, too, after O-Net.
+        flip, flip_first, tta_scales, average_scores, average_above, vote: as onet() takes them.
+        Returns the number of faces.
+        """
+        cdef vector[Level] plan
+        cdef CascadeSettings settings
+        cdef int left
+        self.read_settings(settings, thresholds, nms_thresholds, max_rnet, max_onet, networks, refine_landmarks)
+        settings.pnet.max_proposals = (
+            INT_MAX if max_proposals is None else _whole(max_proposals, "max_proposals", 0, INT_MAX)
+        )
+        _read_onet_options(
+            settings.onet.options, flip, flip_first, tta_scales, average_scores, average_above, vote
+        )
+        _read_levels(levels, plan)
+        self.enter()
+        try:
+            self.check_levels(plan)
+            with nogil:
+                left = self.net.get().detect(plan, settings)
+        finally:
+            self.busy = False
+        return left
+
+    def refine(self, boxes, frames, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3,
+               bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
+               bint average_scores=False, average_above=1.0, vote=0.0):
+        """As detect(), from boxes that are known: what set_boxes(), rnet(), onet() and lnet(flip=True) leave.
+
+        boxes, frames: as set_boxes() takes them; all else as detect() does.
+        """
+        cdef vector[Box] taken
+        cdef CascadeSettings settings
+        cdef int left
+        self.read_settings(settings, thresholds, nms_thresholds, max_rnet, max_onet, networks, refine_landmarks)
+        _read_onet_options(
+            settings.onet.options, flip, flip_first, tta_scales, average_scores, average_above, vote
+        )
+        _read_boxes(boxes, frames, taken)
+        self.enter()
+        try:
+            self.check_boxes(taken)
+            with nogil:
+                left = self.net.get().refine(taken, settings)
+        finally:
+            self.busy = False
+        return left
+
+    cdef int read_settings(self, CascadeSettings& settings, thresholds, nms_thresholds, max_rnet, max_onet, networks,
+                           bint refine_landmarks) except -1:
+        least = _items(thresholds, "thresholds", "3 numbers: P-Net, R-Net, O-Net")
+        overlaps = _items(nms_thresholds, "nms_thresholds", "4 numbers: level, frame, R-Net, O-Net")
+        if len(least) != 3 or len(overlaps) != 4:
+            raise ValueError(
+                f"thresholds must be 3 numbers and nms_thresholds 4, got {len(least)} and {len(overlaps)}"
+            )
+        settings.pnet.threshold = _real(least[0], "thresholds[0]")
+        settings.rnet.threshold = _real(least[1], "thresholds[1]")
+        settings.onet.threshold = _real(least[2], "thresholds[2]")
+        settings.pnet.nms_level = _real(overlaps[0], "nms_thresholds[0]")
+        settings.pnet.nms_frame = _real(overlaps[1], "nms_thresholds[1]")
+        settings.rnet.nms = _real(overlaps[2], "nms_thresholds[2]")
+        settings.onet.nms = _real(overlaps[3], "nms_thresholds[3]")
+        settings.pnet.keep = _whole(max_rnet, "max_rnet", 0, INT_MAX)
+        settings.rnet.keep = _whole(max_onet, "max_onet", 0, INT_MAX)
+        settings.networks = _whole(networks, "networks", 1, 3)
+        settings.refine_landmarks = refine_landmarks
+        if refine_landmarks and not self.has_lnet:
+            raise ValueError("refine_landmarks needs lnet: Stages(device, pnet, rnet, onet, lnet)")
+        return 0
+
+    cdef int check_levels(self, const vector[Level]& levels) except -1:
+        cdef size_t i
+        for i in range(levels.size()):
+            if levels[i].frame >= <int>len(self.views):
+                raise ValueError(f"levels name frame {levels[i].frame}, but {len(self.views)} are loaded")
+        return 0
+
+    cdef int check_boxes(self, const vector[Box]& boxes) except -1:
+        cdef size_t i
+        for i in range(boxes.size()):
+            if not 0 <= boxes[i].frame < <int>len(self.views):
+                raise ValueError(f"frames name frame {boxes[i].frame}, but {len(self.views)} are loaded")
+        return 0
 
     def boxes(self):
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,) int32."""

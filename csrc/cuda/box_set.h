@@ -1,8 +1,9 @@
 // The set of boxes on the device. Operations are enqueued for as many boxes as there may be; the host waits only in
-// count() and read().
+// count() and read() and, where it runs ahead, in fetch().
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <new>
 #include <span>
@@ -13,6 +14,7 @@
 #include "boxes.h"
 #include "cuda/buffer.h"
 #include "cuda/kernels/box_set.h"
+#include "cuda/rooms.h"
 #include "cuda/staging.h"
 #include "cuda/suppressor.h"
 
@@ -35,25 +37,28 @@ class BoxSet final : public Boxes {
   }
 
   void discard() noexcept override {
-    bound_ = 0;
-    counted_ = true;  // though the device's counters are as they were: no kernel starts for no boxes
+    forget();
+    rooms_ = nullptr;
   }
 
   // For kernels to add to.
   void clear() {
-    discard();
+    forget();
     current_ = 0;
     runtime_.zero(counters_.data(), kCounters * sizeof(int));
   }
 
   // The set, for kernels, which may change it.
   DeviceBoxes current() {
-    counted_ = false;
+    counted_ = fetched_ = false;
     return {sets_[current_].data(), counter(current_counter()), capacity_};
   }
 
   // The set, for kernels that change no more than its boxes' landmarks.
-  DeviceBoxes with_landmarks() { return {sets_[current_].data(), counter(current_counter()), capacity_}; }
+  DeviceBoxes with_landmarks() {
+    fetched_ = false;
+    return {sets_[current_].data(), counter(current_counter()), capacity_};
+  }
 
   // No more boxes than this are in the set.
   int bound() const { return bound_; }
@@ -73,6 +78,47 @@ class BoxSet final : public Boxes {
     return true;
   }
 
+  // From now on, until discard() or fetch(), left() waits for nothing: it tells what there is room for.
+  void run_ahead(const BoxCounts& rooms) {
+    rooms_ = &rooms;
+    limited_ = {};
+  }
+
+  int left(Next next) override {
+    if (!rooms_) return count();
+    const int i = static_cast<int>(next), room = (*rooms_)[i];
+    if (bound_ == 0 || std::exchange(limited_[i], true)) return bound_;
+    runtime_.for_each(1, Limit{current().count, room, counter(kNeeded) + i});
+    return bound_ = std::min(bound_, room);
+  }
+
+  // Replaces the set by these boxes, while running ahead, for work that is the same for any of their number.
+  void assign_ahead(std::span<const Box> boxes) {
+    const int room = std::max(static_cast<int>(boxes.size()), (*rooms_)[static_cast<int>(Next::kRnet)]);
+    if (room > capacity_) reserve(room);
+    assign(boxes);
+    bound_ = room;
+  }
+
+  // Enqueues the copies that fetch() waits for: all that the host asks of the set.
+  void enqueue_fetch() {
+    host_boxes_.reserve(bound_);
+    runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
+    runtime_.download(host_boxes_.data(), sets_[current_].data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
+  }
+
+  // The end of running ahead. Waits, and returns the numbers of boxes that came to each stage. Where they were more
+  // than there was room for, the set is of no meaning.
+  BoxCounts fetch() {
+    runtime_.synchronize();
+    rooms_ = nullptr;
+    take_counts();
+    fetched_ = true;
+    BoxCounts needed;
+    std::copy_n(host_counters_.data() + kNeeded, kNexts, needed.begin());
+    return needed;
+  }
+
   // Returns the boxes as they are; current() is then another set, empty, to put some of them into.
   DeviceBoxes begin_accepting() {
     const DeviceBoxes from = current();
@@ -89,7 +135,7 @@ class BoxSet final : public Boxes {
   void set_host_state(HostState state) {
     bound_ = state.bound;
     current_ = state.current;
-    counted_ = false;
+    counted_ = fetched_ = false;
   }
 
   void nms(const SuppressionRule& rule, int keep) override {
@@ -111,7 +157,7 @@ class BoxSet final : public Boxes {
     filter([this](uint32_t* bits) { runtime_.for_each(bound_, Regress{current(), bits}); });
   }
 
-  void square(bool truncating) override { runtime_.for_each(bound_, Square{current(), truncating, nullptr, 1}); }
+  void square(bool truncating) override { runtime_.for_each(bound_, Square{current(), truncating, {}}); }
 
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), frame_sizes_}); }
 
@@ -124,10 +170,12 @@ class BoxSet final : public Boxes {
     runtime_.copy(counter(kSaved), current().count, sizeof(int));
     squares_ = static_cast<int>(scales.size());
     if (const int n = saved_bound_ * squares_; n > capacity_) reserve(n);
-    const auto [device_scales] = staging_.upload(scales_, scales);
+    Scales each;
+    each.count = squares_;
+    std::copy(scales.begin(), scales.end(), each.values);
     bound_ = saved_bound_ * squares_;
     runtime_.for_each(bound_, CopyForSquares{saved_.data(), counter(kSaved), squares_, current()});
-    runtime_.for_each(bound_, Square{current(), truncating, device_scales, squares_});
+    runtime_.for_each(bound_, Square{current(), truncating, each});
   }
 
   void average_with_saved(bool scores) override {
@@ -167,19 +215,19 @@ class BoxSet final : public Boxes {
     const typename Runtime::Current current_device(runtime_);
     runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
     runtime_.synchronize();
-    proposed_ = host_counters_.data()[kProposed];
-    bound_ = std::min(host_counters_.data()[current_counter()], capacity_);
-    counted_ = true;
+    take_counts();
     return bound_;
   }
 
   void read(float* dets, float* landmarks, int* frames) override {
     const typename Runtime::Current current_device(runtime_);
     const int n = count();
-    host_boxes_.reserve(n);
+    if (!fetched_) {
+      host_boxes_.reserve(n);
+      runtime_.download(host_boxes_.data(), sets_[current_].data(), n * sizeof(DeviceBox));
+      runtime_.synchronize();
+    }
     DeviceBox* boxes = host_boxes_.data();
-    runtime_.download(boxes, sets_[current_].data(), n * sizeof(DeviceBox));
-    runtime_.synchronize();
     std::sort(boxes, boxes + n, ranks_before);
     for (int i = 0; i < n; ++i) {
       boxes[i].write(dets + 5 * i);
@@ -189,7 +237,7 @@ class BoxSet final : public Boxes {
   }
 
  private:
-  enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kCounters };
+  enum Counter { kCountA, kCountB, kRanked, kProposed, kSaved, kNeeded, kCounters = kNeeded + kNexts };
   static constexpr int kFirstCapacity = 8192;
   static constexpr int kFirstFaces = 1024;
   // Reckoned, not measured: where a third of them are kept, 1.4e12 comparisons, seconds of a large GPU.
@@ -206,6 +254,19 @@ class BoxSet final : public Boxes {
 
   int* counter(Counter which) { return counters_.data() + which; }
   Counter current_counter() const { return current_ == 0 ? kCountA : kCountB; }
+
+  void forget() noexcept {
+    bound_ = 0;
+    fetched_ = false;
+    counted_ = true;  // though the device's counters are as they were: no kernel starts for no boxes
+  }
+
+  // Of host_counters_, which hold the device's.
+  void take_counts() {
+    proposed_ = host_counters_.data()[kProposed];
+    bound_ = std::min(host_counters_.data()[current_counter()], capacity_);
+    counted_ = true;
+  }
 
   // All boxes by rank, in the other set.
   DeviceBoxes ranked() { return {sets_[1 - current_].data(), counter(kRanked), capacity_}; }
@@ -246,10 +307,12 @@ class BoxSet final : public Boxes {
   int current_ = 0;
   int capacity_ = 0;
   int bound_ = 0;
-  bool counted_ = false;  // bound_ is the number of boxes
+  bool counted_ = false;                // bound_ is the number of boxes
+  bool fetched_ = false;                // and host_boxes_ holds them
+  std::array<bool, kNexts> limited_{};  // by left(), since run_ahead()
+  const BoxCounts* rooms_ = nullptr;    // while running ahead
   int saved_bound_ = 0;
   int squares_ = 0;  // of each saved box
-  Buffer<Runtime, std::byte> scales_{runtime_};
   const Size* frame_sizes_ = nullptr;
   int frame_count_ = 0;
   int proposed_ = 0;  // boxes that P-Net proposed, with room or without

@@ -54,7 +54,8 @@ TRTMTCNN_HD int lowest_bit(uint32_t bits) {
 }
 
 // The last entry of ascending starts[0 .. n) that is not above i.
-TRTMTCNN_HD int segment_of(const int* starts, int n, int i) {
+template <typename Index>
+TRTMTCNN_HD int segment_of(const Index* starts, int n, Index i) {
   int low = 0, high = n - 1;
   while (low < high) {
     const int middle = (low + high + 1) / 2;

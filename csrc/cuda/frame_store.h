@@ -32,9 +32,25 @@ class FrameStore {
     host_frames_.assign(images.size(), DeviceFrame{});
     while (memory_.size() < images.size()) memory_.emplace_back(runtime_);
     for (size_t i = 0; i < images.size(); ++i) load(images[i], sizes[i], memory_[i], host_frames_[i]);
-    std::tie(frames_, sizes_) =
-        staging_.upload(description_, std::span<const DeviceFrame>(host_frames_), std::span<const Size>(host_sizes_));
+    find_halvings(host_frames_);
+    std::tie(frames_, sizes_, starts_) =
+        staging_.upload(description_, std::span<const DeviceFrame>(host_frames_), std::span<const Size>(host_sizes_),
+                        std::span<const int64_t>(host_starts_));
+    has_mips_ = false;
   }
+
+  // Enqueues the making of the frames' mips, without which nothing may read the frames: the same work for all of these
+  // sizes, which can be captured.
+  void make_mips() {
+    halve(frames_, static_cast<int>(host_frames_.size()), starts_);
+    has_mips_ = true;
+  }
+  // The same where it was not done since load().
+  void need_mips() {
+    if (!has_mips_) make_mips();
+  }
+  // After captured work that makes them.
+  void mips_were_made() { has_mips_ = true; }
 
   Resize mode() const { return mode_; }
   bool area() const { return mode_ == Resize::kArea; }
@@ -59,17 +75,20 @@ class FrameStore {
       send(image, memory);
       pixels = {memory.pixels.data(), image.height, image.width, static_cast<ptrdiff_t>(row)};
     }
-    build_mips(pixels, memory, frame);
+    describe_mips(pixels, memory, frame);
     if (size == Size{image.height, image.width}) return;
 
     memory.resized.reserve(static_cast<size_t>(size.height) * size.width * 3);
-    const auto [device_frame] = staging_.upload(resized_frame_, std::span<const DeviceFrame>(&frame, 1));
+    const std::span<const DeviceFrame> whole(&frame, 1);
+    find_halvings(whole);
+    const auto [device_frame, starts] = staging_.upload(resized_frame_, whole, std::span<const int64_t>(host_starts_));
+    halve(device_frame, 1, starts);
     const int64_t sides = int64_t{size.height} + size.width;
     taps_.reserve(static_cast<size_t>(sides));
     runtime_.for_each(sides, ResizeTaps{device_frame, area(), size, taps_.data()});
     runtime_.for_each(int64_t{size.height} * size.width,
                       ResizeFrame{device_frame, taps_.data(), memory.resized.data(), size});
-    build_mips({memory.resized.data(), size.height, size.width, ptrdiff_t{3} * size.width}, memory, frame);
+    describe_mips({memory.resized.data(), size.height, size.width, ptrdiff_t{3} * size.width}, memory, frame);
   }
 
   // Through pinned memory, from which the GPU fetches by itself, in pieces: while one travels the next are copied
@@ -93,30 +112,45 @@ class FrameStore {
     });
   }
 
-  void build_mips(const DeviceImage& base, Memory& memory, DeviceFrame& frame) {
+  // Where a frame's mips are to be.
+  void describe_mips(const DeviceImage& base, Memory& memory, DeviceFrame& frame) {
     frame.mips[0] = base;
     frame.mip_count = 1;
     if (!area()) return;
-    const auto is_pixel = [](Size s) { return s.height <= 1 && s.width <= 1; };
     size_t bytes = 0;
-    for (Size s{base.height, base.width}; !is_pixel(s);) {
+    for (Size s{base.height, base.width}; s.height > 1 || s.width > 1;) {
       s = half_of(s);
       bytes += static_cast<size_t>(s.height) * s.width * 3;
     }
     memory.mips.reserve(bytes);
-    uint8_t* to = memory.mips.data();
-    const auto last = [&]() -> const DeviceImage& { return frame.mips[frame.mip_count - 1]; };
-    const auto ends = [&] { return frame.mip_count == kMostMips || is_pixel({last().height, last().width}); };
-    while (!ends()) {
-      Halve halve{last(), {}, 0};
-      while (halve.count < Halve::kMost && !ends()) {
-        const Size s = half_of({last().height, last().width});
-        halve.mips[halve.count++] = {to, s.height, s.width};
-        frame.mips[frame.mip_count++] = {to, s.height, s.width, ptrdiff_t{3} * s.width};
-        to += static_cast<size_t>(s.height) * s.width * 3;
-      }
-      runtime_.for_each(int64_t{last().height} * last().width, halve);
+    const uint8_t* to = memory.mips.data();
+    for (Size s{base.height, base.width}; frame.mip_count < kMostMips && (s.height > 1 || s.width > 1);) {
+      s = half_of(s);
+      frame.mips[frame.mip_count++] = {to, s.height, s.width, ptrdiff_t{3} * s.width};
+      to += static_cast<size_t>(s.height) * s.width * 3;
     }
+  }
+
+  // The launches that make the mips of these frames, and the first thread of each frame in each.
+  void find_halvings(std::span<const DeviceFrame> frames) {
+    host_starts_.clear();
+    halvings_.clear();
+    for (int from = 0;; from += Halve::kMost) {
+      int64_t threads = 0;
+      const size_t first = host_starts_.size();
+      for (const DeviceFrame& frame : frames) {
+        host_starts_.push_back(threads);
+        const int last = std::min(from + Halve::kMost, frame.mip_count - 1);
+        if (last > from) threads += int64_t{frame.mips[last].height} * frame.mips[last].width;
+      }
+      if (threads == 0) return;
+      halvings_.push_back({from, first, threads});
+    }
+  }
+
+  void halve(const DeviceFrame* frames, int count, const int64_t* starts) {
+    for (const Halving& halving : halvings_)
+      runtime_.for_each(halving.threads, Halve{frames, starts + halving.first_start, count, halving.from});
   }
 
   Runtime& runtime_;
@@ -126,9 +160,19 @@ class FrameStore {
   std::vector<Memory> memory_;  // one a frame
   std::vector<DeviceFrame> host_frames_;
   std::vector<Size> host_sizes_;
+  // Of find_halvings().
+  struct Halving {
+    int from;
+    size_t first_start;
+    int64_t threads;
+  };
+  std::vector<Halving> halvings_;
+  std::vector<int64_t> host_starts_;
+  bool has_mips_ = false;
   Buffer<Runtime, std::byte> description_{runtime_};  // what follows
   const DeviceFrame* frames_ = nullptr;
   const Size* sizes_ = nullptr;
+  const int64_t* starts_ = nullptr;
   Buffer<Runtime, std::byte> resized_frame_{runtime_};
   Buffer<Runtime, Taps> taps_{runtime_};  // of resized_frame_
 };

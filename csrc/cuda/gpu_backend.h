@@ -1,11 +1,12 @@
 // Backend on a GPU. `Runtime` is StreamRuntime, or HostRuntime where tests run the same code on the CPU. Everything is
-// enqueued; the host waits only where boxes are counted, once a stage.
+// enqueued; the host waits only where boxes are counted: once a stage or, where all networks allow it, once a call.
 #pragma once
 
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "backend.h"
 #include "cuda/box_set.h"
@@ -18,6 +19,7 @@
 #include "cuda/nets/pnet.h"
 #include "cuda/network_runner.h"
 #include "cuda/pyramid.h"
+#include "cuda/rooms.h"
 #include "cuda/staging.h"
 #include "error.h"
 #include "outputs.h"
@@ -37,6 +39,7 @@ class GpuBackend final : public Backend {
     const typename Runtime::Current current(runtime_);
     for (int i = 0; i < kNetworks; ++i)
       if (engines_[i]) prepare(static_cast<Net>(i), engines_[i]);
+    runs_ahead_ = std::all_of(engines_.begin(), engines_.end(), [](const auto& e) { return !e || e->device_net(); });
   }
 
   ~GpuBackend() override {
@@ -61,19 +64,17 @@ class GpuBackend final : public Backend {
   void unload() override {
     const typename Runtime::Current current(runtime_);
     boxes_.discard();
-    runtime_.synchronize();  // the pixels are the caller's again
+    if (!runtime_.idle()) runtime_.synchronize();  // the pixels are the caller's again
     is_loaded_ = false;
   }
 
   void propose(std::span<const Level> levels, const PnetSettings& settings, FunctionRef suppress) override {
     const typename Runtime::Current current(runtime_);
-    if (pnet_ ? pnet_->set(levels, frames_) : pyramid_->set(levels, frames_)) graphs_.clear();
+    set_levels(levels);
     const bool has_cells = pnet_ ? pnet_->cells() > 0 : !pyramid_->batches().empty();
     const auto work = [&] {
-      if (pnet_)
-        propose(*pnet_, settings.threshold);
-      else
-        for (const CanvasBatch& batch : pyramid_->batches()) propose(batch, settings.threshold);
+      frames_.make_mips();
+      propose(settings.threshold);
       suppress();
     };
     const auto context_changes = [&] { return pnet_ ? 0 : contexts(Net::kPnet).changes(); };
@@ -85,10 +86,46 @@ class GpuBackend final : public Backend {
         work();
       boxes_.count();
     } while (boxes_.make_room());
+    frames_.mips_were_made();
+  }
+
+  bool runs_ahead() const override { return runs_ahead_; }
+
+  void cascade(std::span<const Level> levels, const CascadeSettings& settings, FunctionRef suppress,
+               FunctionRef later) override {
+    if (!runs_ahead_) return Backend::cascade(levels, settings, suppress, later);
+    const typename Runtime::Current current(runtime_);
+    set_levels(levels);
+    const auto nothing = [] {};
+    const auto work = [&] {
+      frames_.make_mips();
+      boxes_.clear();
+      propose(settings.pnet.threshold);
+      suppress();
+      later();
+    };
+    run_ahead(cascades_, {settings, frame_count(), false}, 0, nothing, work);
+  }
+
+  void cascade(std::span<const Box> known, const CascadeSettings& settings, FunctionRef later) override {
+    if (!runs_ahead_ || known.empty()) return Backend::cascade(known, settings, later);
+    const typename Runtime::Current current(runtime_);
+    if (frames_.mode() != refined_mode_ || frames_.host_sizes() != refined_sizes_) {
+      refinements_.clear();
+      refined_mode_ = frames_.mode();
+      refined_sizes_ = frames_.host_sizes();
+    }
+    const auto assign = [&] { boxes_.assign_ahead(known); };
+    const auto work = [&] {
+      frames_.make_mips();
+      later();
+    };
+    run_ahead(refinements_, {settings, frame_count(), true}, static_cast<int>(known.size()), assign, work);
   }
 
   void refine(Net net, const Refinement& refinement) override {
     const typename Runtime::Current current(runtime_);
+    frames_.need_mips();
     if (auto& own = crop_nets_[static_cast<int>(net)]) return refine(*own, net, refinement);
     const Engine& engine = contexts(net).engine();
     const int side = facts(net).side, most = largest_batch(net, engine, refinement.flip);
@@ -111,6 +148,7 @@ class GpuBackend final : public Backend {
 
   void refine_landmarks(bool flip) override {
     const typename Runtime::Current current(runtime_);
+    frames_.need_mips();
     if (auto& own = crop_nets_[static_cast<int>(Net::kLnet)]) return refine_landmarks(*own, flip);
     const Engine& engine = contexts(Net::kLnet).engine();
     const int side = facts(Net::kLnet).side, channels = input_channels(Net::kLnet);
@@ -158,11 +196,6 @@ class GpuBackend final : public Backend {
     if (!own && net == Net::kPnet) pyramid_.emplace(runtime_, staging_, *engine);
   }
 
-  void propose(Pnet<Runtime>& pnet, float threshold) {
-    pnet.propose(frames_, threshold, boxes_.current());
-    boxes_.added_at_most(pnet.cells());
-  }
-
   // As refine(net, refinement). Kernels are launched for as many boxes as there may be; there is no batch to round up.
   void refine(CropNet<Runtime>& crops, Net net, const Refinement& refinement) {
     const int side = facts(net).side, bound = boxes_.bound(), views = refinement.flip ? 2 : 1;
@@ -198,6 +231,55 @@ class GpuBackend final : public Backend {
     }
   }
 
+  void set_levels(std::span<const Level> levels) {
+    if (!(pnet_ ? pnet_->set(levels, frames_) : pyramid_->set(levels, frames_))) return;
+    graphs_.clear();
+    cascades_.clear();
+  }
+
+  int frame_count() const { return static_cast<int>(frames_.host_sizes().size()); }
+
+  // What work that runs ahead depends on, beside frames and levels.
+  struct CascadeWork {
+    CascadeKind kind;
+    BoxCounts rooms;
+    bool operator==(const CascadeWork&) const = default;
+  };
+  using CascadeGraphs = GraphCache<Runtime, CascadeWork>;
+
+  // Enqueues `before`, and `work`, the same for every call of this kind, as often as it takes until there was room for
+  // all boxes. known: how many of them there are, where that is known.
+  void run_ahead(CascadeGraphs& graphs, const CascadeKind& kind, int known, FunctionRef before, FunctionRef work) {
+    Rooms& rooms = rooms_.of(kind);
+    rooms.reserve(Next::kRnet, known);
+    const auto work_and_fetch = [&] {
+      work();
+      boxes_.enqueue_fetch();
+    };
+    const auto no_contexts = [] { return size_t{0}; };
+    for (bool fits = false; !fits;) {
+      boxes_.run_ahead(rooms.boxes());
+      before();
+      if (runtime_.can_capture())
+        graphs.capture_or_replay({kind, rooms.boxes()}, no_contexts, work_and_fetch);
+      else
+        work_and_fetch();
+      const BoxCounts needed = boxes_.fetch();
+      const bool more_proposals = boxes_.make_room();
+      fits = rooms.fits(needed) && !more_proposals;
+    }
+    frames_.mips_were_made();
+  }
+
+  void propose(float threshold) {
+    if (pnet_) {
+      pnet_->propose(frames_, threshold, boxes_.current());
+      boxes_.added_at_most(pnet_->cells());
+    } else {
+      for (const CanvasBatch& batch : pyramid_->batches()) propose(batch, threshold);
+    }
+  }
+
   void propose(const CanvasBatch& batch, float threshold) {
     const Shape shape{batch.images, 3, batch.size.height, batch.size.width};
     pyramid_->draw(batch, frames_, runner_.input(shape));
@@ -217,7 +299,13 @@ class GpuBackend final : public Backend {
   FrameStore<Runtime> frames_;
   std::optional<Pyramid<Runtime>> pyramid_;  // TensorRT's P-Net's
   BoxSet<Runtime> boxes_{runtime_, staging_};
-  GraphCache<Runtime> graphs_{runtime_, boxes_};
+  GraphCache<Runtime, PnetSettings> graphs_{runtime_, boxes_};  // of P-Net alone
+  CascadeGraphs cascades_{runtime_, boxes_};
+  CascadeGraphs refinements_{runtime_, boxes_};  // of known boxes, in frames as follows
+  Resize refined_mode_ = Resize::kArea;
+  std::vector<Size> refined_sizes_;
+  RoomsByKind rooms_;
+  bool runs_ahead_ = false;
   NetworkRunner<Runtime> runner_{runtime_};
   Buffer<Runtime, Taps> taps_{runtime_};  // of crops
   bool is_loaded_ = false;                // or a part was, before an error

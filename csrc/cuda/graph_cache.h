@@ -7,26 +7,25 @@
 #include <utility>
 #include <vector>
 
-#include "backend.h"
 #include "cuda/box_set.h"
 #include "runtime/capture_lock.h"
 #include "runtime/function_ref.h"
 
 namespace trtmtcnn::cuda {
 
-// Holds for one set of levels; clear() when those change.
-template <typename Runtime>
+// Holds for one set of levels or frames; clear() when those change. `Settings` are what work depends on besides.
+template <typename Runtime, typename Settings>
 class GraphCache {
  public:
   GraphCache(Runtime& runtime, BoxSet<Runtime>& boxes) : runtime_(runtime), boxes_(boxes) {}
 
   void clear() { captured_.clear(); }
 
-  // Does the work, which begins with an empty set of boxes. With the same settings it is done plainly until a call
-  // finds all memory as the call before left it, and the networks' contexts, too (`contexts` tells changes): from then
-  // on addresses hold. Such a call captures the work, and later ones replay that.
+  // Does the work, which depends on nothing that it finds in the set of boxes. With the same settings it is done
+  // plainly until a call finds all memory as the call before left it, and the networks' contexts, too (`contexts` tells
+  // changes): from then on addresses hold. Such a call captures the work, and later ones replay that.
   template <typename Contexts>
-  void capture_or_replay(const PnetSettings& settings, const Contexts& contexts, FunctionRef work) {
+  void capture_or_replay(const Settings& settings, const Contexts& contexts, FunctionRef work) {
     CapturedGraph& captured = find(settings);
     const State before{runtime_.memory_generation(), contexts()};
     if (captured.state != before) {
@@ -60,7 +59,7 @@ class GraphCache {
   };
 
   struct CapturedGraph {
-    PnetSettings settings;
+    Settings settings;
     State state{};  // after the last plain call
     typename Runtime::Graph graph{};
     HostState after{};
@@ -73,7 +72,7 @@ class GraphCache {
   static constexpr int kAttempts = 3;
   static constexpr int kFirstWait = 8, kMostDoublings = 10;
 
-  CapturedGraph& find(const PnetSettings& settings) {
+  CapturedGraph& find(const Settings& settings) {
     auto found = std::find_if(captured_.begin(), captured_.end(),
                               [&](const CapturedGraph& c) { return c.settings == settings; });
     if (found == captured_.end()) {

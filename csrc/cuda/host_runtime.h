@@ -42,10 +42,12 @@ class HostRuntime : public StreamCounters {
   void free_pinned(void* memory) { free(memory); }
 
   void zero(void* to, size_t bytes) {
+    enqueued();
     if (bytes > 0) std::memset(to, 0, bytes);  // which takes no null, not even then; nor does memcpy
   }
   void upload(void* to, const void* from, size_t bytes) { copy(to, from, bytes); }
   void copy(void* to, const void* from, size_t bytes) {
+    enqueued();
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
   void download(void* to, const void* from, size_t bytes) { copy(to, from, bytes); }

@@ -31,6 +31,7 @@ class NetworkRunner {
     }
     scratch_.reserve(network.scratch_bytes(shape));
     network.use_scratch(scratch_.data(), scratch_.size());
+    runtime_.enqueued();
     network.infer(shape, input_.data(), pointers_);
   }
 

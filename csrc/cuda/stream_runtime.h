@@ -156,6 +156,7 @@ class StreamRuntime : public StreamCounters {
 
   void launch(const Graph& graph) {
     const Current current(*this);
+    enqueued();
     check(cudaGraphLaunch(graph.get(), stream_), "start captured work");
   }
 
@@ -193,6 +194,7 @@ class StreamRuntime : public StreamCounters {
   void zero(void* to, size_t bytes) {
     if (bytes == 0) return;
     const Current current(*this);
+    enqueued();
     timer_.time(stream_, "zero", no_name, static_cast<int64_t>(bytes), true,
                 [&] { check(cudaMemsetAsync(to, 0, bytes, stream_), "clear GPU memory"); });
   }
@@ -227,6 +229,7 @@ class StreamRuntime : public StreamCounters {
   // What is enqueued from now on waits for what `stream` holds now.
   void wait_for(void* stream) {
     const Current current(*this);
+    enqueued();
     timer_.open();
     check(cudaEventRecord(event_, static_cast<cudaStream_t>(stream)), "follow the picture's stream");
     check(cudaStreamWaitEvent(stream_, event_, 0), "wait for the picture's stream");
@@ -264,6 +267,7 @@ class StreamRuntime : public StreamCounters {
   template <typename Kernel>
   void start(const void* kernel, int64_t n, int64_t blocks, int64_t threads, void** arguments) {
     const Current current(*this);
+    enqueued();
     const auto name = [] { return kernel_name(typeid(Kernel)); };
     timer_.time(stream_, "kernel", name, n, true, [&] {
       check(cudaLaunchKernel(kernel, static_cast<unsigned>(blocks), static_cast<unsigned>(threads), arguments, 0,
@@ -275,6 +279,7 @@ class StreamRuntime : public StreamCounters {
   void transfer(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, const char* name, const char* what) {
     if (bytes == 0) return;
     const Current current(*this);
+    enqueued();
     const bool on_device = kind == cudaMemcpyDeviceToDevice;  // else the host's memory may be pageable
     timer_.time(stream_, name, no_name, static_cast<int64_t>(bytes), on_device,
                 [&] { check(cudaMemcpyAsync(to, from, bytes, kind, stream_), what); });

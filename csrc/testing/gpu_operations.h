@@ -190,6 +190,7 @@ class GpuOperations final : public Operations {
   void load(const Image& image, Resize mode) {
     const Size size{image.height, image.width};
     frames_.load({&image, 1}, {&size, 1}, mode);
+    frames_.make_mips();
   }
 
   std::function<std::unique_ptr<FilledBoxes>()> make_boxes_;

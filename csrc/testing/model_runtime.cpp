@@ -47,6 +47,7 @@ ModelRuntime::Graph ModelRuntime::capture(FunctionRef work) {
 
 void ModelRuntime::launch(const Graph& graph) {
   gpu_->call(Call::kGraph, "", graph.operations->size());
+  enqueued();
   stream_->enqueue([operations = graph.operations] {
     for (const auto& operation : *operations) operation();
   });
@@ -87,6 +88,7 @@ void ModelRuntime::free_pinned(void* memory) {
 
 void ModelRuntime::zero(void* to, size_t bytes) {
   gpu_->call(Call::kZero, "", bytes);
+  enqueued();
   need_device_memory(to, bytes, "cleared");
   stream_->enqueue([=] { std::memset(to, 0, bytes); });
 }
@@ -95,6 +97,7 @@ void ModelRuntime::upload(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   const bool pinned = gpu_->memory().holds(from, bytes, Kind::kPinned);
   gpu_->call(pinned ? Call::kUpload : Call::kUploadPageable, "", bytes);
+  enqueued();
   need_device_memory(to, bytes, "written to");
   if (pinned) return stream_->enqueue([=] { std::memcpy(to, from, bytes); });
   if (stream_->capturing()) gpu_->misuse("a capture holds a copy from pageable memory");
@@ -108,6 +111,7 @@ void ModelRuntime::upload(void* to, const void* from, size_t bytes) {
 
 void ModelRuntime::copy(void* to, const void* from, size_t bytes) {
   gpu_->call(Call::kCopy, "", bytes);
+  enqueued();
   need_device_memory(to, bytes, "written to");
   need_device_memory(from, bytes, "read from");
   stream_->enqueue([=] { std::memcpy(to, from, bytes); });
@@ -116,6 +120,7 @@ void ModelRuntime::copy(void* to, const void* from, size_t bytes) {
 void ModelRuntime::download(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   gpu_->call(Call::kDownload, "", bytes);
+  enqueued();
   need_device_memory(from, bytes, "read from");
   stream_->enqueue([=] { std::memcpy(to, from, bytes); });
 }
@@ -123,6 +128,7 @@ void ModelRuntime::download(void* to, const void* from, size_t bytes) {
 void ModelRuntime::wait_for(void* stream) {
   const auto other = gpu_->find_stream(stream);
   if (!other || other == stream_) return;  // its work is done
+  enqueued();
   stream_->enqueue([other, position = other->position()] { other->run_to(position); });
 }
 

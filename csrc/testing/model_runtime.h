@@ -60,6 +60,7 @@ class ModelRuntime : public cuda::StreamCounters {
     if (n <= 0) return;
     if (n > std::numeric_limits<int>::max()) throw std::bad_alloc();
     gpu_->call(Call::kKernel, cuda::kernel_name(typeid(Kernel)), static_cast<size_t>(n));
+    enqueued();
     stream_->enqueue([order = &stream_->thread_order(), n, kernel] { order->visit(static_cast<int>(n), kernel); });
     stream_->get_on();
   }
@@ -67,6 +68,7 @@ class ModelRuntime : public cuda::StreamCounters {
   void for_each_warp(int n, const Kernel& kernel) {
     if (n <= 0) return;
     gpu_->call(Call::kKernel, cuda::kernel_name(typeid(Kernel)), static_cast<size_t>(n));
+    enqueued();
     stream_->enqueue([order = &stream_->thread_order(), n, kernel] {
       order->visit(n, [&](int i) { kernel(cuda::LoopWarp(order->lane()), i); });
     });

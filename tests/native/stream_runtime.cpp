@@ -103,6 +103,27 @@ void nothing() {
   expect(fake::launches == before, "no kernel starts for nothing");
 }
 
+// Whether the host must wait before it may use what the stream was given.
+void idle() {
+  fake::current = 1;
+  cuda::StreamRuntime runtime(1);
+  uint8_t from[4] = {}, to[4] = {};
+  const auto gives_work = [&](const char* what, auto&& work) {
+    expect(runtime.idle(), what);
+    work();
+    expect(!runtime.idle(), what);
+    runtime.synchronize();
+  };
+  gives_work("a clear", [&] { runtime.zero(to, 4); });
+  gives_work("an upload", [&] { runtime.upload(to, from, 4); });
+  gives_work("a copy", [&] { runtime.copy(to, from, 4); });
+  gives_work("a download", [&] { runtime.download(to, from, 4); });
+  gives_work("a kernel", [&] { runtime.for_each(5, Narrow{}); });
+  gives_work("a picture's stream", [&] { runtime.wait_for(nullptr); });
+  runtime.zero(to, 0);
+  expect(runtime.idle(), "nothing");
+}
+
 void errors() {
   fake::current = 1;
   {
@@ -233,8 +254,11 @@ void large() {
   cuda::ResizeFrame{&frame, taps.data(), out, kSize}(last);
   for (int c = 0; c < 3; ++c) expect(out[3 * last + c] == pixel[c], "the last pixel is resized");
   const std::vector<uint8_t> row(size_t{6} * kSize.width, 40);  // all rows are this one
-  const cuda::DeviceImage source{row.data(), 2 * kSize.height, 2 * kSize.width, 0};
-  cuda::Halve{source, {{out, kSize.height, kSize.width}, {}, {}}, 1}(last);
+  frame.mips[0] = {row.data(), 2 * kSize.height, 2 * kSize.width, 0};
+  frame.mips[1] = {out, kSize.height, kSize.width, ptrdiff_t{3} * kSize.width};
+  frame.mip_count = 2;
+  const int64_t start = 0;
+  cuda::Halve{&frame, &start, 1, 0}(last);
   expect(out[3 * last] == 40, "the last pixel is halved");
   munmap(memory, bytes);
 }
@@ -245,6 +269,7 @@ void large() {
 int main() {
   trtmtcnn::other_gpu();
   trtmtcnn::nothing();
+  trtmtcnn::idle();
   trtmtcnn::errors();
   trtmtcnn::places();
   trtmtcnn::forked();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "box.h"
+#include "boxes.h"
 #include "cuda/device_functions.h"
 #include "head_outputs.h"
 
@@ -36,6 +37,18 @@ struct KeepLargerCount {
   const int* from;
   int* to;
   TRTMTCNN_HD void operator()(int) const { *to = max(*to, *from); }
+};
+
+// Leaves as many boxes as there is room for, and keeps the number that there was in *needed.
+struct Limit {
+  int* count;
+  int room;
+  int* needed;
+
+  TRTMTCNN_HD void operator()(int) const {
+    *needed = max(*needed, *count);
+    *count = min(*count, room);
+  }
 };
 
 // Moves the boxes whose bit is set together, in order.
@@ -86,17 +99,23 @@ struct Vote {
   }
 };
 
+// Of squares, in units of their boxes; box i gets the scale i modulo their number. In a kernel's arguments, which work
+// that is captured holds, as it does not hold the memory of an upload.
+struct Scales {
+  float values[kMostScales] = {1};
+  int count = 1;
+};
+
 // Makes the boxes square and numbers them. Those left without a pixel stay; crops and Accept leave them out.
 struct Square {
   DeviceBoxes boxes;
   bool truncating;
-  const float* scales;  // box i gets scale i modulo their number; null: all 1
-  int scale_count;
+  Scales scales;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= boxes.size()) return;
     boxes.data[i].order = i;
-    make_square(boxes.data[i], truncating, scales ? scales[i % scale_count] : 1);
+    make_square(boxes.data[i], truncating, scales.values[i % scales.count]);
   }
 };
 
