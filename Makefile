@@ -36,7 +36,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64 arm-cycles arm-networks
 .PHONY: bench bench-docs instructions same-results accuracy gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
-.PHONY: tensorrt-rtx clean help release-check
+.PHONY: tensorrt-rtx clean help release-check portable
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
 
@@ -208,6 +208,10 @@ wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/:
 	    dist/*.tar.gz || exit 1; \
 	done
 	@ls dist/*
+
+portable: $(DONE)/group-lint $(DONE)/group-portable  ## compile for Windows and macOS, and check types for both
+	@$(PY) tools/portable.py
+	@for system in win32 darwin; do $(BIN)/mypy --platform $$system --cache-dir build/mypy-$$system mtcnn pytrt || exit 1; done
 
 release-check: install  ## check that this may be released: version, changelog, a wheel that works
 	@$(PY) tools/release_check.py $(PYTHONS)

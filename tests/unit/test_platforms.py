@@ -1,0 +1,64 @@
+"""What is built for which operating system, and that nothing which differs lacks one of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+from platforms import ENDINGS, Target
+
+SOURCES = sorted((ROOT / "csrc").rglob("*.cpp"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "system", "processor"),
+    [
+        ("linux-x86_64", "linux", "x86_64"),
+        ("linux-aarch64", "linux", "aarch64"),
+        ("linux-i686", "linux", "i686"),
+        ("macosx-11.0-arm64", "macos", "aarch64"),
+        ("macosx-10.13-x86_64", "macos", "x86_64"),
+        ("win-amd64", "windows", "x86_64"),
+        ("win-arm64", "windows", "aarch64"),
+        ("freebsd-14.1-RELEASE-amd64", "freebsd", "x86_64"),
+    ],
+)
+def test_names_of_platforms(platform: str, system: str, processor: str) -> None:
+    assert Target.of(platform) == Target(system, processor)
+
+
+def subjects(system: str) -> list[str]:
+    """What the system has sources of its own for."""
+    mine = [path for path in Target(system, "").sources(SOURCES) if path.stem.rpartition("_")[2] in ENDINGS[system]]
+    return sorted(str(path.relative_to(ROOT / "csrc").with_name(path.stem.rpartition("_")[0])) for path in mine)
+
+
+def test_each_system_has_each_source_once() -> None:
+    assert subjects("linux") == subjects("macos") == subjects("windows")
+    assert {"runtime/cores", "runtime/pages", "runtime/shared_library"} <= set(subjects("linux"))
+    assert len(set(subjects("linux"))) == len(subjects("linux"))
+
+
+@pytest.mark.parametrize("system", ENDINGS)
+def test_all_else_is_everybodys(system: str) -> None:
+    taken = Target(system, "").sources(SOURCES)
+    left_out = [path for path in SOURCES if path not in taken]
+    assert all(re.search(r"_(linux|macos|posix|windows)$", path.stem) for path in left_out)
+    assert Target(system, "").sources([Path("csrc/mtcnn.cpp")]) == [Path("csrc/mtcnn.cpp")]
+
+
+def functions(name: str) -> dict[str, str]:
+    tree = ast.parse((ROOT / "mtcnn" / "runtime" / name).read_text())
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return {node.name: f"{ast.unparse(node.args)} -> {ast.unparse(node.returns or node)}" for node in found}
+
+
+def test_handles_are_the_same_on_both_systems() -> None:
+    assert functions("handles_posix.py") == functions("handles_windows.py") != {}
