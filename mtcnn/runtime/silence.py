@@ -75,7 +75,7 @@ def decoding() -> Iterator[None]:
 
 def _turn_off() -> int:
     """Standard error under another number; its own leads nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         kept = os.dup(2)
         os.dup2(nowhere, 2)
