@@ -161,6 +161,8 @@ class Film:
             return self._av.open(name, metadata_errors="replace", **waits)
         except (self._av.error.FFmpegError, ValueError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
+            if isinstance(error, self._av.error.ExitError):
+                why = f"no answer for {_PATIENCE} s"
             raise MtcnnError(f"{self.source} cannot be opened as a film, camera or stream: {why}") from None
 
     def _find_pictures(self) -> Any:
@@ -301,9 +303,13 @@ class Film:
         space = int(frame.colorspace)
         matrix = None if space == _UNSPECIFIED else _MATRICES.get(space, space)
         try:
-            img: Picture = frame.to_ndarray(format="bgr24", src_colorspace=matrix)
-        except ValueError:  # a matrix that the scaler does not know
-            img = frame.to_ndarray(format="bgr24")
+            try:
+                img: Picture = frame.to_ndarray(format="bgr24", src_colorspace=matrix)
+            except ValueError:  # a matrix that the scaler does not know
+                img = frame.to_ndarray(format="bgr24")
+        except self._av.error.FFmpegError as error:
+            name = frame.format.name
+            raise MtcnnError(f"{self.source} has pictures of the layout {name}, which ffmpeg cannot convert") from error
         turn = _turn(frame)
         self._is_on_its_side = turn.swap
         return turn.apply(img)

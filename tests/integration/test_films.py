@@ -316,6 +316,14 @@ class TestOddFilms:
         assert (said in done.stderr) if said else len(done.stderr.splitlines()) == 1
         assert len(pictures_of(tmp_path / "out.mp4")) == 8
 
+    def test_a_layout_that_ffmpeg_cannot_convert(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
+        import av
+
+        film = Film(str(make_film(tmp_path / "in.mp4", pictures[:1])))
+        with pytest.raises(MtcnnError, match="has pictures of the layout gray32le, which ffmpeg cannot convert"):
+            film._upright(av.VideoFrame(64, 48, "gray32le"))
+        film.close()
+
     def test_colours_of_hdr_are_told(self, tmp_path: Path, pictures: list[np.ndarray]) -> None:
         hdr = {"colorspace": 9, "color_primaries": 9, "color_trc": 16}
         film = make_film(tmp_path / "in.mp4", pictures, codec="libx265", pixels="yuv420p10le", colours=hdr)

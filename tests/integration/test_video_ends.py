@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import resource
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_a_camera_that_falls_silent(
     assert "gives no more pictures" in said
     (left_out,) = re.findall(r"left out: (\d+)", said)
     assert 12 <= pictures(tmp_path / "out.mp4") + int(left_out) <= 13
+
+
+def test_a_camera_that_says_nothing(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(film, "_PATIENCE", 1)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        assert main(["video", f"http://127.0.0.1:{silent.getsockname()[1]}/", "--json"]) == 1
+    assert "cannot be opened as a film, camera or stream: no answer for 1 s" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
