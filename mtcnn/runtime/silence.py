@@ -38,10 +38,12 @@ def messages_apart() -> Iterator[None]:
     global _is_apart
     stream = sys.stderr
     with contextlib.ExitStack() as stack:
+        before = _is_apart
         if _number_of(stream) == 2:
-            own = stack.enter_context(os.fdopen(os.dup(2), "w", 1, stream.encoding, stream.errors))
-            sys.stderr = own
-        before, _is_apart = _is_apart, True
+            with contextlib.suppress(OSError):  # no number is left
+                own = stack.enter_context(os.fdopen(os.dup(2), "w", 1, stream.encoding, stream.errors))
+                sys.stderr = own
+        _is_apart = _number_of(sys.stderr) != 2
         try:
             yield
         finally:
@@ -68,17 +70,22 @@ def decoding() -> Iterator[None]:
     finally:
         with _lock:
             _decoding -= 1
-            if _decoding == 0:
+            if _decoding == 0 and _kept >= 0:
                 os.dup2(_kept, 2)
                 os.close(_kept)
 
 
 def _turn_off() -> int:
-    """Standard error under another number; its own leads nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Standard error under another number, while its own leads nowhere; -1: no number is left, and all is as it was."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        return -1
     try:
         kept = os.dup(2)
         os.dup2(nowhere, 2)
+    except OSError:
+        return -1
     finally:
         os.close(nowhere)
     return kept

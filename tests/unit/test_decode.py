@@ -24,7 +24,9 @@ from tests.support.pictures import gradient
 Bgr = NDArray[np.uint8]
 
 
-def test_what_libraries_think_of_damage_is_not_shown_by_commands(img: Bgr, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_libraries_think_of_damage_is_not_shown_by_commands(
+    img: Bgr, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In any number of threads, while Python's own messages are."""
     whole = encoded(img, "JPEG")
     damaged = whole[:-200] + bytes(100) + whole[-100:]
@@ -47,6 +49,9 @@ def test_what_libraries_think_of_damage_is_not_shown_by_commands(img: Bgr, capfd
         with pytest.raises(UnreadableError):
             decode(whole[:3] + bytes(2000))
         os.write(2, b"native\n")
+        with monkeypatch.context() as patch:  # which is no reason not to read a picture
+            patch.setattr(os, "dup", lambda number: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+            assert decode(whole).img.shape == img.shape
     decode(damaged)
     assert said == ["a message"] * 80
     assert capfd.readouterr().err.splitlines()[0] == "native" and sys.stderr.fileno() != 2
