@@ -116,10 +116,11 @@ def test_a_library_that_is_a_pipe(tmp_path: Path) -> None:
 FLOORS: dict[str, set[str]] = {
     "": {"", "runtime"},
     "runtime": {"", "runtime"},
-    "cpu": {"", "runtime", "cpu"},
+    "nets": {"", "nets"},
+    "cpu": {"", "runtime", "nets", "cpu"},
     "tensorrt": {"", "runtime", "tensorrt"},
-    "cuda": {"", "runtime", "tensorrt", "cuda"},
-    "testing": {"", "runtime", "cpu", "cuda", "testing"},
+    "cuda": {"", "runtime", "nets", "tensorrt", "cuda"},
+    "testing": {"", "runtime", "nets", "cpu", "cuda", "testing"},
 }
 
 
