@@ -1,7 +1,8 @@
 """What a detection asks of a GPU: kernels, copies, network calls, waits. python -m benchmarks.gpu.trace
 
-Counted on the model of a GPU (pytrt.testing.EmulatedGpu), in the first call and in one that repeats it, whose P-Net is
-a replayed CUDA graph. The time beside is reckoned from the counts by the rates below: nothing is measured on a GPU.
+Counted on the model of a GPU (pytrt.testing.EmulatedGpu), in the first call and in one that repeats it, whose P-Net, or
+with networks of our own the whole of it, is a replayed CUDA graph. The time beside is reckoned from the counts by the
+rates below, with TensorRT's networks only (for ours there is benchmarks.gpu.model): nothing is measured on a GPU.
 """
 
 from __future__ import annotations
@@ -9,14 +10,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from typing import NamedTuple
-from unittest import mock
+from typing import Any, NamedTuple
 
 from benchmarks.gpu import floors
-from mtcnn import TrtMtcnn
-from mtcnn.engines.libraries import openvino_library
-from pytrt.testing import EmulatedGpu
+from mtcnn import cascade
 from tests.gpu.frames import frame_1080p
+from tests.support.emulated import emulated_detector, emulated_gpu, kernel_detector
 
 # Of an H200 and its host, as datasheets and common experience have them.
 LAUNCH_US = 2.5  # the host's time to enqueue a kernel, a copy or a clear
@@ -74,17 +73,16 @@ def reckon(counts: Counts, networks: tuple[str, ...]) -> float:
     return (us + counts.pixels / UPLOAD_BYTES_US + sum(map(flops, networks)) / FLOPS_US) / 1000
 
 
-def trace(batch: int, preset: str) -> tuple[Counts, Counts]:
+def trace(batch: int, preset: str, flavour: str, one_by_one: bool) -> tuple[Counts, Counts]:
     """Of the first call and of one that repeats it."""
-    gpu = EmulatedGpu(openvino_library(), asynchronous=True, memory=4 << 30, late_pageable=False)
-    with mock.patch("mtcnn.detector.cpu_device", lambda threads: gpu):
-        detector = TrtMtcnn(device="cpu", preset=preset)  # type: ignore[arg-type]
+    gpu = emulated_gpu("asynchronous", memory=4 << 30, late_pageable=False, kernels=flavour == "cuda")
+    make: Any = kernel_detector if flavour == "cuda" else emulated_detector
     images = [frame_1080p()] * batch
     seen: list[Counts] = []
-    with mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000), detector:
+    with make(gpu=gpu, preset=preset) as detector, detector._lend_stages() as stages:
         for _ in range(4):
             gpu.start_trace()
-            detector.detect_batch(images)
+            cascade.detect(stages, images, detector.params, (lambda stage, left: None) if one_by_one else None)
             seen.append(count(gpu.trace(), sum(img.nbytes for img in images)))
     return seen[0], seen[-1]
 
@@ -93,20 +91,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="fast", help="default: fast")
     parser.add_argument("--batches", default="1,8", help="numbers of 1080p pictures, with commas; default: 1,8")
+    parser.add_argument("--flavour", choices=("tensorrt", "cuda"), default="tensorrt", help="default: tensorrt")
+    parser.add_argument("--stages", action="store_true", help="stage by stage, as where their boxes are asked for")
     options = parser.parse_args()
     print("| pictures | call | kernels | copies, clears | network calls | waits | graphs (operations) | reckoned |")
     print("|---|---|---|---|---|---|---|---|")
     networks: list[str] = []
     for batch in map(int, options.batches.split(",")):
-        first, again = trace(batch, options.preset)
+        first, again = trace(batch, options.preset, options.flavour, options.stages)
         for name, counts in (("first", first), ("repeated", again)):
             replayed = f"{counts.graphs} ({counts.in_graph})" if counts.graphs else "none"
+            reckoned = f"{reckon(counts, first.networks):.2f} ms" if options.flavour == "tensorrt" else "-"
             print(
                 f"| {batch} | {name} | {counts.kernels} | {counts.copies} | {len(counts.networks)} | {counts.waits} "
-                f"| {replayed} | {reckon(counts, first.networks):.2f} ms |"
+                f"| {replayed} | {reckoned} |",
+                flush=True,
             )
         networks.append(f"{batch}: {', '.join(first.networks)}")
-    print("\nNetworks' inputs, by number of pictures:\n" + "\n".join(networks))
+    if options.flavour == "tensorrt":
+        print("\nNetworks' inputs, by number of pictures:\n" + "\n".join(networks))
 
 
 if __name__ == "__main__":
