@@ -209,7 +209,7 @@ wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/:
 	done
 	@ls dist/*
 
-portable: $(DONE)/group-lint $(DONE)/group-portable  ## compile for Windows and macOS, and check types for both
+portable: $(DONE)/group-lint $(DONE)/group-portable  ## compile for Windows, and check types for Windows and macOS
 	@$(PY) tools/portable.py
 	@for system in win32 darwin; do $(BIN)/mypy --platform $$system --cache-dir build/mypy-$$system mtcnn pytrt || exit 1; done
 

@@ -1,4 +1,4 @@
-"""Compiles csrc/ for Windows x64 and for macOS on Arm, by Zig's clang, so that what cannot run here does not rot.
+"""Compiles csrc/ for Windows x64, by Zig's clang, so that what cannot run here does not rot.
 
 Objects are not kept: wheels are made by tools/wheels.py, which needs those systems' Python.
 """
@@ -16,7 +16,6 @@ from platforms import Target
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {
     "x86_64-windows-gnu": (Target("windows", "x86_64"), ["-DTRTMTCNN_X86=1", "-DTRTMTCNN_ISA=baseline"]),
-    "aarch64-macos.11.0": (Target("macos", "aarch64"), ["-DTRTMTCNN_AARCH64=1", "-DTRTMTCNN_ISA=neon"]),
 }
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-Icsrc", "-fsyntax-only"]
 OF_TENSORRT = ("builder.cpp", "implementation.cpp", "plan.cpp")  # need its headers, and Linux
