@@ -47,4 +47,6 @@ def digest(data: bytes) -> str:
 
 
 def files(folder: Path) -> dict[str, bytes]:
+    if not folder.exists():  # a run that is refused leaves none that it made
+        return {}
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
