@@ -12,7 +12,7 @@ from collections.abc import Iterator
 __all__ = ["decoding", "messages_apart", "silence"]
 
 _lock = threading.Lock()
-_is_apart = False  # whether Python's messages go another way than those of native code
+_apart = 0  # commands whose Python messages go another way than those of native code
 _decoding = 0  # threads
 _kept = -1  # standard error while they do
 
@@ -35,19 +35,21 @@ def silence() -> Iterator[None]:
 @contextlib.contextmanager
 def messages_apart() -> Iterator[None]:
     """A command, in which `decoding` is silent: Python's messages are written past the number of standard error."""
-    global _is_apart
+    global _apart
     stream = sys.stderr
     with contextlib.ExitStack() as stack:
-        before = _is_apart
         if _number_of(stream) == 2:
             with contextlib.suppress(OSError):  # no number is left
                 own = stack.enter_context(os.fdopen(os.dup(2), "w", 1, stream.encoding, stream.errors))
                 sys.stderr = own
-        _is_apart = _number_of(sys.stderr) != 2
+        is_apart = _number_of(sys.stderr) != 2
+        with _lock:
+            _apart += is_apart
         try:
             yield
         finally:
-            _is_apart = before
+            with _lock:
+                _apart -= is_apart
             if _number_of(stream) == 2:
                 sys.stderr = stream
 
@@ -58,7 +60,7 @@ def decoding() -> Iterator[None]:
     ones to standard error, without a name; what comes of it is told anyway. Elsewhere nothing is changed.
     """
     global _decoding, _kept
-    if not _is_apart:
+    if not _apart:
         yield
         return
     with _lock:

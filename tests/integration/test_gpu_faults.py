@@ -382,14 +382,14 @@ def test_other_threads_run_while_unload_waits(program: Program) -> None:
             ticks += 1
 
     stages = program.stages()
-    img = np.zeros((6000, 6000, 3), np.uint8)
-    stages.load([img], [(6000, 6000)])
+    imgs = [np.zeros((6000, 6000, 3), np.uint8)] * 4
+    stages.load(imgs, [(6000, 6000)] * 4)
     thread = threading.Thread(target=tick)
     thread.start()
     try:
         while ticks < 5:
             time.sleep(0.001)
-        stages.load([img], [(6000, 6000)])
+        stages.load(imgs, [(6000, 6000)] * 4)
         start, before = time.monotonic(), ticks
         stages.unload()  # runs what load() has enqueued
         assert time.monotonic() - start > 0.03

@@ -57,6 +57,18 @@ def test_what_libraries_think_of_damage_is_not_shown_by_commands(
     assert capfd.readouterr().err.splitlines()[0] == "native" and sys.stderr.fileno() != 2
 
 
+def test_commands_in_threads_of_one_process(img: Bgr, capfd: pytest.CaptureFixture[str]) -> None:
+    """The one that began last ends last, and leaves nothing silent."""
+    whole = encoded(img, "JPEG")
+    first, second = messages_apart(), messages_apart()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    decode(whole[:-200] + bytes(100) + whole[-100:])
+    assert "Corrupt JPEG data" in capfd.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def img() -> Bgr:
     return gradient(120, 200)
