@@ -37,7 +37,7 @@ def test_what_libraries_think_of_damage_is_not_shown_by_commands(
     def work() -> None:
         for _ in range(20):
             decode(damaged)
-            print("a message", file=sys.stderr)
+            sys.stderr.write("a message\n")  # in one piece, as threads share it
 
     with messages_apart():
         threads = [threading.Thread(target=work) for _ in range(4)]
