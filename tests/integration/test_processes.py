@@ -203,7 +203,7 @@ detector = TrtMtcnn(device="cpu")
 def detect():
     for _ in range(5):
         count = len(detector.detect(large, 40)[0])
-    print("done", count)
+    sys.stdout.write(f"done {count}\\n")  # in one piece, as threads share it
 for _ in range(3):
     threading.Thread(target=detect).start()
 sys.exit(0)
