@@ -222,7 +222,10 @@ std::shared_ptr<OpenVino> OpenVino::load(const std::string& library_path) {
       *new std::map<std::string, std::shared_ptr<OpenVino>>;  // outlives every engine, also at exit
   std::lock_guard lock(mutex);
   std::shared_ptr<OpenVino>& runtime = loaded[library_path];
-  if (!runtime) runtime = std::shared_ptr<OpenVino>(new OpenVino(library_path));
+  if (!runtime) {
+    skip_parents_exit_handlers();
+    runtime = std::shared_ptr<OpenVino>(new OpenVino(library_path));
+  }
   return runtime;
 }
 

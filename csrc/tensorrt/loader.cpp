@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.h"
+#include "runtime/fork_guard.h"
 
 namespace trtmtcnn::tensorrt {
 
@@ -52,6 +53,7 @@ std::shared_ptr<TensorRt> TensorRt::load(const Libraries& paths) {
     throw DeviceError(
         "this build has no TensorRT support: it was built without TensorRT's headers. "
         "`make tensorrt-headers` gets them; then build again");
+  skip_parents_exit_handlers();
   auto libraries = std::make_shared<LoadedLibraries>(paths);
   const int wanted = libraries->rtx ? kMajorOfRtx : libraries->major;
   const auto found = implementations().find(wanted);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import platform
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -158,13 +159,46 @@ for i in range(20):
             os._exit(0 if right == 3 else 1)
         stop.set()
         sys.exit(0 if right == 3 else 1)  # runs what runs at the end of an interpreter
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, i
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended != 0:
+        stop.set()
+        sys.exit(f"child {i} ended with {ended}")
 stop.set()
 for thread in threads:
     thread.join()
 assert len(detector.detect(img)[0]) == 1
 """
         )
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc's on_exit")
+    def test_what_libraries_of_the_parent_do_at_the_end(self) -> None:
+        """OpenVINO's allocator may wait there for ever: here, C's pause() does. A child's own handlers run."""
+        ended = run(
+            """
+import ctypes
+libc = ctypes.CDLL(None)
+def at_the_end(name, value):
+    libc.__cxa_atexit(ctypes.cast(libc[name], ctypes.c_void_p), ctypes.c_void_p(value), None)
+native = False
+"""
+            + OPENVINO
+            + """
+detector = TrtMtcnn(device="cpu")
+detector.detect(img)
+at_the_end("pause", 0)
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    libc.strdup.restype = ctypes.c_void_p
+    at_the_end("puts", libc.strdup(b"a handler of its own"))
+    print("the last line", end=" ")
+    sys.exit(3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+print("waited", flush=True)
+os._exit(0)
+"""
+        ).stdout
+        assert ended == "the last line a handler of its own\nwaited\n"
 
     def test_a_pool_of_forks(self) -> None:
         run("""
