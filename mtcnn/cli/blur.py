@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -16,6 +15,7 @@ import click
 
 from mtcnn.cli.console import counting, say
 from mtcnn.cli.film_options import film_cluster_options, film_writer_options
+from mtcnn.cli.folder_run import FolderRun
 from mtcnn.cli.options import (
     SETTINGS,
     FilePath,
@@ -214,8 +214,8 @@ def _blur_folder(
     jobs: int,
     cluster: ClusterOptions | None,
 ) -> int:
-    from mtcnn.cli.keeping import can_be_resumed, ended
-    from mtcnn.cli.run import CANCELLED, PARTLY
+    from mtcnn.cli.keeping import can_be_resumed
+    from mtcnn.cli.run import CANCELLED
     from mtcnn.files import Inputs
     from mtcnn.pipeline.film import pyav
     from mtcnn.pipeline.film_codecs import choose_encoding
@@ -224,10 +224,8 @@ def _blur_folder(
     from mtcnn.pipeline.formats import Skipped, readable_suffixes
     from mtcnn.pipeline.output_folder import OutputFolder
 
-    if os.path.exists(output) and os.path.samefile(source, output):
-        raise click.ClickException(f"{source} would be overwritten with what is made of it: choose another folder")
-    began = time.perf_counter()
-    counts: Counter[str] = Counter()
+    run = FolderRun(source, output, resume=resume, overwrite=overwrite)
+    counts = run.counts
     skipped = Skipped()
     code = 0
 
@@ -243,17 +241,11 @@ def _blur_folder(
         people = options.people(model)
         stack.enter_context(can_be_resumed())
         folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
-        if not (resume or overwrite) and (there := folder.any_there()):
-            there = f"{output / there} is there already"
-            raise click.ClickException(
-                f"{there}: go on with --resume, replace it with --overwrite, or choose another folder"
-            )
+        run.refuse_an_earlier_one(folder)
         files = list(all_files(skipped))
         if files:
             folder.check_settings(options.settings(), begin=not resume)
-        if resume:
-            counts["done before"] = sum(folder.has(os.path.abspath(found.path)) for found in files)
-            files = [found for found in files if not folder.has(os.path.abspath(found.path))]
+        files = run.still_to_do(files, folder)
         films = [found for found in files if found.path.suffix.lower() in FILM_ENDINGS]
         pictures = [found for found in files if found.path.suffix.lower() not in FILM_ENDINGS]
         work = _FolderWork(folder, options, counts)
@@ -265,18 +257,11 @@ def _blur_folder(
                     bar.advance()
         except KeyboardInterrupt:
             code = CANCELLED
-    text = f"pictures: {counts['pictures']}, films: {counts['films']}, hidden: {counts['hidden']}"
-    for name in ("unreadable", "truncated", "not written", "done before"):
-        if counts[name]:
-            text += f", {name}: {counts[name]}"
-    text += f", {time.perf_counter() - began:.1f} s"
-    if skipped:
-        text += f"; skipped: {skipped}"
-    wrong = counts["unreadable"] + counts["truncated"] + counts["not written"]
-    say(ended(code, text), fg="red" if code or wrong else None)
+    done = f"pictures: {counts['pictures']}, films: {counts['films']}, hidden: {counts['hidden']}"
+    code = run.end(code, done, skipped)
     if not files and not counts["done before"] and not code:
         raise click.ClickException(f"no pictures or films in {source}")
-    return code or (PARTLY if wrong else 0)
+    return code
 
 
 @dataclass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtcnn.cli.console import counting, echo_json, say
+from mtcnn.cli.folder_run import FolderRun
 from mtcnn.scale.options import ClusterOptions
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ def draw_folder(
     cluster: ClusterOptions | None,
 ) -> int:
     """The exit code. Each problem is that of its film; only a disk that is full ends the run."""
-    from mtcnn.cli.keeping import Problems, can_be_resumed, ended
-    from mtcnn.cli.run import CANCELLED, PARTLY
+    from mtcnn.cli.keeping import Problems, can_be_resumed
+    from mtcnn.cli.run import CANCELLED
     from mtcnn.files import Inputs
     from mtcnn.pipeline.film import pyav
     from mtcnn.pipeline.film_codecs import choose_encoding
@@ -45,10 +44,8 @@ def draw_folder(
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
 
-    if output is not None and os.path.exists(output) and os.path.samefile(source, output):
-        raise click.ClickException(f"{source} would be overwritten with what is made of it: choose another folder")
-    began = time.perf_counter()
-    counts: Counter[str] = Counter()
+    run = FolderRun(source, output, resume=resume, overwrite=overwrite)
+    counts = run.counts
     skipped, problems = Skipped(), Problems()
     code = 0
     folder: OutputFolder | None = None
@@ -65,19 +62,13 @@ def draw_folder(
         if output is not None:
             inputs = Inputs(lambda: (found.path for found in films_in()))
             folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
-            if not (resume or overwrite) and (there := folder.any_there()):
-                raise click.ClickException(
-                    f"{output / there} is there already: go on with --resume, replace it with --overwrite, or choose "
-                    "another folder"
-                )
+            run.refuse_an_earlier_one(folder)
         films = list(films_in(skipped))
         if not films:
             raise click.ClickException(f"no films in {source}" + (f"; skipped: {skipped}" if skipped else ""))
         if folder is not None:
             folder.check_settings(options.settings(), begin=not resume)
-            if resume:
-                counts["done before"] = sum(folder.has(os.path.abspath(found.path)) for found in films)
-                films = [found for found in films if not folder.has(os.path.abspath(found.path))]
+            films = run.still_to_do(films, folder)
         try:
             with counting("films", total=len(films)) as bar:
                 for path, done in _drawn(films, folder, options, as_json, model, cluster):
@@ -92,15 +83,7 @@ def draw_folder(
         except KeyboardInterrupt:
             code = CANCELLED
     text = f"films: {counts['films']}, pictures: {counts['pictures']}, faces: {counts['faces']}"
-    for name in ("unreadable", "truncated", "not written", "done before"):
-        if counts[name]:
-            text += f", {name}: {counts[name]}"
-    text += f", {time.perf_counter() - began:.1f} s"
-    if skipped:
-        text += f"; skipped: {skipped}"
-    wrong = counts["unreadable"] + counts["truncated"] + counts["not written"]
-    say(ended(code, text, can_resume=output is not None), fg="red" if code or wrong else None)
-    return code or (PARTLY if wrong else 0)
+    return run.end(code, text, skipped)
 
 
 def _drawn(
