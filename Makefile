@@ -34,7 +34,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet export triton triton-perf ray aarch64 arm-cycles arm-networks
+.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet compat export triton triton-perf ray aarch64 arm-cycles arm-networks
 .PHONY: bench bench-docs instructions same-results accuracy gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check portable
 
@@ -97,17 +97,22 @@ $(DEEPFACE)/ready: tests/clients/deepface-requirements.txt $(VENV)/pyvenv.cfg
 # PyTorch is Debian's, for the CPU: PyPI's is 540 MB, with 2 GB of CUDA's libraries beside it.
 FACENET := build/facenet
 DEBIAN := /usr/lib/python3/dist-packages
-facenet: install $(FACENET)/ready  ## compare with facenet-pytorch, InsightFace and supervision; as root, installs PyTorch
+facenet: install $(FACENET)/ready  ## compare with facenet-pytorch itself; as root, installs PyTorch
 	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python -m pytest -q tests/unit/test_compat_facenet.py tests/unit/test_torch_networks.py
 	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/facenet_mtcnn.py
-	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python tests/clients/other_packages.py
+
+# YUNET: the path of OpenCV's model, which no package has.
+compat: install $(FACENET)/ready  ## compare with retina-face, face_recognition and others themselves: make compat [YUNET=FILE]
+	@PYTHONPATH=$(CURDIR) $(FACENET)/bin/python -m pytest -q tests/unit/test_compat.py
+	@PYTHONPATH=$(CURDIR) YUNET="$(YUNET)" $(FACENET)/bin/python -m tests.clients.other_packages
 
 $(FACENET)/ready: tests/clients/facenet-requirements.txt $(VENV)/pyvenv.cfg
 	@test -d $(DEBIAN)/torchvision || tools/check_requirements.sh programs torchvision=python3-torchvision
 	@echo "== installing facenet-pytorch in $(FACENET)"
 	@$(PY) -m venv --clear $(FACENET)
 	@$(FACENET)/bin/pip install --quiet -r $<
-	@$(FACENET)/bin/pip install --quiet --no-deps deepface==0.0.103 facenet-pytorch==2.6.0 insightface==2.1
+	@$(FACENET)/bin/pip install --quiet --no-deps deepface==0.0.103 facenet-pytorch==2.6.0 insightface==2.1 \
+	  retina-face==0.0.19 face_recognition==1.3.0 face_recognition_models==0.3.0
 	@echo "import sys; sys.path.append('$(DEBIAN)')" >$$($(FACENET)/bin/python -c 'import sysconfig as s; print(s.get_path("purelib"))')/debian.pth
 	@$(FACENET)/bin/python -c 'import torchvision' || { echo "Debian's PyTorch is for another Python than $(PY)" >&2; exit 1; }
 	@touch $@

@@ -6,7 +6,7 @@ and ``estimate_norm`` come from here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,16 @@ def __getattr__(name: str) -> Any:
 class Face(dict[str, Any]):
     """A face whose entries are attributes: ``bbox`` (4,), ``kps`` (5, 2), ``det_score``; None for what it lacks.
 
+    Dictionaries in it become the same, tuples become lists.
+
     Of an ``embedding`` that is set: ``embedding_norm``, its length, and ``normed_embedding``, the same with length 1;
     of a ``gender`` ``sex``, "M" or "F".
     """
+
+    def __init__(self, d: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__()
+        for name, value in (dict(d or {}) | kwargs).items():
+            self[name] = value
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -46,6 +53,11 @@ class Face(dict[str, Any]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, (list, tuple)):
+            value = [_as_face(part) for part in value]
+        super().__setitem__(name, _as_face(value))
 
     @property
     def embedding_norm(self) -> float | None:
@@ -64,6 +76,18 @@ class Face(dict[str, Any]):
             return f"Face({', '.join(self)})"
         box = ", ".join(f"{side:.1f}" for side in self.bbox)
         return f"Face(bbox=[{box}], det_score={self.det_score:.3f})"
+
+
+def _boxes(faces: Sequence[Face]) -> Array:
+    return np.array([face.bbox for face in faces], np.float32).reshape(-1, 4)
+
+
+def _labels(faces: Sequence[Face]) -> list[str]:
+    return ["" if face.det_score is None else f"{face.det_score:.2f}" for face in faces]
+
+
+def _as_face(value: Any) -> Any:
+    return Face(value) if isinstance(value, dict) and not isinstance(value, Face) else value
 
 
 class Detector:
@@ -115,7 +139,7 @@ class Detector:
             size = dets[:, 2:4] - dets[:, :2]
             value = size[:, 0] * size[:, 1]
             if metric != "max":
-                offset = (dets[:, :2] + dets[:, 2:4]) / 2 - np.array(frame.shape[1::-1]) / 2
+                offset = (dets[:, :2] + dets[:, 2:4]) / 2 - np.array(frame.shape[1::-1]) // 2
                 value = value - 2 * (offset**2).sum(axis=1)
             chosen = np.argsort(-value, kind="stable")[:most]
             dets, landmarks = dets[chosen], landmarks[chosen]
@@ -128,14 +152,15 @@ class Detector:
         return [Face(bbox=row[:4], kps=kps, det_score=float(row[4])) for row, kps in zip(dets, kpss, strict=True)]
 
     def draw_on(self, img: Array, faces: Sequence[Face]) -> npt.NDArray[np.uint8]:
-        """Return a copy of a BGR picture with boxes, scores and points of what `get` returned.
+        """Return a copy of a BGR picture with boxes, and the scores and points that faces have.
 
         Raises:
             MtcnnError: OpenCV is not installed.
         """
-        dets = np.array([[*face.bbox, face.det_score] for face in faces], np.float32).reshape(-1, 5)
-        kpss = np.array([face.kps for face in faces], np.float32).reshape(-1, 5, 2)
-        return draw_faces(img, dets, kpss.transpose(0, 2, 1).reshape(-1, 10))
+        whole = [face for face in faces if face.kps is not None]
+        drawn = draw_faces(img, _boxes(whole), [face.kps for face in whole], labels=_labels(whole))
+        boxed = [face for face in faces if face.kps is None]
+        return draw_faces(drawn, _boxes(boxed), labels=_labels(boxed)) if boxed else drawn
 
 
 class MtcnnDetector:

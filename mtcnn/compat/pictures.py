@@ -1,16 +1,27 @@
-"""Pictures as other packages take them, RGB, as the detector takes them, BGR."""
+"""Pictures as other packages take them, RGB or files, as the detector takes them, BGR."""
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn import checks
+from mtcnn.files import read_regular
 from mtcnn.images import as_bgr
+from mtcnn.images.decode import UnreadableError, decode
 
-__all__ = ["bgr_from_rgb", "is_tensor", "numpy_from_tensor"]
+__all__ = ["PictureFileError", "bgr_from_rgb", "is_tensor", "numpy_from_tensor", "read_bgr"]
+
+log = logging.getLogger("mtcnn")
+
+
+class PictureFileError(FileNotFoundError, ValueError):
+    """There is no such file, or no picture in it: what packages say of it, some the one, some the other."""
 
 
 def is_tensor(img: object) -> TypeGuard[Any]:
@@ -45,3 +56,37 @@ def bgr_from_rgb(img: Any, name: str = "img") -> npt.NDArray[np.uint8]:
         TypeError, ValueError: as :func:`mtcnn.images.as_bgr`.
     """
     return as_bgr(numpy_from_tensor(img, name) if is_tensor(img) else img, name, "rgb", turn=False)
+
+
+def read_bgr(file: Any, name: str, turn: bool = True) -> npt.NDArray[np.uint8]:
+    """Return the picture in a file, BGR uint8 (H, W, 3). What is cut off is gray, and the log says so.
+
+    Args:
+        file: a path, or an open file of bytes.
+        turn: whether it is turned as its EXIF orientation says.
+
+    Raises:
+        PictureFileError: there is no such file, or no picture in it.
+        OSError: it cannot be read for another reason.
+        TypeError: neither a path nor a file of bytes.
+    """
+    shown = ""
+    if isinstance(file, (str, os.PathLike)):
+        path = checks.path(file, name)
+        shown = f" {str(path)!r}"
+        try:
+            data = read_regular(path)
+        except FileNotFoundError:
+            raise PictureFileError(f"there is no {name}{shown}") from None
+    else:
+        read = getattr(file, "read", None)
+        data = read() if callable(read) else file
+        if not isinstance(data, (bytes, bytearray)) or read is None:
+            raise TypeError(f"{name} must be a path or an open file of bytes, got {checks.shown(file)}")
+    try:
+        img, truncated = decode(bytes(data), turn)
+    except UnreadableError as error:
+        raise PictureFileError(f"{name}{shown} cannot be read: {error}") from None
+    if truncated:
+        log.warning("%s%s is truncated: the rest of the picture is gray", name, shown)
+    return img

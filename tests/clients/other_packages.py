@@ -1,53 +1,46 @@
-"""`mtcnn.compat` beside InsightFace's face_align and supervision themselves. `make facenet` runs it."""
+"""`mtcnn.compat` beside the packages themselves: retina-face, face_recognition, InsightFace, YuNet and supervision.
+
+`make compat` runs it, on the astronaut and, where they are, the photographs of the labelled data.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import sys
-import sysconfig
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import supervision
 
-from mtcnn import TrtMtcnn, points
-from mtcnn.compat.insightface import estimate_norm, norm_crop
+from mtcnn import TrtMtcnn
 from mtcnn.compat.supervision import to_detections, to_key_points
+from tests.clients.dlib_locations import check_face_recognition
+from tests.clients.insight_face import check_insightface
+from tests.clients.retina_face import check_retina_face
+from tests.clients.yunet_rows import check_yunet
 
 ROOT = Path(__file__).resolve().parents[2]
+ASTRONAUT = ROOT / "docs" / "images" / "astronaut.jpg"
+DATA = Path(os.environ.get("TRT_MTCNN_DATA") or ROOT.parent / "shared" / "data")
 
 
 def main() -> int:
-    img = np.asarray(cv2.imread(str(ROOT / "docs" / "images" / "astronaut.jpg")), np.uint8)
-    dets, landmarks = TrtMtcnn().detect(img)
-    check_face_align(img, points(landmarks)[0])
-    check_supervision(img, dets, landmarks)
+    paths = [ASTRONAUT, *sorted(DATA.glob("photos/*.jpg"))]
+    check_insightface(ASTRONAUT)
+    check_supervision(ASTRONAUT)
+    check_retina_face(paths)
+    check_face_recognition(paths)
+    if model := os.environ.get("YUNET"):
+        check_yunet(model, paths)
+    else:
+        print("YuNet: not compared, make compat YUNET=FILE names its model")
     return 0
 
 
-def check_face_align(img: np.ndarray, kps: np.ndarray) -> None:
-    theirs = load("insightface/utils/face_align.py")
-    worst, mean = 0.0, 0.0
-    for size in (112, 128, 224, 256):
-        worst = max(worst, np.abs(estimate_norm(kps, size) - theirs.estimate_norm(kps, size)).max())
-        crops = norm_crop(img, kps, size).astype(float), theirs.norm_crop(img, kps, size)
-        mean = max(mean, np.abs(crops[0] - crops[1]).mean())
-    assert worst < 1e-3 and mean < 1, (worst, mean)
-    print(f"InsightFace's norm_crop: matrices differ by {worst:.1e} at most, pixels by {mean:.2f} in the mean")
-
-
-def load(path: str) -> Any:
-    """One module of a package whose own imports need a framework."""
-    spec = importlib.util.spec_from_file_location("face_align", Path(sysconfig.get_path("purelib")) / path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def check_supervision(img: np.ndarray, dets: np.ndarray, landmarks: np.ndarray) -> None:
+def check_supervision(path: Path) -> None:
+    img = np.asarray(cv2.imread(str(path)), np.uint8)
+    dets, landmarks = TrtMtcnn().detect(img)
     found = to_detections(dets, landmarks)
     assert len(found) == 1 and found.area[0] > 1000 and found.confidence[0] > 0.99
     drawn = supervision.BoxAnnotator().annotate(img.copy(), found)

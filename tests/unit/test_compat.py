@@ -1,20 +1,27 @@
 """The smaller interfaces: what each returns is what TrtMtcnn finds, in the shape of the other package."""
 
+import base64
+import copy
 import importlib
+import io
+import json
 import os
+import pickle
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import mtcnn.compat
 from mtcnn import FaceAligner, MtcnnError, TrtMtcnn, draw_faces
-from mtcnn.compat import insightface, retinaface, supervision, tensorrt_demos, yunet
+from mtcnn.compat import face_recognition, insightface, retinaface, supervision, tensorrt_demos, yunet
 
 Found = tuple[np.ndarray, np.ndarray]
 BLANK = np.zeros((90, 120, 3), np.uint8)
@@ -35,7 +42,16 @@ def test_frameworks_are_imported_where_they_are_used() -> None:
     modules = [f"mtcnn.compat.{module.name}" for module in pkgutil.iter_modules(mtcnn.compat.__path__)]
     code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    foreign = {"supervision", "insightface", "retinaface", "facenet_pytorch", "deepface", "cv2", "PIL"}
+    foreign = {
+        "supervision",
+        "insightface",
+        "retinaface",
+        "face_recognition",
+        "facenet_pytorch",
+        "deepface",
+        "cv2",
+        "PIL",
+    }
     assert not foreign & set(loaded) and "mtcnn.compat.yunet" in loaded
 
 
@@ -122,7 +138,20 @@ class TestInsightFace:
         drawn = insightface.Detector().draw_on(astronaut, [face])
         np.testing.assert_array_equal(drawn, draw_faces(astronaut, *found))
         np.testing.assert_array_equal(insightface.Detector().draw_on(astronaut, []), astronaut)
+        without = insightface.Face(bbox=face.bbox)
+        np.testing.assert_array_equal(
+            insightface.Detector().draw_on(astronaut, [without]), draw_faces(astronaut, found[0][:, :4])
+        )
         assert repr(empty) == "Face(kps)" and empty.normed_embedding is empty.embedding_norm is None
+
+    def test_objects_in_objects(self) -> None:
+        face = insightface.Face({"age": 5}, attributes={"hat": {"color": "red"}})
+        face.others = ({"age": 6}, 7)
+        assert (
+            face.age == 5 and face.attributes.hat.color == "red" and face.others[0].age == 6 and face["others"][1] == 7
+        )
+        for again in (copy.deepcopy(face), pickle.loads(pickle.dumps(face))):
+            assert again == face and again.attributes.hat.color == "red"
 
     def test_the_older_detector(self, astronaut: np.ndarray, engines: dict[str, Path]) -> None:
         detector = insightface.MtcnnDetector(minsize=40, threshold=[0.6, 0.7, 0.7], accurate_landmark=True)
@@ -155,16 +184,57 @@ class TestRetinaFace:
             faces = retinaface.detect_faces(picture)
             assert list(faces) == ["face_1"] and list(faces["face_1"]) == ["score", "facial_area", "landmarks"]
             face = faces["face_1"]
-            assert face["facial_area"] == np.rint(found[0][0, :4]).tolist() and face["score"] == found[0][0, 4]
+            assert face["facial_area"] == np.trunc(found[0][0, :4]).tolist() and face["score"] == found[0][0, 4]
             # the person's right is on the left
             assert face["landmarks"]["right_eye"] == found[1][0, [0, 5]].tolist()
             assert face["landmarks"]["mouth_left"] == found[1][0, [4, 9]].tolist()
         assert retinaface.detect_faces(BLANK) == {}
         assert retinaface.detect_faces(astronaut, threshold=1.0, model=retinaface.build_model()) == {}
 
+    def test_boxes_within_the_picture(self, astronaut: np.ndarray) -> None:
+        """Fractions are cut off, and the last pixel is the last that there is, as in the original."""
+        (face,) = retinaface.detect_faces(astronaut[75:165, 160:260]).values()  # wider and higher than that
+        assert face["facial_area"] == [17, 0, 99, 89]
+        assert json.loads(json.dumps(face)) == face
+
+    def test_pictures_in_addresses(self, astronaut: np.ndarray) -> None:
+        png = base64.b64encode(cv2.imencode(".png", astronaut)[1].tobytes()).decode()
+        assert retinaface.detect_faces(f"data:image/png;base64,{png}") == retinaface.detect_faces(astronaut)
+        for wrong, said in (
+            ("data:image/png;base64,%", "base64 after the comma"),
+            ("https://a.org/b.jpg", "an address"),
+        ):
+            with pytest.raises(ValueError, match=f"img_path (is|must be) {said}"):
+                retinaface.detect_faces(wrong)
+
+    def test_faces_cut_out(self, astronaut: np.ndarray, found: Found) -> None:
+        x1, y1, x2, y2 = found[0][0, :4].astype(int)
+        (crop,) = retinaface.extract_faces(astronaut, align=False)
+        np.testing.assert_array_equal(crop, astronaut[y1:y2, x1:x2, ::-1])
+        (wider,) = retinaface.extract_faces(astronaut, align=False, expand_face_area=10)
+        assert wider.shape == (y2 - y1 + int((y2 - y1) * 0.1), x2 - x1 + int((x2 - x1) * 0.1), 3)
+        (level,) = retinaface.extract_faces(astronaut[:, ::-1])  # the eyes fall to the left there
+        (dets, landmarks) = TrtMtcnn(minsize=15).detect(level, color="rgb")
+        assert level.dtype == np.uint8 and len(dets) == 1 and abs(landmarks[0, 5] - landmarks[0, 6]) < 1.5
+        (fitted,) = retinaface.extract_faces(astronaut, target_size=(90, 200))
+        assert fitted.shape == (90, 200, 3) and fitted.dtype == np.float32 and 0.5 < fitted.max() <= 1
+        assert (fitted[:, :40] == 0).all() and (fitted[:, -40:] == 0).all() and (fitted[:, 100] > 0).any()
+        (plain,) = retinaface.extract_faces(astronaut, target_size=(90, 200), min_max_norm=False)
+        assert plain.dtype == np.uint8 and retinaface.extract_faces(BLANK) == []
+        for options, said in (
+            ({"expand_face_area": -1}, "expand_face_area must be"),
+            ({"target_size": (1 << 20, 1 << 20)}, "target_size must have"),
+            ({"target_size": 100}, "target_size must be"),
+            ({"align": "no"}, "align must be"),
+            ({"threshold": 2}, "threshold must be"),
+        ):
+            with pytest.raises((TypeError, ValueError), match=said):
+                retinaface.extract_faces(astronaut, **options)  # type: ignore[arg-type]
+
     def test_no_picture(self) -> None:
-        with pytest.raises(FileNotFoundError, match=r"img_path .*nowhere.jpg"):
-            retinaface.detect_faces("nowhere.jpg")
+        for kind in (FileNotFoundError, ValueError):  # the original's is the latter
+            with pytest.raises(kind, match=r"img_path .*nowhere.jpg"):
+                retinaface.detect_faces("nowhere.jpg")
         with pytest.raises(TypeError, match="img_path is None"):
             retinaface.detect_faces(None)
         with pytest.raises(TypeError, match="model must be a TrtMtcnn, got 5"):
@@ -177,6 +247,77 @@ class TestRetinaFace:
         for name, said in cases.items():
             with pytest.raises((OSError, ValueError), match=said):
                 retinaface.detect_faces(str(tmp_path / name))
+
+
+class TestFaceRecognition:
+    def test_locations(self, astronaut: np.ndarray, found: Found) -> None:
+        rgb = np.ascontiguousarray(astronaut[:, :, ::-1])
+        left, top, right, bottom = np.rint(found[0][0, :4]).astype(int)
+        ((location,), none) = face_recognition.batch_face_locations([rgb, BLANK])
+        assert type(location) is tuple and all(type(side) is int for side in location) and none == []
+        assert np.abs(np.array(location) - (top, right, bottom, left)).max() <= 2
+        assert (
+            face_recognition.face_locations(rgb) == face_recognition.face_locations(Image.fromarray(rgb)) == [location]
+        )
+        assert len(face_recognition.face_locations(rgb[:, :, 1])) == 1
+        ((top, right, bottom, left),) = face_recognition.face_locations(rgb[75:165, 160:260], 1, "cnn")
+        assert (top, right, bottom) == (0, 100, 90) and left > 10
+        small = cv2.resize(rgb, (80, 80), interpolation=cv2.INTER_AREA)  # a face 17 pixels high
+        assert [len(face_recognition.face_locations(small, times)) for times in (0, 1, 2)] == [0, 0, 1]
+
+    def test_files(self, astronaut: np.ndarray, tmp_path: Path) -> None:
+        rgb = np.ascontiguousarray(astronaut[:, :, ::-1])
+        Image.fromarray(rgb).save(tmp_path / "a.png")
+        for file in (tmp_path / "a.png", str(tmp_path / "a.png"), io.BytesIO((tmp_path / "a.png").read_bytes())):
+            read = face_recognition.load_image_file(file)
+            assert read.flags.writeable and np.array_equal(read, rgb)
+        gray = face_recognition.load_image_file(tmp_path / "a.png", "L")
+        assert np.abs(gray.astype(int) - np.asarray(Image.fromarray(rgb).convert("L"))).max() <= 1
+        turned = Image.Exif()
+        turned[274] = 6
+        Image.fromarray(rgb[:100]).save(tmp_path / "b.jpg", exif=turned)
+        assert face_recognition.load_image_file(tmp_path / "b.jpg").shape == (100, 512, 3)  # as the original
+
+    @pytest.mark.parametrize(
+        ("call", "kind", "said"),
+        [
+            (lambda: face_recognition.face_locations("a.jpg"), TypeError, "img is a path"),
+            (
+                lambda: face_recognition.face_locations(BLANK, 5),
+                ValueError,
+                "number_of_times_to_upsample must be 0 to 4",
+            ),
+            (lambda: face_recognition.face_locations(BLANK, 1, "dnn"), ValueError, "model must be 'hog' or 'cnn'"),
+            (lambda: face_recognition.batch_face_locations(BLANK), TypeError, "images must be a list of pictures"),
+            (lambda: face_recognition.batch_face_locations([BLANK, None]), TypeError, r"images\[1\] is None"),
+            (lambda: face_recognition.batch_face_locations([BLANK], batch_size=0), ValueError, "batch_size must be"),
+            (
+                lambda: face_recognition.load_image_file("nowhere.jpg"),
+                FileNotFoundError,
+                "there is no file 'nowhere.jpg'",
+            ),
+            (lambda: face_recognition.load_image_file(__file__), OSError, "cannot be read"),
+            (
+                lambda: face_recognition.load_image_file(io.StringIO("a")),
+                TypeError,
+                "file must be a path or an open file",
+            ),
+            (lambda: face_recognition.load_image_file(5), TypeError, "file must be a path or an open file"),
+            (lambda: face_recognition.load_image_file(b"\x89PNG"), TypeError, "file must be a path or an open file"),
+            (lambda: face_recognition.load_image_file("a.jpg", "RGBA"), ValueError, "mode must be 'RGB' or 'L'"),
+        ],
+    )
+    def test_wrong_arguments(self, call: Callable[[], object], kind: type[Exception], said: str) -> None:
+        with pytest.raises(kind, match=said):
+            call()
+
+    @pytest.mark.skipif(
+        importlib.util.find_spec("face_recognition") is not None, reason="face_recognition is installed"
+    )
+    def test_what_is_the_originals_own(self) -> None:
+        with pytest.raises(ImportError, match="face_encodings is .* own: pip install face_recognition"):
+            exec("from mtcnn.compat.face_recognition import face_encodings")
+        assert not hasattr(face_recognition, "nothing")
 
 
 class TestSupervision:
