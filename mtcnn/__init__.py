@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtcnn.draw import draw_faces as draw_faces
     from mtcnn.engines import create_engines as create_engines
     from mtcnn.errors import ClosedError as ClosedError
+    from mtcnn.errors import DarkPictureError as DarkPictureError
     from mtcnn.errors import DeviceError as DeviceError
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "MTCNN": "compat.mtcnn.detector",
     "ClosedError": "errors",
+    "DarkPictureError": "errors",
     "DeviceError": "errors",
     "EngineError": "errors",
     "Face": "faces",
@@ -53,6 +55,7 @@ _HOMES = {
 __all__ = [
     "MTCNN",
     "ClosedError",
+    "DarkPictureError",
     "DeviceError",
     "EngineError",
     "Face",

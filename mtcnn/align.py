@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checks
-from .images import Color, Picture, as_bgr
+from .images import Color, Picture, as_bgr, check_not_dark
 from .landmarks import as_numbers, as_points
 from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
@@ -98,7 +98,10 @@ class FaceAligner:
             img: any picture that ``detect`` takes; color: the order of its channels. The crop is BGR.
             landmarks: as in `transform`.
         """
-        return _warp(as_bgr(img, color=color), self.transform(landmarks), self._size)
+        bgr = as_bgr(img, color=color)
+        crop = _warp(bgr, self.transform(landmarks), self._size)
+        _check_crop(crop, bgr)
+        return crop
 
     def align_all(self, img: Picture, landmarks: npt.ArrayLike, *, color: Color = "bgr") -> npt.NDArray[np.uint8]:
         """Return all faces of one picture, (n, height, width, 3) uint8 BGR, in the order of ``landmarks``.
@@ -118,6 +121,8 @@ class FaceAligner:
         crops = np.empty((len(faces), *self._size, 3), np.uint8)
         for crop, matrix in zip(crops, matrices, strict=True):
             crop[...] = _warp(bgr, matrix, self._size)
+        if len(crops):
+            _check_crop(crops[0], bgr)
         return crops
 
     def _fit(self, points: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
@@ -199,6 +204,12 @@ def _warp(img: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float64], size: tup
 
     crop: npt.NDArray[np.uint8] = pytrt.warp_affine(img, matrix, *size)
     return crop
+
+
+def _check_crop(crop: npt.NDArray[np.uint8], img: npt.NDArray[np.uint8]) -> None:
+    """Raise DarkPictureError where the crop is dark because all of its picture holds 0 and 1 alone."""
+    if crop[crop.shape[0] // 2, crop.shape[1] // 2, 1] <= 1:  # of most crops one level tells
+        check_not_dark(img, "img")
 
 
 def height_width(size: object) -> tuple[int, int]:

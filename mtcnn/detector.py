@@ -32,7 +32,7 @@ from mtcnn.engines.settings import CPU, TENSORRT_FLAVOURS
 from mtcnn.errors import ClosedError, DeviceError, EngineError
 from mtcnn.faces import Face, make_faces
 from mtcnn.files import FolderError
-from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, is_on_gpu
+from mtcnn.images import Color, Picture, as_bgr, check_gpu_picture, check_not_dark, is_on_gpu
 from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
@@ -180,11 +180,16 @@ class TrtMtcnn:
             corner), in pixels of ``img`` (of a PIL picture once it is turned), best score first.
 
         Raises:
-            TypeError, ValueError: a wrong argument.
+            TypeError, ValueError: a wrong argument; DarkPictureError, a ValueError, where ``img`` holds levels 0 and 1
+                alone.
             ClosedError: after :meth:`close`.
         """
         p = self._call_params(minsize, preset, params)
-        return self._run([self._frame(img, color=color, p=p)], p)[0]
+        frame = self._frame(img, color=color, p=p)
+        (faces,) = self._run([frame], p)
+        if not len(faces[0]):
+            check_not_dark(frame, "img")
+        return faces
 
     def faces(
         self,
@@ -275,10 +280,20 @@ class TrtMtcnn:
         frame = self._frame(img, color=color)
         rows = known_boxes(boxes)
         with self._lend_stages() as stages:
-            return refine(stages, frame, rows, p)
+            faces = refine(stages, frame, rows, p)
+        if not len(faces[0]) and len(rows):
+            check_not_dark(frame, "img")
+        return faces
 
     def _run_chunk(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
         """first: the place of frames[0] among the pictures, for errors."""
+        results = self._run_each(frames, p, first)
+        for i, (frame, faces) in enumerate(zip(frames, results, strict=True), first):
+            if not len(faces[0]):
+                check_not_dark(frame, f"images[{i}]")
+        return results
+
+    def _run_each(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
         try:
             return self._run(frames, p)
         except ValueError:  # of the parameters, with one of these pictures

@@ -3,8 +3,27 @@ TypeError that names it."""
 
 from pytrt.exceptions import ClosedError, DeviceError, EngineError, MtcnnError
 
-__all__ = ["ClosedError", "DeviceError", "EngineError", "MtcnnError", "NoFaceError"]
+__all__ = ["ClosedError", "DarkPictureError", "DeviceError", "EngineError", "MtcnnError", "NoFaceError"]
 
 
 class NoFaceError(MtcnnError):
     """A picture shows no face where one was asked for."""
+
+
+class DarkPictureError(ValueError):
+    """A picture holds levels 0 and 1 alone, in which no face is found: it was scaled to 0..1, or is a mask.
+
+    Attributes:
+        name: the argument that it came as.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} holds levels 0 and 1 alone, levels must lie in 0..255: multiply by 255, {self.name} * 255, "
+            f"or where it was made by astype(np.uint8), before that; a camera's picture that is as dark shows no face: "
+            "catch mtcnn.DarkPictureError"
+        )

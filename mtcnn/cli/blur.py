@@ -135,7 +135,7 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.blur import blur_picture
     from mtcnn.pipeline.pictures import detect_pictures
-    from mtcnn.pipeline.read import TRUNCATED, Found
+    from mtcnn.pipeline.read import FLAWS, Flaw, Found
     from mtcnn.pipeline.write import encode_picture, write_picture
 
     if options.codec is not None or options.crf is not None:
@@ -145,20 +145,20 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
     with options.detector.make() as model:
         people = options.people(model)
 
-        def work(result: Detected[Found]) -> tuple[Any, int, str | None, bool]:
+        def work(result: Detected[Found]) -> tuple[Any, int, str | None, Flaw | None]:
             if result.img is None:
-                return None, 0, result.problem, False
-            return *blur_picture(result, options.hiding, people), None, result.truncated
+                return None, 0, result.problem, None
+            return *blur_picture(result, options.hiding, people), None, result.flaw
 
-        ((img, hidden, problem, truncated),) = detect_pictures(model, [Found(source, Path(source.name))], work, 1)
+        ((img, hidden, problem, flaw),) = detect_pictures(model, [Found(source, Path(source.name))], work, 1)
     if problem:
         raise click.ClickException(f"{source}: {problem}")
     encode_picture(output, img[:1, :1])  # a wrong ending is told before folders are made
     write_picture(output, img, inputs, overwrite=overwrite)
     say(f"hidden: {hidden}, written: {output}")
-    if truncated:
-        say(f"{source}: {TRUNCATED}", fg="red")
-    return PARTLY if truncated else 0
+    if flaw:  # there may be faces that were not found
+        say(f"{source}: {FLAWS[flaw]}", fg="red")
+    return PARTLY if flaw else 0
 
 
 def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool, jobs: int) -> int:
@@ -318,7 +318,7 @@ class _FolderWork:
     def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, str, str | None]:
         from mtcnn.files import NoMoreOutputError, OutputError
         from mtcnn.pipeline.blur import blur_picture
-        from mtcnn.pipeline.read import TRUNCATED
+        from mtcnn.pipeline.read import FLAWS
         from mtcnn.pipeline.write import encode_picture
 
         path = result.found.path
@@ -332,7 +332,7 @@ class _FolderWork:
             raise
         except OutputError as error:
             return 0, "not written", str(error)
-        return (hidden, "truncated", f"{path}: {TRUNCATED}") if result.truncated else (hidden, "pictures", None)
+        return (hidden, result.flaw, f"{path}: {FLAWS[result.flaw]}") if result.flaw else (hidden, "pictures", None)
 
     def _film(self, path: Path, done: BlurredFilm | Exception) -> None:
         if isinstance(done, Exception):

@@ -118,7 +118,8 @@ def make_crops(source: Path | str, output: Path | str, job: CropsJob) -> int:
         with can_be_resumed():
             counts, before, code = _make_crops(Path(source), Path(output), job, skipped)
     seconds = time.perf_counter() - began
-    truncated, crops = counts.pop("truncated", 0), counts.pop("crops", 0)
+    flaws = {flaw: counts.pop(flaw) for flaw in ("truncated", "damaged", "dark") if flaw in counts}
+    crops = counts.pop("crops", 0)
     total = sum(counts.values())
     rare = [status for status in ("low quality", "not best", "not written") if counts[status]]
     statuses = [job.status, "no face", "unreadable", *rare]
@@ -132,8 +133,7 @@ def make_crops(source: Path | str, output: Path | str, job: CropsJob) -> int:
     text = f"pictures: {total}, " + ", ".join(f"{status}: {counts[status]}" for status in statuses)
     if job.settings["face"] == ALL_FACES and not job.cluster:
         text += f", crops: {crops}"
-    if truncated:
-        text += f", truncated: {truncated}"
+    text += "".join(f", {flaw}: {count}" for flaw, count in flaws.items())
     text += done_before(before) + f", {total / max(seconds, 1e-9):.1f} pictures/s"
     if skipped:
         text += f"; skipped: {skipped}"
@@ -156,6 +156,7 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
     from mtcnn.pipeline.manifest import Manifest
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import detect_pictures
+    from mtcnn.pipeline.read import FLAWS
 
     counts: Counter[str] = Counter()
     code = 0
@@ -186,7 +187,7 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
                 else:  # a later run tries it again
                     problems.add(problem)
                 counts[line["status"] if problem is None else "not written"] += 1
-                counts["truncated"] += "truncated" in line
+                counts.update(flaw for flaw in FLAWS if flaw in line)
                 counts["crops"] += len(line.get("crops", ()))
                 bar.advance()
 

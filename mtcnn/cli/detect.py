@@ -77,9 +77,9 @@ def command(
     that several names lead to is given once. Files of folders that are not read are counted.
 
     One line a face (table, CSV) or a picture (JSON Lines), written as they are found; files of JSON, COCO and Parquet
-    are whole in the end; YOLO's labels are a folder, of a file a picture. A picture that is cut off is
-    reported as truncated. One that cannot be read, or whose drawing cannot be written, is reported and counted, and
-    the exit code is then 3.
+    are whole in the end; YOLO's labels are a folder, of a file a picture. A picture that is cut off, damaged or too
+    dark for a face is marked and counted. One that cannot be read, or whose drawing cannot be written, is reported and
+    counted, and the exit code is then 3.
 
     A FILE that is there is kept: --resume goes on where it ends, with the options that are given now, and --overwrite
     replaces it once the new one is whole.
@@ -127,8 +127,9 @@ def command(
             )
     pictures, unreadable = counts["pictures"], counts["unreadable"]
     text = f"pictures: {pictures}, faces: {counts['faces']}, unreadable: {unreadable}"
-    if truncated := counts["truncated"]:
-        text += f", truncated: {truncated}"
+    for flaw in ("truncated", "damaged", "dark"):
+        if counts[flaw]:
+            text += f", {flaw}: {counts[flaw]}"
     if draw:
         text += f", drawn in {draw}: {counts['drawn']}"
     if counts["not drawn"]:
@@ -200,7 +201,7 @@ def _detect(
         problems = Problems()
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
-            for text, count, unreadable, truncated, undrawn in detected:
+            for text, count, unreadable, flaw, undrawn in detected:
                 if text is not None:
                     try:
                         results.add(text)
@@ -210,7 +211,9 @@ def _detect(
                         problems.add(str(error))
                         counts["not written"] += 1
                     wrong = int(unreadable is not None)
-                    counts.update(pictures=1, faces=count, unreadable=wrong, truncated=int(truncated))
+                    counts.update(pictures=1, faces=count, unreadable=wrong)
+                    if flaw:
+                        counts[flaw] += 1
                     if unreadable is not None and (output is not None or not shown):  # else the screen has it
                         problems.add(unreadable)
                 if undrawn is not None:
@@ -295,9 +298,9 @@ class _Work:
                 self._drawings.name_for(os.path.abspath(found.path), drawing_name(found.name))
             yield found
 
-    def __call__(self, result: Detected[Found]) -> tuple[str | None, int, str | None, bool, str | None]:
-        """Its lines, None where these are there; its number of faces, why it could not be read, whether only in part,
-        why it could not be drawn."""
+    def __call__(self, result: Detected[Found]) -> tuple[str | None, int, str | None, str | None, str | None]:
+        """Its lines, None where these are there; its number of faces, why it could not be read, its flaw, why it could
+        not be drawn."""
         from mtcnn.pipeline.crops import most_central
         from mtcnn.pipeline.records import picture_as_text
 
@@ -307,7 +310,7 @@ class _Work:
         is_done = self._results.is_done(result.found.path)
         text = None if is_done else picture_as_text(self._layout, result, self._to_terminal, self._quality)
         unreadable = None if result.problem is None else f"{result.found.path}: {result.problem}"
-        return text, len(result.dets), unreadable, result.truncated, undrawn
+        return text, len(result.dets), unreadable, result.flaw, undrawn
 
     def _draw(self, result: Detected[Found]) -> str | None:
         from mtcnn.draw import draw_faces

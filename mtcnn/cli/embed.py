@@ -110,7 +110,7 @@ def _embed(
     from mtcnn.files import Inputs
     from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.pictures import detect_pictures
-    from mtcnn.pipeline.read import TRUNCATED
+    from mtcnn.pipeline.read import FLAWS
     from mtcnn.pipeline.vectors import Vectors
 
     counts: Counter[str] = Counter()
@@ -148,8 +148,8 @@ def _embed(
         try:
             for result, faces in results:
                 bar.advance()
-                if result.truncated:
-                    say(f"{result.found.path}: {TRUNCATED}", fg="yellow")
+                if result.flaw:
+                    say(f"{result.found.path}: {FLAWS[result.flaw]}", fg="yellow")
                 if result.problem is not None:
                     status = "unreadable"
                     say(f"{result.found.path}: {result.problem}", fg="red")

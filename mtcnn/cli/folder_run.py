@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FolderRun"]
 
-_WRONG = "unreadable", "truncated", "not written"
+_WRONG = "unreadable", "truncated", "damaged", "dark", "not written"
 
 
 class FolderRun:

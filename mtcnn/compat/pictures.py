@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
+from mtcnn.errors import DarkPictureError
 from mtcnn.files import read_regular
 from mtcnn.images import as_bgr
-from mtcnn.images.decode import UnreadableError, decode
+from mtcnn.images.decode import FLAWS, UnreadableError, decode
 
-__all__ = ["PictureFileError", "bgr_from_rgb", "is_tensor", "numpy_from_tensor", "read_bgr"]
+__all__ = ["PictureFileError", "bgr_from_rgb", "dark_as", "is_tensor", "numpy_from_tensor", "read_bgr"]
 
 log = logging.getLogger("mtcnn")
 
@@ -59,7 +62,7 @@ def bgr_from_rgb(img: Any, name: str = "img") -> npt.NDArray[np.uint8]:
 
 
 def read_bgr(file: Any, name: str, turn: bool = True) -> npt.NDArray[np.uint8]:
-    """Return the picture in a file, BGR uint8 (H, W, 3). What is cut off is gray, and the log says so.
+    """Return the picture in a file, BGR uint8 (H, W, 3). Of one that has a flaw the log tells that.
 
     Args:
         file: a path, or an open file of bytes.
@@ -84,9 +87,18 @@ def read_bgr(file: Any, name: str, turn: bool = True) -> npt.NDArray[np.uint8]:
         if not isinstance(data, (bytes, bytearray)) or read is None:
             raise TypeError(f"{name} must be a path or an open file of bytes, got {checks.shown(file)}")
     try:
-        img, truncated = decode(bytes(data), turn)
+        img, flaw = decode(bytes(data), turn)
     except UnreadableError as error:
         raise PictureFileError(f"{name}{shown} cannot be read: {error}") from None
-    if truncated:
-        log.warning("%s%s is truncated: the rest of the picture is gray", name, shown)
+    if flaw:
+        log.warning("%s%s is %s", name, shown, FLAWS[flaw])
     return img
+
+
+@contextmanager
+def dark_as(name: str, is_batch: bool = False, kind: type[DarkPictureError] = DarkPictureError) -> Iterator[None]:
+    """Where a detection refuses a picture that is too dark, it has the argument's name here: of several name[i]."""
+    try:
+        yield
+    except DarkPictureError as error:
+        raise kind(name + error.name.removeprefix("images") if is_batch else name) from None

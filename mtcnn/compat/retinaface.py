@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
-from mtcnn.compat.pictures import read_bgr
+from mtcnn.compat.pictures import dark_as, read_bgr
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
@@ -118,7 +118,8 @@ def _picture(img_path: Any) -> npt.NDArray[np.uint8]:
 def _detect(img: npt.NDArray[np.uint8], threshold: float, model: TrtMtcnn | None) -> dict[str, Any]:
     least = checks.number(threshold, "threshold", 0, 1)
     detector = build_model() if model is None else checks.instance(model, TrtMtcnn, "model")
-    dets, landmarks = detector.detect(img, thresholds=(*detector.params.thresholds[:2], least))
+    with dark_as("img_path"):
+        dets, landmarks = detector.detect(img, thresholds=(*detector.params.thresholds[:2], least))
     height, width = img.shape[:2]
     last = (width - 1, height - 1) * 2
     faces = {}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.central import as_dets
+from mtcnn.compat.pictures import dark_as
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
@@ -112,7 +113,8 @@ class FaceDetectorYN:
                 f"image is {width}x{height}, not {self._input_size}: setInputSize(({width}, {height})) first"
             )
         usual = self._detector.params.thresholds
-        found = self._detector.detect(frame, thresholds=(*usual[:2], self._score_threshold))
+        with dark_as("image"):
+            found = self._detector.detect(frame, thresholds=(*usual[:2], self._score_threshold))
         rows = as_rows(*found)[: self._top_k]
         return 1, rows if len(rows) else None
 

@@ -23,7 +23,9 @@ from starlette.routing import Route
 from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
-from mtcnn.errors import MtcnnError
+from mtcnn.errors import DarkPictureError, MtcnnError
+from mtcnn.images import dark_pictures
+from mtcnn.images.decode import FLAWS
 from mtcnn.params import PRESETS, Params, Preset
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
@@ -157,9 +159,10 @@ def _number(text: str | None) -> float | None:
 
 
 def _detect(detector: TrtMtcnn, data: bytes, most_pixels: int, params: dict[str, Any], preview: bool) -> dict[str, Any]:
-    img = decode_within(data, most_pixels).img
+    img, flaw = decode_within(data, most_pixels)
     began = time.perf_counter()
-    dets, landmarks = detector.detect(img, **params)
+    with dark_pictures():  # their flaw says so
+        dets, landmarks = detector.detect(img, **params)
     milliseconds = 1000 * (time.perf_counter() - began)
     height, width = img.shape[:2]
     index = choose_face((height, width), dets)
@@ -170,6 +173,8 @@ def _detect(detector: TrtMtcnn, data: bytes, most_pixels: int, params: dict[str,
         "faces": faces_as_json(dets, landmarks),
         "aligned": None if index is None else _data_url(FaceAligner(template="arcface").align(img, landmarks[index])),
     }
+    if flaw and not (flaw == "dark" and len(dets)):
+        found["flaw"] = FLAWS[flaw]
     return found | {"picture": _data_url(_shrunk(img))} if preview else found
 
 
@@ -188,7 +193,10 @@ def _verify(verifier: FaceVerifier, data: bytes, most_bytes: int, most_pixels: i
         raise HTTPException(413, f"the picture is larger than {most_bytes / 1e6:g} MB")
     pictures = [decode_within(file, most_pixels).img for file in files]
     began = time.perf_counter()
-    result = verifier.verify(*pictures)
+    try:
+        result = verifier.verify(*pictures)
+    except DarkPictureError:
+        raise HTTPException(400, "a picture holds levels 0 and 1 alone: scale them to 0..255") from None
     return {
         "same": result.same,
         "distance": result.distance,

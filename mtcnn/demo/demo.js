@@ -48,7 +48,7 @@ async function detect(blob) {
     if (asked !== latest) return;
     draw(img, found);
     const faces = found.faces.length === 1 ? "1 face" : `${found.faces.length} faces`;
-    say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}`);
+    say("said", `${faces} in ${found.ms.toFixed(1)} ms, ${found.width} x ${found.height}${found.flaw ? `; ${found.flaw}` : ""}`);
     $("picture").setAttribute("aria-label", `the picture, ${faces} marked`);
     $("aligned").hidden = !found.aligned;
     if (found.aligned) $("aligned").src = found.aligned;

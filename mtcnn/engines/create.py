@@ -15,7 +15,7 @@ from mtcnn.engines.devices import cpu_device, machine_flavour
 from mtcnn.engines.networks import ALL_ARCHITECTURES, LNET, NETWORKS
 from mtcnn.engines.onnx_layouts import PORT_NAMES, transpose_input
 from mtcnn.engines.precision import why_not
-from mtcnn.engines.settings import CPU, CUDA, FLAVOURS, PRECISIONS, BuildSettings
+from mtcnn.engines.settings import CPU, CUDA, FLAVOURS, PRECISIONS, TENSORRT_FLAVOURS, BuildSettings
 from mtcnn.engines.store import (
     Description,
     description_path,
@@ -27,6 +27,7 @@ from mtcnn.engines.store import (
     write_engine,
 )
 from mtcnn.engines.tensorrt import Built, build_tensorrt, tensorrt_version
+from mtcnn.engines.timing_cache import check_timing_cache
 from mtcnn.errors import EngineError, MtcnnError
 from mtcnn.files import FolderError, Inputs, OutputError, check_output, locked
 from mtcnn.runtime import variables
@@ -93,6 +94,10 @@ def create_engines(
         with locked(folder):
             if output is not None:
                 _check_output(folder, source, port_layout, overwrite)
+            if settings.timing_cache is not None and flavour in TENSORRT_FLAVOURS:
+                engines = _engines_in(folder, source, port_layout)
+                taken = [*_models_in(source, port_layout), *engines, *map(description_path, engines)]
+                check_timing_cache(settings.timing_cache, taken, overwrite=overwrite)
             return _create(folder, source, precision, progress, flavour, settings, port_layout)
     except FolderError as error:
         if output is not None:
@@ -106,12 +111,20 @@ def _networks_in(source: Path, port_layout: bool) -> tuple[str, ...]:
     return (*NETWORKS, LNET.name) if has_lnet else NETWORKS
 
 
+def _models_in(source: Path, port_layout: bool) -> list[Path]:
+    return [source / f"{network}.onnx" for network in _networks_in(source, port_layout)]
+
+
+def _engines_in(folder: Path, source: Path, port_layout: bool) -> list[Path]:
+    """What is to be written, each with its description."""
+    names = [PORT_NAMES[name] if port_layout else name for name in _networks_in(source, port_layout)]
+    return [folder / f"{name}.engine" for name in names]
+
+
 def _check_output(folder: Path, source: Path, port_layout: bool, overwrite: bool) -> None:
     """Raise EngineError where engines would take the place of what is no engine of ours, or of a model."""
-    networks = _networks_in(source, port_layout)
-    inputs = Inputs(lambda: [source / f"{network}.onnx" for network in networks])
-    for network in networks:
-        path = folder / f"{PORT_NAMES[network] if port_layout else network}.engine"
+    inputs = Inputs(lambda: _models_in(source, port_layout))
+    for path in _engines_in(folder, source, port_layout):
         ours = is_described(path)
         for written in (path, description_path(path)):
             try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mtcnn.engines.libraries import tensorrt_libraries
 from mtcnn.engines.settings import BuildSettings, Report
-from mtcnn.errors import DeviceError, EngineError
-from mtcnn.files import read_regular, replacing
+from mtcnn.engines.timing_cache import read_timing_cache, write_timing_cache
+from mtcnn.errors import DeviceError
 from mtcnn.runtime.install import install_command
 from mtcnn.runtime.threads import starting_threads
 
@@ -82,7 +81,7 @@ def build_tensorrt(
     if gpus and settings.gpu >= len(gpus):
         raise DeviceError(f"there is no GPU {settings.gpu}: this machine has {len(gpus)}")
     library = tensorrt(flavour)
-    cache = _read_cache(settings.timing_cache)
+    cache = read_timing_cache(settings.timing_cache)
     progress = pytrt.BuildProgress()
 
     def build() -> tuple[bytes, bytes]:
@@ -98,7 +97,7 @@ def build_tensorrt(
 
     plan, cache = _in_thread(build, progress, network, report)
     if cache and settings.timing_cache:
-        _write_cache(settings.timing_cache, cache)
+        write_timing_cache(settings.timing_cache, cache)
     if gpus:
         name, capability, _ = gpus[settings.gpu]
         details["gpu"] = name
@@ -153,19 +152,3 @@ def _in_thread(build: Callable[[], T], progress: _Progress, network: str, report
     if isinstance(result, BaseException):
         raise result
     return result
-
-
-def _read_cache(path: Path | None) -> bytes:
-    try:
-        return read_regular(path) if path else b""
-    except OSError:
-        return b""  # a build without it is only slower
-
-
-def _write_cache(path: Path, cache: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(cache)
-    except OSError as error:
-        raise EngineError(f"cannot write the timing cache {path}: {error.strerror or error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterable
@@ -30,7 +29,14 @@ def read_npy(content: bytes, budget: Budget) -> list[list[Array]]:
     (src/align), one network with dictionaries of each layer's arrays.
     """
     file = PickleFile(content, budget)
-    _skip_npy_header(file)
+    head = _skip_npy_header(file)
+    # The type of plain numbers: '<f4', or a list of fields; of a pickled object '|O'.
+    if (plain := re.search(rb"'descr': ?([^ ]{1,80})", head[:1024])) and not plain[1].startswith(b"'|O'"):
+        kind = printable(plain[1].rstrip(b",").decode("latin-1"))
+        raise WeightsError(
+            f"it is a NumPy file of one plain array ({kind}), and MTCNN's weights are a pickled dictionary of many, as "
+            "mtcnn_weights.npy of mtcnn 0.1.1 and det1.npy of facenet are"
+        )
     outer = read_pickle(file)
     if not isinstance(outer, Call) or not isinstance(outer.state, tuple) or len(outer.state) != 5:
         raise WeightsError("it is a NumPy file of something else than MTCNN's weights")
@@ -101,14 +107,14 @@ def _read_joblib_array(call: Call, file: BinaryIO) -> object:
     return _numbers(file.read(math.prod(shape) * FLOAT32.itemsize), shape)
 
 
-def _skip_npy_header(file: BinaryIO) -> None:
+def _skip_npy_header(file: BinaryIO) -> bytes:
     # What it holds is never parsed: it is Python's code for a dictionary.
     # https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     start = file.read(8)
     width = {1: 2, 2: 4, 3: 4}.get(start[6] if len(start) == 8 else 0)
     if start[:6] != NPY_MAGIC or width is None:
         raise WeightsError("it is no NumPy file")
-    file.seek(int.from_bytes(file.read(width), "little"), io.SEEK_CUR)
+    return file.read(int.from_bytes(file.read(width), "little"))
 
 
 def _array(entry: Any, budget: Budget) -> Array:

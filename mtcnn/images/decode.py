@@ -5,19 +5,28 @@ from __future__ import annotations
 import io
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn.images.bgr import as_bgr
+from mtcnn.images.dark import brightest_if_dark
 from mtcnn.images.exif import jpeg_orientation
 from mtcnn.images.pillow import turned
 from mtcnn.images.pnm import decode_pnm, is_pnm
 from mtcnn.runtime.opencv import opencv
-from mtcnn.runtime.silence import decoding
+from mtcnn.runtime.silence import decoding, listening
 
-__all__ = ["Decoded", "UnreadableError", "decode"]
+__all__ = ["FLAWS", "Decoded", "Flaw", "UnreadableError", "decode"]
+
+Flaw: TypeAlias = Literal["truncated", "damaged", "dark"]
+# What is said of a picture that is read all the same.
+FLAWS: dict[Flaw, str] = {
+    "truncated": "truncated: the file ends too early, the rest of the picture is gray",
+    "damaged": "damaged: parts of the picture are not what they were",
+    "dark": "dark: none of its levels is above 15 of 255, in which no face is found; scale them to 0..255",
+}
 
 _DARK = 64  # levels up to which a picture may be one of 14 bits in a file of 16
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -31,10 +40,10 @@ class UnreadableError(Exception):
 
 
 class Decoded(NamedTuple):
-    """A picture, BGR (H, W, 3); truncated: its file ends too early, what is missing is gray."""
+    """A picture, BGR (H, W, 3), and what is wrong with it, as FLAWS has it. One that is wholly black is not "dark"."""
 
     img: npt.NDArray[np.uint8]
-    truncated: bool = False
+    flaw: Flaw | None = None
 
 
 def decode(data: bytes, turn: bool = True) -> Decoded:
@@ -51,14 +60,32 @@ def decode(data: bytes, turn: bool = True) -> Decoded:
         raise UnreadableError("the file is empty")
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     try:
-        with decoding():
+        with decoding() as decoder:
             if brand in _HEIF_BRANDS:
-                return Decoded(as_bgr(_heif(data), turn=turn))
-            if brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
-                return Decoded(as_bgr(_turned_avif(data)))
-            return _by_opencv(data, turn)
+                found = Decoded(as_bgr(_heif(data), turn=turn))
+            elif brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
+                found = Decoded(as_bgr(_turned_avif(data)))
+            else:
+                found = _by_opencv(data, turn)
     except MemoryError:
         raise UnreadableError("too large for this machine's memory") from None
+    if found.flaw is None:
+        if decoder.wrote and _is_damaged_jpeg(data):
+            return found._replace(flaw="damaged")
+        if brightest_if_dark(found.img):
+            return found._replace(flaw="dark")
+    return found
+
+
+def _is_damaged_jpeg(data: bytes) -> bool:
+    """Whether libjpeg says so, which it does to standard error alone. Other formats are refused where they are damaged,
+    or cannot tell.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    with listening() as said:
+        _imdecode(data, opencv().IMREAD_COLOR | opencv().IMREAD_IGNORE_ORIENTATION)
+        return b"Corrupt JPEG data" in said()
 
 
 def _by_opencv(data: bytes, turn: bool) -> Decoded:
@@ -77,7 +104,7 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
     if data.startswith(b"#?"):
         _check_radiance(_imdecode(data, cv2.IMREAD_UNCHANGED))
     upright = np.asarray(img, np.uint8) if orientation is None else np.ascontiguousarray(turned(img, orientation))
-    return Decoded(upright, truncated=end is not None)
+    return Decoded(upright, None if end is None else "truncated")
 
 
 def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:

@@ -56,8 +56,8 @@ class Cutter:
             return line | {"status": "unreadable", "problem": result.problem}, iter(())
         height, width = result.img.shape[:2]
         line |= {"width": width, "height": height}
-        if result.truncated:
-            line["truncated"] = True
+        if result.flaw:
+            line[result.flaw] = True
         chosen: list[int] = list(range(len(result.dets)))
         if self.face != ALL_FACES:
             index = choose_face((height, width), result.dets, self.face)

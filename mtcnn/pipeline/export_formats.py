@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.errors import MtcnnError
+from mtcnn.images.decode import FLAWS
 from mtcnn.pipeline.records import BOX, COLUMNS
 from mtcnn.runtime.install import install_command
 from mtcnn.runtime.text import as_json, as_utf8, from_utf8
@@ -144,7 +145,7 @@ class _Parquet:
         return [_line(from_utf8(file), list(rows)) for file, rows in pictures]
 
     def _rows(self, line: Line) -> Iterator[Line]:
-        problem = "truncated" if line.get("truncated") else line.get("problem")
+        problem = next((flaw for flaw in FLAWS if line.get(flaw)), line.get("problem"))
         picture = {"file": as_utf8(line["file"]), "width": line.get("width"), "height": line.get("height")}
         picture["problem"] = problem
         for i, face in enumerate(line.get("faces", ())):
@@ -170,4 +171,4 @@ def _line(file: str, rows: list[Line]) -> Line:
         if row["face"] is not None
     ]
     line = {"file": file, "width": first["width"], "height": first["height"], "faces": faces}
-    return line | ({"truncated": True} if first["problem"] else {})
+    return line | ({first["problem"]: True} if first["problem"] in FLAWS else {})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.detector import TrtMtcnn
+from mtcnn.images import dark_pictures
 from mtcnn.pipeline.known_people import KnownPeople
 from mtcnn.pipeline.video import Frames
 from mtcnn.tracking import Tracker
@@ -42,10 +43,12 @@ def faces_of_film(
     found: dict[int, list[Sighting]] = {}
     times: list[float] = []
     while (frame := film.read()) is not None:
-        dets, landmarks = detector.detect(frame.img)
+        with dark_pictures():  # as where a film fades
+            dets, landmarks = detector.detect(frame.img)
         times.append(frame.seconds)
         tracks = tracker.update(dets, landmarks, times[-1])
-        kept = people.among(frame.img, tracks.dets, tracks.landmarks) if people else np.zeros(len(tracks), bool)
+        with dark_pictures():
+            kept = people.among(frame.img, tracks.dets, tracks.landmarks) if people else np.zeros(len(tracks), bool)
         for number, det, is_kept in zip(tracks.ids, tracks.dets, kept, strict=True):
             sighting = Sighting(len(times) - 1, det[:4].astype(np.float64), bool(is_kept))
             found.setdefault(int(number), []).append(sighting)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.detector import TrtMtcnn
+from mtcnn.images import dark_pictures
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.tracking import Tracker, Tracks
@@ -53,7 +54,8 @@ class EveryNth:
         found = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
         for i, frame in enumerate(frames):
             if i % self._every == 0:
-                found = self._detector.detect(frame.img)
+                with dark_pictures():  # as where a film fades
+                    found = self._detector.detect(frame.img)
             yield frame, Seen(*found, detected=i % self._every == 0)
 
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn.detector import TrtMtcnn
-from mtcnn.pipeline.read import Decoded, Picture, Source, UnreadableError, read_source
+from mtcnn.images import dark_pictures
+from mtcnn.pipeline.read import Decoded, Flaw, Picture, Source, UnreadableError, read_source
 from mtcnn.runtime.threads import starting_threads
 
 __all__ = ["Array", "Detected", "SourceT", "detect_pictures"]
@@ -33,7 +34,7 @@ SourceT = TypeVar("SourceT", bound=Source)
 class Detected(Generic[SourceT]):
     """A picture and its faces; where it could not be read, `problem` says why.
 
-    truncated: the file ends too early; the faces are those of what there is of it.
+    flaw: what is wrong with it, as FLAWS has it; the faces are those of what there is of it.
     """
 
     found: SourceT
@@ -41,7 +42,7 @@ class Detected(Generic[SourceT]):
     dets: Array
     landmarks: Array
     problem: str | None = None
-    truncated: bool = False
+    flaw: Flaw | None = None
 
 
 def detect_pictures(
@@ -87,13 +88,16 @@ def _work_on(detector: TrtMtcnn, group: Sequence[SourceT], work: Callable[[Detec
 
 def _detect(detector: TrtMtcnn, batch: Sequence[tuple[SourceT, Decoded | str]]) -> Iterator[Detected[SourceT]]:
     readable = [read.img for _, read in batch if not isinstance(read, str)]
-    results = iter(detector.detect_batch(readable))
+    with dark_pictures():  # their flaw says so
+        results = iter(detector.detect_batch(readable))
     nothing = np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
     for found, read in batch:
         if isinstance(read, str):
             yield Detected(found, None, *nothing, read)
         else:
-            yield Detected(found, read.img, *next(results), truncated=read.truncated)
+            dets, landmarks = next(results)
+            flaw = None if len(dets) and read.flaw == "dark" else read.flaw
+            yield Detected(found, read.img, dets, landmarks, flaw=flaw)
 
 
 def _try_read(source: Source) -> Decoded | str:

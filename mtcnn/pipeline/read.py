@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import read_regular
-from mtcnn.images.decode import Decoded, UnreadableError, decode
+from mtcnn.images.decode import FLAWS, Decoded, Flaw, UnreadableError, decode
 
-__all__ = ["TRUNCATED", "Decoded", "Found", "Picture", "Source", "UnreadableError", "read_picture", "read_source"]
+__all__ = ["FLAWS", "Decoded", "Flaw", "Found", "Picture", "Source", "UnreadableError", "read_picture", "read_source"]
 
 Picture = npt.NDArray[np.uint8]
-
-TRUNCATED = "truncated: the file ends too early, the rest of the picture is gray"
 
 log = logging.getLogger("mtcnn")
 
@@ -45,17 +43,19 @@ class Found(NamedTuple):
 
 
 def read_picture(path: Path) -> Picture:
-    """BGR (H, W, 3), turned as its EXIF orientation says. One that is truncated is read, with a warning in the log.
+    """BGR (H, W, 3), turned as its EXIF orientation says. One that has a flaw is read, with a warning in the log.
 
     Raises:
-        MtcnnError: it cannot be read.
+        MtcnnError: it cannot be read, or holds levels 0 and 1 alone.
     """
     try:
-        img, truncated = read_source(Found(path, path))
+        img, flaw = read_source(Found(path, path))
     except UnreadableError as error:
         raise MtcnnError(f"{path}: {error}") from None
-    if truncated:
-        log.warning("%s: %s", path, TRUNCATED)
+    if flaw == "dark" and img.max() == 1:
+        raise MtcnnError(f"{path} holds levels 0 and 1 alone: scale them to 0..255")
+    if flaw:
+        log.warning("%s: %s", path, FLAWS[flaw])
     return img
 
 

@@ -123,7 +123,7 @@ def picture_as_json(file: str, found: Detected[SourceT]) -> dict[str, Any]:
         return {"file": file, "problem": found.problem}
     height, width = found.img.shape[:2]
     line = {"file": file, "width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
-    return line | {"truncated": True} if found.truncated else line
+    return line | {found.flaw: True} if found.flaw else line
 
 
 def faces_as_json(dets: Array, landmarks: Array) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ def _as_csv(found: Detected[Found], to_terminal: bool) -> str:
         return _csv_line([name, *[""] * (len(COLUMNS) - 2), found.problem])
     height, width = found.img.shape[:2]
     faces = faces_as_json(found.dets, found.landmarks)
-    problem = "truncated" if found.truncated else ""
+    problem = found.flaw or ""
     if not faces:
         return _csv_line([name, width, height, *[""] * (len(COLUMNS) - 4), problem])
     return "".join(
@@ -207,7 +207,7 @@ def _as_table(found: Detected[Found]) -> str:
     name = fit(str(found.found.path), _FILE_WIDTH)
     if found.problem is not None:
         return f"{name}    - {printable(found.problem)}\n"
-    end = " truncated\n" if found.truncated else "\n"
+    end = f" {found.flaw}\n" if found.flaw else "\n"
     if len(found.dets) == 0:
         return f"{name}    - no face{end}"
     return "".join(

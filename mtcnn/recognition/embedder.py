@@ -21,6 +21,7 @@ from mtcnn.engines.protobuf import BYTES, MalformedProtobufError, fields
 from mtcnn.engines.settings import CUDA
 from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
+from mtcnn.images import check_not_dark
 from mtcnn.recognition.embedder_plan import embedder_plan
 from mtcnn.runtime.install import install_command
 
@@ -136,7 +137,7 @@ class FaceEmbedder:
         Any number of threads may call it.
 
         Raises:
-            ValueError: crops of another shape or dtype.
+            ValueError: crops of another shape or dtype, or one of levels 0 and 1 alone.
             EngineError: the network gives zeros, NaN or infinity.
         """
         if isinstance(crops, (list, tuple)) and not crops:
@@ -146,6 +147,8 @@ class FaceEmbedder:
             raise ValueError(f"crops must be uint8 (n, {self._size[0]}, {self._size[1]}, 3), got {got}")
         if len(crops) == 0:
             return np.empty((0, max(self._length, 0)), np.float32)
+        for i in np.flatnonzero(crops[:, self._size[0] // 2, self._size[1] // 2, 1] <= 1):
+            check_not_dark(crops[i], f"crops[{i}]")
         vectors = self._run(crops)
         if self._mirror:
             vectors = _unit(vectors, self._path) + _unit(self._run(crops[:, :, ::-1]), self._path)

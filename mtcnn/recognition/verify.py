@@ -15,7 +15,7 @@ from mtcnn import checks
 from mtcnn.align import FaceAligner
 from mtcnn.central import FACE_CHOICES, choose_face
 from mtcnn.detector import TrtMtcnn
-from mtcnn.errors import NoFaceError
+from mtcnn.errors import DarkPictureError, NoFaceError
 from mtcnn.images import Color, Picture
 from mtcnn.landmarks import points
 from mtcnn.recognition.embedder import FaceEmbedder
@@ -139,7 +139,10 @@ class FaceVerifier:
             required: raise NoFaceError where a picture shows no face.
             color: order of their channels, "bgr" or "rgb".
         """
-        first, second = self.embed([a, b], required=required, color=color)
+        try:
+            first, second = self.embed([a, b], required=required, color=color)
+        except DarkPictureError as error:
+            raise DarkPictureError("b" if error.name == "images[1]" else "a") from None
         if first is None or second is None:
             return Verification(None, None, self._threshold, (first, second))
         distance = float(self._distances(first.embedding[np.newaxis], second.embedding[np.newaxis])[0, 0])

@@ -7,14 +7,18 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-__all__ = ["decoding", "messages_apart", "silence"]
+__all__ = ["Decoding", "decoding", "listening", "messages_apart", "silence"]
 
-_lock = threading.Lock()
+_MOST_SAID, _MOST_KEPT = 1 << 16, 1 << 20  # bytes, of one picture and of all
+
+_changed = threading.Condition()
 _apart = 0  # commands whose Python messages go another way than those of native code
 _decoding = 0  # threads
+_listeners = 0  # threads that want to decode alone
 _kept = -1  # standard error while they do
+_written = -1  # what leads nowhere in its place
 
 
 @contextlib.contextmanager
@@ -43,54 +47,114 @@ def messages_apart() -> Iterator[None]:
                 own = stack.enter_context(os.fdopen(os.dup(2), "w", 1, stream.encoding, stream.errors))
                 sys.stderr = own
         is_apart = _number_of(sys.stderr) != 2
-        with _lock:
+        with _changed:
             _apart += is_apart
         try:
             yield
         finally:
-            with _lock:
+            with _changed:
                 _apart -= is_apart
             if _number_of(stream) == 2:
                 sys.stderr = stream
 
 
+class Decoding:
+    """wrote: whether anything was written to standard error meanwhile, by this thread or another."""
+
+    wrote = False
+
+
 @contextlib.contextmanager
-def decoding() -> Iterator[None]:
+def decoding() -> Iterator[Decoding]:
     """Where commands decode files of pictures, in any number of threads: libraries write what they think of damaged
     ones to standard error, without a name; what comes of it is told anyway. Elsewhere nothing is changed.
     """
-    global _decoding, _kept
+    global _decoding
+    result = Decoding()
     if not _apart:
-        yield
+        yield result
         return
-    with _lock:
-        if _decoding == 0:
-            _kept = _turn_off()
-        _decoding += 1
+    with _changed:
+        _changed.wait_for(lambda: not _listeners)
+        _begin()
+        before = _size()
     try:
-        yield
+        yield result
     finally:
-        with _lock:
-            _decoding -= 1
-            if _decoding == 0 and _kept >= 0:
-                os.dup2(_kept, 2)
-                os.close(_kept)
+        with _changed:
+            result.wrote = _size() != before
+            _end()
 
 
-def _turn_off() -> int:
-    """Standard error under another number, while its own leads nowhere; -1: no number is left, and all is as it was."""
+@contextlib.contextmanager
+def listening() -> Iterator[Callable[[], bytes]]:
+    """As `decoding`, in no other thread at the same time; what it yields returns what was written meanwhile."""
+    global _listeners
+    if not _apart:
+        yield lambda: b""
+        return
+    with _changed:
+        _listeners += 1
+        try:
+            _changed.wait_for(lambda: not _decoding)
+            _begin()
+            before = _size()
+        except BaseException:
+            _listeners -= 1
+            _changed.notify_all()
+            raise
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        yield lambda: os.pread(_written, _MOST_SAID, before) if _written >= 0 else b""
+    finally:
+        with _changed:
+            _listeners -= 1
+            _end()
+
+
+def _begin() -> None:
+    global _decoding, _kept, _written
+    if _decoding == 0:
+        _kept, _written = _turn_off()
+    _decoding += 1
+
+
+def _end() -> None:
+    global _decoding, _kept, _written
+    _decoding -= 1
+    if _decoding == 0:
+        if _kept >= 0:
+            os.dup2(_kept, 2)
+            os.close(_kept)
+            os.close(_written)
+        _kept = _written = -1
+    elif _size() > _MOST_KEPT:
+        os.ftruncate(_written, 0)
+        os.lseek(_written, 0, os.SEEK_SET)
+    _changed.notify_all()
+
+
+def _size() -> int:
+    return os.fstat(_written).st_size if _written >= 0 else 0
+
+
+def _turn_off() -> tuple[int, int]:
+    """Standard error under another number, while its own leads to a file in memory, or nowhere; and that. -1: no number
+    is left, and all is as it was.
+    """
+    try:
+        written = os.memfd_create("decoding") if sys.platform == "linux" else os.open(os.devnull, os.O_WRONLY)
     except OSError:
-        return -1
+        return -1, -1
+    kept = -1
     try:
         kept = os.dup(2)
-        os.dup2(nowhere, 2)
+        os.dup2(written, 2)
     except OSError:
-        return -1
-    finally:
-        os.close(nowhere)
-    return kept
+        if kept >= 0:
+            os.close(kept)
+        os.close(written)
+        return -1, -1
+    return kept, written
 
 
 def _number_of(stream: object) -> int | None:

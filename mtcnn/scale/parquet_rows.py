@@ -15,6 +15,7 @@ from mtcnn.engines.networks import LANDMARK_NAMES
 from mtcnn.params import ALL_FACES
 from mtcnn.pipeline.crops import Cutter, cut_aligned, most_central
 from mtcnn.pipeline.pictures import Detected
+from mtcnn.pipeline.read import FLAWS
 from mtcnn.pipeline.records import picture_as_json
 from mtcnn.pipeline.write import encode_picture
 from mtcnn.quality import FaceQuality
@@ -31,7 +32,7 @@ _PICTURE = {
     "width": pa.int32(),
     "height": pa.int32(),
     "problem": pa.string(),
-    "truncated": pa.bool_(),
+    **dict.fromkeys(FLAWS, pa.bool_()),
 }
 _CROP = {"status": pa.string(), "chosen": pa.int32(), "image": pa.binary()}
 _CROPS = {"status": pa.string(), "chosen": pa.list_(pa.int32()), "images": pa.list_(pa.binary())}

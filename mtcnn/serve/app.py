@@ -138,7 +138,7 @@ def make_app(
 def _as_json(found: Found) -> dict[str, Any]:
     height, width = found.img.shape[:2]
     answer = {"width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
-    return answer | {"truncated": True} if found.truncated else answer
+    return answer | {found.flaw: True} if found.flaw else answer
 
 
 def _failed(error: Exception) -> Response:

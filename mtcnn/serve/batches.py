@@ -15,6 +15,8 @@ import numpy.typing as npt
 from starlette.exceptions import HTTPException
 
 from mtcnn.detector import TrtMtcnn
+from mtcnn.images import dark_pictures
+from mtcnn.images.decode import Flaw
 from mtcnn.params import Params
 from mtcnn.web.pictures import Picture, decode_within
 from mtcnn.web.uploads import RETRY
@@ -40,12 +42,13 @@ class Found:
 
     Attributes:
         img: BGR (H, W, 3).
+        flaw: what is wrong with it, as FLAWS has it.
         waited, worked: seconds before a thread took it, and that this took over all that it took with it.
         batch: pictures that were taken together.
     """
 
     img: Picture
-    truncated: bool
+    flaw: Flaw | None
     dets: Array
     landmarks: Array
     waited: float
@@ -178,9 +181,10 @@ class Batches:
                 results[i] = error
         params = batch[0].params
         try:
-            faces: Sequence[tuple[Array, Array] | Exception] = self._detector.detect_batch(
-                [read.img for _, read in pictures], preset=params
-            )
+            with dark_pictures():  # their flaw says so
+                faces: Sequence[tuple[Array, Array] | Exception] = self._detector.detect_batch(
+                    [read.img for _, read in pictures], preset=params
+                )
         except Exception:  # some are to blame, the others are not
             faces = [self._alone(read.img, params) for _, read in pictures]
         worked = time.monotonic() - began
@@ -189,11 +193,13 @@ class Batches:
                 results[i] = found
             else:
                 waited = began - batch[i].since
-                results[i] = Found(read.img, read.truncated, *found, waited, worked, len(batch))
+                flaw = None if len(found[0]) and read.flaw == "dark" else read.flaw
+                results[i] = Found(read.img, flaw, *found, waited, worked, len(batch))
         return [one for one in results if one is not None]
 
     def _alone(self, img: Picture, params: Params) -> tuple[Array, Array] | Exception:
         try:
-            return self._detector.detect(img, preset=params)
+            with dark_pictures():
+                return self._detector.detect(img, preset=params)
         except Exception as error:
             return error

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.central import as_dets
 from mtcnn.detector import TrtMtcnn
-from mtcnn.images import Color, Picture, as_bgr
+from mtcnn.images import Color, Picture, as_bgr, dark_pictures
 from mtcnn.landmarks import points
 from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
@@ -115,6 +115,11 @@ class Tracker:
         bgr = as_bgr(img, color=color)
         is_full = self._count % self._every == 0
         self._go_on(seconds)
+        with dark_pictures():  # as films have where they fade
+            return self._step(bgr, is_full)
+
+    def _step(self, bgr: Pixels, is_full: bool) -> Tracks:
+        assert self._detector is not None
         if not is_full:
             self._look_again(bgr)
             return self._tracks(detected=False)
@@ -158,7 +163,8 @@ class Tracker:
             if not len(lacking) or filled[k].detected:
                 break
             for look in (self._refined, self._searched):
-                dets, landmarks = look(waiting[k][0], lacking.dets[:, :4].astype(np.float64))
+                with dark_pictures():
+                    dets, landmarks = look(waiting[k][0], lacking.dets[:, :4].astype(np.float64))
                 known = filled[k].dets[filled[k].found, :4]
                 is_new = overlaps(dets, known).max(axis=1, initial=0) < _SAME
                 dets, landmarks = dets[is_new], landmarks[is_new]

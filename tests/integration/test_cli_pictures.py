@@ -52,6 +52,29 @@ def test_a_cut_picture_is_detected_in(folder: Path) -> None:
     assert [line.endswith(" truncated") for line in table] == [False, True, False]
 
 
+def test_damaged_and_dark_pictures_are_marked(folder: Path, jpeg: bytes, tmp_path: Path) -> None:
+    """Neither ends a run, or changes its exit code; where faces are to be hidden it does."""
+    middle = len(jpeg) // 2
+    (folder / "a-hole.jpg").write_bytes(jpeg[:middle] + jpeg[middle + 900 :])
+    cv2.imwrite(str(folder / "b-mask.png"), np.eye(90, dtype=np.uint8))
+    cv2.imwrite(str(folder / "c-black.png"), np.zeros((90, 90), np.uint8))
+    done = mtcnn("detect", folder, "--format", "csv")
+    rows = {Path(row["file"]).name: row["problem"] for row in csv.DictReader(done.stdout.splitlines())}
+    flaws = {"a-hole.jpg": "damaged", "b-mask.png": "dark", "c-black.png": "", "cut.jpg": "truncated", "whole.jpg": ""}
+    assert rows == flaws
+    assert "unreadable: 0, truncated: 1, damaged: 1, dark: 1, " in done.stderr
+    found = {Path(line["file"]).name: line for line in lines(mtcnn("detect", folder, "--json").stdout)}
+    for name, flaw in flaws.items():
+        assert [key for key, value in found[name].items() if value is True] == [flaw] * bool(flaw)
+    done = mtcnn("align", folder, tmp_path / "out")
+    assert "truncated: 1, damaged: 1, dark: 1, " in done.stderr
+    done = mtcnn("blur", folder, "--output", tmp_path / "hidden", code=3)
+    assert "b-mask.png: dark: none of its levels" in done.stderr and "damaged: 1, dark: 1, " in done.stderr
+    pair = folder / "whole.jpg", folder / "b-mask.png"
+    done = mtcnn("verify", *pair, "--embedder", make_embedder(tmp_path / "model.onnx"), code=1)
+    assert done.stderr.endswith("b-mask.png holds levels 0 and 1 alone: scale them to 0..255\n")
+
+
 def test_a_run_that_goes_on_knows_what_is_only_cut(folder: Path, tmp_path: Path) -> None:
     (folder / "x.jpg").write_bytes(b"no picture")
     for name in ("f.csv", "f.jsonl"):

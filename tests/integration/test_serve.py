@@ -180,6 +180,8 @@ class TestDetect:
         assert ask(port, body=ASTRONAUT[: len(ASTRONAUT) * 4 // 5]).json["truncated"] is True
         png = cv2.imencode(".png", astronaut[:280, 100:400])[1].tobytes()
         assert len(ask(port, body=png).json["faces"]) == 1
+        mask = cv2.imencode(".png", np.eye(90, dtype=np.uint8))[1].tobytes()
+        assert ask(port, body=mask).json == {"width": 90, "height": 90, "faces": [], "dark": True}
 
     @pytest.mark.parametrize(
         "query, problem",

@@ -18,6 +18,7 @@ from PIL import Image, features
 from mtcnn.errors import MtcnnError
 from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.pipeline.read import Found, read_picture
+from mtcnn.runtime import silence
 from mtcnn.runtime.silence import messages_apart
 from tests.support.pictures import gradient
 
@@ -186,7 +187,7 @@ class TestCut:
         data = encoded(img, "JPEG", quality=95, progressive=progressive)
         whole = decode(data)
         cut = decode(data[: int(len(data) * share)])
-        assert cut.truncated and not whole.truncated
+        assert cut.flaw == "truncated" and whole.flaw is None
         assert cut.img.shape == img.shape
         rows = int(img.shape[0] * share) - 40
         np.testing.assert_allclose(cut.img[:rows], whole.img[:rows], atol=40 if progressive else 1)
@@ -206,18 +207,18 @@ class TestCut:
         data = encoded(img, "JPEG", quality=95)
         head = b"\xff\xd8\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
         whole = head + data[2:]
-        assert not decode(whole).truncated
-        assert decode(whole[:-900]).truncated
+        assert decode(whole).flaw is None
+        assert decode(whole[:-900]).flaw == "truncated"
 
     def test_bytes_after_the_end_do_no_harm(self, img: Bgr) -> None:
         data = encoded(img, "JPEG") + b"\0\xff\xd8\xff" * 9
         found = decode(data)
-        assert not found.truncated and close(found.img, img)
+        assert found.flaw is None and close(found.img, img)
 
     def test_filled_with_zeros(self, img: Bgr) -> None:
         """As programs that fetch files leave them."""
         data = encoded(img, "JPEG", quality=95)
-        assert decode(data[: len(data) // 2] + bytes(len(data) // 2)).truncated
+        assert decode(data[: len(data) // 2] + bytes(len(data) // 2)).flaw == "truncated"
 
     @pytest.mark.parametrize("size", [1, 2, 20, 100])
     def test_without_any_of_the_picture(self, size: int, img: Bgr) -> None:
@@ -229,11 +230,74 @@ class TestCut:
         read = 0
         for size in range(1, len(data)):
             try:
-                assert decode(data[:size]).truncated
+                assert decode(data[:size]).flaw == "truncated"
                 read += 1
             except UnreadableError:
                 assert not read, size  # what is read of less is read of more
         assert read > 100
+
+
+@pytest.fixture(scope="module")
+def damaged(img: Bgr) -> list[bytes]:
+    whole = encoded(img, "JPEG", quality=95)
+    middle = len(whole) // 2
+    return [whole[:middle] + bytes(100) + whole[middle + 100 :], whole[:middle] + whole[middle + 900 :]]
+
+
+class TestDamaged:
+    """What libjpeg says of a file, to standard error alone."""
+
+    def test_in_commands(self, img: Bgr, damaged: list[bytes]) -> None:
+        with messages_apart():
+            assert [decode(data).flaw for data in damaged] == ["damaged"] * 2
+            assert decode(encoded(img, "JPEG", quality=95)).flaw is None
+            assert decode(damaged[0][:-900]).flaw == "truncated"
+
+    def test_a_library_leaves_standard_error_alone(self, damaged: list[bytes]) -> None:
+        assert decode(damaged[0]).flaw is None  # where libjpeg writes it for all to see
+
+    def test_of_many_threads_each_knows_its_own(self, img: Bgr, damaged: list[bytes]) -> None:
+        whole = encoded(img, "JPEG", quality=95)
+        found: dict[str | None, set[bool]] = {None: set(), "damaged": set()}
+
+        def work(number: int) -> None:
+            for i in range(40):
+                is_damaged = (i + number) % 4 == 0
+                found[decode(damaged[i % 2] if is_damaged else whole).flaw].add(is_damaged)
+
+        with messages_apart():
+            threads = [threading.Thread(target=work, args=[number], daemon=True) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        assert found == {None: {False}, "damaged": {True}}
+
+    def test_what_is_written_is_not_kept_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(silence, "_MOST_KEPT", 1000)
+        with messages_apart(), silence.decoding():
+            for _ in range(5):
+                with silence.decoding() as decoder:
+                    os.write(2, bytes(900))
+                assert decoder.wrote and silence._size() <= 1000
+
+
+class TestDark:
+    @pytest.mark.parametrize("top, flaw", [(0, None), (1, "dark"), (15, "dark"), (16, None)])
+    @pytest.mark.parametrize("kind", [".png", ".ppm", ".webp"])
+    def test_by_the_brightest_level(self, kind: str, top: int, flaw: str | None) -> None:
+        img = np.zeros((90, 70, 3), np.uint8)
+        img[3, 5] = top  # nowhere that a sparse look finds it
+        assert decode(cv2.imencode(kind, img, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()).flaw == flaw
+
+    def test_read_alone(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        cv2.imwrite(str(tmp_path / "mask.png"), np.eye(60, dtype=np.uint8))
+        with pytest.raises(MtcnnError, match=r"mask.png holds levels 0 and 1 alone: scale them to 0..255"):
+            read_picture(tmp_path / "mask.png")
+        cv2.imwrite(str(tmp_path / "labels.png"), 2 * np.eye(60, dtype=np.uint8))
+        assert read_picture(tmp_path / "labels.png").max() == 2
+        assert "labels.png: dark: none of its levels is above 15" in caplog.text
 
 
 class TestFiles:

@@ -33,7 +33,8 @@ from mtcnn.engines import (
     read_engine,
 )
 from mtcnn.engines.devices import cpu_device
-from mtcnn.engines.settings import Precision
+from mtcnn.engines.settings import BuildSettings, Precision
+from mtcnn.engines.timing_cache import check_timing_cache, read_timing_cache, write_timing_cache
 from tests.conftest import ROOT
 
 CPU = "cpu"
@@ -613,3 +614,46 @@ def test_models_that_a_runtime_would_work_on_for_ever(change: Callable[[Any], No
     (models / "pnet.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(EngineError, match=rf"pnet\.onnx is no ONNX model, or damaged: .*{said}"):
         create_engines(tmp_path / "engines", models, flavour=CPU)
+
+
+class TestTimingCaches:
+    """What TensorRT has measured replaces what was written as such, and nothing else; before anything is built."""
+
+    def refused(self, tmp_path: Path, cache: Path, **more: Any) -> str:
+        settings = BuildSettings(timing_cache=cache)
+        with pytest.raises(EngineError) as caught:
+            create_engines(tmp_path / "out", flavour="tensorrt-rtx", settings=settings, **more)
+        return str(caught.value)
+
+    def test_other_files(self, tmp_path: Path) -> None:
+        photo = tmp_path / "photo.jpg"
+        photo.write_bytes(b"a photograph")
+        assert self.refused(tmp_path, photo).startswith(f"{photo} is no timing cache that create_engines wrote: ")
+        assert "is a folder" in self.refused(tmp_path, tmp_path, overwrite=True)
+        (tmp_path / "new.cache.json").write_text("{}")
+        assert "new.cache.json is no timing cache" in self.refused(tmp_path, tmp_path / "new.cache")
+        check_timing_cache(photo, [], overwrite=True)
+        assert photo.read_bytes() == b"a photograph" and not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("name", ["out/pnet.engine", "out/rnet.engine.json", "models/onet.onnx", "link"])
+    def test_files_of_the_build(self, name: str, tmp_path: Path) -> None:
+        shutil.copytree(models_folder(), tmp_path / "models")
+        (tmp_path / "link").symlink_to(tmp_path / "models" / "pnet.onnx")
+        more = {"models": tmp_path / "models", "overwrite": True}
+        assert "is a model or an engine of this build" in self.refused(tmp_path, tmp_path / name, **more)
+
+    def test_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache = tmp_path / "sub" / "a.cache"
+        check_timing_cache(cache, [], overwrite=False)
+        for content in (b"measured", b"measured again"):
+            write_timing_cache(cache, content)
+            check_timing_cache(cache, [], overwrite=False)
+            assert read_timing_cache(cache) == content
+        cache.write_bytes(b"something else")
+        with pytest.raises(EngineError, match="is no timing cache"):
+            check_timing_cache(cache, [], overwrite=False)
+        monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path))
+        older = tmp_path / "tensorrt" / "timing.cache"  # where it is unless told otherwise
+        older.parent.mkdir()
+        older.write_bytes(b"of an earlier version, which described none")
+        check_timing_cache(older, [], overwrite=False)

@@ -17,7 +17,7 @@ import pytest
 import pytrt
 from mtcnn import MTCNN, DeviceError, EngineError, FaceEmbedder, MtcnnError, TrtMtcnn, create_engines
 from mtcnn.engines import models_folder
-from mtcnn.engines.tensorrt import _read_cache
+from mtcnn.engines.timing_cache import read_timing_cache
 from mtcnn.serving.repository import _RECORD, MODELS, _check_ours
 from tests.conftest import ROOT
 
@@ -257,7 +257,7 @@ class TestFilesThatAreNone:
 
     def test_timing_caches(self, kind: str, tmp_path: Path) -> None:
         """A build without one is only slower."""
-        assert _read_cache(self.make(tmp_path / "timing.cache", kind)) == b""
+        assert read_timing_cache(self.make(tmp_path / "timing.cache", kind)) == b""
 
     def test_weights_of_older_code(self, kind: str, tmp_path: Path) -> None:
         with pytest.raises(OSError, match="it is no regular file"):

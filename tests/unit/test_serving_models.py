@@ -61,6 +61,7 @@ def cascade(load: Any, engines: dict[str, Any]) -> Iterator[Any]:
 def hostile(picture: Image) -> dict[str, tuple[Request, str]]:
     """Requests that must fail, and what they are told."""
     img = pictures(picture)
+    mask = noise(90, 90) & 1
     loop = Request(pixels=img)
     loop.parameters = lambda: 1 / 0  # type: ignore[method-assign]
     broken = Request(pixels=img)
@@ -126,6 +127,8 @@ def hostile(picture: Image) -> dict[str, tuple[Request, str]]:
         "one of two": (Request(image=files(FILE, b"?")), "no picture"),
         "a file that is none": (Request(image=files(None)), "the file is empty"),
         "a file that is a number": (Request(image=files(7)), "a bytes-like object is required"),
+        "levels 0 and 1": (Request(pixels=pictures(mask)), "pixels holds levels 0 and 1 alone"),
+        "a file of levels 0 and 1": (Request(image=files(cv2.imencode(".png", mask)[1].tobytes())), "0 and 1 alone"),
         "huge": (Request(image=files(huge)), "1000000"),
         "large": (Request(pixels=pictures(np.zeros((1001, 1000, 3), np.uint8))), "1000x1001 pixels"),
         "no pixels": (Request(pixels=np.zeros((1, 0, 9, 3), np.uint8)), "pixels is empty"),

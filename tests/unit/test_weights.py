@@ -282,3 +282,14 @@ def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
             assert_same(*read_content(content, "file"), ORIGINALS["pnet"])
     with pytest.raises(MtcnnError, match="needs lz4: " + re.escape(install_command("export"))):
         read_content(PNETS["mtcnn_1"], "file")
+
+
+@pytest.mark.parametrize("array, kind", [(np.zeros((3, 2), np.float32), "<f4"), (np.zeros(3, [("a", "<f8")]), "a")])
+def test_plain_arrays_are_no_weights(array: np.ndarray, kind: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "b.npz", layer=array)
+    for path, name in ((tmp_path / "a.npy", "a.npy"), (tmp_path / "b.npz", "b.npz/layer.npy")):
+        with pytest.raises(
+            WeightsError, match=rf"{name}: it is a NumPy file of one plain array \(.*{kind}.*pickled dict"
+        ):
+            read_weights([path])

@@ -16,8 +16,9 @@ from mtcnn.compat.facenet import original
 from mtcnn.compat.facenet.crops import extract_face, path_of_face, picture_size
 from mtcnn.compat.facenet.selection import METHODS, by_area, choose
 from mtcnn.compat.facenet.tensors import Module, fixed_image_standardization, import_torch
-from mtcnn.compat.pictures import bgr_from_rgb, is_tensor, numpy_from_tensor
+from mtcnn.compat.pictures import bgr_from_rgb, dark_as, is_tensor, numpy_from_tensor
 from mtcnn.detector import TrtMtcnn
+from mtcnn.images import check_not_dark
 from mtcnn.params import DEFAULT_PRESET, Preset, make_params
 
 __all__ = ["MTCNN"]
@@ -117,7 +118,8 @@ class MTCNN(Module):
         """
         pictures, is_batch = _as_list(img)
         frames = (bgr_from_rgb(p, f"img[{i}]" if is_batch else "img") for i, p in enumerate(pictures))
-        faces = [self._as_result(*found) for found in self._find(frames)]
+        with dark_as("img", is_batch):
+            faces = [self._as_result(*found) for found in self._find(frames)]
         columns = [[face[k] for face in faces] for k in range(3 if landmarks else 2)]
         return tuple(_object_array(column) if is_batch else column[0] for column in columns)
 
@@ -229,7 +231,13 @@ class MTCNN(Module):
             return list(self._detector.detect_batch(frames, **params))
         networks = [engine.infer for engine in self._detector._engines]
         checked = make_params("fast", params)
-        return [original.detect(networks, f, checked.minsize, checked.thresholds, checked.factor) for f in frames]
+        results = []
+        for i, frame in enumerate(frames):
+            found = original.detect(networks, frame, checked.minsize, checked.thresholds, checked.factor)
+            if not len(found[0]):
+                check_not_dark(frame, f"images[{i}]")
+            results.append(found)
+        return results
 
     def _params(self) -> dict[str, Any]:
         """The attributes may have been set since the last call."""

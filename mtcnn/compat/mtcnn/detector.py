@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.compat.mtcnn.bboxes import limit_bboxes, to_json
-from mtcnn.compat.mtcnn.exceptions import InvalidImage
+from mtcnn.compat.mtcnn.exceptions import DarkImage, InvalidImage
 from mtcnn.compat.mtcnn.images import decode_bgr, is_file
 from mtcnn.compat.mtcnn.stages import StageONet, StagePNet, StageRNet
+from mtcnn.compat.pictures import dark_as
 from mtcnn.detector import TrtMtcnn
 from mtcnn.files import read_regular
 from mtcnn.images import as_bgr, is_on_gpu, picture_shape
@@ -191,7 +192,9 @@ class MTCNN:
         }
         is_batch = isinstance(image, (list, tuple))
         shapes: list[tuple[int, ...]] = []
-        found = self._detector.detect_batch(_frames(image if is_batch else [image], is_batch, shapes), **params)
+        frames = _frames(image if is_batch else [image], is_batch, shapes)
+        with dark_as("image", is_batch, DarkImage):
+            found = self._detector.detect_batch(frames, **params)
         rows = self._rows(found)
         if fit:
             rows = limit_bboxes(rows, np.reshape(shapes, (-1, 3)), limit_landmarks)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mtcnn.compat.mtcnn.exceptions import InvalidImage
 from mtcnn.files import read_regular
-from mtcnn.images.decode import UnreadableError, decode
+from mtcnn.images.decode import FLAWS, UnreadableError, decode
 
 __all__ = ["decode_bgr", "is_file", "load_image", "load_images_batch", "swap_red_and_blue"]
 
@@ -56,11 +56,11 @@ def decode_bgr(image: Any, name: str = "image") -> npt.NDArray[np.uint8]:
     content = read_regular(os.fsdecode(image)) if named else bytes(image)
     what = f"{name} {os.fspath(image)!r}" if named else f"{name}, {len(content)} bytes,"
     try:
-        img, truncated = decode(content, turn=False)
+        img, flaw = decode(content, turn=False)
     except UnreadableError as error:
         raise InvalidImage(f"{what} cannot be read: {error}") from None
-    if truncated:
-        log.warning("%s is truncated: the rest of the picture is gray", what)
+    if flaw:
+        log.warning("%s is %s", what, FLAWS[flaw])
     return img
 
 

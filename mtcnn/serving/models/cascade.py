@@ -11,7 +11,7 @@ import triton_python_backend_utils as pb_utils
 
 import pytrt
 from mtcnn import TrtMtcnn
-from mtcnn.images import as_bgr
+from mtcnn.images import as_bgr, check_not_dark
 from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.params import DEFAULT_MAX_WORK, make_params
 from mtcnn.serving.models.requests import answer_each, read_parameters
@@ -72,6 +72,8 @@ class TritonPythonModel:
             pictures = [decode_file(file) for file in files.as_numpy().ravel()]
         else:
             pictures = [as_bgr(img, "pixels") for img in pixels.as_numpy()]
+            for img in pictures:
+                check_not_dark(img, "pixels")
         for img in pictures:
             if img.shape[0] * img.shape[1] > self._max_pixels:
                 size = f"{img.shape[1]}x{img.shape[0]}"
@@ -95,6 +97,9 @@ def decode_file(file: bytes) -> Any:
     """BGR (H, W, 3), turned as its EXIF orientation says."""
     data = file if isinstance(file, bytes) else bytes(memoryview(file or b""))  # a number is no file
     try:
-        return decode(data).img
+        img, flaw = decode(data)
     except UnreadableError as error:
         raise ValueError(f"image cannot be read: {error}") from None
+    if flaw == "dark" and img.max() == 1:
+        raise ValueError("image holds levels 0 and 1 alone: scale them to 0..255")
+    return img
