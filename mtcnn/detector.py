@@ -399,8 +399,9 @@ class TrtMtcnn:
         try:
             yield stages
         finally:
-            if not self._closed:
-                self._idle.append(stages)
+            self._idle.append(stages)
+            if self._closed:  # looked at after that: close() may have come in between
+                self._idle.clear()
 
 
 def _restore(configuration: dict[str, Any]) -> TrtMtcnn:

@@ -10,6 +10,12 @@ from libcpp.vector cimport vector
 cdef int raise_core_error() except -1
 
 
+cdef extern from "<atomic>" namespace "std" nogil:
+    cdef cppclass atomic_bool "std::atomic<bool>":
+        cbool exchange(cbool)
+        void store(cbool)
+
+
 cdef extern from "<span>" namespace "std" nogil:
     cdef cppclass const_char_span "std::span<const char>":
         const_char_span(const char*, size_t)

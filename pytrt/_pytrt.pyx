@@ -1,5 +1,6 @@
 # distutils: language = c++
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+# cython: freethreading_compatible=True
 """The native module: the C++ core for Python."""
 cimport cython
 from libcpp.utility cimport move

@@ -11,6 +11,14 @@ cdef class Device:
             raise TypeError("this device was never made: call its class")
         return self.device.get()
 
+    cdef int keep(self, shared_ptr[Device_] made) except -1:
+        """Calls of other threads may hold the pointer of get(): it is set once."""
+        with cython.critical_section(self):  # of a Python without the GIL
+            if self.device:
+                raise RuntimeError("this device is made: make another")
+            self.device = made
+        return 0
+
     def __repr__(self):
         if not self.device:
             return f"{type(self).__name__}()"
@@ -81,8 +89,10 @@ cdef class CpuDevice(Device):
     def __init__(self, str openvino_library not None, threads=0, *, bint native=True):
         cdef int count = _whole(threads, "threads", 0, 1024)
         cdef string path = openvino_library.encode()
+        cdef shared_ptr[Device_] made
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new CpuDevice_(path, count, native))
+            made = shared_ptr[Device_](<Device_*>new CpuDevice_(path, count, native))
+        self.keep(made)
 
 
 cdef class CudaDevice(Device):
@@ -97,5 +107,7 @@ cdef class CudaDevice(Device):
         cdef int gpu = _whole(ordinal, "ordinal", 0, 1023)
         paths.runtime = runtime.encode()
         paths.parser = parser.encode()
+        cdef shared_ptr[Device_] made
         with nogil:
-            self.device = make_cuda_device(paths, gpu)
+            made = make_cuda_device(paths, gpu)
+        self.keep(made)

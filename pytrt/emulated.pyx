@@ -22,10 +22,14 @@ cdef class EmulatedGpu(CpuDevice):
         cdef string path = openvino_library.encode()
         if most < 0:
             raise ValueError(f"memory must be at least 0 bytes, got {memory}")
+        cdef shared_ptr[GpuModel] gpu
+        cdef shared_ptr[Device_] made
         if asynchronous:
-            self.gpu = make_shared[GpuModel](<uint32_t>random, <size_t>most, <cbool>late_pageable)
+            gpu = make_shared[GpuModel](<uint32_t>random, <size_t>most, <cbool>late_pageable)
         with nogil:
-            self.device = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count, self.gpu, kernels))
+            made = shared_ptr[Device_](<Device_*>new EmulatedDevice(path, count, gpu, kernels))
+        self.keep(made)
+        self.gpu = gpu
 
     cdef GpuModel* model(self) except NULL:
         if not self.gpu:

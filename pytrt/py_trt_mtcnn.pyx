@@ -39,7 +39,8 @@ class PyTrtMtcnn:
 
         Returns {"prob1": (n, 2, h', w'), "boxes": (n, 4, h', w')[, "landmarks": (n, 10, h', w')]} float32.
         """
-        if self._engine is None:
+        engine = self._engine  # which another thread may take away by destroy()
+        if engine is None:
             from pytrt.exceptions import ClosedError
             raise ClosedError("forward() after destroy(): make a new PyTrtMtcnn")
         if not isinstance(imgs, np.ndarray):
@@ -50,7 +51,7 @@ class PyTrtMtcnn:
             raise ValueError(f"imgs has {imgs.shape[0]} pictures but set_batchsize({self._batch_size}) was called")
         if self._input_dims is not None and imgs.shape[1:] != self._input_dims:
             raise ValueError(f"imgs must have shape (n, {', '.join(map(str, self._input_dims))}), got {imgs.shape}")
-        results = self._engine.infer(imgs)
+        results = engine.infer(imgs)
         for name, dims in zip(self._names, self._output_dims):
             if results[name].shape[1:] != dims:
                 raise ValueError(f"output_dims: {name} is {results[name].shape[1:]} for this input, not {dims}")

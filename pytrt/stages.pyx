@@ -57,12 +57,19 @@ cdef class Stages:
 
     cdef unique_ptr[TrtMtcnn] net
     cdef list views
-    cdef cbool busy
+    cdef atomic_bool busy  # a call is under way; threads meet here without a GIL, too
     cdef _Gpu gpu  # None on a CPU
     cdef readonly cbool has_lnet
 
     def __init__(self, Device device not None, Engine pnet not None, Engine rnet not None, Engine onet not None,
                  Engine lnet=None):
+        self.take()
+        try:
+            self.make(device, pnet, rnet, onet, lnet)
+        finally:
+            self.busy.store(False)
+
+    cdef int make(self, Device device, Engine pnet, Engine rnet, Engine onet, Engine lnet) except -1:
         if self.net:
             raise RuntimeError("these stages are made: make others")
         self.views = []
@@ -87,17 +94,22 @@ cdef class Stages:
             # The default stream, which is null, is 1 to DLPack.
             self.gpu.stream = <size_t>backend.get().stream() or 1
         self.net.reset(new TrtMtcnn(move(backend)))
+        return 0
 
     def __dealloc__(self):
         with nogil:
             self.net.reset()
 
     cdef int enter(self) except -1:
-        if self.busy:
-            raise RuntimeError("these stages are in use by another thread: make one for each")
+        self.take()
         if not self.net:
+            self.busy.store(False)
             raise RuntimeError("these stages were never made: call Stages(device, pnet, rnet, onet)")
-        self.busy = True
+        return 0
+
+    cdef int take(self) except -1:
+        if self.busy.exchange(True):
+            raise RuntimeError("these stages are in use by another thread: make one for each")
         return 0
 
     def load(self, images, sizes, *, resize="area", bint nms_on_windows=True, bint whole_pixels=False):
@@ -140,7 +152,7 @@ cdef class Stages:
                 pass
             raise
         finally:
-            self.busy = False
+            self.busy.store(False)
 
     def unload(self):
         """Lets go of the frames."""
@@ -150,7 +162,7 @@ cdef class Stages:
                 self.net.get().unload()
         finally:
             self.views = []
-            self.busy = False
+            self.busy.store(False)
 
     def pnet(self, levels, threshold, nms_level, nms_frame, keep, max_proposals=None):
         """P-Net over the image pyramids.
@@ -173,7 +185,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().pnet(plan, t, nms[0], nms[1], most, proposals)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     def set_boxes(self, boxes, frames):
@@ -191,7 +203,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().set_boxes(taken)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     def rnet(self, threshold, nms_threshold, keep):
@@ -204,7 +216,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().rnet(t, nms, most)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     def onet(self, threshold, nms_threshold, *, bint flip=False, bint flip_first=False, tta_scales=(),
@@ -227,7 +239,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().onet(t, nms, options)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     def lnet(self, *, bint flip=False):
@@ -242,7 +254,7 @@ cdef class Stages:
             with nogil:
                 self.net.get().lnet(flip)
         finally:
-            self.busy = False
+            self.busy.store(False)
 
     @property
     def runs_ahead(self):
@@ -251,7 +263,7 @@ cdef class Stages:
         try:
             return self.net.get().runs_ahead()
         finally:
-            self.busy = False
+            self.busy.store(False)
 
     def detect(self, levels, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3, max_proposals=None,
                bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
@@ -282,7 +294,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().detect(plan, settings)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     def refine(self, boxes, frames, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3,
@@ -306,7 +318,7 @@ cdef class Stages:
             with nogil:
                 left = self.net.get().refine(taken, settings)
         finally:
-            self.busy = False
+            self.busy.store(False)
         return left
 
     cdef int read_settings(self, CascadeSettings& settings, thresholds, nms_thresholds, max_rnet, max_onet, networks,
@@ -363,5 +375,5 @@ cdef class Stages:
                 with nogil:
                     self.net.get().boxes().read(&d[0, 0], &m[0, 0], &f[0])
         finally:
-            self.busy = False
+            self.busy.store(False)
         return dets, landmarks, frames

@@ -30,8 +30,13 @@ cdef class TensorRt:
         cdef Libraries paths
         paths.runtime = runtime.encode()
         paths.parser = parser.encode()
+        cdef shared_ptr[TensorRt_] library
         with nogil:
-            self.library = load_tensorrt(paths)
+            library = load_tensorrt(paths)
+        with cython.critical_section(self):  # set once: calls of other threads may hold the pointer of get()
+            if self.library:
+                raise RuntimeError("this TensorRt is made: make another")
+            self.library = library
 
     cdef TensorRt_* get(self) except NULL:
         if not self.library:

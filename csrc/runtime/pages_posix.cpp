@@ -4,7 +4,6 @@
 #include "runtime/pages.h"
 #ifdef __APPLE__
 #include <mach/mach.h>
-#include <mach/mach_vm.h>
 #else
 #include <sys/uio.h>
 #endif
@@ -38,9 +37,9 @@ void drop_pages(void* pages, size_t bytes) { map(pages, bytes, PROT_NONE, MAP_NO
 
 bool read_memory(const void* from, void* to, size_t bytes) {
 #ifdef __APPLE__
-  mach_vm_size_t read = 0;
-  return mach_vm_read_overwrite(mach_task_self(), reinterpret_cast<mach_vm_address_t>(from), bytes,
-                                reinterpret_cast<mach_vm_address_t>(to), &read) == KERN_SUCCESS &&
+  vm_size_t read = 0;
+  return vm_read_overwrite(mach_task_self(), reinterpret_cast<vm_address_t>(from), bytes,
+                           reinterpret_cast<vm_address_t>(to), &read) == KERN_SUCCESS &&
          read == bytes;
 #else
   iovec local{to, bytes}, remote{const_cast<void*>(from), bytes};

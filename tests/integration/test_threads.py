@@ -256,6 +256,19 @@ def test_memory_of_batches_is_bounded_whatever_is_where(params: dict[str, Any], 
         assert resident_megabytes() < before + 60
 
 
+def test_close_as_a_call_ends_keeps_nothing(astronaut: Image, engines: dict[str, Path]) -> None:
+    detector = TrtMtcnn(device="cpu")
+
+    class Closes(list[pytrt.Stages]):
+        def append(self, stages: pytrt.Stages) -> None:
+            detector.close()  # as another thread would, just before
+            super().append(stages)
+
+    detector._idle = Closes(detector._idle)
+    assert len(detector.detect(astronaut)[0]) == 1
+    assert detector._idle == []
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_detectors_and_networks_leave_nothing_behind(astronaut: Image, engines: dict[str, Path]) -> None:

@@ -176,6 +176,13 @@ class TestDevice:
         with pytest.raises(DeviceError, match="needs OpenVINO, which is not installed: pip install openvino"):
             device.load_engine(model, "fp16")
 
+    @pytest.mark.parametrize("kind", [pytrt.CpuDevice, testing.EmulatedGpu])
+    def test_is_made_once(self, kind: type[pytrt.CpuDevice]) -> None:
+        device = kind("", 2)
+        with pytest.raises(RuntimeError, match="this device is made: make another"):
+            device.__init__("", 3)  # type: ignore[misc]  # while calls of other threads may use it
+        assert device.threads == 2
+
     @pytest.mark.parametrize("model", [b"", b"garbage", b"\x00" * 10_000])
     def test_garbage(self, model: bytes) -> None:
         with pytest.raises(EngineError, match="not a model"):
@@ -297,6 +304,20 @@ class TestPyTrtMtcnn:
         with pytest.raises(error):
             net.forward(imgs)
         assert len(net.forward(random_input(2, 3, 24, 24))["prob1"]) == 2
+
+    def test_destroy_during_forward(self, network: str, engines: dict[str, Path]) -> None:
+        net = pytrt.PyTrtMtcnn(engines[network])
+
+        class Ends(np.ndarray[Any, Any]):
+            @property
+            def ndim(self) -> int:  # as another thread would
+                net.destroy()
+                return super().ndim
+
+        side = {"pnet": 12, "rnet": 24, "onet": 48}[network]
+        assert net.forward(np.zeros((1, 3, side, side), np.float32).view(Ends))["prob1"].shape[:2] == (1, 2)
+        with pytest.raises(ClosedError):
+            net.forward(np.zeros((1, 3, side, side), np.float32))
 
     def test_destroy(self, network: str, engines: dict[str, Path]) -> None:
         net = pytrt.PyTrtMtcnn(engines[network])
