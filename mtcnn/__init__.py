@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mtcnn import mtcnn as mtcnn
     from mtcnn.align import FaceAligner as FaceAligner
     from mtcnn.central import find_central_face as find_central_face
     from mtcnn.compat.mtcnn.detector import MTCNN as MTCNN
@@ -75,16 +76,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "mtcnn":  # there without an import of its own, as in the package `mtcnn` on PyPI
-        return importlib.import_module("mtcnn.mtcnn")
-    if name == "__version__":
-        return importlib.import_module("pytrt").__version__
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to which any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name == "mtcnn":  # there without an import of its own, as in the package `mtcnn` on PyPI
+            return importlib.import_module("mtcnn.mtcnn")
+        if name == "__version__":
+            return importlib.import_module("pytrt").__version__
+        if name not in _HOMES:
+            raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

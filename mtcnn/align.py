@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from . import checks
 from .images import Color, Picture, as_bgr, check_not_dark
-from .landmarks import as_numbers, as_points
+from .landmarks import FivePoints, as_numbers, as_points
+from .params import Template
 from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
@@ -47,11 +48,11 @@ class FaceAligner:
         self,
         size: tuple[int, int] | None = None,
         margin: float = 0,
-        template: str | npt.ArrayLike = "seed",
+        template: Template | FivePoints = "seed",
     ) -> None:
         self._margin = checks.number(margin, "margin", 0, 4)
         if isinstance(template, str):
-            self._name = checks.choice(template, "template", TEMPLATES)
+            self._name: str = checks.choice(template, "template", TEMPLATES)
             self._size = default_size(self._name) if size is None else height_width(size)
             points = template_points(self._name, self._size)
         else:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.images import MOST_PIXELS, Picture, picture_shape
 from mtcnn.landmarks import as_numbers
-from mtcnn.params import FACE_CHOICES
+from mtcnn.params import FACE_CHOICES, FaceChoice
 
 __all__ = ["FACE_CHOICES", "as_dets", "choose_face", "find_central_face"]
 
@@ -40,7 +40,7 @@ def find_central_face(img: Picture | Sequence[int], dets: npt.ArrayLike) -> int 
     return int(np.argmin((offsets**2).sum(axis=1)))
 
 
-def choose_face(img: Picture | Sequence[int], dets: npt.ArrayLike, by: str = "prominent") -> int | None:
+def choose_face(img: Picture | Sequence[int], dets: npt.ArrayLike, by: FaceChoice = "prominent") -> int | None:
     """Return the index of the face that a picture is of, or None where there is none.
 
     Args:

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _Kind = TypeVar("_Kind")
+_Choice = TypeVar("_Choice", bound=str)
 
 _MOST_SHOWN = 200  # characters of a wrong value that an error repeats
 
@@ -131,10 +132,10 @@ def path(value: object, name: str) -> Path:
     return Path(text)
 
 
-def choice(value: object, name: str, choices: tuple[str, ...]) -> str:
+def choice(value: object, name: str, choices: tuple[_Choice, ...]) -> _Choice:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {shown(value)}")
-    return str(value)
+    return choices[choices.index(value)]
 
 
 def device(value: object, name: str) -> str:

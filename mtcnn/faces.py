@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from mtcnn import checks
 from mtcnn.align import FaceAligner
-from mtcnn.landmarks import points
+from mtcnn.landmarks import FivePoints, points
+from mtcnn.params import Template
 from mtcnn.quality import FaceQuality, face_quality
 
 __all__ = ["Face", "make_faces"]
@@ -46,7 +47,7 @@ class Face:
         return np.ascontiguousarray(self.picture[rows, columns])
 
     def align(
-        self, size: tuple[int, int] | None = None, margin: float = 0, template: str | npt.ArrayLike = "seed"
+        self, size: tuple[int, int] | None = None, margin: float = 0, template: Template | FivePoints = "seed"
     ) -> npt.NDArray[np.uint8]:
         """Return the face as :class:`mtcnn.FaceAligner`, which takes the same arguments, cuts it out."""
         return FaceAligner(size, margin, template).align(self.picture, self.points)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast, get_args
 
 from mtcnn import checks
 
@@ -22,19 +22,23 @@ __all__ = [
     "TEMPLATES",
     "CallParams",
     "DetectorParams",
+    "FaceChoice",
     "Params",
     "Preset",
+    "Template",
     "make_params",
     "unknown_parameter",
 ]
 
 # How mtcnn.central.choose_face can choose; here, since the command line's help needs it without NumPy.
-FACE_CHOICES = ("prominent", "central", "largest", "best")
+FaceChoice: TypeAlias = Literal["prominent", "central", "largest", "best"]
+FACE_CHOICES: tuple[FaceChoice, ...] = get_args(FaceChoice)
 # Of `mtcnn detect`: see mtcnn.pipeline.records.
 RESULT_FORMATS = ("table", "csv", "json", "jsonl", "coco", "yolo", "parquet")
-ALL_FACES = "all"  # where a command can take them
+ALL_FACES: Literal["all"] = "all"  # where a command can take them
 # Where the five points go in a crop: see mtcnn.templates. Here for the same reason.
-TEMPLATES = ("seed", "arcface", "ffhq")
+Template: TypeAlias = Literal["seed", "arcface", "ffhq"]
+TEMPLATES: tuple[Template, ...] = get_args(Template)
 
 Preset: TypeAlias = Literal["accurate", "fast", "port"]
 
@@ -42,9 +46,9 @@ Preset: TypeAlias = Literal["accurate", "fast", "port"]
 # shows; 800 take some seconds of two cores.
 DEFAULT_MAX_WORK = 800.0
 
-_RESIZES = ("area", "bilinear")
-_LEVEL_SIZES = ("ceil", "floor")
-_NMS_BOXES = ("window", "regressed")
+_Resize: TypeAlias = Literal["area", "bilinear"]
+_LevelSize: TypeAlias = Literal["ceil", "floor"]
+_NmsBoxes: TypeAlias = Literal["window", "regressed"]
 _MOST_BOXES = 1_000_000
 
 
@@ -93,10 +97,10 @@ class Params:
     max_rnet: int = 10_000
     max_onet: int = 10_000
     max_size: tuple[int, int] | None = None
-    level_size: str = "ceil"
-    nms_boxes: str = "window"
+    level_size: _LevelSize = "ceil"
+    nms_boxes: _NmsBoxes = "window"
     whole_pixels: bool = False
-    resize: str = "area"
+    resize: _Resize = "area"
     mirror: bool = False
     mirror_first: bool = False
     second_pass: bool = False
@@ -120,10 +124,10 @@ class Params:
             "max_rnet": checks.whole(self.max_rnet, "max_rnet", 1, _MOST_BOXES),
             "max_onet": checks.whole(self.max_onet, "max_onet", 1, _MOST_BOXES),
             "max_size": checks.size(self.max_size, "max_size"),
-            "level_size": checks.choice(self.level_size, "level_size", _LEVEL_SIZES),
-            "nms_boxes": checks.choice(self.nms_boxes, "nms_boxes", _NMS_BOXES),
+            "level_size": checks.choice(self.level_size, "level_size", get_args(_LevelSize)),
+            "nms_boxes": checks.choice(self.nms_boxes, "nms_boxes", get_args(_NmsBoxes)),
             "whole_pixels": checks.flag(self.whole_pixels, "whole_pixels"),
-            "resize": checks.choice(self.resize, "resize", _RESIZES),
+            "resize": checks.choice(self.resize, "resize", get_args(_Resize)),
             "mirror": checks.flag(self.mirror, "mirror"),
             "mirror_first": checks.flag(self.mirror_first, "mirror_first"),
             "second_pass": checks.flag(self.second_pass, "second_pass"),
@@ -180,10 +184,10 @@ class CallParams(TypedDict, total=False):
     max_rnet: int
     max_onet: int
     max_size: Sequence[int] | None
-    level_size: Literal["ceil", "floor"]
-    nms_boxes: Literal["window", "regressed"]
+    level_size: _LevelSize
+    nms_boxes: _NmsBoxes
     whole_pixels: bool
-    resize: Literal["area", "bilinear"]
+    resize: _Resize
     mirror: bool
     mirror_first: bool
     second_pass: bool

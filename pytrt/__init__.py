@@ -73,13 +73,15 @@ __all__ = [
 _TESTING = ("EmulatedGpu", "halve", "pack_levels")  # at home in pytrt.testing; once here, too
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__ and name not in _TESTING:
-        raise AttributeError(f"module 'pytrt' has no attribute {name!r}")
-    from pytrt import _pytrt
+if not TYPE_CHECKING:  # to which any name would be there
 
-    globals().update({known: getattr(_pytrt, known) for known in __all__ if known not in globals()})
-    return getattr(_pytrt, name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__ and name not in _TESTING:
+            raise AttributeError(f"module 'pytrt' has no attribute {name!r}")
+        from pytrt import _pytrt
+
+        globals().update({known: getattr(_pytrt, known) for known in __all__ if known not in globals()})
+        return getattr(_pytrt, name)
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from mtcnn.cli.crops import CropsJob, crops_options, make_crops, quality_settings
 from mtcnn.cli.options import SETTINGS, Number, ray_options, size
-from mtcnn.params import FACE_CHOICES, TEMPLATES
+from mtcnn.params import FACE_CHOICES, TEMPLATES, Template
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
 
@@ -34,7 +34,7 @@ def command(
     source: Path | str,
     output: Path | str,
     crop_size: tuple[int, int],
-    template: str | None,
+    template: Template | None,
     margin: float,
     face: str,
     suffix: str,

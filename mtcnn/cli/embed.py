@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -23,7 +23,7 @@ from mtcnn.cli.options import (
     keeping_options,
     make_verifier,
 )
-from mtcnn.params import ALL_FACES, FACE_CHOICES
+from mtcnn.params import ALL_FACES, FACE_CHOICES, FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def command(
     embedder: str,
     embedder_size: tuple[int, int] | None,
     embedder_output: str | None,
-    face: str,
-    template: str,
+    face: FaceChoice | Literal["all"],
+    template: Template,
     jobs: int,
     detector: DetectorOptions,
 ) -> int:
@@ -96,7 +96,7 @@ def _embed(
     resume: bool,
     overwrite: bool,
     network: tuple[str, tuple[int, int] | None, str | None],
-    choice: tuple[str, str],
+    choice: tuple[FaceChoice | Literal["all"], Template],
     jobs: int,
     detector: DetectorOptions,
     skipped: Skipped,

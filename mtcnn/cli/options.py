@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mtcnn.engines.settings import DETECTOR_PRECISIONS
-from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES
+from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES, FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.text import is_whole
 from mtcnn.scale.options import ClusterOptions
@@ -213,10 +213,10 @@ def make_verifier(
     embedder: str,
     embedder_size: tuple[int, int] | None,
     embedder_output: str | None,
-    face: str,
+    face: FaceChoice,
     metric: str = "euclidean",
     threshold: float | None = None,
-    template: str = "arcface",
+    template: Template = "arcface",
 ) -> FaceVerifier:
     from mtcnn.recognition.embedder import FaceEmbedder
     from mtcnn.recognition.verify import FaceVerifier

@@ -17,6 +17,7 @@ from mtcnn.cli.options import (
     keeping_options,
     make_verifier,
 )
+from mtcnn.params import FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def command(
     embedder: str,
     embedder_size: tuple[int, int] | None,
     embedder_output: str | None,
-    face: str,
-    template: str,
+    face: FaceChoice,
+    template: Template,
     detector: DetectorOptions,
 ) -> int:
     """Tell whether the pictures A and B show one person.

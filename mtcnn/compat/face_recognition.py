@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +20,34 @@ from mtcnn.detector import TrtMtcnn
 __all__ = ["batch_face_locations", "build_detector", "face_locations", "load_image_file"]
 
 Location = tuple[int, int, int, int]
+Model = Literal["hog", "cnn"]
+Mode = Literal["RGB", "L"]
 
 _SMALLEST = 64  # pixels: of the face in dlib's least square, whose side is 80 or a little less
 _MOST_TIMES = 4  # of upsampling, which make that 4, the detector's least
 _GRAY = np.array([0.114, 0.587, 0.299])  # of BGR: ITU-R BT.601
-_ORIGINALS = {"api", "compare_faces", "face_distance", "face_encodings", "face_landmarks"}
+_ORIGINALS = {"compare_faces", "face_distance", "face_encodings", "face_landmarks"}
+
+if TYPE_CHECKING:
+    compare_faces: Any
+    face_distance: Any
+    face_encodings: Any
+    face_landmarks: Any
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _ORIGINALS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        import face_recognition
-    except (ImportError, SystemExit) as error:  # it exits where its models are missing
-        raise ImportError(
-            f"{name} is the package face_recognition's own: pip install face_recognition; "
-            "mtcnn.FaceVerifier compares faces without it"
-        ) from error
-    return getattr(face_recognition, name)
+if not TYPE_CHECKING:  # to which any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _ORIGINALS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        try:
+            import face_recognition
+        except (ImportError, SystemExit) as error:  # it exits where its models are missing
+            raise ImportError(
+                f"{name} is the package face_recognition's own: pip install face_recognition; "
+                "mtcnn.FaceVerifier compares faces without it"
+            ) from error
+        return getattr(face_recognition, name)
 
 
 @functools.cache
@@ -46,7 +56,7 @@ def build_detector() -> TrtMtcnn:
     return TrtMtcnn()
 
 
-def face_locations(img: Any, number_of_times_to_upsample: int = 1, model: str = "hog") -> list[Location]:
+def face_locations(img: Any, number_of_times_to_upsample: int = 1, model: Model = "hog") -> list[Location]:
     """Return the faces of a picture, ``(top, right, bottom, left)`` in whole pixels within it, best first.
 
     Args:
@@ -57,7 +67,7 @@ def face_locations(img: Any, number_of_times_to_upsample: int = 1, model: str = 
     Raises:
         TypeError, ValueError: a wrong argument.
     """
-    checks.choice(model, "model", ("hog", "cnn"))
+    checks.choice(model, "model", get_args(Model))
     minsize = _minsize(number_of_times_to_upsample)
     frame = bgr_from_rgb(img)
     dets, _ = build_detector().detect(frame, minsize)
@@ -88,7 +98,7 @@ def batch_face_locations(
     return [_locations(dets, shape) for (dets, _), shape in zip(found, shapes, strict=True)]
 
 
-def load_image_file(file: Any, mode: str = "RGB") -> npt.NDArray[np.uint8]:
+def load_image_file(file: Any, mode: Mode = "RGB") -> npt.NDArray[np.uint8]:
     """Return the picture in a file, RGB (H, W, 3) or, with `mode` "L", gray (H, W); not turned by its EXIF orientation.
 
     Args:
@@ -98,7 +108,7 @@ def load_image_file(file: Any, mode: str = "RGB") -> npt.NDArray[np.uint8]:
         OSError: it cannot be read, or is no picture.
         ValueError: another `mode`.
     """
-    checks.choice(mode, "mode", ("RGB", "L"))
+    checks.choice(mode, "mode", get_args(Mode))
     bgr = read_bgr(file, "file", turn=False)
     if mode == "RGB":
         return np.ascontiguousarray(bgr[:, :, ::-1])

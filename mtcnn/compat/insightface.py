@@ -7,7 +7,7 @@ and ``estimate_norm`` come from here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +22,20 @@ from mtcnn.landmarks import points
 __all__ = ["Detector", "Face", "MtcnnDetector", "estimate_norm", "norm_crop", "norm_crop2"]
 
 Array = npt.NDArray[Any]
+Metric = Literal["default", "max"]
+Mode = Literal["arcface"]
 
 _INSTEAD = {"FaceAnalysis": "Detector", "model_zoo": "Detector", "get_model": "Detector", "face_align": "norm_crop"}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _INSTEAD:
-        raise ImportError(f"{name} of insightface is here {_INSTEAD[name]}: from {__name__} import {_INSTEAD[name]}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to which any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name in _INSTEAD:
+            raise ImportError(
+                f"{name} of insightface is here {_INSTEAD[name]}: from {__name__} import {_INSTEAD[name]}"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Face(dict[str, Any]):
@@ -112,7 +118,7 @@ class Detector:
         img: Array,
         input_size: object = None,
         max_num: int = 0,
-        metric: str = "default",
+        metric: Metric = "default",
         det_thresh: float | None = None,
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return boxes and scores (n, 5), and points (n, 5, 2), best first.
@@ -128,7 +134,7 @@ class Detector:
             TypeError, ValueError: a wrong argument.
         """
         frame = as_bgr(img)
-        checks.choice(metric, "metric", ("default", "max"))
+        checks.choice(metric, "metric", get_args(Metric))
         most = checks.whole(max_num, "max_num", 0, 1 << 31)
         usual = self._detector.params.thresholds
         least = usual[2] if self.det_thresh is None else self.det_thresh
@@ -145,9 +151,9 @@ class Detector:
             dets, landmarks = dets[chosen], landmarks[chosen]
         return dets, points(landmarks)
 
-    def get(self, img: Array, max_num: int = 0, det_metric: str = "default") -> list[Face]:
+    def get(self, img: Array, max_num: int = 0, det_metric: Metric = "default") -> list[Face]:
         """Return the faces as objects, as ``FaceAnalysis.get`` does; det_metric: the `metric` of `detect`."""
-        checks.choice(det_metric, "det_metric", ("default", "max"))
+        checks.choice(det_metric, "det_metric", get_args(Metric))
         dets, kpss = self.detect(img, max_num=max_num, metric=det_metric)
         return [Face(bbox=row[:4], kps=kps, det_score=float(row[4])) for row, kps in zip(dets, kpss, strict=True)]
 
@@ -184,7 +190,7 @@ class MtcnnDetector:
         return (dets, landmarks) if len(dets) else None
 
 
-def estimate_norm(lmk: npt.ArrayLike, image_size: int = 112, mode: str = "arcface") -> npt.NDArray[np.float64]:
+def estimate_norm(lmk: npt.ArrayLike, image_size: int = 112, mode: Mode = "arcface") -> npt.NDArray[np.float64]:
     """Return the (2, 3) matrix from the picture to a crop, a square of `image_size`, a multiple of 112 or 128.
 
     Args:
@@ -194,22 +200,22 @@ def estimate_norm(lmk: npt.ArrayLike, image_size: int = 112, mode: str = "arcfac
 
 
 def norm_crop(
-    img: Array, landmark: npt.ArrayLike, image_size: int = 112, mode: str = "arcface"
+    img: Array, landmark: npt.ArrayLike, image_size: int = 112, mode: Mode = "arcface"
 ) -> npt.NDArray[np.uint8]:
     """Return a face, BGR uint8 (`image_size`, `image_size`, 3), as ArcFace's networks take it: see `estimate_norm`."""
     return _aligner(image_size, mode).align(img, landmark)
 
 
 def norm_crop2(
-    img: Array, landmark: npt.ArrayLike, image_size: int = 112, mode: str = "arcface"
+    img: Array, landmark: npt.ArrayLike, image_size: int = 112, mode: Mode = "arcface"
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     """Return `norm_crop` and its matrix."""
     return norm_crop(img, landmark, image_size, mode), estimate_norm(landmark, image_size, mode)
 
 
-def _aligner(image_size: int, mode: str) -> FaceAligner:
+def _aligner(image_size: int, mode: Mode) -> FaceAligner:
     size = checks.whole(image_size, "image_size", 1, 1 << 14)
-    checks.choice(mode, "mode", ("arcface",))
+    checks.choice(mode, "mode", get_args(Mode))
     if size % 112 and size % 128:
         raise ValueError(f"image_size must be a multiple of 112 or 128, got {size}")
     return FaceAligner((size, size), template="arcface")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,12 @@ from mtcnn.detector import TrtMtcnn as Detector
 from mtcnn.engines import NETWORKS
 from mtcnn.images import MOST_PIXELS, as_bgr
 from mtcnn.landmarks import as_numbers
+from mtcnn.params import DetectorParams, Params, Preset
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from mtcnn.engines.settings import Precision
 
 __all__ = ["TrtMtcnn", "clip_dets", "convert_to_1x1", "crop_img_with_padding", "nms"]
 
@@ -35,13 +41,22 @@ class TrtMtcnn:
     Args:
         engines: a folder that ``create_engines --output`` wrote, or the paths of P-, R- and O-Net's engines; default
             those of ``create_engines``, built on first use.
-        **options: of :class:`mtcnn.TrtMtcnn`, as ``device``.
+        device, threads, precision, **params: those of :class:`mtcnn.TrtMtcnn`; a preset replaces the arithmetic.
     """
 
-    def __init__(self, engines: Paths | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        engines: Paths | None = None,
+        *,
+        device: str = "auto",
+        preset: Preset | Params = "port",
+        threads: int = 0,
+        precision: Precision | None = None,
+        **params: Unpack[DetectorParams],
+    ) -> None:
         if isinstance(engines, (str, os.PathLike)):
             engines = [Path(engines) / f"{network}.engine" for network in NETWORKS]
-        self._detector = Detector(engines, **{"preset": "port", **options})
+        self._detector = Detector(engines, device, preset, threads=threads, precision=precision, **params)
 
     def detect(self, img: Array, minsize: float = 40) -> tuple[Array, Array]:
         """Return ``dets`` (n, 5) and ``landmarks`` (n, 10) ``[x1..x5, y1..y5]``, float32, of a BGR picture."""

@@ -33,7 +33,8 @@ def check_precision(precision: object) -> str:
     Raises:
         ValueError, TypeError: it cannot.
     """
-    return checks.choice(precision, "precision", DETECTOR_PRECISIONS)
+    checked: str = checks.choice(precision, "precision", DETECTOR_PRECISIONS)
+    return checked
 
 
 def why_not(precision: str, flavour: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtcnn import checks
 from mtcnn.align import FaceAligner
 from mtcnn.central import choose_face, find_central_face
 from mtcnn.faces import Face
@@ -60,7 +61,7 @@ class Cutter:
             line[result.flaw] = True
         chosen: list[int] = list(range(len(result.dets)))
         if self.face != ALL_FACES:
-            index = choose_face((height, width), result.dets, self.face)
+            index = choose_face((height, width), result.dets, checks.choice(self.face, "face", FACE_CHOICES))
             chosen = [] if index is None else [index]
         if not chosen:
             return line | {"status": "no face"}, iter(())

@@ -17,7 +17,8 @@ from mtcnn.central import FACE_CHOICES, choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import DarkPictureError, NoFaceError
 from mtcnn.images import Color, Picture
-from mtcnn.landmarks import points
+from mtcnn.landmarks import FivePoints, points
+from mtcnn.params import FaceChoice, Template
 from mtcnn.recognition.embedder import FaceEmbedder
 
 __all__ = ["DEFAULT_THRESHOLDS", "METRICS", "EmbeddedFace", "FaceVerifier", "Verification"]
@@ -106,8 +107,8 @@ class FaceVerifier:
         metric: str = "euclidean",
         threshold: float | None = None,
         *,
-        face: str = "prominent",
-        template: str | npt.ArrayLike = "arcface",
+        face: FaceChoice = "prominent",
+        template: Template | FivePoints = "arcface",
     ) -> None:
         self._metric = checks.choice(metric, "metric", METRICS)
         self._threshold = checks.number(

@@ -35,9 +35,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'mtcnn.serving' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"mtcnn.serving.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to which any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'mtcnn.serving' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"mtcnn.serving.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

@@ -40,7 +40,13 @@ def test_every_public_name_is_there() -> None:
 # Lines of a caller's; each with the error of type checkers that it has to have, or none.
 CALLER = """
 import numpy as np
-from mtcnn import FaceAligner, Params, TrtMtcnn, draw_faces
+import mtcnn
+import mtcnn.serving
+import pytrt
+from mtcnn import FaceAligner, FaceVerifier, TrtMtcnn, draw_faces
+from mtcnn.central import choose_face
+from mtcnn.compat import face_recognition, facenet, insightface, tensorrt_demos
+from mtcnn.params import Params
 
 detector = TrtMtcnn(minsize=20, thresholds=(0.5, 0.6, 0.7))
 img = np.zeros((9, 9, 3), np.uint8)
@@ -60,7 +66,26 @@ TrtMtcnn(min_size=20)  # call-arg
 TrtMtcnn(precision="bf16")
 TrtMtcnn(precision="int8")  # arg-type
 FaceAligner().align(img, [1, 2], color="RGB")  # arg-type
+FaceAligner((112, 112), template="arcface")
+FaceAligner((9, 9), template=np.zeros((5, 2)))
+FaceAligner(template="arc")  # arg-type
+Params(level_size="round")  # arg-type
+choose_face(img, [], "biggest")  # arg-type
+FaceVerifier("model.onnx", face="first")  # arg-type
+facenet.MTCNN(selection_method="biggest")  # arg-type
+insightface.Detector().detect(img, metric="area")  # arg-type
+insightface.norm_crop(img, [], mode="cosface")  # arg-type
+face_recognition.face_locations(img, 1, "dnn")  # arg-type
+tensorrt_demos.TrtMtcnn(min_size=20)  # call-arg
 draw_faces("photo.jpg", [])  # arg-type
+face_recognition.face_encodings(img, face_recognition.face_locations(img))
+mtcnn.mtcnn.MTCNN().detect_faces(img)
+mtcnn.TrtMTCNN()  # attr-defined
+pytrt.PyTrtMTCNN("a.engine")  # attr-defined
+mtcnn.serving.client()  # operator
+mtcnn.serving.Clients()  # attr-defined
+insightface.FaceAnalysis()  # attr-defined
+facenet.InceptionResnetV1()  # attr-defined
 """
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtcnn.compat.facenet.crops import extract_face
 from mtcnn.compat.facenet.detector import MTCNN
@@ -17,7 +17,11 @@ __all__ = ["MTCNN", "extract_face", "fixed_image_standardization", "prewhiten"]
 _ELSEWHERE = ("InceptionResnetV1", "ONet", "PNet", "RNet", "training")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        raise ImportError(f"{name} is not part of the detector: from facenet_pytorch import {name}, beside this one")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to which any name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name in _ELSEWHERE:
+            raise ImportError(
+                f"{name} is not part of the detector: from facenet_pytorch import {name}, beside this one"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

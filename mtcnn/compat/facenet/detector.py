@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.compat.facenet import original
 from mtcnn.compat.facenet.crops import extract_face, path_of_face, picture_size
-from mtcnn.compat.facenet.selection import METHODS, by_area, choose
+from mtcnn.compat.facenet.selection import METHODS, Method, by_area, choose
 from mtcnn.compat.facenet.tensors import Module, fixed_image_standardization, import_torch
 from mtcnn.compat.pictures import bgr_from_rgb, dark_as, is_tensor, numpy_from_tensor
 from mtcnn.detector import TrtMtcnn
@@ -71,7 +71,7 @@ class MTCNN(Module):
         factor: float = 0.709,
         post_process: bool = True,
         select_largest: bool = True,
-        selection_method: str | None = None,
+        selection_method: Method | None = None,
         keep_all: bool = False,
         device: Any = None,
         *,
@@ -85,7 +85,7 @@ class MTCNN(Module):
         self.factor = factor
         self.post_process = post_process
         self.select_largest = select_largest
-        self.selection_method = selection_method or ("largest" if select_largest else "probability")
+        self.selection_method: Method = selection_method or ("largest" if select_largest else "probability")
         self.keep_all = keep_all
         checks.choice(self.selection_method, "selection_method", METHODS)
         checks.whole(image_size, "image_size", 1, 1 << 15)
@@ -153,7 +153,7 @@ class MTCNN(Module):
         all_probs: Any,
         all_points: Any,
         imgs: Any,
-        method: str = "probability",
+        method: Method = "probability",
         threshold: float = 0.9,
         center_weight: float = 2.0,
     ) -> tuple[Any, Any, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
 
-__all__ = ["METHODS", "by_area", "choose"]
+__all__ = ["METHODS", "Method", "by_area", "choose"]
 
-METHODS = ("probability", "largest", "largest_over_threshold", "center_weighted_size")
+Method = Literal["probability", "largest", "largest_over_threshold", "center_weighted_size"]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 def by_area(boxes: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
