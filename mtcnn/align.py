@@ -16,6 +16,7 @@ from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
 
 _MOST_PIXELS = 1 << 30  # of a crop
+_FLAT = 1e-3  # how far a template's points lie from a line, as a share of its length, at least
 
 
 class FaceAligner:
@@ -139,12 +140,17 @@ class FaceAligner:
 
 def _check_template(template: npt.ArrayLike) -> npt.NDArray[np.float64]:
     points = as_numbers(template, "template")
-    if points.shape != (5, 2) or not np.isfinite(points).all():
+    if points.shape != (5, 2):
         names = ", ".join(map(repr, TEMPLATES))
         raise ValueError(f"template must be {names} or five points [x, y], (5, 2), got the shape {points.shape}")
+    if not np.isfinite(points).all():
+        raise ValueError("template holds NaN or infinity")
     if not np.ptp(points, axis=0).any():
         raise ValueError("template holds five equal points")
-    return points
+    across, along = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[::-1]
+    if across < _FLAT * along:
+        raise ValueError("template holds five points on a line, which no face has")
+    return as_points(points, "template")
 
 
 def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.float64]:

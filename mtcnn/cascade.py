@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.params import Params
-from mtcnn.rotations import merged, turn_back, turned
+from mtcnn.rotations import is_upright, merged, turn_back, turned
 from mtcnn.work import WorkLimit
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ def detect(
 ) -> list[tuple[Array, Array]]:
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
     work = WorkLimit(p, len(images))
+    refines(stages, p)  # so that a missing L-Net is told of where there are no faces, too
     if p.rotations == (0,):
         return _detect_upright(stages, images, p, work, observe)
     found: list[list[tuple[Array, Array]]] = [[] for _ in images]
     for degrees in (0, 90, 180, 270) if p.rotations == "auto" else p.rotations:
-        left = [i for i, faces in enumerate(found) if p.rotations != "auto" or not degrees or not len(faces[0][0])]
+        left = [i for i, faces in enumerate(found) if p.rotations != "auto" or not degrees or not is_upright(faces[0])]
         turns = [turned(images[i], int(degrees)) for i in left]
         results = _detect_upright(stages, turns, p, work.of(left), observe) if turns else []
         for i, faces in zip(left, results, strict=True):

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -265,7 +264,8 @@ class TrtMtcnn:
         That takes a small part of a detection's time, which is mostly spent on looking everywhere.
 
         Args:
-            img, color, preset, **params: as for :meth:`detect`; ``rotations`` and ``vote`` are without effect.
+            img, color, preset, **params: as for :meth:`detect`; ``vote`` is without effect, and ``rotations="auto"`` is
+                all four turns, of each face the best.
             boxes: (n, 4) [x1, y1, x2, y2] or (n, 5), as from :meth:`detect`, within a million pixels of the picture's
                 corner; 10,000 at most.
 
@@ -276,8 +276,8 @@ class TrtMtcnn:
         Raises:
             TypeError, ValueError, ClosedError: as :meth:`detect`.
         """
-        p = replace(self._call_params(None, preset, params), rotations=(0,))
-        frame = self._frame(img, color=color)
+        p = self._call_params(None, preset, params)
+        frame = self._frame(img, color=color, p=p)
         rows = known_boxes(boxes)
         with self._lend_stages() as stages:
             faces = refine(stages, frame, rows, p)

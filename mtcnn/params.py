@@ -83,7 +83,7 @@ class Params:
         vote: each box so averaged, three at most, takes this share from what the face's score lacks of 1, before the
             score is compared with O-Net's threshold; the first pass then keeps what votes may lift there. 0: none.
         rotations: degrees that a picture is turned by, clockwise, and searched; of a face found at several turns the
-            best is kept. "auto": 90, 180 and 270 only for pictures in which upright faces are not found.
+            best is kept. "auto": 90, 180 and 270 only for pictures in which no upright face has a score of 0.98.
         networks: how many of P-Net, R-Net and O-Net run; without O-Net landmarks are zeros.
         landmark_net: whether L-Net refines the landmarks: None, where the detector has its engine.
         max_work: most billions of multiply-adds that a picture may cost, as :mod:`mtcnn.work` counts them; what would

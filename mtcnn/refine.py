@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mtcnn import cascade
 from mtcnn.landmarks import as_numbers
 from mtcnn.params import Params
+from mtcnn.rotations import merged, turn_back, turn_boxes, turned
 
 if TYPE_CHECKING:
     from pytrt import Stages
@@ -44,6 +45,17 @@ def known_boxes(boxes: npt.ArrayLike) -> Array:
 
 def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) -> tuple[Array, Array]:
     """The faces near `boxes` (n, 4), as R-Net and O-Net find them: dets (m, 5) and landmarks (m, 10), m <= n."""
+    if p.rotations == (0,):
+        return _refine_upright(stages, img, boxes, p)
+    height, width = img.shape[:2]
+    found: list[tuple[Array, Array]] = []
+    for degrees in map(int, (0, 90, 180, 270) if p.rotations == "auto" else p.rotations):
+        there = turn_boxes(boxes, degrees, height, width)
+        found.append(turn_back(_refine_upright(stages, turned(img, degrees), there, p), degrees, height, width))
+    return merged(found)
+
+
+def _refine_upright(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) -> tuple[Array, Array]:
     height, width, shrink, _ = cascade.working_size(img.shape[0], img.shape[1], p)
     try:
         stages.load(

@@ -6,16 +6,25 @@ A picture turned by ``degrees`` is turned clockwise: faces that lean to the left
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["merged", "turn_back", "turned"]
+__all__ = ["is_upright", "merged", "turn_back", "turn_boxes", "turned", "upright_turns"]
 
+# The least score of a face that surely stands upright: all of 125 of LFW have more. In a third of these when
+# turned by 90 degrees, and in half by 180, the networks see an upright face, too, but in 2% at most with this score.
+SURE = 0.98
 SAME_FACE = 0.5  # intersection over the smaller area above which faces of two turns are one
 
 Array = npt.NDArray[np.float32]
 Faces = tuple[Array, Array]  # dets, landmarks
+
+
+def is_upright(faces: Faces) -> bool:
+    """Whether there is a face that leaves no doubt that the picture stands upright."""
+    return bool((faces[0][:, 4] >= SURE).any())
 
 
 def turned(img: npt.NDArray[np.uint8], degrees: int) -> npt.NDArray[np.uint8]:
@@ -44,6 +53,25 @@ def turn_back(faces: Faces, degrees: int, height: int, width: int) -> Faces:
         dets[:, :4] = np.stack([width - 1 - y2, x1, width - 1 - y1, x2], axis=1)
         landmarks[:, :5], landmarks[:, 5:] = width - y, x
     return dets, landmarks
+
+
+def turn_boxes(boxes: Array, degrees: int, height: int, width: int) -> Array:
+    """Inclusive boxes (n, 4) of a picture of that height and width, in the pixels of that picture turned."""
+    rows = np.column_stack([boxes, np.zeros(len(boxes), np.float32)])
+    none = np.zeros((len(boxes), 10), np.float32)
+    size = (height, width) if degrees == 180 else (width, height)  # of what is turned back: the turned picture
+    return np.ascontiguousarray(turn_back((rows, none), -degrees % 360, *size)[0][:, :4])
+
+
+def upright_turns(landmarks: npt.NDArray[Any], rotations: tuple[int, ...] | str) -> npt.NDArray[np.intp]:
+    """By how many degrees the picture is to be turned so that each face, of landmarks (n, 10), stands upright.
+
+    Of those that ``rotations`` allows the one after which its eyes lie most level, the left one on the left.
+    """
+    allowed = np.array((0, 90, 180, 270) if isinstance(rotations, str) else rotations, np.intp)
+    across, down = landmarks[:, 1] - landmarks[:, 0], landmarks[:, 6] - landmarks[:, 5]
+    lean = np.degrees(np.arctan2(down, across))  # clockwise
+    return np.asarray(allowed[np.cos(np.radians(lean[:, np.newaxis] + allowed)).argmax(axis=1)])
 
 
 def merged(found: Sequence[Faces]) -> Faces:

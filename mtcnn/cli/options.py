@@ -87,7 +87,7 @@ def detector_options(command: Command) -> Command:
             "--rotations",
             type=rotations,
             metavar="DEGREES,...",
-            help='turn pictures by these, such as 0,90,180,270; "auto": where no upright face is found',
+            help='turn pictures by these, such as 0,90,180,270; "auto": where no upright face is sure',
             show_default="0",
         ),
         click.option("--minsize", type=Number(), default=40, help="side of the smallest face looked for, pixels"),

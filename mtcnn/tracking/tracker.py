@@ -17,6 +17,7 @@ from mtcnn.central import as_dets
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import Color, Picture, as_bgr, dark_pictures
 from mtcnn.landmarks import points
+from mtcnn.rotations import upright_turns
 from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
@@ -164,7 +165,7 @@ class Tracker:
                 break
             for look in (self._refined, self._searched):
                 with dark_pictures():
-                    dets, landmarks = look(waiting[k][0], lacking.dets[:, :4].astype(np.float64))
+                    dets, landmarks = look(waiting[k][0], lacking.dets[:, :4].astype(np.float64), lacking.landmarks)
                 known = filled[k].dets[filled[k].found, :4]
                 is_new = overlaps(dets, known).max(axis=1, initial=0) < _SAME
                 dets, landmarks = dets[is_new], landmarks[is_new]
@@ -219,25 +220,34 @@ class Tracker:
     def _look_again(self, img: Pixels) -> None:
         """For the faces that are not found yet: where they are expected, then around there."""
         for look, longest in ((self._refined, self._carry), (self._searched, min(_SEARCH_FOR, self._carry))):
-            if boxes := [face.motion.box() for face in self._followed if face.missed and face.is_within(longest)]:
-                dets, landmarks = look(img, np.array(boxes))
+            if lost := [face for face in self._followed if face.missed and face.is_within(longest)]:
+                boxes = np.array([face.motion.box() for face in lost])
+                dets, landmarks = look(img, boxes, np.array([face.landmarks for face in lost]))
                 known = np.array([face.det()[:4] for face in self._followed if not face.missed]).reshape(-1, 4)
                 is_new = overlaps(dets, known).max(axis=1, initial=0) < _SAME  # else it is another's face
                 self._associate(dets[is_new], landmarks[is_new], may_begin=False)
 
-    def _refined(self, img: Pixels, boxes: npt.NDArray[np.float64]) -> tuple[Array, Array]:
-        """Faces where R-Net and O-Net find them from boxes that are expected."""
+    def _refined(self, img: Pixels, boxes: npt.NDArray[np.float64], landmarks: npt.NDArray[Any]) -> tuple[Array, Array]:
+        """Faces where R-Net and O-Net find them from boxes that are expected, turned as they were."""
         assert self._detector is not None
         thresholds = (self._detector.params.thresholds[0], *_REFINED)
         grown = np.array([_grown(box, _MARGIN) for box in boxes]).reshape(-1, 4)
-        return self._detector.refine(img, grown, thresholds=thresholds, **_ONE_PASS)
+        turns = upright_turns(landmarks, self._detector.params.rotations)
+        found = [
+            self._detector.refine(img, grown[turns == turn], thresholds=thresholds, rotations=(turn,), **_ONE_PASS)
+            for turn in np.unique(turns).tolist()
+        ]
+        return _joined(found)
 
-    def _searched(self, img: Pixels, boxes: npt.NDArray[np.float64]) -> tuple[Array, Array]:
-        """Faces in the small pictures around boxes that are expected."""
+    def _searched(
+        self, img: Pixels, boxes: npt.NDArray[np.float64], landmarks: npt.NDArray[Any]
+    ) -> tuple[Array, Array]:
+        """Faces in the small pictures around boxes that are expected, turned as they were."""
         assert self._detector is not None
         first, second, _ = self._detector.params.thresholds
         found = []
-        for box in boxes:
+        turns = upright_turns(landmarks, self._detector.params.rotations).tolist()
+        for box, turn in zip(boxes, turns, strict=True):
             x1, y1, x2, y2 = np.clip(np.rint(_grown(box, _SEARCHED)), 0, [*img.shape[1::-1]] * 2).astype(int)
             side = float(max(box[2:] - box[:2]))
             if min(x2 - x1, y2 - y1) < 12:
@@ -246,14 +256,13 @@ class Tracker:
                 img[y1:y2, x1:x2],
                 minsize=max(12.0, 0.6 * side),
                 thresholds=(first, second, self._low_score),
+                rotations=(turn,),
                 **_ONE_PASS,
             )
             dets[:, :4] += np.array([x1, y1, x1, y1], np.float32)
             landmarks += np.repeat(np.array([x1, y1], np.float32), 5)
             found.append((dets, landmarks))
-        if not found:
-            return np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
-        return np.concatenate([dets for dets, _ in found]), np.concatenate([marks for _, marks in found])
+        return _joined(found)
 
     def _associate(self, dets: npt.NDArray[Any], landmarks: npt.NDArray[Any], *, may_begin: bool) -> None:
         is_good = dets[:, 4] >= self._new_score
@@ -356,6 +365,12 @@ def _pairs(pictures: Iterable[tuple[Picture, float]]) -> Iterator[tuple[Picture,
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{expected}, got {type(pair).__name__} as pictures[{i}]")
         yield pair[0], pair[1]
+
+
+def _joined(found: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    if not found:
+        return np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)
+    return np.concatenate([dets for dets, _ in found]), np.concatenate([marks for _, marks in found])
 
 
 def _grown(box: npt.NDArray[np.float64], times: float) -> npt.NDArray[np.float64]:

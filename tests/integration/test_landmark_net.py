@@ -135,8 +135,10 @@ def test_is_used_where_it_is_there(
 
 
 def test_is_missing(detector: TrtMtcnn, four: list[Path], astronaut: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"landmark_net=True needs L-Net's engine: mtcnn export"):
-        detector.detect(astronaut, landmark_net=True)
+    for img in (astronaut, astronaut[:30, :30]):  # whether there are faces or not
+        for settings in ({}, {"networks": 2}, {"rotations": (90,)}, {"max_work": 100.0}):
+            with pytest.raises(ValueError, match=r"landmark_net=True needs L-Net's engine: mtcnn export"):
+                detector.detect(img, landmark_net=True, **settings)  # type: ignore[arg-type]
     for engines in (None, four[:3]):
         with pytest.raises(EngineError, match=r"landmark_net=True needs L-Net's engine"):
             TrtMtcnn(engines, device="cpu", landmark_net=True)

@@ -457,7 +457,11 @@ class TestTemplates:
         [
             ("ArcFace", "template must be 'seed' or 'arcface' or 'ffhq'"),
             (np.ones((4, 2)), r"template must be .* got the shape \(4, 2\)"),
-            (np.full((5, 2), np.nan), "template must be"),
+            (np.full((5, 2), np.nan), "template holds NaN or infinity"),
+            (np.full((5, 2), 7), "template holds five equal points"),
+            (np.outer(np.arange(5), (3, 2)) + 9, "template holds five points on a line"),
+            (ARCFACE_112.T.reshape(5, 2), r"template seems to be reshape\(5, 2\) of a row"),
+            (ARCFACE_112[[1, 0, 2, 4, 3]], "template seems to be the mirror image of a face"),
             (np.ones((5, 2)), "five equal points"),
         ],
     )

@@ -58,13 +58,42 @@ def test_the_patch_that_was_rotated_without_a_word(astronaut: np.ndarray) -> Non
         mtcnn.points(FACE.reshape(1, 10))
 
 
+@pytest.mark.parametrize("mirrored", [FACE[:, ::-1], FACE[[1, 0, 2, 4, 3]], FACE * (-1, 1), FACE * (1, -1)])
+def test_mirror_images(mirrored: np.ndarray, astronaut: np.ndarray) -> None:
+    """[y, x], and points of a mirrored picture: an aligned face would stand on its head."""
+    for call in (
+        mtcnn.points,
+        FaceAligner().transform,
+        FaceAligner(template="ffhq").transform,
+        lambda five: FaceAligner().align_all(astronaut, five[np.newaxis]),
+        lambda five: mtcnn.head_pose(five.T.ravel()),
+        lambda five: FaceAligner((112, 112), template=five),
+    ):
+        with pytest.raises(ValueError, match=r"(landmarks|template).* seems to be the mirror image of a face"):
+            call(mirrored)
+
+
+def test_faces_that_are_hardly_seen(detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    """Whatever the networks take for a face, turned ones among them, is taken."""
+    for turns in range(4):
+        img = np.ascontiguousarray(np.rot90(astronaut, turns))
+        _, landmarks = detector.detect(img, 20, preset="fast", thresholds=(0.5, 0.3, 0.02))
+        assert len(landmarks) > 1 and len(mtcnn.points(landmarks)) == len(landmarks)
+
+
 @pytest.mark.parametrize("shape", [(), (5,), (2, 5), (10, 1), (3, 9), (2, 2, 5), (1, 1, 5, 2)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"landmarks must have the shape"):
         mtcnn.points(np.ones(shape))
 
 
-@pytest.mark.parametrize("bad", [None, "face", [["a", "b"]] * 5])
+DATES = np.zeros(10, "M8[s]"), np.zeros(10, "m8[s]")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, "face", [["a", "b"]] * 5, [["1", "2"]] * 5, ["1"] * 10, np.array(["1"] * 10, object), [b"1"] * 10, *DATES],
+)
 def test_no_numbers(bad: object) -> None:
     with pytest.raises(TypeError, match="landmarks must be an array of numbers"):
         mtcnn.points(bad)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtcnn import TrtMtcnn
+from mtcnn import Tracker, TrtMtcnn
 from mtcnn.cli.options import rotations
 from mtcnn.params import Params, make_params
 from mtcnn.quality import head_pose
-from mtcnn.rotations import merged, turn_back, turned
+from mtcnn.rotations import merged, turn_back, turn_boxes, turned, upright_turns
 from mtcnn.serve.parameters import read_parameters
+from tests.conftest import DATA, need, read_picture
 from tests.support import pictures
 
 Image = NDArray[np.uint8]
@@ -143,3 +144,79 @@ def test_as_text(text: str, value: Any) -> None:
             rotations(wrong)
         with pytest.raises(ValueError, match="rotations"):
             read_parameters([("rotations", wrong)], params)
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_boxes_go_to_the_turned_picture_and_back(degrees: int) -> None:
+    boxes = np.float32([[20, 5, 30, 8], [0, 0, 69, 39], [-3.5, 2.25, 80, 30]])
+    there = turn_boxes(boxes, degrees, 40, 70)
+    none = np.zeros((3, 10), np.float32)
+    back, _ = turn_back((np.column_stack([there, np.ones(3, np.float32)]), none), degrees, 40, 70)
+    np.testing.assert_allclose(back[:, :4], boxes, atol=1e-5)
+    height, width = turned(np.zeros((40, 70, 3), np.uint8), degrees).shape[:2]
+    np.testing.assert_array_equal(there[1], [0, 0, width - 1, height - 1])
+
+
+@pytest.mark.parametrize("rotations", [TURNS, "auto", None])
+@pytest.mark.parametrize("degrees", TURNS[1:])
+def test_known_boxes_of_turned_faces(degrees: int, rotations: Any, astronaut: Image, detector: TrtMtcnn) -> None:
+    """As `refine` finds them in the picture that stands upright."""
+    img = np.ascontiguousarray(astronaut[:, 20:-51])
+    dets, _ = detector.detect(img)
+    upright = detector.refine(img, dets)
+    on_its_side = turned(img, 360 - degrees)
+    boxes = turn_boxes(dets[:, :4], 360 - degrees, *img.shape[:2])
+    found = detector.refine(on_its_side, boxes, rotations=(degrees,) if rotations is None else rotations)
+    back = turn_back(found, 360 - degrees, *img.shape[:2])
+    assert len(found[0]) == 1
+    np.testing.assert_allclose(back[0], upright[0], atol=1e-3)
+    np.testing.assert_allclose(back[1], upright[1], atol=1e-3)
+    assert detector.refine(on_its_side, [], rotations="auto")[0].shape == (0, 5)
+
+
+@pytest.mark.parametrize("rotations", [TURNS, "auto"])
+@pytest.mark.parametrize("degrees", TURNS)
+def test_turned_faces_are_followed(degrees: int, rotations: Any, face: Image) -> None:
+    """Where they are only expected, too: with their points, and with the score of the face that stands upright."""
+    pytest.importorskip("scipy")
+    with TrtMtcnn(device="cpu", rotations=rotations) as detector:
+        tracker = Tracker(detector, every=6, smooth=False)
+        for i in range(6):
+            canvas = pictures.gradient(240, 300)
+            pictures.paste(canvas, pictures.scaled(face, 120), 60 + 3 * i, 40 + 2 * i)
+            img = turned(canvas, degrees)
+            tracks = tracker.step(img, i / 25)
+            dets, landmarks = detector.detect(canvas, preset="fast", rotations=(0,))
+            assert len(tracks) == len(dets) == 1 and tracks.ids[0] == 1
+            assert tracks.dets[0, 4] > 0.9
+            # In the upright picture; found from where the face was expected, so some pixels apart.
+            _, marks = turn_back((tracks.dets, tracks.landmarks), degrees, *canvas.shape[:2])
+            assert np.abs(marks - landmarks).max() < 6
+
+
+def test_which_turn_stands_upright() -> None:
+    level = np.float32([[30, 66, 48, 34, 63, 52, 52, 72, 92, 92]])
+    for lean in range(-180, 180, 15):
+        angle = np.radians(lean)
+        x, y = level[:, :5], level[:, 5:]
+        leaning = np.hstack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)])
+        if lean % 90 in (30, 45, 60):
+            continue  # half way: either
+        upright = -round(lean / 90) * 90 % 360
+        assert upright_turns(leaning, "auto").tolist() == upright_turns(leaning, TURNS).tolist() == [upright]
+        assert upright_turns(leaning, (0,)).tolist() == [0]
+    assert upright_turns(np.empty((0, 10), np.float32), "auto").shape == (0,)
+
+
+def test_auto_is_not_deceived_by_upright_faces_that_are_none(detector: TrtMtcnn) -> None:
+    """In half of the photographs that stand on their head the networks see an upright face, its points anywhere."""
+    files = sorted((need(DATA / "lfw_landmarks") / "images").glob("*.jpg"))[::40]
+    images = [np.asarray(read_picture(file)) for file in files]
+    upright = detector.detect_batch(images)
+    for degrees in (180, 90):
+        found = detector.detect_batch([turned(img, degrees) for img in images], rotations="auto")
+        right = [
+            np.abs(turn_back(faces, degrees, *img.shape[:2])[1][:, np.newaxis] - expected[1]).max(axis=2).min() < 0.01
+            for img, faces, expected in zip(images, found, upright, strict=True)
+        ]
+        assert len(right) == 25 and sum(right) >= 24, sum(right)
