@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -27,10 +27,11 @@ from rich.progress import track
 
 from benchmarks.accuracy import bootstrap, stability, wider
 from benchmarks.accuracy.average_precision import evaluate_boxes
-from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores
+from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores, scatter_in_draws
 from benchmarks.accuracy.verification import Embedder, ten_fold
 from benchmarks.peers.processes import ROOT, Detector, add_peer_options, peers_asked_for
 from benchmarks.peers.processor import machine
+from mtcnn.params import Preset
 
 PRESETS = ("accurate", "fast", "port")
 # What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
@@ -58,6 +59,11 @@ Faces = dict[str, Any]  # a worker's answer
 def main() -> int:
     options = read_options()
     detectors = [ours(spec) for spec in dict.fromkeys((*PRESETS, *options.also, *(() if options.few else ROWS)))]
+    if options.models:
+        with_lnet = [ours(f"{spec} models={shlex.quote(str(options.models.resolve()))}") for spec in PRESETS[:2]]
+        for detector, preset in zip(with_lnet, PRESETS, strict=False):
+            detector.name = f"trt-mtcnn {preset} with L-Net"
+        detectors += with_lnet
     if options.float16:
         detectors.append(Detector("reference accurate", "accurate, float16", precision="fp16"))
     detectors += [Detector(name, label, **params) for label, (name, params) in options.peers.items()]
@@ -98,6 +104,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--wider", type=Path, metavar="DIR", help="measure on WIDER FACE's validation set instead")
     parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
     parser.add_argument("--also", nargs="+", default=[], metavar='"PRESET NAME=VALUE ..."', help="more rows of ours")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="with lnet.onnx: also the presets with L-Net")
     parser.add_argument(
         "--float16", action="store_true", help="also float16 networks, as the tests' plain cascade runs them; slow"
     )
@@ -106,6 +113,10 @@ def read_options() -> argparse.Namespace:
     add_peer_options(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     options = parser.parse_args()
+    if options.models and not (options.models / "lnet.onnx").is_file():
+        parser.error(
+            f"--models: there is no {options.models / 'lnet.onnx'}: mtcnn export CAFFE_DIR --output DIR makes it"
+        )
     folder = options.wider or options.data
     if not folder.is_dir():
         parser.error(f"{folder} is no folder: name the labelled data with {'--wider' if options.wider else '--data'}")
@@ -114,18 +125,24 @@ def read_options() -> argparse.Namespace:
 
 
 def ours(spec: str) -> Detector:
-    """A row of ours, such as "accurate thresholds=[0.6,0.7,0.4] precision=bf16"; values are JSON or words."""
+    """A row of ours: see read_spec."""
+    preset, params = read_spec(spec)
+    return Detector(f"trt-mtcnn {preset}", f"trt-mtcnn {spec}", **params)
+
+
+def read_spec(spec: str) -> tuple[Preset, dict[str, Any]]:
+    """A preset and parameters, of "accurate thresholds=[0.6,0.7,0.4] precision=bf16": values are JSON or words."""
     preset, *settings = shlex.split(spec)
     if preset not in PRESETS:
         sys.exit(f"--also {spec!r}: it must begin with one of {', '.join(PRESETS)}")
-    params = {}
+    params: dict[str, Any] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
         try:
             params[name] = json.loads(value)
         except json.JSONDecodeError:
             params[name] = value
-    return Detector(f"trt-mtcnn {preset}", f"trt-mtcnn {spec}", **params)
+    return cast(Preset, preset), params
 
 
 def detect_all(
@@ -237,8 +254,10 @@ def measure_points(detectors: list[Detector], data: Path, minsize: float, result
         errors = [None if m is None else point_error(m, points) for m, points in zip(marks, truth, strict=True)]
         total = np.array([0.0 if error is None else error for error in errors])
         seen = np.array([float(error is not None) for error in errors])
-        drawn = np.array([bootstrap.share(total, seen, weights) for weights in bootstrap.draws(len(rows))])
-        results[name]["points"] = vars(point_scores(marks, truth)) | with_intervals({"nme": drawn})
+        weights = bootstrap.draws(len(rows))
+        drawn = {"nme": np.array([bootstrap.share(total, seen, w) for w in weights])}
+        drawn["scatter"] = scatter_in_draws(marks, truth, weights)
+        results[name]["points"] = vars(point_scores(marks, truth)) | with_intervals(drawn)
 
 
 def measure_verification(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PointScores", "nearest_face", "point_error", "point_scores"]
+__all__ = ["PointScores", "nearest_face", "point_error", "point_scores", "scatter_in_draws"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,29 @@ def point_scores(found: list[ArrayLike | None], truth: ArrayLike) -> PointScores
     errors = np.array([point_error(f, t) for f, t in pairs])
     draws = np.random.default_rng(0).integers(0, len(errors), (2000, len(errors)))
     low, high = np.percentile(errors[draws].mean(axis=1), [2.5, 97.5])
+    shifts = _shifts(pairs)
+    return PointScores(float(errors.mean()), (float(low), float(high)), _scatter(shifts, np.ones(len(shifts))), missed)
+
+
+def scatter_in_draws(
+    found: list[ArrayLike | None], truth: ArrayLike, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The scatter with each picture counted as a row of `weights`, (draws, pictures), has it."""
+    seen = [i for i, points in enumerate(found) if points is not None]
+    labels = np.asarray(truth, np.float64)
+    if not seen:
+        return np.full(len(weights), np.nan)
+    shifts = _shifts([(found[i], labels[i]) for i in seen])
+    return np.array([_scatter(shifts, row) for row in weights[:, seen]])
+
+
+def _shifts(pairs: Sequence[tuple[Any, Any]]) -> NDArray[np.float64]:
+    """(n, 2, 5): how far points lie from their labels, in distances of the eyes."""
     ours, theirs = (np.array(side, np.float64).reshape(-1, 2, 5) for side in zip(*pairs, strict=True))
-    shifts = (ours - theirs) / np.hypot(*(theirs[:, :, 0] - theirs[:, :, 1]).T)[:, np.newaxis, np.newaxis]
-    scatter = np.hypot(*(shifts - shifts.mean(axis=0)).transpose(1, 0, 2)).mean()
-    return PointScores(float(errors.mean()), (float(low), float(high)), float(100 * scatter), missed)
+    eyes = np.hypot(*(theirs[:, :, 0] - theirs[:, :, 1]).T)
+    return np.asarray((ours - theirs) / eyes[:, np.newaxis, np.newaxis], np.float64)
+
+
+def _scatter(shifts: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    rest = shifts - np.tensordot(weights, shifts, 1) / weights.sum()
+    return float(100 * (weights @ np.hypot(rest[:, 0], rest[:, 1]).mean(axis=1)) / weights.sum())

@@ -49,17 +49,19 @@ def as_they_are(faces: Any) -> tuple[Any, Any]:
 
 
 def make_ours(preset: Preset, params: dict[str, Any]) -> Made:
-    """params: TrtMtcnn's, with a `minsize` in place of the calls'; and `precision`, for engines made on the spot,
-    `batch`, for detect_batch of so many."""
+    """params: TrtMtcnn's, with a `minsize` in place of the calls'; and `precision` and `models`, for engines made on
+    the spot, `batch`, for detect_batch of so many."""
     from mtcnn import TrtMtcnn
 
     params = dict(params)
-    if precision := params.pop("precision", None):
+    precision, models = params.pop("precision", None), params.pop("models", None)
+    if precision or models:
         import tempfile
 
         from mtcnn import create_engines
 
-        params["engines"] = create_engines(tempfile.mkdtemp(), flavour="cpu", precision=precision)
+        precision = precision or "fp32"
+        params["engines"] = create_engines(tempfile.mkdtemp(), models, flavour="cpu", precision=precision)
     batch = params.pop("batch", 0)
     own = params.pop("minsize", None)
     detector = TrtMtcnn(device="cpu", preset=preset, **params)
