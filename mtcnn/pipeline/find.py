@@ -45,11 +45,13 @@ def read_names(arguments: Iterable[str], stream: BinaryIO | None) -> list[str | 
     """The arguments, in the place of "-" the names in `stream`, of files and folders: one a line, or ended by NULs.
 
     Raises:
-        MtcnnError: it holds no names.
+        MtcnnError: it holds no names, or is closed: None.
     """
     named: list[str | Path] = []
     for argument in arguments:
-        named += [argument] if argument != NAMES or stream is None else map(Path, _names_in(stream))
+        if argument == NAMES and stream is None:
+            raise MtcnnError("standard input is closed; - reads names of pictures from there, one a line")
+        named += map(Path, _names_in(stream)) if argument == NAMES and stream else [argument]
     return named
 
 

@@ -155,6 +155,12 @@ class TestNames:
     def test_a_name_may_hold_a_line_break(self) -> None:
         assert read_names(["-"], io.BytesIO(b"a\0b\nc\0")) == [Path("a"), Path("b\nc")]
 
+    def test_closed(self) -> None:
+        """By <&- in the shell."""
+        with pytest.raises(MtcnnError, match="standard input is closed; - reads names"):
+            read_names(["a", "-"], None)
+        assert read_names(["a"], None) == ["a"]
+
     def test_a_name_need_not_be_utf_8(self) -> None:
         (name,) = read_names(["-"], io.BytesIO(b"\xff.jpg\n"))
         assert os.fsencode(name) == b"\xff.jpg"
