@@ -203,18 +203,21 @@ gpu-kit: install  ## pack what make gpu-check needs for a machine without a netw
 gpu-model: install  ## reckon what a detection takes on a GPU, kernel by kernel: make gpu-model [GPU_MODEL="--gpu l4"]
 	@$(PY) -m benchmarks.gpu.model $(GPU_MODEL)
 
-# Of each of PYTHONS too, which need no environment for it.
-wheel: $(DONE)/group-dist  ## build the sdist and, from it, the wheel, in dist/: make wheel [PYTHONS="python3.10 ..."]
+# Of each of PYTHONS too, which need no environment for it. On Linux with the CUDA kernels, but for CUDA_HOME=none.
+CUDA_BUILD := $(if $(filter none,$(CUDA_HOME)),,$(if $(filter Linux,$(shell uname -s)),$(DONE)/group-cuda-build))
+wheel: export TRT_MTCNN_CUDA_OBJECTS := $(CURDIR)/build/objects/cuda
+wheel: $(DONE)/group-dist $(CUDA_BUILD)  ## build the sdist and, from it, the wheel, in dist/: make wheel [PYTHONS="python3.10 ..."]
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist
-	@$(HEADERS) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
-	@for python in $(PYTHONS); do \
-	  CPATH=$$(tools/check_requirements.sh headers $$python) $$python -m pip wheel --quiet --no-deps --wheel-dir dist \
+	@mkdir -p build
+	@$(HEADERS) CUDA_HOME=$$($(PY) tools/find_sdks.py) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@cuda=$$($(PY) tools/find_sdks.py); for python in $(PYTHONS); do \
+	  CUDA_HOME=$$cuda CPATH=$$(tools/check_requirements.sh headers $$python) $$python -m pip wheel --quiet --no-deps --wheel-dir dist \
 	    dist/*.tar.gz || exit 1; \
 	done
 	@ls dist/*
 
-portable: $(DONE)/group-lint $(DONE)/group-portable  ## compile for Windows, and check types for Windows and macOS
+portable: $(DONE)/group-lint $(DONE)/group-portable  ## compile for Windows and macOS, and check types for both
 	@$(PY) tools/portable.py
 	@for system in win32 darwin; do $(BIN)/mypy --platform $$system --cache-dir build/mypy-$$system mtcnn pytrt || exit 1; done
 

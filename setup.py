@@ -1,7 +1,7 @@
 """Builds csrc/ and pytrt/ into one extension; pyproject.toml holds the metadata.
 
 Environment: TRT_MTCNN_WERROR=1 makes warnings errors; TRT_MTCNN_SANITIZE=address,undefined builds with
-sanitizers (see `make asan`, `make fuzz`).
+sanitizers (see `make asan`, `make fuzz`); TRT_MTCNN_CUDA_OBJECTS is the folder that keeps what nvcc made.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -28,12 +29,22 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
 from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
-from platforms import LIBRARIES, build_target, compilers, python_folder, zig_target  # noqa: E402
+from platforms import (  # noqa: E402
+    LIBRARIES,
+    build_target,
+    compilers,
+    is_own,
+    older_glibc,
+    python_folder,
+    zig,
+    zig_target,
+)
 
 TARGET = build_target()
 X86, AARCH64 = TARGET.processor == "x86_64", TARGET.processor == "aarch64"
 # Where Python's own flags do not fit: on Windows, where they are Visual C++'s, and where Zig compiles for another.
 OWN_COMPILER = TARGET.system == "windows" or zig_target() is not None
+LINKS_BY_ZIG = zig_target() is not None and is_own(TARGET)
 # The kernels are compiled once for each instruction set and chosen at run time.
 KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
 TILE_KERNELS = "csrc/cpu/nets/tile_kernels_isa.cpp"
@@ -75,7 +86,7 @@ TENSORRT_FLAGS = {
     ]
     for major, headers in TENSORRT.items()
 }
-CUDA = cuda_toolkit() if TARGET.system == "linux" else None
+CUDA = cuda_toolkit() if is_own(TARGET) else None
 CUDA_SOURCES = ["csrc/cuda/cuda_device.cu"] if CUDA else []
 CUDA_TARGETS = cuda_targets(CUDA) if CUDA else []
 CUDA_FLAGS = [
@@ -85,6 +96,7 @@ CUDA_FLAGS = [
     "--expt-relaxed-constexpr",
     "-Xptxas=-v",
     "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra",
+    "--compress-mode=size",
 ]
 CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
 # And PTX for what comes after.
@@ -160,37 +172,63 @@ class BuildExtension(build_ext):
         path = self.get_ext_fullpath(ext.name)
         libraries = LIBRARIES[TARGET.system]
         made += [str(CUDA.library / "libcudart_static.a")] if CUDA else []
-        compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=LINK_FLAGS, target_lang="c++")
+        flags = LINK_FLAGS + (older_glibc(compilers(TARGET)[1]) if LINKS_BY_ZIG else [])
+        language = "c" if LINKS_BY_ZIG else "c++"  # for which distutils puts a C++ compiler into the linker's place
+        compiler.link_shared_object(made, path, libraries=libraries, extra_postargs=flags, target_lang=language)
 
     def compile_cuda(self, source: str, objects: Path, ext: Extension, tell: Callable[[str, str], None]) -> None:
         assert CUDA
         made = objects / f"{source}.o"
         made.parent.mkdir(parents=True, exist_ok=True)
         macros = [f"-D{name}={value}" for name, value in ext.define_macros]
-        command = [str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o", str(made)]
+        command = [str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o"]
+        kept = kept_object(command)
+        log = Path("build", "ptxas.log")  # read by tools/kernel_usage.py
+        if kept.is_file():
+            shutil.copy(kept, made)
+            shutil.copy(kept.with_suffix(".log"), log)
+            return tell(source, "(kept)")
+        command.append(str(made))
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         lines = ended.stdout.splitlines(keepends=True)
         print("".join(line for line in lines if not PTXAS_INFO.search(line)), end="", file=sys.stderr)
         if ended.returncode:
             made.unlink(missing_ok=True)
             raise CompileError(f"nvcc failed with exit status {ended.returncode}")
-        Path("build", "ptxas.log").write_text(ended.stdout)  # read by tools/kernel_usage.py
+        log.write_text(ended.stdout)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(log, kept.with_suffix(".log"))
+        shutil.copy(made, kept.with_suffix(".part"))
+        kept.with_suffix(".part").replace(kept)
         tell(source, "")
+
+
+def kept_object(command: list[str]) -> Path:
+    """What nvcc made of the same sources before: minutes of work, which each wheel would do again."""
+    digest = hashlib.sha256(repr(command).encode())
+    for path in sorted([*Path("csrc").rglob("*.h"), *Path("csrc").rglob("*.cu")]):
+        digest.update(path.as_posix().encode() + b"\0" + path.read_bytes())
+    folder = os.environ.get("TRT_MTCNN_CUDA_OBJECTS") or Path("build", "objects", "cuda")
+    return Path(folder, f"{digest.hexdigest()[:16]}.o")
 
 
 def own_compiler() -> CCompiler:
     """Clang or GCC, by the names of their options, told all that they are to know."""
-    c, cxx = compilers()
+    c, cxx = compilers(TARGET)
+    linker = zig("cc") if LINKS_BY_ZIG else c
     made = new_compiler(compiler="unix")
     link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup"] if TARGET.system == "macos" else ["-shared", "-s"]
     position = [] if TARGET.system == "windows" else ["-fPIC"]
+    # The first as Python 3.11 has them: what `make` has compiled is linked, for whichever Python.
     defines = ["-DNDEBUG", "-fwrapv"]
+    if LINKS_BY_ZIG:
+        defines = ["-Wsign-compare", "-DNDEBUG", "-g", "-fwrapv", "-O3", "-Wall"]
     made.set_executables(
         compiler=[*c, *defines],
         compiler_so=[*c, *defines, *position],
         compiler_cxx=[*cxx, *defines],
         compiler_so_cxx=[*cxx, *defines, *position],
-        linker_so=[*c, *link],
+        linker_so=[*linker, *link],
         linker_so_cxx=[*cxx, *link],
         linker_exe=cxx,
         linker_exe_cxx=cxx,

@@ -1,23 +1,39 @@
 #!/bin/sh
 # Installs the wheel in dist/ as a user gets it and tries it, in an environment of its own, away from the sources.
 #   check_wheel.sh [PYTHON ...]  default: python3
+# On Linux the wheel must have the CUDA kernels, but for CUDA_HOME=none. $WHEELS: the folder, in place of dist/.
 # Says what it holds and how long it is from `pip install` to the first face.
 set -eu
 sources=$(cd "$(dirname "$0")/.." && pwd)
+wheels=$(cd "${WHEELS:-$sources/dist}" && pwd)
 unset TRT_MTCNN_ENGINES PYTHONPATH VIRTUAL_ENV
+cuda=--cuda
+[ "$(uname -s)" = Linux ] && [ "${CUDA_HOME:-}" != none ] || cuda=
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for python in "${@:-python3}"; do
-  tag=$("$python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-  wheel=$(ls "$sources"/dist/*-"$tag"-*.whl)
+  tag=$("$python" -c 'import sys; print("cp%d%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')
+  wheel=$(ls "$wheels"/*-"$tag"-*"$(uname -m)"*.whl)
+  case $tag in
+    *t) set -- "$wheel" pillow ;; # OpenCV has no wheels for Pythons without the GIL
+    *) set -- "$wheel[images]" ;;
+  esac
   "$python" -m venv --clear "$folder/venv"
   cd "$folder"
   began=$(date +%s.%N)
-  venv/bin/pip install --quiet "$wheel[images]"
-  venv/bin/python -c 'import cv2, sys, mtcnn; assert len(mtcnn.TrtMtcnn().detect(cv2.imread(sys.argv[1]))[0]) == 1' \
-    "$sources/docs/images/astronaut.jpg"
+  venv/bin/pip install --quiet "$@"
+  XDG_CACHE_HOME=$folder/first venv/bin/python - "$sources/docs/images/astronaut.jpg" <<END
+import sys, mtcnn
+try:
+    import cv2
+    img = cv2.imread(sys.argv[1])
+except ImportError:
+    import numpy, PIL.Image
+    img = numpy.asarray(PIL.Image.open(sys.argv[1]).convert("RGB"))[:, :, ::-1]
+assert len(mtcnn.TrtMtcnn().detect(img)[0]) == 1
+END
   ended=$(date +%s.%N)
-  XDG_CACHE_HOME=$folder/cache venv/bin/python "$sources/tools/smoke.py" "$sources/docs/images/astronaut.jpg"
+  XDG_CACHE_HOME=$folder/cache venv/bin/python "$sources/tools/smoke.py" "$sources/docs/images/astronaut.jpg" $cuda
   echo "$(basename "$wheel"): $(($(stat -c %s "$wheel") / 1024)) KiB," \
     "$(echo "$ended $began" | awk '{printf "%.1f", $1 - $2}') s from pip install to the first face"
 done

@@ -1,4 +1,7 @@
-"""Where the SDKs are that a build can use: TensorRT's headers, the CUDA toolkit. All of them are optional."""
+"""Where the SDKs are that a build can use: TensorRT's headers, the CUDA toolkit. All of them are optional.
+
+Run as a program, it prints the toolkit's folder, as $CUDA_HOME names it to a build in another environment.
+"""
 
 from __future__ import annotations
 
@@ -105,3 +108,8 @@ def cuda_targets(toolkit: CudaToolkit) -> list[str]:
             f"{toolkit.nvcc} knows none of the GPUs {wanted}: set TRT_MTCNN_CUDA_TARGETS, or CUDA_HOME=none"
         )
     return targets
+
+
+if __name__ == "__main__":
+    found = cuda_toolkit()
+    print(found.nvcc.parents[1] if found else "none")

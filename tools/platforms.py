@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
+import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -56,20 +58,48 @@ def build_target() -> Target:
     return target
 
 
+def is_own(target: Target) -> bool:
+    """Whether this machine's compilers, nvcc among them, compile for it: Linux with glibc on the same processor."""
+    libc = f"{zig_target() or ''} {sysconfig.get_config_var('HOST_GNU_TYPE') or ''}"
+    own = PROCESSORS.get(platform.machine().lower(), platform.machine())
+    return target.system == "linux" and target.processor == own and "musl" not in libc
+
+
 def zig_target() -> str | None:
     """$TRT_MTCNN_ZIG_TARGET: what Zig is to compile for, as it names it: "x86_64-linux-gnu.2.28"."""
     return os.environ.get("TRT_MTCNN_ZIG_TARGET")
 
 
-def compilers() -> tuple[list[str], list[str]]:
+def compilers(target: Target) -> tuple[list[str], list[str]]:
     """The C and the C++ compiler: Zig's from PyPI, which is clang with all that it links, where it is to cross, else
-    $CC and $CXX, else Zig's again.
+    $CC and $CXX, else GCC where only the link is Zig's, else Zig's again.
     """
-    zig = [os.environ.get("TRT_MTCNN_ZIG_PYTHON") or sys.executable, "-m", "ziglang"]
-    if target := zig_target():
-        return [*zig, "cc", "-target", target], [*zig, "c++", "-target", target]
+    if zig_target() and not is_own(target):
+        return zig("cc"), zig("c++")
     c, cxx = os.environ.get("CC"), os.environ.get("CXX")
-    return shlex.split(c) if c else [*zig, "cc"], shlex.split(cxx) if cxx else [*zig, "c++"]
+    known = (["gcc"], ["g++"]) if zig_target() else (zig("cc"), zig("c++"))
+    return shlex.split(c) if c else known[0], shlex.split(cxx) if cxx else known[1]
+
+
+def zig(command: str) -> list[str]:
+    target = zig_target()
+    python = os.environ.get("TRT_MTCNN_ZIG_PYTHON") or sys.executable
+    return [python, "-m", "ziglang", command, *(["-target", target] if target else [])]
+
+
+def older_glibc(cxx: list[str]) -> list[str]:
+    """What Zig links beside what GCC compiled, so that a module takes the glibc of zig_target(), an older one than this
+    machine's: libstdc++ in the module, and what that asks of a newer glibc; libgcc is any system's.
+    """
+
+    def found(library: str) -> str:
+        return subprocess.run(
+            [*cxx, f"-print-file-name={library}"], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.strip()
+
+    tools = Path(__file__).parent
+    script = f"-Wl,--version-script={tools / 'exports.map'}"
+    return [str(tools / "older_glibc.c"), script, found("libstdc++.a"), found("libgcc_s.so.1"), "-lm"]
 
 
 def python_folder() -> Path | None:

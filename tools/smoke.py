@@ -1,7 +1,8 @@
-"""Tries an installed trt-mtcnn, away from its sources: python smoke.py PHOTO, in an environment that holds the wheel.
+"""Tries an installed trt-mtcnn, away from its sources: python smoke.py PHOTO [--cuda], in the environment of the wheel.
 
-The photo has one face. The engines are made on the way. Fails where the package is not the environment's own. Without
-OpenCV, of which musl has none, Pillow reads the photo, and what reads files itself is left out.
+The photo has one face. The engines are made on the way. Fails where the package is not the environment's own, with
+--cuda also where the wheel has no CUDA kernels. Without OpenCV, of which musl and Pythons without the GIL have none,
+Pillow reads the photo, and what reads files itself is left out.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 
 import pytrt
-from mtcnn import MTCNN, TrtMtcnn
+from mtcnn import MTCNN, ClosedError, DeviceError, TrtMtcnn
 from mtcnn.utils.images import load_image
 
 try:
@@ -25,7 +27,7 @@ except ImportError:
     from PIL import Image
 
 
-def main(photo: str) -> None:
+def main(photo: str, *options: str) -> None:
     assert Path(pytrt.__file__).is_relative_to(sys.prefix), f"{pytrt.__file__} is not of {sys.prefix}"
     commands = Path(sysconfig.get_path("scripts"))
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +40,49 @@ def main(photo: str) -> None:
             assert [len(faces) for faces in MTCNN().detect_faces([photo, load_image(photo)])] == [1, 1]
             assert '"score"' in run(commands / "mtcnn", "detect", photo, "--json")
         run(commands / "mtcnn", "triton", Path(folder, "models"))
-    print(f"Python {sys.version.split()[0]}, {pytrt.isa()}: the wheel finds", dets[0].round(2))
+    share(read(photo), dets)
+    if "--cuda" in options:
+        assert pytrt.has_cuda(), "the wheel has no CUDA kernels"
+        assert '"CUDA kernels": "yes' in run(commands / "mtcnn", "info", "--json")
+    try:
+        pytrt.CudaDevice()
+        gpu = "kernels and a GPU"
+    except DeviceError as error:
+        gpu = str(error).partition(":")[0]
+    gil = "" if getattr(sys, "_is_gil_enabled", lambda: True)() else " without the GIL"
+    headers = ", ".join(pytrt.tensorrt_versions()) or "none"
+    print(f"Python {sys.version.split()[0]}{gil}, {pytrt.isa()}; CUDA: {gpu}; TensorRT's headers: {headers}")
+    print("the wheel finds", dets[0].round(2))
+
+
+def share(img: np.ndarray, expected: np.ndarray) -> None:
+    """Several threads, one detector, which is closed while they detect; a Python without the GIL goes on without it."""
+    had_gil = not sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert had_gil or not sys._is_gil_enabled(), "importing the wheel turned the GIL on"
+    detector, errors = TrtMtcnn(device="cpu", threads=1), []
+    calls, enough = [0] * 4, threading.Event()
+
+    def work(i: int) -> None:
+        try:
+            while True:
+                assert np.allclose(detector.detect(img)[0], expected, atol=1e-3)
+                calls[i] += 1
+                if sum(calls) > 40:
+                    enough.set()
+        except ClosedError:
+            pass
+        except BaseException as error:
+            errors.append(error)
+            enough.set()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    enough.wait(60)
+    detector.close()
+    for thread in threads:
+        thread.join()
+    assert not errors and sum(calls) > 40, errors or calls
 
 
 def read(photo: str) -> np.ndarray:

@@ -1,17 +1,22 @@
-"""Wheels of other systems than this one, by Zig's clang from PyPI: python tools/wheels.py TARGET PYTHON [PYTHON ...].
+"""Wheels for other systems than this, and older ones, by Zig from PyPI: python tools/wheels.py TARGET PYTHON ...
 
 TARGET: a line of TARGETS. PYTHON: an interpreter of this machine, whose version the wheel is for; with "=FOLDER" after
 it the folder of the target's own Python (include/, on Windows libs/ too), where that is another system's.
-The wheels land in dist/portable/.
+The wheels land in dist/portable/. For Linux with glibc on this machine's processor its own compilers compile, nvcc
+among them where it is found, and Zig links, against an older glibc; for all else Zig's clang compiles, too.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from find_sdks import cuda_toolkit
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "dist" / "portable"
@@ -73,6 +78,8 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
         "TRT_MTCNN_ZIG_PYTHON": sys.executable,
         "TRT_MTCNN_ZIG_TARGET": target.zig,
     }
+    if cuda := cuda_toolkit():
+        variables["CUDA_HOME"] = str(cuda.nvcc.parents[1])  # that of this Python's environment, too
     if folder:
         variables["TRT_MTCNN_PYTHON"] = str(Path(folder).resolve())
     before = set(OUTPUT.glob("*.whl"))
@@ -81,7 +88,31 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
     command += ["bdist_wheel", "--plat-name", target.wheel, "--dist-dir", OUTPUT]
     subprocess.run(command, cwd=ROOT, env=variables, check=True)
     made = set(OUTPUT.glob("*.whl")) - before or {max(OUTPUT.glob("*.whl"), key=lambda path: path.stat().st_mtime)}
-    return made.pop()
+    wheel = made.pop()
+    if "-linux-gnu" in target.zig:
+        check_glibc(wheel)
+    return wheel
+
+
+def check_glibc(wheel: Path) -> None:
+    """Raises SystemExit where the module asks for what the glibc of the wheel's name lacks."""
+    from elftools.elf.elffile import ELFFile  # auditwheel's
+
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".so"))
+        elf = ELFFile(io.BytesIO(archive.read(name)))
+    symbols, versions = elf.get_section_by_name(".dynsym"), elf.get_section_by_name(".gnu.version")
+    # What no library of the link had has no version.
+    missing = [
+        symbol.name
+        for i, symbol in enumerate(symbols.iter_symbols())
+        if (symbol["st_shndx"], symbol["st_info"]["bind"]) == ("SHN_UNDEF", "STB_GLOBAL")
+        and not symbol.name.startswith(("Py", "_Py"))
+        and str(versions.get_symbol(i)["ndx"]).startswith("VER_NDX")
+    ]
+    if missing:
+        raise SystemExit(f"{wheel.name}: no glibc of that age has {', '.join(missing)}")
+    print(output(sys.executable, "-m", "auditwheel", "show", str(wheel)).partition("\n\n")[0])
 
 
 def output(*command: str) -> str:

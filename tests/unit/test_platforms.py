@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from platforms import ENDINGS, Target
+from platforms import ENDINGS, Target, is_own
 
 SOURCES = sorted((ROOT / "csrc").rglob("*.cpp"))
 
@@ -32,6 +32,27 @@ SOURCES = sorted((ROOT / "csrc").rglob("*.cpp"))
 )
 def test_names_of_platforms(platform: str, system: str, processor: str) -> None:
     assert Target.of(platform) == Target(system, processor)
+
+
+@pytest.mark.parametrize(
+    ("platform", "zig", "expected"),
+    [
+        ("linux-x86_64", None, True),
+        ("linux-x86_64", "x86_64-linux-gnu.2.28", True),
+        ("linux-x86_64", "x86_64-linux-musl", False),
+        ("linux-aarch64", "aarch64-linux-gnu.2.28", False),
+        ("win-amd64", "x86_64-windows-gnu", False),
+        ("macosx-11.0-x86_64", None, False),
+    ],
+)
+def test_what_the_machines_own_compilers_build(
+    platform: str, zig: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.delenv("TRT_MTCNN_ZIG_TARGET", raising=False)
+    if zig:
+        monkeypatch.setenv("TRT_MTCNN_ZIG_TARGET", zig)
+    assert is_own(Target.of(platform)) is expected
 
 
 def subjects(system: str) -> list[str]:
