@@ -92,7 +92,7 @@ def make_app(
 
     async def _answer(request: Request) -> Found:
         content_type = request.headers.get("content-type", "")
-        check_type(content_type)
+        check_type(content_type, request.headers.get("content-encoding", ""))
         query = request.query_params.multi_items()
         read_parameters(query, detector.params)  # what is wrong is said before the picture is sent
         check_length(request, limits.picture_bytes)

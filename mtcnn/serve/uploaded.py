@@ -19,8 +19,11 @@ _MOST_FIELD = 1000  # bytes
 Fields = list[tuple[str, str]]
 
 
-def check_type(content_type: str) -> None:
-    """Refuse what is neither a picture's file nor a form.
+def check_type(content_type: str, encoding: str) -> None:
+    """Refuse what is neither a picture's file nor a form, as it is.
+
+    Args:
+        content_type, encoding: the heads Content-Type and Content-Encoding.
 
     Raises:
         HTTPException: 415.
@@ -29,6 +32,12 @@ def check_type(content_type: str) -> None:
     if kind and kind != "multipart/form-data" and not kind.startswith(_RAW):
         raise HTTPException(
             415, f"Content-Type must be image/*, application/octet-stream or multipart/form-data, got {kind[:100]!r}"
+        )
+    if encoding.strip().lower() not in ("", "identity"):
+        raise HTTPException(
+            415,
+            f"Content-Encoding must be left out, got {encoding[:100]!r}: send the file as it is",
+            {"Accept-Encoding": "identity"},
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -219,6 +220,11 @@ class TestDetect:
             (400, "the request is empty", ask(port, body=b"")),
             (415, "cannot be read", ask(port, body=b"no picture")),
             (415, "Content-Type must be", ask(port, body=b"{}", headers={"Content-Type": "application/json"})),
+            (
+                415,
+                "Content-Encoding must be",
+                ask(port, body=gzip.compress(ASTRONAUT), headers={"Content-Encoding": "gzip"}),
+            ),
             (413, "larger than 0.3 MB", ask(port, body=bytes(3_000_000))),
             (405, "Method", ask(port, method="GET", body=None)),
             (405, "Method", ask(port, "/", b"")),
