@@ -133,6 +133,20 @@ def _end() -> None:
     _changed.notify_all()
 
 
+def _forget() -> None:
+    """In a forked process there are none of the threads that decode, nor of those that would let the lock go."""
+    global _changed, _decoding, _listeners
+    _changed = threading.Condition()
+    _listeners, _decoding = 0, min(_decoding, 1)
+    if _decoding:
+        with _changed:
+            _end()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget)
+
+
 def _size() -> int:
     return os.fstat(_written).st_size if _written >= 0 else 0
 

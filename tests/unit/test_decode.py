@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -273,6 +274,31 @@ class TestDamaged:
                 thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
         assert found == {None: {False}, "damaged": {True}}
+
+    def test_in_forked_processes(self, img: Bgr, damaged: list[bytes]) -> None:
+        """Which have none of the threads that were decoding."""
+        whole = encoded(img, "JPEG", quality=95)
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.is_set():
+                decode(damaged[0])
+
+        with messages_apart():
+            threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            try:
+                for _ in range(10):
+                    if (child := os.fork()) == 0:
+                        signal.alarm(20)
+                        os._exit(0 if [decode(data).flaw for data in (whole, damaged[1])] == [None, "damaged"] else 1)
+                    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            finally:
+                ended.set()
+                for thread in threads:
+                    thread.join()
+        assert os.fstat(2).st_ino == os.fstat(sys.stderr.fileno()).st_ino
 
     def test_what_is_written_is_not_kept_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(silence, "_MOST_KEPT", 1000)

@@ -64,6 +64,8 @@ def read_parameters(request: Any) -> dict[str, Any]:
         return {name: _plain(value) for name, value in found.items()}
     except RecursionError:
         raise ValueError("the request's parameters are nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the request's parameters are no JSON: {error}") from None
 
 
 def refuse(error: Exception) -> Any:
