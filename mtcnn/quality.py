@@ -28,7 +28,7 @@ _SHARP = 100.0  # the sharpness that counts half
 _ALIGNER = FaceAligner((_SIDE, _SIDE), template="arcface")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FaceQuality:
     """How good a picture of a face is.
 
@@ -46,6 +46,10 @@ class FaceQuality:
     yaw: float
     pitch: float
     roll: float
+
+    def __repr__(self) -> str:
+        pose = f"yaw={round(self.yaw)}, pitch={round(self.pitch)}, roll={round(self.roll)}"
+        return f"FaceQuality(value={self.value:.3f}, size={self.size:.0f}, sharpness={self.sharpness:.0f}, {pose})"
 
 
 def head_pose(landmarks: npt.ArrayLike) -> tuple[float, float, float]:

@@ -109,6 +109,9 @@ class Detector:
         self._detector = TrtMtcnn(minsize=20) if detector is None else checks.instance(detector, TrtMtcnn, "detector")
         self.det_thresh: float | None = None
 
+    def __repr__(self) -> str:
+        return f"Detector({self._detector!r})"
+
     def prepare(self, ctx_id: int = 0, det_thresh: float | None = None, **kwargs: Any) -> None:
         """Set the least score of a face, default MTCNN's 0.7. Other arguments are without effect: any size is taken."""
         self.det_thresh = None if det_thresh is None else checks.number(det_thresh, "det_thresh", 0, 1)
@@ -183,6 +186,9 @@ class MtcnnDetector:
         ctx: object = None,
     ) -> None:
         self._detector = TrtMtcnn(minsize=minsize, thresholds=threshold, factor=factor)
+
+    def __repr__(self) -> str:
+        return f"MtcnnDetector({self._detector!r})"
 
     def detect_face(self, img: Array, det_type: int = 0) -> tuple[Array, Array] | None:
         """Return boxes and scores (n, 5) and landmarks (n, 10) ``[x1..x5, y1..y5]`` of a BGR picture; None for none."""

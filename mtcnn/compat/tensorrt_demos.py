@@ -58,6 +58,9 @@ class TrtMtcnn:
             engines = [Path(engines) / f"{network}.engine" for network in NETWORKS]
         self._detector = Detector(engines, device, preset, threads=threads, precision=precision, **params)
 
+    def __repr__(self) -> str:
+        return repr(self._detector)
+
     def detect(self, img: Array, minsize: float = 40) -> tuple[Array, Array]:
         """Return ``dets`` (n, 5) and ``landmarks`` (n, 10) ``[x1..x5, y1..y5]``, float32, of a BGR picture."""
         return self._detector.detect(img, minsize=minsize)

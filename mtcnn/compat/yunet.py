@@ -66,6 +66,9 @@ class FaceDetectorYN:
         self.setNMSThreshold(nms_threshold)
         self.setTopK(top_k)
 
+    def __repr__(self) -> str:
+        return f"FaceDetectorYN(input_size={self._input_size}, score_threshold={self._score_threshold:g})"
+
     @classmethod
     def create(cls, *args: Any, **kwargs: Any) -> FaceDetectorYN:
         return cls(*args, **kwargs)

@@ -413,6 +413,17 @@ def test_what_is_no_detector(given: object, engines: dict[str, Path]) -> None:
             make()
 
 
+def test_detectors_say_what_they_are(engines: dict[str, Path]) -> None:
+    detector = TrtMtcnn(device="cpu", threads=1)
+    for made, text in (
+        (insightface.Detector(detector), f"Detector({detector!r})"),
+        (insightface.MtcnnDetector(), "MtcnnDetector(TrtMtcnn("),
+        (yunet.FaceDetectorYN("", "", (90, 60), 0.8), "FaceDetectorYN(input_size=(90, 60), score_threshold=0.8)"),
+        (tensorrt_demos.TrtMtcnn(device="cpu"), "TrtMtcnn(device='cpu', preset='port'"),
+    ):
+        assert repr(made).startswith(text) and len(repr(made)) < 140
+
+
 def test_insightface_names_that_are_elsewhere() -> None:
     with pytest.raises(ImportError, match="FaceAnalysis of insightface is here Detector"):
         exec("from mtcnn.compat.insightface import FaceAnalysis")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtcnn import TrtMtcnn, face_quality, head_pose
+from mtcnn.quality import FaceQuality
 from mtcnn.templates import ARCFACE
 
 # The nose stands out by 0.6 of the distance from eyes to mouth.
@@ -72,6 +73,10 @@ class TestQuality:
             (other,) = detector.faces(np.asarray(worse, np.uint8))
             assert other.quality().value < 0.9 * best.value
         assert detector.faces(cv2.GaussianBlur(astronaut, (9, 9), 0))[0].quality().sharpness < best.sharpness / 4
+
+    def test_is_shown_in_a_line(self) -> None:
+        quality = FaceQuality(0.72599, 98.295, 643.78, 1.4751, -17.044, 3.1493)
+        assert repr(quality) == "FaceQuality(value=0.726, size=98, sharpness=644, yaw=1, pitch=-17, roll=3)"
 
     def test_sharpness_is_the_variance_of_the_laplacian(self, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
         (face,) = detector.faces(astronaut)
