@@ -60,8 +60,9 @@ def main() -> int:
             arguments = [str(options.replay)]
         else:
             arguments = [f"-max_total_time={max(1, options.seconds // len(targets))}", str(kept), str(seeds)]
+        # Seconds of wall clock: on a busy machine the sanitizers make minutes of one. Targets count processor time.
         command = [sys.executable, __file__, f"-artifact_prefix={findings}/{target}-", "-print_final_stats=1"]
-        command += ["-max_len=400", "-timeout=60", "-rss_limit_mb=6000", "-malloc_limit_mb=1000000", *arguments]
+        command += ["-max_len=400", "-timeout=300", "-rss_limit_mb=6000", "-malloc_limit_mb=1000000", *arguments]
         log = folder / f"{target}.log"
         with log.open("w") as file:
             code = subprocess.run(
