@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,13 @@ from benchmarks.peers.processes import ROOT
 from benchmarks.peers.processor import machine
 from mtcnn import TrtMtcnn
 
-__all__ = ["CHANGES", "LabelledSet", "chosen_on_half", "joined", "read_set", "scaled_labels"]
+__all__ = ["CHANGES", "LabelledSet", "chosen_on_half", "figures_of", "joined", "moved_labels", "read_set"]
 
 SETTINGS = ("accurate", f"accurate {FORMER}", "fast")
 FIGURES = ("ap", *(f"recall_at_{most:g}" for most in bootstrap.FALSE_POSITIVES))
 LEAST_SIDE = 20  # pixels: smaller faces are ignored, as wider100's labels have it
 SPLITS, SEED = 400, 18
+COST_STEP, COST_TURNS = 5, 5  # of every fifth picture the least of five turns
 ALL = "all of these"
 ERRORS = Console(stderr=True)
 
@@ -122,6 +124,13 @@ def main() -> int:
     if not options.coco:
         sets = {"wider100": read_set(options.data / "wider100" / "annotations.json")}
     print(f"{machine()}, minsize {options.minsize:g}")
+    if options.cost:
+        for name, labelled in sets.items():
+            print(f"\n{name}, CPU time beside {SETTINGS[-1]}'s:\n")
+            others = [spec for spec in specs if spec != SETTINGS[-1]]
+            for spec, share in costs([*others, SETTINGS[-1]], labelled.paths[::COST_STEP], options.minsize).items():
+                print(f"{share:6.2f}  {spec}")
+        return 0
     report: dict[str, Any] = {}
     for name, labelled in sets.items():
         views = CHANGES if not options.coco or options.change else {"as it is": CHANGES["as it is"]}
@@ -152,6 +161,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--also", nargs="+", default=[], metavar='"PRESET NAME=VALUE ..."', help="more settings")
     parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
     parser.add_argument("--figure", choices=FIGURES, default=FIGURES[2], help="what is compared (default %(default)s)")
+    parser.add_argument("--cost", action="store_true", help="tell instead what the settings cost")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
     return parser.parse_args()
 
@@ -177,12 +187,12 @@ def detect(spec: str, labelled: LabelledSet, views: Mapping[str, View], minsize:
                 own = params.get("minsize", minsize)
                 found[name][image["id"]] = detector.detect(view.change(img), own)[0]
     return {
-        name: evaluate_boxes(scaled_labels(labelled.labels, views[name], widths), dets).outcomes
+        name: evaluate_boxes(moved_labels(labelled.labels, views[name], widths), dets).outcomes
         for name, dets in found.items()
     }
 
 
-def scaled_labels(labels: Mapping[str, Any], view: View, widths: Mapping[int, int]) -> dict[str, Any]:
+def moved_labels(labels: Mapping[str, Any], view: View, widths: Mapping[int, int]) -> dict[str, Any]:
     """The labels in the view's pixels; faces that are too small there are ignored."""
     moved = []
     for face in labels["annotations"]:
@@ -193,6 +203,24 @@ def scaled_labels(labels: Mapping[str, Any], view: View, widths: Mapping[int, in
         ignore = bool(face.get("ignore") or face.get("iscrowd")) or min(box[2:]) < LEAST_SIDE
         moved.append({**face, "bbox": box, "ignore": int(ignore)})
     return {**labels, "annotations": moved}
+
+
+def costs(specs: Sequence[str], paths: Sequence[Path], minsize: float) -> dict[str, float]:
+    """CPU time of one thread beside that of the last setting: of each picture the least of some turns."""
+    images = [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths]
+    total = dict.fromkeys(specs, 0.0)
+    with TrtMtcnn(device="cpu", threads=1) as detector:
+        for img in images:
+            best = dict.fromkeys(specs, float("inf"))
+            for _ in range(COST_TURNS):
+                for spec in specs:
+                    preset, params = read_spec(spec)
+                    began = time.process_time()
+                    detector.detect(img, minsize, preset=preset, **params)
+                    best[spec] = min(best[spec], time.process_time() - began)
+            for spec, seconds in best.items():
+                total[spec] += seconds
+    return {spec: seconds / total[specs[-1]] for spec, seconds in total.items()}
 
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import bootstrap, large_faces, stability
+from benchmarks.accuracy import bootstrap, large_faces, other_pictures, stability
+from benchmarks.accuracy.landmarks import point_scores, scatter_in_draws
 
 
 def outcomes(*detections: tuple[float, bool, int], faces: tuple[float, ...]) -> bootstrap.Outcomes:
@@ -102,3 +106,64 @@ class TestLargeFaces:
         part, face = large_faces.cut(np.zeros((60, 60, 3), np.uint8), self.POINTS)
         assert part.shape == (42, 42, 3)
         np.testing.assert_allclose(face, [[6, 6, 52, 52]])
+
+
+class TestScatter:
+    def test_in_draws_by_hand(self) -> None:
+        """Points 3 and 1 to the right of labels whose eyes are 10 apart: 2 on average, 1 from there."""
+        truth = np.array([[0.0, 10, 5, 2, 8, 0, 0, 5, 9, 9]] * 3)
+        right = np.array([1.0] * 5 + [0.0] * 5)
+        found = [truth[0] + 3 * right, None, truth[2] + right]
+        weights = np.array([[1.0, 1, 1], [1, 5, 0], [3, 0, 1]])
+        scatter = scatter_in_draws(found, truth, weights)
+        np.testing.assert_allclose(scatter, [10, 0, 7.5])
+        assert point_scores(found, truth).scatter == pytest.approx(10)
+        assert np.isnan(scatter_in_draws([None], truth[:1], weights[:, :1])).all()
+
+
+class TestOtherPictures:
+    """Settings side by side on changed photographs."""
+
+    @pytest.mark.parametrize("name", other_pictures.CHANGES)
+    def test_labels_go_with_the_pixels(self, name: str) -> None:
+        img = np.full((120, 160, 3), 20, np.uint8)
+        img[30:70, 50:110] = 120
+        labels = {"images": [{"id": 7}], "annotations": [{"image_id": 7, "bbox": [50, 30, 60, 40]}]}
+        view = other_pictures.CHANGES[name]
+        changed = view.change(img)
+        (face,) = other_pictures.moved_labels(labels, view, {7: 160})["annotations"]
+        rows, columns = np.nonzero(changed[..., 0] > changed.max() / 2)
+        edges = [columns.min(), rows.min(), columns.max() + 1 - columns.min(), rows.max() + 1 - rows.min()]
+        np.testing.assert_allclose(face["bbox"], edges, atol=2.1)
+        assert face["ignore"] == 0 and changed.dtype == np.uint8
+
+    def test_faces_that_are_too_small_there_are_ignored(self) -> None:
+        labels = {"annotations": [{"image_id": 1, "bbox": [0, 0, 50, 30]}, {"image_id": 1, "bbox": [0, 0, 90, 45]}]}
+        halved = other_pictures.moved_labels(labels, other_pictures.CHANGES["scale 0.5"], {1: 200})
+        assert [face["ignore"] for face in halved["annotations"]] == [1, 0]
+
+    def test_views_are_drawn_with_their_pictures(self) -> None:
+        good = outcomes((0.9, True, 0), (0.6, False, 1), faces=(1.0, 1.0))
+        other = outcomes((0.8, False, 0), (0.7, True, 1), faces=(1.0, 1.0))
+        both = other_pictures.joined([good, other])
+        assert both.scores.tolist() == [0.9, 0.8, 0.7, 0.6] and both.image.tolist() == [0, 2, 3, 1]
+        assert both.right.tolist() == [True, False, True, False] and both.faces.tolist() == [1, 1, 1, 1]
+        first = other_pictures.figures_of(both, np.array([[1.0, 0], [0, 1]]), "recall_at_1")
+        assert first.tolist() == [0.5, 0.5]  # of each picture's two faces one
+
+    def test_films_are_one_source(self, tmp_path: Path) -> None:
+        names = ["a-1.jpg", "a-2.jpg", "b.jpg"]
+        file = tmp_path / "labels.json"
+        file.write_text(json.dumps({"images": [{"id": i, "file_name": n} for i, n in enumerate(names)]}))
+        assert other_pictures.read_set(file, r"[a-z]-").sources.tolist() == [0, 0, 1]
+        assert len(set(other_pictures.read_set(file).sources)) == 3
+
+    def test_the_best_of_a_half(self) -> None:
+        """A setting that finds all faces is chosen each time, whatever stands first."""
+        best, none = (outcomes(*((0.9, right, i) for i in range(8)), faces=(1.0,) * 8) for right in (True, False))
+        chosen = other_pictures.chosen_on_half({"none": none, "best": best}, np.arange(8), "recall_at_1")
+        assert (chosen["chosen"], chosen["first"], chosen["times"]) == (
+            1,
+            0,
+            {"none": 0, "best": other_pictures.SPLITS},
+        )
