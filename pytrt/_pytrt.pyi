@@ -38,7 +38,8 @@ class Device:
     def runtime(self) -> str:
         """Name and version of the library that runs the networks."""
     def load_engine(self, model: _Bytes, precision: _Precision | str = "fp32") -> Engine:
-        """Loads an engine file's bytes: ONNX for a CPU, a TensorRT plan for a GPU (which knows its precision)."""
+        """Loads an engine file's bytes: ONNX for a CPU and for a GPU's own kernels, else a TensorRT plan (which knows
+        its precision)."""
 
 class CpuDevice(Device):
     """The CPU."""

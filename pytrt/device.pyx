@@ -54,7 +54,7 @@ cdef class Device:
         """Loads an engine file's bytes: ONNX for a CPU and for a GPU's own kernels, else a TensorRT plan (which knows
         its precision).
 
-        precision: what the CPU computes in, "fp32", "bf16" or "fp16".
+        precision: what a CPU computes in, "fp32", "bf16" or "fp16", and a GPU's own kernels, "fp32" or "fp16".
         """
         cdef const unsigned char[::1] data = _bytes(model, "model")
         if precision not in ("fp32", "bf16", "fp16"):

@@ -36,9 +36,9 @@ class Usage(NamedTuple):
 
     @property
     def warps(self) -> int:
-        """Warps that an SM holds at once, in blocks of 128 threads, or of 32 where a warp is a block."""
+        """Warps that an SM holds at once, in blocks of 128 threads."""
         most_warps, most_blocks = LIMITS.get(self.capability, LIMITS[75])
-        in_block = 1 if "warp" in self.kernel else 4
+        in_block = 4
         by_registers = REGISTERS // (-(-self.registers * 32 // UNIT) * UNIT) // in_block
         return min(by_registers, most_warps // in_block, most_blocks) * in_block
 

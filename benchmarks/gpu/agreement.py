@@ -16,19 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn import TrtMtcnn, create_engines
-from mtcnn.engines.libraries import openvino_library
 from mtcnn.engines.settings import CUDA
 from pytrt.testing import EmulatedGpu
+
+MOST = {"fp32": (1e-3, 1e-3), "fp16": (2, 1e-2)}  # pixels, and scores, that faces may differ by
 
 Array = npt.NDArray[np.float32]
 Faces = tuple[Array, Array]
 
 
-def kernel_detector(emulate: bool) -> TrtMtcnn:
-    engines = create_engines(flavour=CUDA)
+def kernel_detector(emulate: bool, precision: str) -> TrtMtcnn:
+    engines = create_engines(flavour=CUDA, precision=precision)
     if not emulate:
         return TrtMtcnn(engines, device="cuda")
-    gpu = EmulatedGpu(openvino_library(), kernels=True)
+    gpu = EmulatedGpu("", kernels=True)
     with (
         mock.patch("mtcnn.detector.gpu_flavour", lambda: CUDA),
         mock.patch("mtcnn.detector.cuda_device", lambda flavour, ordinal: gpu),
@@ -64,11 +65,12 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=sys.maxsize, help="pictures at most")
     parser.add_argument("--minsize", type=float, default=40)
     parser.add_argument("--preset", default="accurate")
-    parser.add_argument("--most", type=float, default=1e-3, help="pixels, and scores; default: 0.001")
+    parser.add_argument("--precision", choices=sorted(MOST), default="fp32", help="of the kernels; default: fp32")
+    parser.add_argument("--most", type=float, help="pixels, and scores; default: 0.001, in float16 2 and 0.01")
     options = parser.parse_args()
     most_pixels = most_score = 0.0
     faces = others = seen = 0
-    with kernel_detector(options.emulate) as gpu, TrtMtcnn(device="cpu") as cpu:
+    with kernel_detector(options.emulate, options.precision) as gpu, TrtMtcnn(device="cpu") as cpu:
         for path in pictures(options.paths)[: options.limit]:
             img = cv2.imread(str(path))
             if img is None:
@@ -86,10 +88,12 @@ def main() -> int:
             most_pixels, most_score = max(most_pixels, found[0]), max(most_score, found[1])
         runtime = gpu.runtime
     print(
-        f"{runtime}, {options.preset}, minsize {options.minsize:g}: {seen} pictures, {faces} faces, {others} pictures "
-        f"with others; largest differences {most_pixels:.2g} px, {most_score:.2g} of scores"
+        f"{runtime}, {options.precision}, {options.preset}, minsize {options.minsize:g}: "
+        f"{seen} pictures, {faces} faces, {others} pictures with others; "
+        f"largest differences {most_pixels:.2g} px, {most_score:.2g} of scores"
     )
-    return 1 if others or max(most_pixels, most_score) > options.most or not seen else 0
+    pixels, score = (options.most, options.most) if options.most is not None else MOST[options.precision]
+    return 1 if others or most_pixels > pixels or most_score > score or not seen else 0
 
 
 if __name__ == "__main__":

@@ -60,6 +60,9 @@ RUNS = {
     "2": ("engines", "kernels", "speed", "torch", "counters", "endurance"),
 }
 DEFAULT = ("engines", "tests", "kernels", "speed", "torch", "sanitize")
+# Parts that have the networks as kernels where the GPU is emulated; the others would take too long.
+WITH_KERNELS = ("smoke", "kernels")
+EMULATED_KERNELS = (("cuda", "fp32"), ("cuda", "fp16"))
 FAULTS_FOUND = 99  # exit status of compute-sanitizer then
 COUNTED = 3  # kernels whose counters are read
 
@@ -127,8 +130,7 @@ class Check:
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder, "result.json")
             command = [sys.executable, str(MEASURE), part, str(result), *arguments]
-            # Of what is emulated one detection has the networks as kernels, too; others would take too long.
-            variables = {"TRT_MTCNN_EMULATE": "kernels"} if self._emulated and part == "smoke" else {}
+            variables = {"TRT_MTCNN_EMULATE": "kernels"} if self._emulated and part in WITH_KERNELS else {}
             said = self.run(name, command, LIMITS[part], variables)
             try:
                 found: dict[str, Any] = json.loads(result.read_text())
@@ -280,7 +282,7 @@ def do(check: Check, options: argparse.Namespace, device: dict[str, Any]) -> Non
     for part in options.parts:
         found = report[part] = {}
         if part in ("engines", "kernels", "speed", "endurance"):
-            for variant in variants:
+            for variant in EMULATED_KERNELS if options.emulate and part in WITH_KERNELS else variants:
                 if measured := check.measure(part, *variant):
                     found[" ".join(variant)] = measured
         elif part == "tests":

@@ -20,7 +20,8 @@ AHEAD = 4  # loads under way at once, as nvcc unrolls loops
 OVERLAP = 25  # instructions to compare two boxes
 RUN, MERGED = 1024, 8  # csrc/cuda/kernels/rank.h
 ROUND = 8192  # boxes that csrc/cuda/suppressor.h decides on at once
-MOST_THREADS = 1 << 19  # of a layer of crops, csrc/cuda/nets/crop_net.h
+MOST_THREADS, MOST_WARPS = 1 << 19, 1 << 13  # of a layer of crops, csrc/cuda/nets/crop_net.h
+TENSOR_STEP = 33  # cycles from a product of tiles to the next that adds to the same sums
 
 
 class Gpu(NamedTuple):
@@ -31,19 +32,23 @@ class Gpu(NamedTuple):
     lanes: int
     memory: float
     warps: int = 64  # that a multiprocessor holds at most
+    tensor: int = 512  # products of float16 a cycle of a multiprocessor's tensor cores, sums in float32
 
 
 GPUS = {
-    "h200": Gpu(132, 1.755, 128, 4.8e12),
-    "a100": Gpu(108, 1.41, 64, 2.0e12),
-    "l4": Gpu(58, 2.04, 128, 0.3e12, 48),
-    "t4": Gpu(40, 1.59, 64, 0.32e12, 32),
-    "orin": Gpu(16, 1.3, 128, 0.2e12, 48),
+    "h200": Gpu(132, 1.755, 128, 4.8e12, 64, 1024),  # by mma.sync, half of the datasheet's
+    "a100": Gpu(108, 1.41, 64, 2.0e12, 64, 1024),
+    "l4": Gpu(58, 2.04, 128, 0.3e12, 48, 512),
+    "t4": Gpu(40, 1.59, 64, 0.32e12, 32, 512),
+    "orin": Gpu(16, 1.3, 128, 0.2e12, 48, 512),
 }
 # Warps that a multiprocessor holds of a kernel, by its registers: as make cuda says of sm_90. Of others REST.
 RESIDENT = {"PnetConv1": 16, "PnetConv2": 12, "PnetOutputs": 12, "PnetPropose": 12, "RnetConv1": 16, "RnetConv2": 16}
 RESIDENT |= {"RnetConv3": 28, "RnetDense": 20, "RnetHeads": 24, "OnetConv1": 16, "OnetConv2": 16, "OnetConv3": 28}
 RESIDENT |= {"OnetHeads": 24, "LnetConv1": 16, "LnetConv2": 16, "LnetConv3": 28, "LnetHeads": 24, "Halve": 28}
+RESIDENT |= {"PnetConv1Fp16": 24, "PnetConv2Fp16": 28, "PnetProposeFp16": 16, "PnetOutputsFp16": 16}
+RESIDENT |= {"RnetConv1Fp16": 20, "RnetConv2Fp16": 12, "RnetConv3Fp16": 20, "OnetConv1Fp16": 20, "OnetConv2Fp16": 12}
+RESIDENT |= {"OnetConv3Fp16": 20, "LnetConv1Fp16": 20, "LnetConv2Fp16": 12, "LnetConv3Fp16": 20}
 REST = 32
 
 
@@ -75,17 +80,18 @@ class Work(NamedTuple):
     wavefronts: float = 0  # of its warp's loads in the L1 cache
     cycles: float = 0  # that a thread waits for loads which must follow one another
     resident: int = REST  # warps on a multiprocessor
+    products: float = 0  # of tensor cores; `flop` are then theirs
 
     def floor(self, gpu: Gpu) -> float:
         """Microseconds at the GPU's best rates."""
-        peak = 2.0 * gpu.lanes * gpu.multiprocessors * gpu.ghz * 1e9
+        peak = 2.0 * (gpu.tensor if self.products else gpu.lanes) * gpu.multiprocessors * gpu.ghz * 1e9
         return 1e6 * max(self.bytes / gpu.memory, self.flop / peak)
 
     def reckoned(self, gpu: Gpu) -> float:
         """Microseconds, the launch left out."""
         warps = max(1.0, self.threads / WARP)
         issue = warps * self.instructions / (gpu.multiprocessors * gpu.lanes / WARP)
-        cache = warps * self.wavefronts / gpu.multiprocessors
+        cache = max(warps * self.wavefronts, self.products / gpu.tensor) / gpu.multiprocessors
         rounds = max(1.0, warps / (gpu.multiprocessors * min(self.resident, gpu.warps)))
         one = (self.instructions + self.cycles) * rounds
         return max(1e6 * self.bytes / gpu.memory, max(issue, cache, one) / gpu.ghz / 1000)
@@ -180,6 +186,67 @@ class Heads(NamedTuple):
         return work._replace(bytes=4 * views * self.inputs, flop=2.0 * views * self.inputs * self.outputs)
 
 
+class Tiles(NamedTuple):
+    """As csrc/cuda/kernels/crop_net_fp16.h shares a convolution out: a warp makes `groups` groups of 16 channels of 16
+    `tiles` pixels, or of a quarter as many maxima. A dense layer's kernel is as large as its map."""
+
+    channels: int
+    side: int
+    kernel: int
+    out: int
+    tiles: int
+    groups: int
+    pool: int = 1
+    towers: int = 1
+
+    def steps(self) -> int:
+        pixels = self.kernel**2
+        return ceil(pixels / 4) if self.channels <= 4 else ceil(self.channels / 16) * pixels
+
+    def warp(self, prologue: float = 60) -> tuple[float, float, float]:
+        """Instructions, wavefronts and cycles of a warp's threads; prologue: instructions to find the pixels."""
+        loads, products = 2 * self.tiles + 2 * self.groups, 2 * self.tiles * self.groups
+        # Two instructions an address that is not a constant's distance from another; PReLU takes three a sum.
+        epilogue = self.tiles * self.groups * 8 * 3 + self.tiles * self.groups * 8
+        # A lane's 8 bytes: 256 of a warp, two wavefronts where they lie side by side.
+        wavefronts = self.steps() * 2 * loads + 4 * self.tiles * self.groups
+        ahead = 1 if self.channels <= 4 else self.kernel  # steps whose loads are under way at once
+        cycles = self.steps() / ahead * L1_LOAD + self.steps() * TENSOR_STEP + L2_LOAD
+        return self.steps() * (loads * 1.5 + products) + epilogue + prologue, wavefronts, cycles
+
+    def work(self, views: float) -> Work:
+        side = (self.side - self.kernel + 1) // self.pool
+        rows = views * side * side
+        warps = ceil(rows / (16 * self.tiles / self.pool**2)) * ceil(self.out / 16 / self.groups) * self.towers
+        moved = 2.0 * self.towers * views * (_held(self.channels) * self.side**2 + _held(self.out) * side**2)
+        moved += 2.0 * self.towers * self.steps() * 16 * _held(self.out)
+        flop = 2.0 * self.kernel**2 * self.channels * self.out * rows * self.pool**2 * self.towers
+        products = warps * self.steps() * 2.0 * self.tiles * self.groups * 16 * 8 * 16
+        instructions, wavefronts, cycles = self.warp()
+        each = max(1.0, warps / MOST_WARPS)
+        return Work(
+            WARP * min(warps, MOST_WARPS), moved, flop, instructions * each, wavefronts * each, cycles * each,
+            products=products,
+        )  # fmt: skip
+
+
+class HalfPooling(NamedTuple):
+    channels: int
+    side: int
+    towers: int = 1
+
+    def work(self, views: float) -> Work:
+        side = (self.side - 2) // 2 + 1
+        fours = self.towers * _held(self.channels) / 4
+        moved = 8.0 * fours * (self.side**2 + side**2)
+        return _shared(views * fours * side**2, 70, 20, L2_LOAD)._replace(bytes=views * moved)
+
+
+def _held(channels: int) -> int:
+    """Channels of a map in float16."""
+    return 4 if channels <= 4 else ceil(channels / 16) * 16
+
+
 def _shared(items: float, instructions: float, wavefronts: float, cycles: float) -> Work:
     """Items that at most MOST_THREADS threads share out."""
     each = max(1.0, items / MOST_THREADS)
@@ -187,7 +254,7 @@ def _shared(items: float, instructions: float, wavefronts: float, cycles: float)
 
 
 # Each layer of the networks over crops, and which of Facts says how many crops there are.
-LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | DenseSum | Heads]] = {
+LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | DenseSum | Heads | Tiles | HalfPooling]] = {
     "RnetConv1": ("rnet", Convolution(3, 24, 3, 28, 2, 28)),
     "RnetPool1": ("rnet", Pooling(28, 22)),
     "RnetConv2": ("rnet", Convolution(28, 11, 3, 48, 3, 16)),
@@ -215,11 +282,59 @@ LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | DenseSum | Heads]] 
     "LnetDense2": ("lnet", Dense(256, 320, 4, 4)),
     "LnetDense2Sum": ("lnet", DenseSum(320, 4)),
     "LnetHeads": ("lnet", Heads(320, 10)),
+    "RnetConv1Fp16": ("rnet", Tiles(3, 24, 3, 28, 2, 2)),
+    "RnetPool1Fp16": ("rnet", HalfPooling(28, 22)),
+    "RnetConv2Fp16": ("rnet", Tiles(28, 11, 3, 48, 2, 3)),
+    "RnetPool2Fp16": ("rnet", HalfPooling(48, 9)),
+    "RnetConv3Fp16": ("rnet", Tiles(48, 4, 2, 64, 2, 2)),
+    "RnetDenseFp16": ("rnet", Tiles(64, 3, 3, 128, 1, 1)),
+    "RnetHeadsFp16": ("rnet", Heads(128, 6)),
+    "OnetConv1Fp16": ("onet", Tiles(3, 48, 3, 32, 2, 2)),
+    "OnetPool1Fp16": ("onet", HalfPooling(32, 46)),
+    "OnetConv2Fp16": ("onet", Tiles(32, 23, 3, 64, 2, 4)),
+    "OnetPool2Fp16": ("onet", HalfPooling(64, 21)),
+    "OnetConv3Fp16": ("onet", Tiles(64, 10, 3, 64, 2, 2, 2)),
+    "OnetConv4Fp16": ("onet", Tiles(64, 4, 2, 128, 2, 1)),
+    "OnetDenseFp16": ("onet", Tiles(128, 3, 3, 256, 1, 1)),
+    "OnetHeadsFp16": ("onet", Heads(256, 16)),
+    "LnetConv1Fp16": ("lnet", Tiles(3, 24, 3, 28, 2, 2, 1, 5)),
+    "LnetPool1Fp16": ("lnet", HalfPooling(28, 22, 5)),
+    "LnetConv2Fp16": ("lnet", Tiles(28, 11, 3, 48, 2, 3, 1, 5)),
+    "LnetPool2Fp16": ("lnet", HalfPooling(48, 9, 5)),
+    "LnetConv3Fp16": ("lnet", Tiles(48, 4, 2, 64, 2, 2, 1, 5)),
+    "LnetDense1Fp16": ("lnet", Tiles(320, 3, 3, 256, 1, 1)),
+    "LnetDense2Fp16": ("lnet", Tiles(256, 1, 1, 320, 1, 1)),
+    "LnetHeadsFp16": ("lnet", Heads(320, 10)),
 }
 # P-Net's, as csrc/cuda/kernels/pnet.h shares them out: (channels, kernel, rows, columns, outputs of a thread).
 PNET = {"PnetConv1": (3, 3, 2, 2, 10), "PnetConv2": (10, 3, 4, 1, 8), "PnetPropose": (16, 3, 2, 1, 32)}
 PNET |= {"PnetOutputs": PNET["PnetPropose"]}
 PNET_BYTES = {"PnetConv1": 4 * 16 + 48, "PnetConv2": 4 * (40 / 2 + 32), "PnetPropose": 2 * 64, "PnetOutputs": 2 * 88}
+
+
+# In float16, by warps: (layer, pixels or cells that a warp makes, bytes of each).
+PNET_FP16 = {
+    "PnetConv1Fp16": (Tiles(3, 0, 3, 10, 4, 1), 16, 4 * 8 + 32),
+    "PnetConv2Fp16": (Tiles(10, 0, 3, 16, 2, 1), 32, 32 + 32),
+    "PnetProposeFp16": (Tiles(16, 0, 3, 32, 2, 2), 32, 32),
+    "PnetOutputsFp16": (Tiles(16, 0, 3, 32, 2, 2), 32, 32 + 24),
+}
+
+
+def _pnet_fp16(name: str, warps: float, levels: int) -> Work:
+    layer, made, moved = PNET_FP16[name]
+    instructions, wavefronts, cycles = layer.warp(prologue=140)
+    products = layer.steps() * 2.0 * layer.tiles * layer.groups * 16 * 8 * 16
+    flop = 2.0 * 9 * layer.channels * layer.out * made * (4 if layer.tiles == 4 else 1)
+    if layer.groups == 2:  # and the heads
+        flop += made * 2.0 * 32 * 6
+        products += 2.0 * 2 * 3 * 16 * 8 * 16
+        instructions += 120
+        cycles += 2 * (L1_LOAD + TENSOR_STEP)
+    cycles += L1_LOAD * log2(levels + 1) + 2 * L2_LOAD
+    return Work(
+        WARP * warps, warps * made * moved, warps * flop, instructions, wavefronts, cycles, products=warps * products
+    )
 
 
 def _pnet(name: str, threads: float, levels: int) -> Work:
@@ -249,6 +364,8 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
     if name in LAYERS:
         net, layer = LAYERS[name]
         return layer.work(getattr(facts, net) / launches)
+    if name in PNET_FP16:
+        return _pnet_fp16(name, amount, levels)
     if name in PNET:
         return _pnet(name, amount, levels)
     words = ceil(min(n / facts.frames, ROUND) / 32)

@@ -48,7 +48,8 @@ def detector_of(variant: Variant) -> TrtMtcnn:
     """On the model of a GPU where the GPU is emulated: only that notes what it is asked for."""
     if not EMULATED:
         return make_detector(variant)
-    return kernel_detector("asynchronous", emulated_gpu("asynchronous", memory=4 << 30, kernels=True))
+    gpu = emulated_gpu("asynchronous", memory=4 << 30, kernels=True)
+    return kernel_detector("asynchronous", gpu, precision=variant.precision)
 
 
 def this_gpu() -> Gpu:

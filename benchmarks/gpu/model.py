@@ -17,6 +17,7 @@ from benchmarks.gpu.cost import GPUS, Facts, Gpu, Work, work_of
 from benchmarks.gpu.trace import GRAPH_US, LAUNCH_US, NODE_US, UPLOAD_BYTES_US, WAIT_US
 from benchmarks.onet_crops import onet_crops
 from mtcnn import TrtMtcnn
+from mtcnn.engines.settings import Precision
 from mtcnn.params import Preset, make_params
 from tests.gpu.frames import Image, frame_1080p
 from tests.support.emulated import emulated_gpu, kernel_detector
@@ -102,7 +103,7 @@ def rows_of(calls: Sequence[Call], facts: Facts, gpu: Gpu) -> list[Row]:
     return rows
 
 
-def trace(img: Image, batch: int, preset: Preset) -> tuple[list[Call], list[Call]]:
+def trace(img: Image, batch: int, preset: Preset, precision: Precision = "fp32") -> tuple[list[Call], list[Call]]:
     """What a call that repeats others asks of a GPU, as it is, and with what its CUDA graphs hold one by one.
 
     The latter is the call that captured them: what is captured is noted as if it were enqueued.
@@ -110,7 +111,7 @@ def trace(img: Image, batch: int, preset: Preset) -> tuple[list[Call], list[Call
     gpu = emulated_gpu("asynchronous", memory=8 << 30, late_pageable=False, kernels=True)
     seen: list[list[Call]] = []
     with (
-        kernel_detector("asynchronous", gpu, preset=preset) as detector,
+        kernel_detector("asynchronous", gpu, preset=preset, precision=precision) as detector,
         mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000),
     ):
         for _ in range(4):
@@ -155,15 +156,16 @@ def main() -> None:
     parser.add_argument("--preset", default="fast", help="default: fast")
     parser.add_argument("--batches", default="1,8", help="numbers of 1080p pictures, with commas; default: 1,8")
     parser.add_argument("--gpu", choices=sorted(GPUS), default="h200", help="whose rates; default: h200")
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="default: fp32")
     parser.add_argument("--totals", action="store_true", help="no tables")
     options = parser.parse_args()
     gpu, img = GPUS[options.gpu], frame_1080p()
     for batch in map(int, options.batches.split(",")):
         facts = facts_of(img, batch, options.preset)
-        calls, plain = trace(img, batch, options.preset)
+        calls, plain = trace(img, batch, options.preset, options.precision)
         rows = rows_of(plain, facts, gpu)
-        print(f"{batch} x 1920x1080, {options.preset}, {options.gpu}: {facts.proposals} proposals, {facts.rnet} crops "
-              f"for R-Net, {facts.onet} for O-Net")  # fmt: skip
+        print(f"{batch} x 1920x1080, {options.preset}, {options.precision}, {options.gpu}: {facts.proposals} "
+              f"proposals, {facts.rnet} crops for R-Net, {facts.onet} for O-Net")  # fmt: skip
         if not options.totals:
             print("\n".join(table(rows)))
         print(total(calls, rows) + "\n")

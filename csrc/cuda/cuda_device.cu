@@ -46,9 +46,9 @@ class CudaDevice final : public Device {
   int ordinal() const override { return ordinal_; }
   int threads() const override { return copiers_->threads(); }
 
-  std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string&) override {
+  std::shared_ptr<Engine> load_engine(std::span<const char> bytes, const std::string& precision) override {
     if (tensorrt_) return tensorrt_->load_plan(bytes, ordinal_);
-    return std::make_shared<NetEngine<StreamRuntime>>(read_for_kernels(bytes), ordinal_, ordinal_);
+    return std::make_shared<NetEngine<StreamRuntime>>(read_for_kernels(bytes), is_half(precision), ordinal_, ordinal_);
   }
 
   std::unique_ptr<Backend> backend(Engines engines) override {

@@ -12,8 +12,8 @@ namespace trtmtcnn::cuda {
 // The type of a kernel's index: int, or int64_t where it may have 2^31 threads and more.
 template <typename Kernel>
 struct KernelIndex {
-  template <typename Index>
-  static Index of(void (Kernel::*)(Index) const);
+  template <typename Class, typename Index>  // the kernel's, or that of a base
+  static Index of(void (Class::*)(Index) const);
   using Type = decltype(of(&Kernel::operator()));
 };
 template <typename Kernel>

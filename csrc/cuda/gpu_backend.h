@@ -136,8 +136,9 @@ class GpuBackend final : public Backend {
     for_each_crop_batch(boxes_.bound(), refinement.flip, most, gpu_batch_bucket, [&](int begin, int crops, int batch) {
       const int flipped = refinement.flip ? crops : 0;
       runtime_.for_each(2 * side * crops, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
-      runtime_.for_each(crops * side * side,
-                        CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, {input, false}});
+      runtime_.for_each(
+          crops * side * side,
+          CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, {input, InputLayout::kPlanes}});
       const Shape shape{batch, 3, side, side};
       runner_.run(contexts(net).at(shape), shape);
       const HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
@@ -160,8 +161,9 @@ class GpuBackend final : public Backend {
       const int flipped = flip ? faces : 0, patches = kPoints * faces;
       runtime_.for_each(2 * side * patches,
                         PatchTaps{frames_.frames(), boxes, begin, side, frames_.area(), taps_.data()});
-      runtime_.for_each(patches * side * side,
-                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), flipped, {input, false}});
+      runtime_.for_each(
+          patches * side * side,
+          PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), flipped, {input, InputLayout::kPlanes}});
       const Shape shape{batch, channels, side, side};
       runner_.run(contexts(Net::kLnet).at(shape), shape);
       const HeadOutputs outputs = landmark_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
@@ -203,11 +205,11 @@ class GpuBackend final : public Backend {
     for (int begin = 0, n; begin < bound; begin += n) {
       n = std::min(bound - begin, crops.most_crops() / views);
       const CropBatch batch{from.count, begin, n, refinement.flip ? n : 0};
-      float* const input = crops.input(n * views);
+      const NetInput input = crops.input(n * views);
       taps_.reserve(2 * static_cast<size_t>(side) * n);
       runtime_.for_each(2 * side * n, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(n * side * side,
-                        CropResize{frames_.frames(), from, begin, side, taps_.data(), batch.flipped, {input, true}});
+                        CropResize{frames_.frames(), from, begin, side, taps_.data(), batch.flipped, input});
       const HeadOutputs outputs = crops.run(batch);
       runtime_.for_each(
           n, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
@@ -220,13 +222,13 @@ class GpuBackend final : public Backend {
     for (int begin = 0, n; begin < bound; begin += n) {
       n = std::min(bound - begin, lnet.most_crops() / views);
       const CropBatch batch{boxes.count, begin, n, flip ? n : 0};
-      float* const input = lnet.input(n * views);
+      const NetInput input = lnet.input(n * views);
       const int patches = kPoints * n;
       taps_.reserve(2 * static_cast<size_t>(side) * patches);
       runtime_.for_each(2 * side * patches,
                         PatchTaps{frames_.frames(), boxes, begin, side, frames_.area(), taps_.data()});
       runtime_.for_each(patches * side * side,
-                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), batch.flipped, {input, true}});
+                        PatchResize{frames_.frames(), boxes, begin, side, taps_.data(), batch.flipped, input});
       runtime_.for_each(n, MoveLandmarks{boxes, begin, lnet.run(batch)});
     }
   }

@@ -75,9 +75,13 @@ __global__ void run_kernel(int64_t n, Kernel kernel) {
   if (i < n) kernel(static_cast<index_of<Kernel>>(i));
 }
 
+inline constexpr int kBlock = 128;  // threads
+
+// The warps of a block have nothing to do with one another.
 template <typename Kernel>
-__global__ void run_warp_kernel(Kernel kernel) {
-  kernel(DeviceWarp(static_cast<int>(threadIdx.x)), static_cast<int>(blockIdx.x));
+__global__ void run_warp_kernel(int n, Kernel kernel) {
+  const int warp = static_cast<int>(blockIdx.x * (blockDim.x / kWarp) + threadIdx.x / kWarp);
+  if (warp < n) kernel(DeviceWarp(static_cast<int>(threadIdx.x) % kWarp), warp);
 }
 
 class StreamRuntime : public StreamCounters {
@@ -247,7 +251,7 @@ class StreamRuntime : public StreamCounters {
   void for_each(int64_t n, const Kernel& kernel) {
     if (n <= 0) return;
     constexpr int64_t kMost = std::numeric_limits<index_of<Kernel>>::max();
-    constexpr int64_t kBlock = 128, kMostBlocks = std::numeric_limits<int>::max();
+    constexpr int64_t kMostBlocks = std::numeric_limits<int>::max();
     const int64_t blocks = (n + kBlock - 1) / kBlock;
     if (n > kMost || blocks > kMostBlocks) throw std::bad_alloc();  // what they work on is TiB
     void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};
@@ -258,8 +262,10 @@ class StreamRuntime : public StreamCounters {
   template <typename Kernel>
   void for_each_warp(int n, const Kernel& kernel) {
     if (n <= 0) return;
-    void* arguments[] = {const_cast<Kernel*>(&kernel)};
-    start<Kernel>(reinterpret_cast<const void*>(&run_warp_kernel<Kernel>), n, n, kWarp, arguments);
+    constexpr int kWarps = kBlock / kWarp;
+    void* arguments[] = {&n, const_cast<Kernel*>(&kernel)};
+    start<Kernel>(reinterpret_cast<const void*>(&run_warp_kernel<Kernel>), n, (int64_t{n} + kWarps - 1) / kWarps,
+                  kBlock, arguments);
   }
 
  private:

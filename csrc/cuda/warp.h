@@ -15,6 +15,19 @@ class DeviceWarp {
  public:
   __device__ explicit DeviceWarp(int lane) : lane_(lane) {}
 
+  // What each lane has of its own from one call to the next.
+  template <typename T>
+  struct PerLane {
+    T value;
+    __device__ T& operator[](int) { return value; }
+  };
+
+  // Does it in each lane.
+  template <typename Work>
+  __device__ void each(const Work& work) const {
+    work(lane_);
+  }
+
   // Bit l of the result is holds(l). What lanes wrote before is seen by all.
   template <typename Holds>
   __device__ uint32_t ballot(const Holds& holds) const {
@@ -38,6 +51,17 @@ class DeviceWarp {
 class LoopWarp {
  public:
   explicit LoopWarp(int first = 0) : first_(first) {}
+
+  template <typename T>
+  struct PerLane {
+    T values[kWarp];
+    T& operator[](int lane) { return values[lane]; }
+  };
+
+  template <typename Work>
+  void each(const Work& work) const {
+    for (int i = 0; i < kWarp; ++i) work((first_ + i) % kWarp);
+  }
 
   template <typename Holds>
   uint32_t ballot(const Holds& holds) const {

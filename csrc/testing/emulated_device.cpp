@@ -14,9 +14,10 @@ namespace trtmtcnn::testing {
 std::shared_ptr<Engine> EmulatedDevice::load_engine(std::span<const char> bytes, const std::string& precision) {
   if (kernels_) {
     const Network network = cuda::read_for_kernels(bytes);
-    if (!gpu_) return std::make_shared<cuda::NetEngine<cuda::HostRuntime>>(network, gpu_number());
+    const bool half = cuda::is_half(precision);
+    if (!gpu_) return std::make_shared<cuda::NetEngine<cuda::HostRuntime>>(network, half, gpu_number());
     gpu_->call(Call::kLoad, "", 0);
-    return std::make_shared<cuda::NetEngine<ModelRuntime>>(network, gpu_number(), gpu_);
+    return std::make_shared<cuda::NetEngine<ModelRuntime>>(network, half, gpu_number(), gpu_);
   }
   auto engine = CpuDevice::load_engine(bytes, precision);
   return gpu_ ? to_gpu(std::move(engine), gpu_) : engine;

@@ -151,8 +151,9 @@ class GpuOperations final : public Operations {
     crops.reserve(floats);
     const cuda::DeviceBoxes set{boxes.data(), count.data(), n};
     runtime_.for_each(2 * side * n, cuda::CropTaps{frames_.frames(), set, 0, side, frames_.area(), taps.data()});
-    runtime_.for_each(n * side * side,
-                      cuda::CropResize{frames_.frames(), set, 0, side, taps.data(), 0, {crops.data(), false}});
+    runtime_.for_each(
+        n * side * side,
+        cuda::CropResize{frames_.frames(), set, 0, side, taps.data(), 0, {crops.data(), cuda::InputLayout::kPlanes}});
     transfers_.read(out, crops.data(), floats);
   }
 

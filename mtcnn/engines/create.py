@@ -82,7 +82,7 @@ def create_engines(
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
     settings = settings or BuildSettings()
-    if (precision == "bf16" or flavour == CUDA) and (problem := why_not(precision, flavour)):
+    if precision == "bf16" and (problem := why_not(precision, flavour)):
         raise ValueError(problem)
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError(

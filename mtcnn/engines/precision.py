@@ -12,7 +12,7 @@ from typing import Any
 from mtcnn import checks
 from mtcnn.engines.devices import cpu_model
 from mtcnn.engines.networks import NETWORKS
-from mtcnn.engines.settings import CPU, CUDA, DETECTOR_PRECISIONS
+from mtcnn.engines.settings import CPU, DETECTOR_PRECISIONS
 from mtcnn.engines.store import engines_folder, models_folder, read_model
 from mtcnn.errors import EngineError
 from mtcnn.files import locked, read_regular, replacing
@@ -39,10 +39,8 @@ def check_precision(precision: object) -> str:
 
 def why_not(precision: str, flavour: str) -> str | None:
     """Why engines of a flavour do not compute in a precision; None where they do."""
-    if precision != "fp32" and flavour == CUDA:
-        return f"precision {precision!r} has no CUDA kernels, which are 'fp32': TensorRT engines can be 'fp16'"
     if precision == "bf16" and flavour != CPU:
-        return "precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'"
+        return "precision 'bf16' is for CPUs: a GPU's engines are 'fp32' or 'fp16'"
     if precision == "fp16" and flavour == CPU:
         return "precision 'fp16' is for GPUs: no CPU gains by it; a CPU's engines are 'fp32' or 'bf16'"
     return None

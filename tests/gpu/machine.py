@@ -3,8 +3,8 @@
 unittest only, for pytest may be missing where GPUs are rented: `python -m unittest tests.gpu.test_detect`, or pytest.
 
 TRT_MTCNN_EMULATE=plain or =asynchronous runs the tests on pytrt.testing.EmulatedGpu of that mode instead, which tests
-the code but neither the GPU nor TensorRT; 1 is plain. There the networks run on the CPU. =kernels is plain, too, and
-runs their kernels, which take ten times as long as loops.
+the code but neither the GPU nor TensorRT; 1 is plain. There the networks run on the CPU, and so the variant is called.
+=kernels is plain, too, and runs their kernels, which take ten times as long as loops.
 TRT_MTCNN_QUICK=1 makes fewer calls; TRT_MTCNN_PRECISIONS=fp32 leaves float16 out.
 """
 
@@ -167,7 +167,7 @@ def capability() -> tuple[int, int]:
 @cache
 def variants() -> list[Variant]:
     """What can run here, first what needs the least."""
-    flavours = [CUDA] if EMULATED else usable_flavours()
+    flavours = [CUDA if MODE == "kernels" else CPU] if EMULATED else usable_flavours()
     return [
         Variant(flavour, precision)
         for flavour in flavours
@@ -221,7 +221,9 @@ def make_detector(variant: Variant, **arguments: Any) -> TrtMtcnn:
     if EMULATED:
         from tests.support.emulated import emulated_detector, kernel_detector
 
-        return kernel_detector(**arguments) if MODE == "kernels" else emulated_detector(MODE, **arguments)
+        if MODE == "kernels":
+            return kernel_detector(precision=variant.precision, **arguments)
+        return emulated_detector(MODE, **arguments)
     return TrtMtcnn(engines(variant), device="cuda", **arguments)
 
 

@@ -17,6 +17,7 @@ from mtcnn import DeviceError, EngineError, TrtMtcnn, create_engines
 from mtcnn.cascade import detect as run_cascade
 from mtcnn.engines import NETWORKS, current_engines, engine_problem, load_engine, models_folder, read_engine
 from mtcnn.engines import devices as found_devices
+from mtcnn.engines import engines_folder as found_folder
 from mtcnn.engines.settings import CUDA
 from mtcnn.params import make_params
 from pytrt.testing import EmulatedGpu
@@ -27,6 +28,10 @@ from tests.support.emulated import MODES, emulated_gpu, kernel_detector
 from tests.support.lnet import lnet_model
 
 Image = NDArray[np.uint8]
+
+
+def bf16_detector() -> TrtMtcnn:
+    return kernel_detector(precision="bf16")
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +67,21 @@ class TestEngines:
         with pytest.raises(EngineError, match=r"rnet.engine is for cuda, not for native kernels"):
             load_engine(cuda_engines["rnet"], pytrt.CpuDevice("", 1))
 
-    @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-    def test_precisions(self, precision: Any, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=f"precision '{precision}' has no CUDA kernels, which are 'fp32'"):
-            create_engines(tmp_path, flavour=CUDA, precision=precision)
-        with pytest.raises(ValueError, match="has no CUDA kernels"):
-            kernel_detector(precision=precision)
+    def test_float16(self, cuda_engines: dict[str, Path]) -> None:
+        """The same file: its weights are rounded when they are loaded."""
+        with kernel_detector(precision="fp16") as rounded:
+            assert rounded.precision == "fp16"
+        path = found_folder(CUDA, precision="fp16") / "onet.engine"
+        assert path.read_bytes() == cuda_engines["onet"].read_bytes()
+        assert read_engine(path)[1].precision == "fp16"
+        assert engine_problem(path, CUDA, "onet", precision="fp32") == "onet.engine is fp16, not fp32"
+        with kernel_detector(precision="auto") as exact:
+            assert exact.precision == "fp32"
+
+    def test_no_bfloat16(self, tmp_path: Path) -> None:
+        for make in (lambda: create_engines(tmp_path, flavour=CUDA, precision="bf16"), bf16_detector):
+            with pytest.raises(ValueError, match="precision 'bf16' is for CPUs: a GPU's engines are 'fp32' or 'fp16'"):
+                make()
 
     def test_of_other_networks(self, tmp_path: Path) -> None:
         models = tmp_path / "models"
@@ -218,6 +232,32 @@ def test_photographs(name: str, cuda_engines: Any, detector: TrtMtcnn) -> None:
         assert assert_agree(gpu, detector, img, 60, "accurate") > 0
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_float16_faces(mode: str, cuda_engines: Any, detector: TrtMtcnn, face: Image) -> None:
+    """A picture, a batch with levels and frames that end within a tile, and one without faces."""
+    canvas = pictures.noise(97, 131, grain=30, seed=3)
+    pictures.paste(canvas, pictures.scaled(face, 60), 50, 20)
+    batch = [canvas, canvas[:, 40:], np.zeros((1, 1, 3), np.uint8), pictures.scaled(face, 61), canvas[:12, :13]]
+    device = emulated_gpu(mode, kernels=True)
+    with kernel_detector(gpu=device, precision="fp16") as gpu:
+        for preset in ("fast", "accurate"):
+            theirs = detector.detect_batch(batch, 30, preset=preset)
+            found = gpu.detect_batch(batch, 30, preset=preset)
+            for a, b in zip(found, theirs, strict=True):
+                assert_fp16(a, b)
+            assert_same(gpu.detect(canvas, 30, preset=preset), found[0])  # whatever lies beside it
+            assert [len(dets) for dets, _ in found] == [1, 1, 0, 1, 0]
+    if mode == "asynchronous":
+        assert device.misuses() == []
+
+
+def assert_fp16(ours: Any, theirs: Any) -> None:
+    assert len(ours[0]) == len(theirs[0])
+    np.testing.assert_allclose(ours[0][:, :4], theirs[0][:, :4], rtol=0, atol=2)
+    np.testing.assert_allclose(ours[0][:, 4], theirs[0][:, 4], rtol=0, atol=1e-2)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=0, atol=2)
+
+
 def test_agreement_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     picture = str(ROOT / "docs" / "images" / "astronaut.jpg")
     for most, code in (("1e-3", 0), ("0", 1)):
@@ -233,20 +273,21 @@ def test_agreement_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["allocate", "kernel"])
-def test_calls_that_fail_once(kind: str, cuda_engines: dict[str, Path], face: Image) -> None:
+@pytest.mark.parametrize(("kind", "precision"), [("allocate", "fp32"), ("kernel", "fp32"), ("kernel", "fp16")])
+def test_calls_that_fail_once(kind: str, precision: str, cuda_engines: dict[str, Path], face: Image) -> None:
     """Call k fails, for some k up to the last: what comes after is as if nothing had."""
     gpu = emulated_gpu("asynchronous", kernels=True)
     small = pictures.noise(40, 44, grain=9, seed=1)
     pictures.paste(small, pictures.scaled(face, 34), 4, 3)
     params = make_params("fast", {"minsize": 24})
-    loaded = [load_engine(path, gpu) for path in cuda_engines.values()]
+    models = [path.read_bytes() for path in cuda_engines.values()]
+    loaded = [gpu.load_engine(model, precision) for model in models]
     expected = run_cascade(pytrt.Stages(gpu, *loaded), [small], params)
     k, failed = 0, True
     while failed:
         gpu.fail(kind, k)
         try:
-            stages = pytrt.Stages(gpu, *(load_engine(path, gpu) for path in cuda_engines.values()))
+            stages = pytrt.Stages(gpu, *(gpu.load_engine(model, precision) for model in models))
             run_cascade(stages, [small], params)
         except DeviceError:
             pass

@@ -51,15 +51,19 @@ def test_emulated(tmp_path: Path) -> None:
     assert report["emulated"] is True and report["failed"] == []
     assert report["device"]["gpu"] == "emulated"
     assert len(report["smoke"]["faces"]) == 1 and report["smoke"]["runtime"] == "CUDA kernels, emulated"
-    ((flavour, precision),) = report["machine"]["variants"]
-    variant = f"{flavour} {precision}"
+    assert report["machine"]["variants"] == [["cpu", "fp32"]]  # which the networks run on
+    variant, of_kernels = "cpu fp32", ("cuda fp32", "cuda fp16")
     assert set(report["engines"][variant]["networks"]) == {"pnet", "rnet", "onet"}
-    assert set(report["seconds"]) == {"machine", "smoke", *(f"{part} {variant}" for part in parts.split(","))}
-    (rows,) = report["kernels"][variant]["frames"].values()
-    kernels = {row["name"]: row for row in rows if row["kind"] == "kernel"}
-    assert {"PnetConv1", "RnetConv2", "OnetDense", "SortRuns", "CropResize"} <= set(kernels)
-    assert [name for name, row in kernels.items() if row["floor_us"] is None] == []  # the cost model knows each
-    assert [row["launches"] for row in rows if row["kind"] == "wait"] > [0]
+    assert set(report["seconds"]) == {"machine", "smoke", *(f"kernels {name}" for name in of_kernels)} | {
+        f"{part} {variant}" for part in parts.split(",") if part != "kernels"
+    }
+    for name, suffix in zip(of_kernels, ("", "Fp16"), strict=True):
+        (rows,) = report["kernels"][name]["frames"].values()
+        kernels = {row["name"]: row for row in rows if row["kind"] == "kernel"}
+        own = {"PnetConv1", "RnetConv2", "OnetDense"}
+        assert {"SortRuns", "CropResize"} | {f"{kernel}{suffix}" for kernel in own} <= set(kernels)
+        assert [name for name, row in kernels.items() if row["floor_us"] is None] == []  # the cost model knows each
+        assert [row["launches"] for row in rows if row["kind"] == "wait"] > [0]
     speed = report["speed"][variant]
     assert speed["failed"] == {}
     assert set(speed["faces"].values()) == {1}

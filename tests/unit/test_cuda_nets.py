@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,16 @@ from onnx import numpy_helper
 import pytrt
 from mtcnn import EngineError
 from mtcnn.engines import NETWORKS, models_folder
-from tests.reference import nets
+from tests.reference import nets, nets_fp16
 from tests.support.emulated import MODES, emulated_gpu
 from tests.support.lnet import lnet_model
+from tests.support.native import compile_native
 from tests.unit.test_pytrt import random_input
 
 SIDES = {"rnet": 24, "onet": 48, "lnet": 24}
 SAME = 1e-4  # of outputs about 1: float32 in another order
+# The same in float16: where a sum lies between two of its values, another order may round it to the other one.
+SAME_FP16 = 1e-3
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -56,15 +61,23 @@ def randomised(model: bytes, seed: int) -> bytes:
     return bytes(changed.SerializeToString())
 
 
-def assert_near(ours: dict[str, NDArray[np.float32]], theirs: dict[str, NDArray[np.float32]]) -> None:
+def assert_near(
+    ours: dict[str, NDArray[np.float32]], theirs: dict[str, NDArray[np.float32]], atol: float = SAME
+) -> None:
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
-        np.testing.assert_allclose(ours[name], value, rtol=0, atol=SAME, err_msg=name)
+        np.testing.assert_allclose(ours[name], value, rtol=0, atol=atol, err_msg=name)
 
 
 def compare(gpu: pytrt.Device, model: bytes, data: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     ours, theirs = (device.load_engine(model).infer(data) for device in (gpu, cpu()))
     assert_near(ours, theirs)
+    return ours
+
+
+def compare_fp16(gpu: pytrt.Device, model: bytes, data: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    ours = gpu.load_engine(model, "fp16").infer(data)
+    assert_near(ours, nets_fp16.run(model, data), SAME_FP16)
     return ours
 
 
@@ -83,7 +96,9 @@ def test_pnet_of_any_size(height: int, width: int, batch: int, seed: int) -> Non
     """Odd sides end in a pooling window of one row or column; blocks of rows hang over the end of others."""
     data = random_input(batch, 3, height, width, seed=seed)
     for mode in MODES if seed % 5 == 0 else MODES[:1]:
-        compare(emulated_gpu(mode, kernels=True), model_of("pnet"), data)
+        gpu = emulated_gpu(mode, kernels=True)
+        compare(gpu, model_of("pnet"), data)
+        compare_fp16(gpu, model_of("pnet"), data)
 
 
 @pytest.mark.parametrize("network", ["rnet", "onet", "lnet"])
@@ -104,6 +119,58 @@ def test_other_weights(network: str, gpu: pytrt.Device) -> None:
     side = SIDES.get(network, 37)
     ours = compare(gpu, randomised(model_of(network), 7), random_input(2, 3, side, side, seed=3))
     assert all(np.ptp(value[:, channel]) > 0 for value in ours.values() for channel in range(value.shape[1]))
+
+
+class TestFloat16:
+    """Tensor cores' products, by the same tiles and lanes on a CPU."""
+
+    def test_values(self, tmp_path: Path) -> None:
+        """All of them, and floats that are rounded: ties, subnormal values, what is too large."""
+        program = compile_native("half.cpp", tmp_path / "half")
+        values = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+        exact = np.sort(values[np.isfinite(values)].astype(np.float32))
+        between = (exact[1:] + exact[:-1]) / 2
+        floats = np.concatenate(
+            [
+                exact,
+                between,
+                np.nextafter(between, np.float32(np.inf)),
+                np.nextafter(between, np.float32(-np.inf)),
+                np.float32([65519.99, 65520, 1e30, -1e30, np.inf, -np.inf, np.nan, 1e-8, -1e-45]),
+            ]
+        )
+        said = subprocess.run([program], input=floats.tobytes(), capture_output=True, check=True, timeout=60).stdout
+        np.testing.assert_array_equal(np.frombuffer(said[: 4 << 16], np.float32), values.astype(np.float32))
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(np.frombuffer(said[4 << 16 :], np.float16), floats.astype(np.float16))
+
+    @pytest.mark.parametrize("network", NETWORKS)
+    def test_beside_numpy(self, network: str, gpu: pytrt.Device) -> None:
+        """The models' weights, and others, with batches that end within a tile."""
+        side = SIDES.get(network, 41)
+        for batch, model in ((3, model_of(network)), (1, randomised(model_of(network), 7))):
+            compare_fp16(gpu, model, random_input(batch, 3, side, side, seed=batch))
+
+    @pytest.mark.parametrize("network", [*NETWORKS, "lnet"])
+    def test_beside_float32(self, network: str) -> None:
+        side, channels = SIDES.get(network, 64), 15 if network == "lnet" else 3
+        data = random_input(2, channels, side, side, seed=4)
+        gpu = emulated_gpu(kernels=True)
+        rounded, exact = (gpu.load_engine(model_of(network), p).infer(data) for p in ("fp16", "fp32"))
+        assert_near(rounded, exact, 1e-2)
+        assert any(np.any(rounded[name] != exact[name]) for name in exact)
+
+    def test_more_tiles_than_warps(self) -> None:
+        """Of which each then makes several; a crop's outputs are the same, whatever lies beside it."""
+        engine = emulated_gpu(kernels=True).load_engine(model_of("rnet"), "fp16")
+        data = random_input(560, 3, 24, 24, seed=1)
+        all_of_them, few = engine.infer(data), engine.infer(data[-5:])
+        for name, value in few.items():
+            np.testing.assert_array_equal(all_of_them[name][-5:], value)
+
+    def test_no_other(self, gpu: pytrt.Device) -> None:
+        with pytest.raises(EngineError, match="compute in float32 or float16, not in bf16"):
+            gpu.load_engine(model_of("rnet"), "bf16")
 
 
 def test_beside_onnx_runtime(gpu: pytrt.Device) -> None:

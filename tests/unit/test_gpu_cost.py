@@ -18,8 +18,13 @@ H200 = GPUS["h200"]
 
 @pytest.mark.parametrize(("net", "layers", "side"), [("rnet", floors.RNET, 24), ("onet", floors.ONET, 48)])
 def test_operations_of_crops_are_those_of_the_networks(net: str, layers: list[floors.Layer], side: int) -> None:
-    works = [layer.work(10) for of, layer in LAYERS.values() if of == net]
-    assert sum(work.flop for work in works) == pytest.approx(10 * floors.flops(layers, side, side), rel=1e-9)
+    for half in (False, True):
+        works = [layer.work(10) for name, (of, layer) in LAYERS.items() if of == net and name.endswith("Fp16") == half]
+        assert sum(work.flop for work in works) == pytest.approx(10 * floors.flops(layers, side, side), rel=1e-9)
+        # Tiles that are not full are multiplied all the same.
+        tiles = [work for work in works if work.products]
+        assert len(tiles) == (len(layers) - 1 if half else 0)  # all but the heads
+        assert all(work.flop <= 2 * work.products <= 4 * work.flop for work in tiles)
 
 
 def test_operations_of_pnet_are_those_of_the_network() -> None:
@@ -50,10 +55,11 @@ def test_every_kernel_is_reckoned() -> None:
     """Of those in csrc/cuda/kernels/."""
     names = set()
     for path in (ROOT / "csrc" / "cuda" / "kernels").glob("*.h"):
-        for found in re.finditer(r"^struct (\w+) \{.*?^\};", path.read_text(), re.M | re.S):
-            if re.search(r"void operator\(\)\(", found[0]):
-                names.add(found[1])
-    assert len(names) > 40
+        for found in re.finditer(r"^(template[^\n]*\n)?struct (\w+) \{.*?^\};", path.read_text(), re.M | re.S):
+            if not found[1] and re.search(r"void operator\(\)\(", found[0]):
+                names.add(found[2])
+        names |= set(re.findall(r"^struct (\w+) : \w+Kernel<.*> \{\};", path.read_text(), re.M))
+    assert len(names) > 80 and {"RnetConv1", "LnetPool2Fp16", "OnetHeadsFp16", "PnetProposeFp16"} <= names
     unknown = {name for name in names if work_of(name, 1000, FACTS, 0, 1) is None}
     assert unknown == set()
 

@@ -100,7 +100,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("flavour", ["tensorrt", "tensorrt-rtx"])
     def test_bfloat16_in_tensorrt(self, flavour: str) -> None:
-        with pytest.raises(ValueError, match="precision 'bf16' is for CPUs: TensorRT engines are 'fp32' or 'fp16'"):
+        with pytest.raises(ValueError, match="precision 'bf16' is for CPUs: a GPU's engines are 'fp32' or 'fp16'"):
             choose_precision("bf16", flavour)
         assert choose_precision("fp16", flavour) == "fp16"
         assert choose_precision("auto", flavour) == "fp32"

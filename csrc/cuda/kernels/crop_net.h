@@ -202,167 +202,80 @@ template <int kIn, int kOutputs>
 struct CropHeads {
   static constexpr int threads(int views) { return views * kOutputs; }
 
-  TRTMTCNN_HD static void run(const CropLayer& layer, const HeadBuffers& to, int thread) {
-    const int views = layer.batch.views(), items = views * kOutputs;
-    for (int item = thread; item < items; item += layer.threads) {
-      const int crop = layer.batch.place(item / kOutputs, views), output = item % kOutputs;
-      const float* features = layer.in + static_cast<ptrdiff_t>(crop) * kIn;
-      float sums[4] = {layer.weights.bias[output], 0, 0, 0};
+  template <typename Value>
+  TRTMTCNN_HD static void run(const CropBatch& batch, int threads, const Value* in, const LayerWeights& heads,
+                              const HeadBuffers& to, int thread) {
+    const int views = batch.views(), items = views * kOutputs;
+    for (int item = thread; item < items; item += threads) {
+      const int crop = batch.place(item / kOutputs, views), output = item % kOutputs;
+      const Value* features = in + static_cast<ptrdiff_t>(crop) * kIn;
+      float sums[4] = {heads.bias[output], 0, 0, 0};
       for (int f = 0; f < kIn; f += 4) {
         const Four four = load_four(features + f);
         TRTMTCNN_UNROLL
-        for (int k = 0; k < 4; ++k) sums[k] += four.at[k] * layer.weights.weights[(f + k) * kHeads + output];
+        for (int k = 0; k < 4; ++k) sums[k] += four.at[k] * heads.weights[(f + k) * kHeads + output];
       }
       to.write(crop, output, sums[0] + sums[1] + (sums[2] + sums[3]));
     }
   }
 };
 
-// R-Net: 24x24 pixels.
-struct RnetConv1 {
-  using Layer = CropConvolution<3, 24, 3, 28, 2, 28>;
+// Kernels have names of their own, by which traces and cost models know them.
+template <typename L>
+struct LayerKernel {
+  using Layer = L;
   CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
+  TRTMTCNN_HD void operator()(int i) const { L::run(layer, i); }
 };
-struct RnetPool1 {
-  using Layer = CropPool<28, 22>;
+template <typename L>
+struct TowerKernel {
+  using Layer = L;
   CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
+  int tower_stride;  // floats from a tower's weights to the next tower's
+  TRTMTCNN_HD void operator()(int i) const { L::run(layer, tower_stride, i); }
 };
-struct RnetConv2 {
-  using Layer = CropConvolution<28, 11, 3, 48, 3, 16>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct RnetPool2 {
-  using Layer = CropPool<48, 9>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct RnetConv3 {
-  using Layer = CropConvolution<48, 4, 2, 64, 3, 8>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct RnetDense {
-  using Layer = CropDense<576, 128, 8, 8>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct RnetDenseSum {
-  using Layer = CropDenseSum<128, 8>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct RnetHeads {
-  using Layer = CropHeads<128, 6>;
-  CropLayer layer;
+template <typename Value, int kIn, int kOutputs>
+struct HeadsKernel {
+  using Layer = CropHeads<kIn, kOutputs>;
+  CropBatch batch;
+  int threads;
+  const Value* in;
+  LayerWeights weights;
   HeadBuffers to;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, to, i); }
+  TRTMTCNN_HD void operator()(int i) const { Layer::run(batch, threads, in, weights, to, i); }
 };
+
+// R-Net: 24x24 pixels.
+struct RnetConv1 : TowerKernel<CropConvolution<3, 24, 3, 28, 2, 28>> {};
+struct RnetPool1 : LayerKernel<CropPool<28, 22>> {};
+struct RnetConv2 : TowerKernel<CropConvolution<28, 11, 3, 48, 3, 16>> {};
+struct RnetPool2 : LayerKernel<CropPool<48, 9>> {};
+struct RnetConv3 : TowerKernel<CropConvolution<48, 4, 2, 64, 3, 8>> {};
+struct RnetDense : LayerKernel<CropDense<576, 128, 8, 8>> {};
+struct RnetDenseSum : LayerKernel<CropDenseSum<128, 8>> {};
+struct RnetHeads : HeadsKernel<float, 128, 6> {};
 
 // O-Net: 48x48 pixels.
-struct OnetConv1 {
-  using Layer = CropConvolution<3, 48, 3, 32, 2, 32>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct OnetPool1 {
-  using Layer = CropPool<32, 46>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct OnetConv2 {
-  using Layer = CropConvolution<32, 23, 3, 64, 3, 16>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct OnetPool2 {
-  using Layer = CropPool<64, 21>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct OnetConv3 {
-  using Layer = CropConvolution<64, 10, 3, 64, 2, 4, 2>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct OnetConv4 {
-  using Layer = CropConvolution<64, 4, 2, 128, 3, 4>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, 0, i); }
-};
-struct OnetDense {
-  using Layer = CropDense<1152, 256, 4, 16>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct OnetDenseSum {
-  using Layer = CropDenseSum<256, 16>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct OnetHeads {
-  using Layer = CropHeads<256, 16>;
-  CropLayer layer;
-  HeadBuffers to;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, to, i); }
-};
+struct OnetConv1 : TowerKernel<CropConvolution<3, 48, 3, 32, 2, 32>> {};
+struct OnetPool1 : LayerKernel<CropPool<32, 46>> {};
+struct OnetConv2 : TowerKernel<CropConvolution<32, 23, 3, 64, 3, 16>> {};
+struct OnetPool2 : LayerKernel<CropPool<64, 21>> {};
+struct OnetConv3 : TowerKernel<CropConvolution<64, 10, 3, 64, 2, 4, 2>> {};
+struct OnetConv4 : TowerKernel<CropConvolution<64, 4, 2, 128, 3, 4>> {};
+struct OnetDense : LayerKernel<CropDense<1152, 256, 4, 16>> {};
+struct OnetDenseSum : LayerKernel<CropDenseSum<256, 16>> {};
+struct OnetHeads : HeadsKernel<float, 256, 16> {};
 
 // L-Net: R-Net's convolutions over five crops of 24x24 pixels, each with weights of its own.
-struct LnetConv1 {
-  using Layer = CropConvolution<3, 24, 3, 28, 2, 28, 1, kPoints>;
-  CropLayer layer;
-  int tower_stride;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, tower_stride, i); }
-};
-struct LnetPool1 {
-  using Layer = CropPool<28, 22, kPoints>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetConv2 {
-  using Layer = CropConvolution<28, 11, 3, 48, 3, 16, 1, kPoints>;
-  CropLayer layer;
-  int tower_stride;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, tower_stride, i); }
-};
-struct LnetPool2 {
-  using Layer = CropPool<48, 9, kPoints>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetConv3 {
-  using Layer = CropConvolution<48, 4, 2, 64, 3, 8, 1, kPoints>;
-  CropLayer layer;
-  int tower_stride;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, tower_stride, i); }
-};
-struct LnetDense1 {
-  using Layer = CropDense<2880, 256, 4, 20>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetDense1Sum {
-  using Layer = CropDenseSum<256, 20>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetDense2 {
-  using Layer = CropDense<256, 320, 4, 4>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetDense2Sum {
-  using Layer = CropDenseSum<320, 4>;
-  CropLayer layer;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, i); }
-};
-struct LnetHeads {
-  using Layer = CropHeads<320, 10>;
-  CropLayer layer;
-  HeadBuffers to;
-  TRTMTCNN_HD void operator()(int i) const { Layer::run(layer, to, i); }
-};
+struct LnetConv1 : TowerKernel<CropConvolution<3, 24, 3, 28, 2, 28, 1, kPoints>> {};
+struct LnetPool1 : LayerKernel<CropPool<28, 22, kPoints>> {};
+struct LnetConv2 : TowerKernel<CropConvolution<28, 11, 3, 48, 3, 16, 1, kPoints>> {};
+struct LnetPool2 : LayerKernel<CropPool<48, 9, kPoints>> {};
+struct LnetConv3 : TowerKernel<CropConvolution<48, 4, 2, 64, 3, 8, 1, kPoints>> {};
+struct LnetDense1 : LayerKernel<CropDense<2880, 256, 4, 20>> {};
+struct LnetDense1Sum : LayerKernel<CropDenseSum<256, 20>> {};
+struct LnetDense2 : LayerKernel<CropDense<256, 320, 4, 4>> {};
+struct LnetDense2Sum : LayerKernel<CropDenseSum<320, 4>> {};
+struct LnetHeads : HeadsKernel<float, 320, 10> {};
 
 }  // namespace trtmtcnn::cuda

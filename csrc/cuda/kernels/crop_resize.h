@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cuda/kernels/box_set.h"
-#include "cuda/kernels/four.h"
 #include "cuda/kernels/frame.h"
+#include "cuda/kernels/net_input.h"
 #include "cuda/kernels/resample.h"
 
 namespace trtmtcnn::cuda {
@@ -22,23 +22,6 @@ struct CropTaps {
     if (n >= boxes.size() || !has_pixel(boxes.data[n])) return;
     const DeviceBox& box = boxes.data[n];
     taps[i] = taps_of(frames[box.frame], area, crop_window(box), {side, side}, i % (2 * side));
-  }
-};
-
-// A network's input: TensorRT's, (n, 3, pixels), or that of kernels of our own, (n, pixels, 4), of which the fourth is
-// not read.
-struct NetInput {
-  float* data;
-  bool interleaved;
-
-  TRTMTCNN_HD void write(int picture, int pixels, int pixel, const float rgb[3]) const {
-    if (interleaved) {
-      store_four(data + 4 * (ptrdiff_t{pixels} * picture + pixel),
-                 {{normalised(rgb[0]), normalised(rgb[1]), normalised(rgb[2]), 0}});
-    } else {
-      float* out = data + ptrdiff_t{3} * pixels * picture + pixel;
-      for (int c = 0; c < 3; ++c) out[c * pixels] = normalised(rgb[c]);
-    }
   }
 };
 

@@ -4,6 +4,7 @@
 #include "cuda/kernels/box_set.h"
 #include "cuda/kernels/convolve.h"
 #include "cuda/kernels/frame.h"
+#include "cuda/kernels/net_input.h"
 #include "cuda/kernels/resample.h"
 #include "head_outputs.h"
 
@@ -30,7 +31,8 @@ inline constexpr int kPnetMapRows = 4, kPnetMapOutputs = 8, kPnetMapParts = 2;  
 inline constexpr int kPnetCellRows = 2;                                         // of the third
 inline constexpr int kPnetPooled = 12, kPnetMap = 16, kPnetFeatures = 32;  // channels; of the first, 10 and padding
 
-// The tiles that are worked on at once. The arrays are the device's; starts: what comes before each tile.
+// The tiles that are worked on at once. The arrays are the device's; starts: what comes before each tile. In float16
+// blocks are single pixels and cells.
 struct PnetTiles {
   const PnetTile* tiles;
   const int *pixel_starts, *pooled_starts, *map_starts, *cell_starts;  // of pixels, pooled pixels and blocks
@@ -45,7 +47,7 @@ struct PnetPixels {
   const Level* levels;
   const Taps* taps;
   const int* tap_starts;  // of each level
-  float* pixels;
+  NetInput out;
 
   TRTMTCNN_HD void operator()(int i) const {
     const int t = segment_of(tiles.pixel_starts, tiles.count, i), local = i - tiles.pixel_starts[t];
@@ -55,7 +57,7 @@ struct PnetPixels {
     const Taps* rows = taps + tap_starts[tile.level];
     float rgb[3];
     blend(frames[level.frame], rows[y], rows[level.size.height + x], rgb);
-    store_four(pixels + ptrdiff_t{4} * i, {{normalised(rgb[0]), normalised(rgb[1]), normalised(rgb[2]), 0}});
+    out.write(0, 0, i, rgb);
   }
 };
 
@@ -158,6 +160,30 @@ TRTMTCNN_HD void pnet_features(const PnetTiles& tiles, const float* map, const L
     if (y + r < tile.cell_rows()) take(t, y + r, x, sums.at[r][0]);
 }
 
+// Adds a cell's window where its score reaches the threshold.
+TRTMTCNN_HD void add_proposal(const DeviceBoxes& boxes, const Level* levels, const PnetTile& tile, int y, int x,
+                              float score, float threshold, const float (&regression)[4]) {
+  if (!is_face(score, threshold, regression)) return;
+  const int slot = atomic_add(boxes.count, 1);
+  if (slot >= boxes.capacity) return;  // seen by the host, which then makes room and starts again
+  DeviceBox box{};
+  static_cast<Box&>(box) = cell_window(levels[tile.level], tile.level, x, tile.first_row + y, score, regression);
+  boxes.data[slot] = box;
+}
+
+// P-Net's outputs of images of one size, each a tile: (n, 2, rows, columns), (n, 4, rows, columns).
+struct PnetArrays {
+  float *prob, *regression;
+
+  TRTMTCNN_HD void write(const PnetTile& tile, int image, int y, int x, float score, const float (&of)[4]) const {
+    const ptrdiff_t cells = static_cast<ptrdiff_t>(tile.cell_rows()) * tile.cell_columns();
+    const ptrdiff_t at = static_cast<ptrdiff_t>(y) * tile.cell_columns() + x;
+    prob[2 * image * cells + at] = 1 - score;
+    prob[(2 * image + 1) * cells + at] = score;
+    for (int k = 0; k < 4; ++k) regression[(4 * image + k) * cells + at] = of[k];
+  }
+};
+
 // Adds the windows of cells whose score reaches the threshold.
 struct PnetPropose {
   PnetTiles tiles;
@@ -174,36 +200,24 @@ struct PnetPropose {
       if (!(score >= threshold)) return;
       float regression[4];
       heads.regression(features, regression);
-      if (!is_face(score, threshold, regression)) return;
-      const int slot = atomic_add(boxes.count, 1);
-      if (slot >= boxes.capacity) return;  // seen by the host, which then makes room and starts again
-      const PnetTile& tile = tiles.tiles[t];
-      DeviceBox box{};
-      static_cast<Box&>(box) = cell_window(levels[tile.level], tile.level, x, tile.first_row + y, score, regression);
-      boxes.data[slot] = box;
+      add_proposal(boxes, levels, tiles.tiles[t], y, x, score, threshold, regression);
     });
   }
 };
 
-// Writes the outputs of all cells; each tile is an image of the same size.
+// Writes the outputs of all cells.
 struct PnetOutputs {
   PnetTiles tiles;
   const float* map;
   LayerWeights weights;
   PnetHeads heads;
-  float *prob, *regression;  // (n, 2, rows, columns), (n, 4, rows, columns)
+  PnetArrays out;
 
   TRTMTCNN_HD void operator()(int i) const {
     pnet_features(tiles, map, weights, i, [this](int t, int y, int x, const float (&features)[kPnetFeatures]) {
-      const PnetTile& tile = tiles.tiles[t];
-      const ptrdiff_t cells = static_cast<ptrdiff_t>(tile.cell_rows()) * tile.cell_columns();
-      const ptrdiff_t at = static_cast<ptrdiff_t>(y) * tile.cell_columns() + x;
-      float outputs[4];
-      heads.regression(features, outputs);
-      const float score = heads.score(features);
-      prob[2 * t * cells + at] = 1 - score;
-      prob[(2 * t + 1) * cells + at] = score;
-      for (int k = 0; k < 4; ++k) regression[(4 * t + k) * cells + at] = outputs[k];
+      float regression[4];
+      heads.regression(features, regression);
+      out.write(tiles.tiles[t], t, y, x, heads.score(features), regression);
     });
   }
 };
@@ -212,11 +226,11 @@ struct PnetOutputs {
 struct InterleavePlanes {
   const float* planes;
   int plane;
-  float* pixels;
+  NetInput out;
 
   TRTMTCNN_HD void operator()(int64_t i) const {
     const float* from = planes + i / plane * 3 * plane + i % plane;
-    store_four(pixels + 4 * i, {{from[0], from[plane], from[ptrdiff_t{2} * plane], 0}});
+    out.write(i, {{from[0], from[plane], from[ptrdiff_t{2} * plane], 0}});
   }
 };
 

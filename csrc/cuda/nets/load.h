@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "engine.h"
 #include "nets/network.h"
@@ -12,7 +13,9 @@ namespace trtmtcnn::cuda {
 // The network in an engine file of flavour "cuda", which is its ONNX model. Throws EngineError where it is none that
 // there are kernels for.
 Network read_for_kernels(std::span<const char> onnx);
-// Which it is.
+// Whether the kernels compute in float16 in this precision, "f32" or "f16". Throws EngineError where it is another.
+bool is_half(const std::string& precision);
+// Which network it is.
 Net net_for_kernels(std::span<const char> onnx);
 
 // Throws EngineError where an engine is not one of the kernels' in the memory of a GPU; see DeviceNet.

@@ -28,7 +28,9 @@ class NetContext final : public Context {
  public:
   template <typename... Arguments>
   NetContext(std::shared_ptr<const Engine> engine, Arguments&&... arguments)
-      : engine_(std::move(engine)), net_(*engine_->device_net()), runtime_(std::forward<Arguments>(arguments)...) {}
+      : engine_(std::move(engine)), net_(*engine_->device_net()), runtime_(std::forward<Arguments>(arguments)...) {
+    plan_.blocks = layers_.blocks();
+  }
 
   const std::vector<Shape>& output_shapes(const Shape& input) override {
     engine_->check_input(input);
@@ -74,7 +76,7 @@ class NetContext final : public Context {
       const std::vector<Shape> shapes = output_shapes_of(net_.net, shape);
       prob_.reserve(static_cast<size_t>(volume(shapes[0])));
       regression_.reserve(static_cast<size_t>(volume(shapes[1])));
-      layers_.outputs(at, prob_.data(), regression_.data());
+      layers_.outputs(at, {prob_.data(), regression_.data()});
       download(outputs[0], prob_.data(), volume(shapes[0]));
       download(outputs[1], regression_.data(), volume(shapes[1]));
     }
@@ -82,7 +84,7 @@ class NetContext final : public Context {
 
   void crops(const Shape& shape, int first, int n, std::span<float* const> outputs) {
     const int64_t plane = shape[2] * shape[3], pictures = shape[1] / 3;
-    float* const pixels = crops_.input(n);
+    const NetInput pixels = crops_.input(n);
     interleave(planes_.data() + first * shape[1] * plane, static_cast<int>(plane), n * pictures * plane, pixels);
     const HeadOutputs found = crops_.run({nullptr, 0, n, 0});
     size_t i = 0;
@@ -93,7 +95,7 @@ class NetContext final : public Context {
     }
   }
 
-  void interleave(const float* planes, int plane, int64_t pixels, float* to) {
+  void interleave(const float* planes, int plane, int64_t pixels, const NetInput& to) {
     runtime_.for_each(pixels, InterleavePlanes{planes, plane, to});
   }
 
@@ -124,9 +126,9 @@ class NetContext final : public Context {
 template <typename Runtime>
 class NetEngine final : public Engine, public std::enable_shared_from_this<NetEngine<Runtime>> {
  public:
-  // `gpu`: see DeviceNet; `arguments`: the runtime's.
+  // half: it computes in float16; `gpu`: see DeviceNet; `arguments`: the runtime's.
   template <typename... Arguments>
-  NetEngine(const Network& network, uint64_t gpu, const Arguments&... arguments)
+  NetEngine(const Network& network, bool half, uint64_t gpu, const Arguments&... arguments)
       : input_(input_of(network)),
         outputs_(outputs_of(network.net)),
         runtime_(arguments...),
@@ -134,13 +136,13 @@ class NetEngine final : public Engine, public std::enable_shared_from_this<NetEn
           return std::make_unique<NetContext<Runtime>>(std::move(engine), arguments...);
         }) {
     const typename Runtime::Current current(runtime_);
-    const PackedWeights packed(network);
-    const std::vector<float>& values = packed.values();
-    Buffer<Runtime, float, true> pinned(runtime_);
-    pinned.reserve(values.size());
-    std::copy(values.begin(), values.end(), pinned.data());
-    memory_.reserve(values.size());
-    runtime_.upload(memory_.data(), pinned.data(), values.size() * sizeof(float));
+    const PackedWeights packed(network, half);
+    const std::vector<std::byte>& bytes = packed.bytes();
+    Buffer<Runtime, std::byte, true> pinned(runtime_);
+    pinned.reserve(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), pinned.data());
+    memory_.reserve(bytes.size());
+    runtime_.upload(memory_.data(), pinned.data(), bytes.size());
     runtime_.synchronize();
     net_ = packed.at(memory_.data(), gpu);
   }
@@ -155,7 +157,7 @@ class NetEngine final : public Engine, public std::enable_shared_from_this<NetEn
   TensorInfo input_;
   std::vector<TensorInfo> outputs_;
   Runtime runtime_;  // what follows lives in its memory
-  Buffer<Runtime, float> memory_{runtime_};
+  Buffer<Runtime, std::byte> memory_{runtime_};
   DeviceNet net_{};
   std::function<std::unique_ptr<Context>(std::shared_ptr<const Engine>)> make_context_;
 };

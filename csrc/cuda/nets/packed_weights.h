@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "cuda/nets/device_net.h"
@@ -11,11 +12,12 @@ namespace trtmtcnn::cuda {
 
 class PackedWeights {
  public:
-  explicit PackedWeights(const Network& network);
+  // half: layers but the heads of crops are to be in float16.
+  PackedWeights(const Network& network, bool half);
 
-  const std::vector<float>& values() const { return values_; }
-  // The network once values() lie at `memory` of a GPU.
-  DeviceNet at(const float* memory, uint64_t gpu) const;
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+  // The network once bytes() lie at `memory` of a GPU.
+  DeviceNet at(const std::byte* memory, uint64_t gpu) const;
 
  private:
   struct Layer {
@@ -23,15 +25,20 @@ class PackedWeights {
     bool has_slope;
   };
 
-  size_t append(const std::vector<float>& values);
-  void pack(const Conv& conv);
-  void pack_dense_of_towers(const Conv& conv, int towers, int pixels);
-  void pack_heads(const Network& network);
-  Layer append(std::vector<float> weights, const Conv& conv, int outputs);
+  template <typename Value>
+  size_t append(std::span<const Value> values);
+  template <typename Value>
+  Layer append(const std::vector<Value>& weights, const Conv& conv, int outputs);
+  Layer pack(const Conv& conv);
+  Layer pack_tiles(const Conv& conv);
+  Layer pack_heads(Conv heads);
+  Layer pack_head_tiles(const Conv& heads);
 
   Net net_;
-  std::vector<float> values_;
-  std::vector<Layer> layers_;  // the heads are the last
+  bool half_;
+  std::vector<std::byte> bytes_;
+  std::vector<Layer> layers_;
+  Layer heads_{}, head_tiles_{};
 };
 
 }  // namespace trtmtcnn::cuda

@@ -22,7 +22,9 @@ class Pnet {
  public:
   // `net`, which must outlive it, is P-Net's, in the runtime's memory.
   Pnet(Runtime& runtime, Staging<Runtime>& staging, const DeviceNet& net)
-      : runtime_(runtime), staging_(staging), layers_(runtime, net) {}
+      : runtime_(runtime), staging_(staging), layers_(runtime, net) {
+    plan_.blocks = layers_.blocks();
+  }
 
   // The levels of the frames that are loaded. Returns whether anything is other than in the call before. What
   // propose() needs of memory is there when this returns.

@@ -5,7 +5,9 @@
 
 #include "cuda/buffer.h"
 #include "cuda/kernels/pnet.h"
+#include "cuda/kernels/pnet_fp16.h"
 #include "cuda/nets/device_net.h"
+#include "cuda/nets/pnet_plan.h"
 
 namespace trtmtcnn::cuda {
 
@@ -13,40 +15,73 @@ template <typename Runtime>
 class PnetLayers {
  public:
   // `net` must outlive it.
-  PnetLayers(Runtime& runtime, const DeviceNet& net) : runtime_(runtime), net_(net) {}
+  PnetLayers(Runtime& runtime, const DeviceNet& net) : runtime_(runtime), net_(net), half_(net.is_half()) {}
+
+  // Tiles must have been shared out so.
+  PnetPlan::Blocks blocks() const { return half_ ? PnetPlan::Blocks{1, 1, 1} : PnetPlan::Blocks{}; }
 
   // Room for tiles of so many pixels in all, and pixels of the layers' maps.
   void reserve(int pixels, int pooled, int map_pixels) {
-    pixels_.reserve(size_t{4} * pixels);
-    pooled_.reserve(size_t{kPnetPooled} * pooled);
-    map_.reserve(size_t{kPnetMap} * map_pixels);
+    const size_t value = half_ ? sizeof(Half) : sizeof(float);
+    pixels_.reserve(4 * value * pixels);
+    pooled_.reserve((half_ ? kTileStep : kPnetPooled) * value * pooled);
+    map_.reserve(kPnetMap * value * map_pixels);
   }
 
   // The first layer's input: the tiles' pixels one after the other.
-  float* pixels() const { return pixels_.data(); }
+  NetInput pixels() const { return {pixels_.data(), half_ ? InputLayout::kHalfPixels : InputLayout::kPixels}; }
 
   // Enqueues the first two layers, over what is in pixels().
   void run(const PnetTiles& tiles) {
-    runtime_.for_each(tiles.pooled, PnetConv1{tiles, pixels_.data(), net_.layers[0], pooled_.data()});
-    runtime_.for_each(tiles.map_blocks, PnetConv2{tiles, pooled_.data(), net_.layers[1], map_.data()});
+    if (half_) {
+      for_each_warp(tiles.pooled, kPnetWarpPooled,
+                    PnetConv1Fp16{tiles, in<Half>(pixels_), net_.half_layers[0], in<Half>(pooled_)});
+      for_each_warp(tiles.map_pixels, kPnetWarpMap,
+                    PnetConv2Fp16{tiles, in<Half>(pooled_), net_.half_layers[1], in<Half>(map_)});
+    } else {
+      runtime_.for_each(tiles.pooled, PnetConv1{tiles, in<float>(pixels_), net_.layers[0], in<float>(pooled_)});
+      runtime_.for_each(tiles.map_blocks, PnetConv2{tiles, in<float>(pooled_), net_.layers[1], in<float>(map_)});
+    }
   }
 
   // After run(): the third layer, and windows of cells whose score is at least `threshold` added to the boxes.
   void propose(const PnetTiles& tiles, const Level* levels, float threshold, const DeviceBoxes& boxes) {
-    runtime_.for_each(tiles.cell_blocks,
-                      PnetPropose{tiles, map_.data(), net_.layers[2], {net_.heads}, levels, threshold, boxes});
+    if (half_)
+      for_each_warp(
+          tiles.cell_blocks, kPnetWarpCells,
+          PnetProposeFp16{tiles, in<Half>(map_), net_.half_layers[2], net_.half_heads, levels, threshold, boxes});
+    else
+      runtime_.for_each(tiles.cell_blocks,
+                        PnetPropose{tiles, in<float>(map_), net_.layers[2], {net_.heads}, levels, threshold, boxes});
   }
 
-  // After run(): the third layer and the outputs of all cells, (n, 2, rows, columns) and (n, 4, rows, columns).
-  void outputs(const PnetTiles& tiles, float* prob, float* regression) {
-    runtime_.for_each(tiles.cell_blocks,
-                      PnetOutputs{tiles, map_.data(), net_.layers[2], {net_.heads}, prob, regression});
+  // After run(): the third layer and the outputs of all cells.
+  void outputs(const PnetTiles& tiles, const PnetArrays& to) {
+    if (half_)
+      for_each_warp(tiles.cell_blocks, kPnetWarpCells,
+                    PnetOutputsFp16{tiles, in<Half>(map_), net_.half_layers[2], net_.half_heads, to});
+    else
+      runtime_.for_each(tiles.cell_blocks, PnetOutputs{tiles, in<float>(map_), net_.layers[2], {net_.heads}, to});
   }
 
  private:
+  using Memory = Buffer<Runtime, std::byte>;
+
+  template <typename Value>
+  static Value* in(const Memory& memory) {
+    return reinterpret_cast<Value*>(memory.data());
+  }
+
+  // As many warps as n items take.
+  template <typename Kernel>
+  void for_each_warp(int n, int items, const Kernel& kernel) {
+    runtime_.for_each_warp((n + items - 1) / items, kernel);
+  }
+
   Runtime& runtime_;
   const DeviceNet& net_;
-  Buffer<Runtime, float> pixels_{runtime_}, pooled_{runtime_}, map_{runtime_};
+  bool half_;
+  Memory pixels_{runtime_}, pooled_{runtime_}, map_{runtime_};
 };
 
 }  // namespace trtmtcnn::cuda

@@ -70,8 +70,8 @@ void PnetPlan::add(const PnetTile& tile, bool begins_chunk) {
   all.pixels += tile.height * tile.width;
   all.pooled += tile.pooled_height() * tile.pooled_width();
   all.map_pixels += tile.map_height() * tile.map_width();
-  all.map_blocks += kPnetMapParts * ceil_div(tile.map_height(), kPnetMapRows) * tile.map_width();
-  all.cell_blocks += ceil_div(tile.cell_rows(), kPnetCellRows) * tile.cell_columns();
+  all.map_blocks += blocks.map_parts * ceil_div(tile.map_height(), blocks.map_rows) * tile.map_width();
+  all.cell_blocks += ceil_div(tile.cell_rows(), blocks.cell_rows) * tile.cell_columns();
 }
 
 PnetTiles PnetPlan::at(const PnetChunk& chunk, const PnetTile* device_tiles, const int* pixels, const int* pooled,

@@ -16,6 +16,12 @@ struct PnetChunk {
 };
 
 struct PnetPlan {
+  // How the second and third layers are shared out; see PnetTiles.
+  struct Blocks {
+    int map_rows = kPnetMapRows, map_parts = kPnetMapParts, cell_rows = kPnetCellRows;
+  };
+  Blocks blocks;
+
   std::vector<PnetTile> tiles;
   std::vector<int> pixel_starts, pooled_starts, map_starts, cell_starts;  // of each tile, in its chunk
   std::vector<PnetChunk> chunks;
