@@ -273,7 +273,7 @@ def test_agreement_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "precision"), [("allocate", "fp32"), ("kernel", "fp32"), ("kernel", "fp16")])
+@pytest.mark.parametrize(("kind", "precision"), [("allocate", "fp16"), ("kernel", "fp32"), ("kernel", "fp16")])
 def test_calls_that_fail_once(kind: str, precision: str, cuda_engines: dict[str, Path], face: Image) -> None:
     """Call k fails, for some k up to the last: what comes after is as if nothing had."""
     gpu = emulated_gpu("asynchronous", kernels=True)

@@ -4,6 +4,7 @@
 #include <barrier>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <random>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "cuda/kernels/box_set.h"
 #include "cuda/kernels/nms.h"
 #include "cuda/kernels/pnet.h"
+#include "cuda/kernels/pnet_fp16.h"
 #include "cuda/kernels/propose.h"
 #include "cuda/kernels/rank.h"
 
@@ -48,6 +50,12 @@ class ThreadWarp {
   struct Shared {
     std::barrier<> barrier{kWarp};
     uint32_t bits[2] = {};
+    std::vector<uint32_t> tiles[kWarp];
+  };
+  template <typename T>
+  struct PerLane {
+    T value;
+    T& operator[](int) { return value; }
   };
   ThreadWarp(Shared& shared, int lane) : shared_(shared), lane_(lane) {}
 
@@ -62,6 +70,31 @@ class ThreadWarp {
     return __atomic_load_n(&bits, __ATOMIC_RELAXED);
   }
   template <typename Work>
+  void each(const Work& work) const {
+    work(lane_);
+  }
+  // Each lane shows the others its tiles, and takes of the product what is its own.
+  template <int kTiles, int kColumns>
+  void multiply(const TileInputs<kTiles>& in, const TileWeights<kColumns>& by, TileSums<kTiles, kColumns>& sums) const {
+    constexpr size_t kIn = sizeof(in) / sizeof(uint32_t), kBy = sizeof(by) / sizeof(uint32_t);
+    std::vector<uint32_t>& own = shared_.tiles[lane_];
+    own.resize(kIn + kBy);
+    std::memcpy(own.data(), &in, sizeof(in));
+    std::memcpy(own.data() + kIn, &by, sizeof(by));
+    shared_.barrier.arrive_and_wait();
+    LoopWarp::PerLane<TileInputs<kTiles>> all_in;
+    LoopWarp::PerLane<TileWeights<kColumns>> all_by;
+    LoopWarp::PerLane<TileSums<kTiles, kColumns>> all_sums{};
+    for (int lane = 0; lane < kWarp; ++lane) {
+      std::memcpy(&all_in[lane], shared_.tiles[lane].data(), sizeof(in));
+      std::memcpy(&all_by[lane], shared_.tiles[lane].data() + kIn, sizeof(by));
+    }
+    all_sums[lane_] = sums;
+    multiply_tiles(LoopWarp(), all_in, all_by, all_sums);
+    sums = all_sums[lane_];
+    shared_.barrier.arrive_and_wait();
+  }
+  template <typename Work>
   void once(const Work& work) const {
     shared_.barrier.arrive_and_wait();
     if (lane_ == 0) work();
@@ -73,6 +106,13 @@ class ThreadWarp {
   int lane_;
   mutable int turn_ = 0;
 };
+
+template <int kTiles, int kColumns>
+void multiply_tiles(const ThreadWarp& warp, const ThreadWarp::PerLane<TileInputs<kTiles>>& in,
+                    const ThreadWarp::PerLane<TileWeights<kColumns>>& by,
+                    ThreadWarp::PerLane<TileSums<kTiles, kColumns>>& sums) {
+  warp.multiply(in.value, by.value, sums.value);
+}
 
 template <typename Kernel>
 void for_each_warp(int n, const Kernel& kernel) {
@@ -217,6 +257,51 @@ bool add_from_features() {
   return right;
 }
 
+// The same in float16, by warps.
+bool add_from_tiles() {
+  const int width = 2 * (1 + any(9)) + 10, height = 2 * (1 + any(4)) + 10, zero = 0;
+  const PnetTile tile{0, 0, height, width, 0};
+  const auto random = [](size_t n, float scale) {
+    std::vector<float> values(n);
+    for (float& v : values) v = scale * (static_cast<float>(any(2001)) / 1000 - 1);
+    return values;
+  };
+  const auto halves = [&](size_t n, float scale) {
+    std::vector<Half> values;
+    for (const float v : random(n, scale)) values.push_back(to_half(v));
+    return values;
+  };
+  const int cells = tile.cell_rows() * tile.cell_columns();
+  const auto map = halves(static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
+  const auto weights = halves(9 * 2 * 2 * kColumnHalves, 0.3f),
+             heads = halves(2 * kPnetHeadTiles * kColumnHalves, 0.5f);
+  const auto bias = random(kPnetFeatures, 1), slope = random(kPnetFeatures, 0.5f);
+  const auto head_bias = random(2 * kPnetHeadTiles, 1);
+  const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, tile.map_height() * tile.map_width(), 0, cells};
+  const Level level{0, {height, width}, 1, 1};
+  const int warps = (cells + kPnetWarpCells - 1) / kPnetWarpCells;
+  std::vector<DeviceBox> found(cells), expected(cells);
+  int count = 0, expected_count = 0;
+  const auto kernel = [&](std::vector<DeviceBox>& boxes, int& n) {
+    return PnetProposeFp16{tiles,
+                           map.data(),
+                           {weights.data(), bias.data(), slope.data()},
+                           {heads.data(), head_bias.data(), nullptr},
+                           &level,
+                           0.5f,
+                           {boxes.data(), &n, cells}};
+  };
+  for (int i = 0; i < warps; ++i) kernel(expected, expected_count)(LoopWarp(any(kWarp)), i);
+  for_each_warp(warps, kernel(found, count));
+  const auto by_order = [](const Box& a, const Box& b) { return a.order < b.order; };
+  std::sort(found.begin(), found.begin() + count, by_order);
+  std::sort(expected.begin(), expected.begin() + expected_count, by_order);
+  bool right = count == expected_count;
+  for (int i = 0; right && i < count; ++i)
+    right = found[i].order == expected[i].order && found[i].score == expected[i].score;
+  return right;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -229,7 +314,7 @@ int main(int argc, char** argv) {
                  any(2) ? 1 << 30 : any(6),
                  any(2) ? 32 : 256,
                  {0.5f, any(2) ? Overlap::kIoU : Overlap::kIoMin, any(2) ? Scope::kLevel : Scope::kFrame}};
-    if (suppress(c) && add_and_mark() && add_from_features()) continue;
+    if (suppress(c) && add_and_mark() && add_from_features() && add_from_tiles()) continue;
     ++wrong;
     std::printf("round %d: %d boxes of %d frames: wrong\n", r, c.count, c.frames);
   }
