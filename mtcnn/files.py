@@ -322,10 +322,11 @@ def read_regular(path: str | os.PathLike[str], most: int = MOST_FILE_BYTES) -> b
         OSError: it cannot be read, is no regular file, or is larger than that or than memory.
     """
     handle = handles.open_unwaiting(path)
+    found = os.fstat(handle)
+    if stat.S_ISDIR(found.st_mode):  # of which open() would tell the handle for a name, and leave that open
+        os.close(handle)
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     with open(handle, "rb") as file:
-        found = os.fstat(handle)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file, but a pipe, a socket or a device", os.fspath(path))
         try:

@@ -81,6 +81,8 @@ def read_bgr(file: Any, name: str, turn: bool = True) -> npt.NDArray[np.uint8]:
             data = read_regular(path)
         except FileNotFoundError:
             raise PictureFileError(f"there is no {name}{shown}") from None
+        except IsADirectoryError:
+            raise PictureFileError(f"{name}{shown} is a folder") from None
     else:
         read = getattr(file, "read", None)
         data = read() if callable(read) else file

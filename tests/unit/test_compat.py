@@ -243,6 +243,8 @@ class TestRetinaFace:
     def test_what_is_no_file(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.jpg")
         (tmp_path / "text.jpg").write_text("no picture")
+        with pytest.raises(ValueError, match="is a folder"):
+            retinaface.detect_faces(tmp_path)
         cases = {"pipe.jpg": "no regular file", "text.jpg": "cannot be read", "text.jpg\0.png": "no null characters"}
         for name, said in cases.items():
             with pytest.raises((OSError, ValueError), match=said):

@@ -269,6 +269,16 @@ else:
     subprocess.run([sys.executable, "-c", code, small, large], check=True)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no list of open files")
+def test_a_folder_is_no_file_and_leaves_none_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(20):
+        with pytest.raises(IsADirectoryError) as raised:
+            read_regular(tmp_path)
+        assert raised.value.filename == str(tmp_path)
+    assert len(os.listdir("/dev/fd")) < before + 20
+
+
 def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
     sparse = tmp_path / "sparse"
     sparse.touch()
