@@ -158,12 +158,11 @@ class Check:
         self.smoke()
 
     def sanitize(self, tool: str, sanitizer: str) -> dict[str, Any]:
-        """The tests under a tool of compute-sanitizer, cut short and in float32; only our own kernels are watched."""
+        """The tests under a tool of compute-sanitizer, cut short; only our own kernels are watched."""
         command = [sanitizer, "--tool", tool, "--kernel-name", "kns=trtmtcnn", "--report-api-errors", "no"]
         command += ["--error-exitcode", str(FAULTS_FOUND), "--print-limit", "20"]
         command += [sys.executable, "-m", "unittest", *SANITIZED]
-        quick = {"TRT_MTCNN_QUICK": "1", "TRT_MTCNN_PRECISIONS": "fp32"}
-        said = self.run(f"sanitize {tool}", command, LIMITS["sanitize"], quick)
+        said = self.run(f"sanitize {tool}", command, LIMITS["sanitize"], {"TRT_MTCNN_QUICK": "1"})
         self._try_gpu_again(f"sanitize {tool}")
         summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
         found = {
