@@ -68,9 +68,10 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
     tag = output(interpreter, "-c", "import sys; print('%d%d' % sys.version_info[:2] + getattr(sys, 'abiflags', ''))")
     environment = ROOT / "build" / "wheels" / f"python{tag}"
     python = environment / "bin" / "python"
-    if not python.exists():
-        subprocess.run([interpreter, "-m", "venv", environment], check=True)
+    if not (environment / "ready").exists():
+        subprocess.run([interpreter, "-m", "venv", "--clear", environment], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "setuptools>=77", "Cython>=3.1"], check=True)
+        (environment / "ready").touch()
     variables = {
         **os.environ,
         "_PYTHON_HOST_PLATFORM": target.platform,
