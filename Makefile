@@ -34,7 +34,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet compat export triton triton-perf ray aarch64 arm-cycles arm-networks
+.PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet compat export triton triton-perf ray aarch64 arm-cycles arm-networks amx
 .PHONY: bench bench-docs instructions same-results accuracy gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check portable
 
@@ -176,6 +176,9 @@ fuzz: $(DONE)/group-fuzz  ## call everything with hostile input under the same s
 SOAK_SECONDS ?= 3600
 soak: install  ## detect for an hour, watching memory: make soak [SOAK_SECONDS=60]
 	@$(PY) benchmarks/soak.py --seconds $(SOAK_SECONDS) $(SOAK)
+
+amx:  ## compare the networks on AMX with what they must give: make amx [AMX="BOCHS FIRMWARE KERNEL"], which plays one
+	@tools/amx.sh $(AMX)
 
 bench: $(DONE)/group-bench  ## time it beside other detectors: make bench [BENCH="--full --yunet MODEL"]
 	@$(PY) -m benchmarks.speed.compare $(BENCH)

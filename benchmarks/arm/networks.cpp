@@ -35,8 +35,9 @@ void run_pnet(const PackedNet& net, std::vector<float>& out) {
       for (int c = 0; c < 3; ++c) row[3 * x + c] = pixel(y, x, c);
   };
   const auto take = [&](int, int n, const float* logits, const float* features) {
-    heads.resize(static_cast<size_t>(n) * kHeads);
-    net.kernels().pnet_heads(net.heads(), features, n, heads.data());
+    const int proposed = (n + 15) / 16;  // detections compute the heads of cells that may be faces, which are few
+    heads.resize(static_cast<size_t>(proposed) * kHeads);
+    net.kernels().pnet_heads(net.heads(), features, proposed, heads.data());
     out.insert(out.end(), logits, logits + n);
     out.insert(out.end(), heads.begin(), heads.end());
   };

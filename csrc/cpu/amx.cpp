@@ -31,9 +31,12 @@ std::string find_problem() {
   constexpr uint64_t kConfiguration = 1 << 17, kData = 1 << 18;
   if (!x86::enables(kConfiguration | kData)) return "the system has not turned AMX on: Linux 5.16 or later does";
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, of <asm/prctl.h>
-  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0)
+  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) != 0) {
+    if (errno == ENOSPC)
+      return "the system refuses AMX's tiles: a thread's signal stack, set by sigaltstack(), is too small for them";
     return std::string("the system refuses AMX's tiles (arch_prctl: ") + std::strerror(errno) +
            "): Linux 5.16 or later grants them, in a container where its seccomp profile allows the call";
+  }
   return {};
 }
 #elif defined(TRTMTCNN_X86)

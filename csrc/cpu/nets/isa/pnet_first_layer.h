@@ -104,7 +104,47 @@ TRTMTCNN_INLINE void first_layer_sums(const float* const* from, int64_t plane, c
     }
   }
 }
+
+// Two channels of two vectors of windows: as many sums, where no four channels are left.
+TRTMTCNN_INLINE void first_layer_last_sums(const float* const* from, int64_t plane, const float* weights,
+                                           Vector (&sums)[2][2][2][2]) {
+#pragma GCC unroll 1
+  for (int c = 0; c < 3; ++c) {
+    Vector w[9];
+#pragma GCC unroll 9
+    for (int i = 0; i < 9; ++i) w[i] = load(weights + (3 * i + c) * kLanes);
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; ++k) {
+      const int row = k / 4, column = k % 4;
+      const float* at = from[row] + (column % 2 * 3 + c) * plane + column / 2;
+      const Vector in[2] = {load(at), load(at + kLanes)};
+#pragma GCC unroll 4
+      for (int p = 0; p < 4; ++p) {
+        const int y = row - p / 2, x = column - p % 2;
+        if (y < 0 || y > 2 || x < 0 || x > 2) continue;
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; ++h) {
+          sums[h][0][p / 2][p % 2] = add_lane<0>(sums[h][0][p / 2][p % 2], in[h], w[3 * y + x]);
+          sums[h][1][p / 2][p % 2] = add_lane<1>(sums[h][1][p / 2][p % 2], in[h], w[3 * y + x]);
+        }
+      }
+    }
+  }
+}
 #endif
+
+// Pixels of S values for vectors of their values.
+template <int S>
+TRTMTCNN_INLINE void store_pixels(const Vector (&values)[S], float* out) {
+  for (int c = 0; c < S; c += kLanes) {
+    Vector block[kLanes];
+#pragma GCC unroll 32
+    for (int i = 0; i < kLanes; ++i) block[i] = values[c + i];
+    transpose(block);
+#pragma GCC unroll 32
+    for (int i = 0; i < kLanes; ++i) store(out + static_cast<ptrdiff_t>(i) * S + c, block[i]);
+  }
+}
 
 // `count` rows, two or one, of n pixels, and their windows' maxima, (n + 1) / 2 pixels of S values. `rows`: count + 2
 // rows of planes, of n + 2 columns.
@@ -116,24 +156,49 @@ void pnet_first_layer(const float* const* rows, int count, int n, const PackedCo
   const auto* weights = static_cast<const float*>(conv.weights);
   Mask lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = i;
+#ifdef __aarch64__
+  static_assert(O % 4 == 2);
+  for (int begin = 0; 2 * begin < n; begin += 2 * kLanes) {  // two vectors of windows
+    Vector pooled[2][S];
+    Mask whole[2];  // the last window of an odd row has one column
+    for (int h = 0; h < 2; ++h) {
+      whole[h] = lane < n / 2 - begin - h * kLanes;
+      for (int o = O; o < S; ++o) pooled[h][o] = Vector{};
+    }
+    const float* const at[4] = {from[0] + begin, from[1] + begin, from[2] + begin, from[3] + begin};
+#pragma GCC unroll 1
+    for (int h = 0; h < 2; ++h) {
+      const float* const half[4] = {at[0] + h * kLanes, at[1] + h * kLanes, at[2] + h * kLanes, at[3] + h * kLanes};
+#pragma GCC unroll 1
+      for (int o = 0; o + 4 <= O; o += 4) {
+        Vector sums[4][2][2];
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k)
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) sums[k][i / 2][i % 2] = Vector{} + conv.bias[o + k];
+        first_layer_sums(half, plane, weights + o * 27, sums);
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k)
+          pooled[h][o + k] = window_maximum(sums[k], Vector{} + conv.slope[o + k], count, whole[h]);
+      }
+    }
+    constexpr int kLast = O / 4 * 4;
+    Vector sums[2][2][2][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) sums[i / 8][i / 4 % 2][i / 2 % 2][i % 2] = Vector{} + conv.bias[kLast + i / 4 % 2];
+    first_layer_last_sums(at, plane, weights + kLast * 27, sums);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i)
+      pooled[i / 2][kLast + i % 2] =
+          window_maximum(sums[i / 2][i % 2], Vector{} + conv.slope[kLast + i % 2], count, whole[i / 2]);
+    store_pixels<S>(pooled[0], out + static_cast<ptrdiff_t>(begin) * S);
+    if (2 * (begin + kLanes) < n) store_pixels<S>(pooled[1], out + static_cast<ptrdiff_t>(begin + kLanes) * S);
+  }
+#else
   for (int begin = 0; 2 * begin < n; begin += kLanes) {
     const Mask whole = lane < n / 2 - begin;  // the last window of an odd row has one column
     Vector pooled[S];
     for (int o = O; o < S; ++o) pooled[o] = Vector{};
-#ifdef __aarch64__
-    const float* const at[4] = {from[0] + begin, from[1] + begin, from[2] + begin, from[3] + begin};
-#pragma GCC unroll 1
-    for (int o = 0; o < S; o += 4) {  // channels from O on have weights of zero
-      Vector sums[4][2][2];
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k)
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) sums[k][i / 2][i % 2] = Vector{} + conv.bias[o + k];
-      first_layer_sums(at, plane, weights + o * 27, sums);
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) pooled[o + k] = window_maximum(sums[k], Vector{} + conv.slope[o + k], count, whole);
-    }
-#else
 #pragma GCC unroll 1
     for (int o = 0; o < O; o += 2) {
       Vector sums[2][2][2];
@@ -168,16 +233,9 @@ void pnet_first_layer(const float* const* rows, int count, int n, const PackedCo
         pooled[o + k] = whole ? maximum(left, right) : left;
       }
     }
-#endif
-    for (int c = 0; c < S; c += kLanes) {
-      Vector block[kLanes];
-#pragma GCC unroll 32
-      for (int i = 0; i < kLanes; ++i) block[i] = pooled[c + i];
-      transpose(block);
-#pragma GCC unroll 32
-      for (int i = 0; i < kLanes; ++i) store(out + static_cast<ptrdiff_t>(begin + i) * S + c, block[i]);
-    }
+    store_pixels<S>(pooled, out + static_cast<ptrdiff_t>(begin) * S);
   }
+#endif
 }
 
 }  // namespace
