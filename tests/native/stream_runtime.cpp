@@ -75,7 +75,7 @@ void other_gpu() {
     here("copies");
     runtime->for_each(5, Narrow{});
     runtime->for_each_warp(5, Collective{});
-    expect(fake::blocks == 5, "each index has a warp");
+    expect(fake::blocks == 2, "each index has a warp, of which a block has four");
     here("kernels");
     const auto work = [&] { runtime->for_each(5, Narrow{}); };
     cuda::StreamRuntime::Graph graph = runtime->capture(work);
