@@ -94,8 +94,8 @@ def whole(value: object, name: str, low: int, high: int) -> int:
 
 
 def rotations(value: object, name: str) -> tuple[int, ...] | str:
-    """ "auto", or some of 0, 90, 180 and 270, each once."""
-    expected = f'{name} must be "auto" or some of 0, 90, 180 and 270, each once'
+    """ "auto", or a tuple of some of 0, 90, 180 and 270, each once."""
+    expected = f'{name} must be "auto" or a tuple of some of 0, 90, 180 and 270, each once, such as (0, 90)'
     if isinstance(value, str) and value == "auto":
         return value
     if isinstance(value, str):

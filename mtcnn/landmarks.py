@@ -15,10 +15,11 @@ __all__ = ["FivePoints", "as_numbers", "as_points", "points"]
 FivePoints: TypeAlias = npt.NDArray[Any] | Sequence[Sequence[float]]  # (5, 2)
 
 # How well five points, turned, scaled and shifted, lie on an average face, 1 where exactly. Of 1,808 faces, profiles
-# among them, the least was 0.87; of the same numbers in a wrong order 96% had less than 0.85, upright faces all. Of
-# mirror images the most was 0.61.
+# among them, the least was 0.87, and of mirror images the most was 0.61. Of 989 detections in photographs, half of them
+# lying on their side, 99.2% lie better than the same numbers in a wrong order, by this much, and one lies worse.
 _LEAST_FIT = 0.85
 _GOOD_FIT = 0.9
+_CLEARLY = 0.02
 _MOST = float(np.finfo(np.float32).max)
 
 
@@ -63,14 +64,13 @@ def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[
         raise ValueError(f"{name} holds NaN or infinity")
     face = array.reshape(2, 5).T if is_row else array
     other = array.reshape(5, 2) if is_row else array.reshape(2, 5).T
-    if _fit(face) >= _LEAST_FIT:
-        return face
-    if _fit(face[:, ::-1]) > _GOOD_FIT:
+    fit = _fit(face)
+    if fit < _LEAST_FIT and _fit(face[:, ::-1]) > _GOOD_FIT:
         raise ValueError(
             f"{name} seems to be the mirror image of a face: points are [x, y], the left eye (as the viewer sees it) "
             f"first; in a picture that was mirrored left and right change places"
         )
-    if _fit(other) > _GOOD_FIT:
+    if _fit(other) > max(_GOOD_FIT, fit + _CLEARLY):
         if is_row:
             raise ValueError(
                 f"{name} seems to hold x1, y1, x2, y2, ...; a row is x1..x5, y1..y5: pass {name}.reshape(5, 2)"

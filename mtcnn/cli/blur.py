@@ -327,6 +327,7 @@ class _FolderWork:
         img, hidden = blur_picture(result, self.options.hiding, people)
         name = self.folder.name_of(os.path.abspath(path))
         try:
+            self.folder.note(name, result.flaw)
             self.folder.write(name, encode_picture(self.folder.folder / name, img))
         except NoMoreOutputError:
             raise
@@ -343,6 +344,8 @@ class _FolderWork:
         if done.cancelled:
             raise KeyboardInterrupt
         kind = "films" if not done.problem else "truncated" if done.path else "unreadable"
+        if done.path:
+            self.folder.note(self.folder.name_of(os.path.abspath(path)), "truncated" if done.problem else None)
         self._count(kind, done.hidden, done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}")
 
     def _count(self, kind: str, hidden: int, problem: str | None) -> None:

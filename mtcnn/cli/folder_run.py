@@ -38,6 +38,7 @@ class FolderRun:
         if output is not None and os.path.exists(output) and os.path.samefile(source, output):
             raise click.ClickException(f"{source} would be overwritten with what is made of it: choose another folder")
         self.counts: Counter[str] = Counter()
+        self._before: Counter[str] = Counter()  # what is wrong with what earlier runs did
         self._output, self._resume, self._overwrite = output, resume, overwrite
         self._began = time.perf_counter()
 
@@ -53,8 +54,15 @@ class FolderRun:
         """All that was found, or with --resume what no earlier run did."""
         if not self._resume:
             return found
-        left = [one for one in found if not folder.has(os.path.abspath(one.path))]
-        self.counts["done before"] = len(found) - len(left)
+        left = []
+        for one in found:
+            source = os.path.abspath(one.path)
+            if not folder.has(source):
+                left.append(one)
+                continue
+            self.counts["done before"] += 1
+            if flaw := folder.flaw_of(source):
+                self._before[flaw] += 1
         return left
 
     def end(self, code: int, done: str, skipped: Skipped) -> int:
@@ -64,9 +72,11 @@ class FolderRun:
         text = done + "".join(
             f", {name}: {self.counts[name]}" for name in (*_WRONG, "done before") if self.counts[name]
         )
+        if self._before:
+            text += " (" + ", ".join(f"{name}: {count}" for name, count in sorted(self._before.items())) + ")"
         text += f", {time.perf_counter() - self._began:.1f} s"
         if skipped:
             text += f"; skipped: {skipped}"
-        wrong = any(self.counts[name] for name in _WRONG)
+        wrong = self._before or any(self.counts[name] for name in _WRONG)
         say(ended(code, text, can_resume=self._output is not None), fg="red" if code or wrong else None)
         return code or (PARTLY if wrong else 0)

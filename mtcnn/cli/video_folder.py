@@ -76,6 +76,9 @@ def draw_folder(
                     counts[kind] += 1
                     if problem:
                         problems.add(problem)
+                    if folder is not None and not isinstance(done, Exception) and done.path:
+                        name = folder.name_of(os.path.abspath(path))
+                        folder.note(name, kind if done.problem else None)
                     if not isinstance(done, Exception):
                         counts["pictures"] += done.pictures
                         counts["faces"] += done.faces

@@ -50,6 +50,7 @@ class OutputFolder:
             self._naming = threading.Lock()
             self._names: dict[str, str] = {}  # by source
             self._owners: dict[str, str] = {}  # by name
+            self._flaws: dict[str, str] = {}  # by name
             self._refused: dict[str, str] = {}  # why a name must not be written
             self._replaced: set[str] = set()  # names of what is there and may go
             self._failed: set[str] = set()  # names that could not be written
@@ -92,6 +93,20 @@ class OutputFolder:
     def name_of(self, source: str) -> str:
         """What `name_for` gave it. From any thread."""
         return self._names[source]
+
+    def note(self, name: str, flaw: str | None) -> None:
+        """Note what is wrong with the source of a file, or that nothing is, for later runs. From any thread."""
+        with self._naming:
+            if self._flaws.get(name) == flaw:
+                return
+            self._flaws.pop(name, None)
+            if flaw is not None:
+                self._flaws[name] = flaw
+            self._record.add(json.dumps([name, self._owners[name], flaw]) + "\n")
+
+    def flaw_of(self, source: str) -> str | None:
+        """What was noted of it."""
+        return self._flaws.get(self._names[source])
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file whole. From any thread.
@@ -222,7 +237,10 @@ class OutputFolder:
         length = 0
         for line in self._record.lines():
             try:
-                name, source = json.loads(line)
+                name, source, *flaw = json.loads(line)
+                self._flaws.pop(name, None)
+                if flaw and flaw[0] is not None:
+                    self._flaws[str(name)] = str(flaw[0])
                 yield str(source), str(name)
             except (ValueError, TypeError):
                 raise MtcnnError(f"{self._record.path} is damaged: choose another folder") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -27,6 +28,7 @@ __all__ = [
     "format_of",
     "picture_as_json",
     "picture_as_text",
+    "picture_of",
     "quality_as_json",
     "read_done",
     "table_header",
@@ -158,11 +160,17 @@ class Done:
         names: the pictures that are whole.
         unreadable: how many of them could not be read.
         length: bytes up to the end of the last one.
+        last: a further one, which ends the file: a killed process may have left some of its rows out.
+        end: bytes up to the end of that.
+        last_unreadable: whether it could not be read.
     """
 
     names: set[str] = field(default_factory=set)
     unreadable: int = 0
     length: int = 0
+    last: str | None = None
+    end: int = 0
+    last_unreadable: bool = False
 
 
 def read_done(path: Path, layout: str) -> Done:
@@ -244,16 +252,18 @@ def _json_done(file: BinaryIO) -> Done:
 
 def _csv_done(file: BinaryIO) -> Done:
     """The faces of the last picture may not all be there: it is not counted."""
-    read = 0
+    read, is_cut = 0, False
 
     def lines() -> Iterator[str]:
-        nonlocal read
+        nonlocal read, is_cut
         for line in file:
             if line.endswith(b"\n"):
                 read += len(line)
                 yield line.decode("utf-8", "surrogateescape")
-            elif not read:
-                _check_start(line, table_header("csv").encode())
+            else:
+                is_cut = True
+                if not read:
+                    _check_start(line, table_header("csv").encode())
 
     done, last, is_unreadable = Done(), None, False
     rows = csv.reader(lines(), strict=True)
@@ -278,9 +288,17 @@ def _csv_done(file: BinaryIO) -> Done:
     except csv.Error:
         if file.read(1):  # the end of the file within quotes is an end like any other
             raise
+        is_cut = True
     if last is None:
         done.length = end
+    elif not is_cut:  # else rows of it are surely missing
+        done.last, done.end, done.last_unreadable = last, end, is_unreadable
     return done
+
+
+def picture_of(lines: str) -> str:
+    """The picture that rows of CSV are of."""
+    return str(Path(next(csv.reader(io.StringIO(lines, newline="")))[0]))
 
 
 def _check_start(tail: bytes, start: bytes) -> None:

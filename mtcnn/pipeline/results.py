@@ -8,7 +8,7 @@ from types import TracebackType
 
 from mtcnn.files import Inputs, check_output, is_special, there_already
 from mtcnn.pipeline.line_file import LineFile, partial_path
-from mtcnn.pipeline.records import Done, read_done, table_header
+from mtcnn.pipeline.records import Done, picture_of, read_done, table_header
 
 __all__ = ["Results"]
 
@@ -72,8 +72,8 @@ class Results:
                 raise there_already(target, resumable=layout != "table")
             if resume:
                 self.done = read_done(target, layout)
-            self._file.keep(self.done.length)
-            if not self.done.length:
+            self._file.keep(max(self.done.length, self.done.end))
+            if not self._file.length:
                 self._file.add(table_header(layout))
         except BaseException:
             self._close()
@@ -91,6 +91,9 @@ class Results:
         """
         self._count += 1
         if self._file:
+            if self.done.last is not None and picture_of(lines) == self.done.last:
+                self._file.cut(self.done.length, self.done.end)
+                self.done.last = None
             self._file.add(lines)
         elif not self._silent:
             sys.stdout.write(lines)
@@ -98,6 +101,9 @@ class Results:
 
     def finish(self) -> None:
         """All is done: the file takes its place. Where nothing was done, what is there stays."""
+        if self.done.last is not None:  # this run did not come across it
+            self.done.names.add(self.done.last)
+            self.done.unreadable += self.done.last_unreadable
         if self._file and self._path and self._file.path != self._path and (self._count or self.done.names):
             self._file.move(self._path)
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -270,6 +271,24 @@ class TestRules:
         done = mtcnn("blur", root, "--output", linked, "--overwrite", code=3)
         assert "film.mp4 would be overwritten with what is made of it" in done.stderr
         assert source.read_bytes() == before_film
+
+    def test_what_may_still_show_faces_is_told_again(self, tmp_path: Path, astronaut: np.ndarray) -> None:
+        root, out = tmp_path / "in", tmp_path / "out"
+        root.mkdir()
+        (root / "cut.jpg").write_bytes(ASTRONAUT.read_bytes()[:-9000])
+        cv2.imwrite(str(root / "dark.png"), astronaut // 64)
+        shutil.copy(ASTRONAUT, root / "good.jpg")
+        make_film(root / "cut.mkv", film_of(astronaut, set(), 40))
+        os.truncate(root / "cut.mkv", (root / "cut.mkv").stat().st_size // 2)
+        assert "truncated: 2, dark: 1" in mtcnn("blur", root, "--output", out, code=3).stderr
+        for _ in range(2):
+            said = mtcnn("blur", root, "--output", out, "--resume", code=3).stderr
+            assert "done before: 4 (dark: 1, truncated: 2)" in said
+        shutil.copy(ASTRONAUT, root / "cut.jpg")
+        (out / "cut.jpg").unlink()
+        said = mtcnn("blur", root, "--output", out, "--resume", code=3).stderr
+        assert "pictures: 1, " in said and "done before: 3 (dark: 1, truncated: 1)" in said
+        assert "(dark: 1, truncated: 1)" in mtcnn("blur", root, "--output", out, "--resume", code=3).stderr
 
     def test_nothing_is_written_over(self, tmp_path: Path, astronaut: np.ndarray) -> None:
         photo = tmp_path / "a.jpg"

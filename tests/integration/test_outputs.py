@@ -231,6 +231,20 @@ class TestWhatIsThere:
         assert "holds no results" in run(*detect, "--overwrite", code=2)
         assert partial.read_bytes() == b"not ours" and output.read_bytes() == whole
 
+    def test_a_picture_that_a_later_run_does_not_come_across_stays(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("one/a.jpg", "one/b.jpg", "two/c.jpg")
+        output = root / "r.csv"
+        run("detect", root / "one", "--output", output)
+        first = output.read_bytes()
+        assert "pictures: 1" in run("detect", root / "two", "--output", output, "--resume")
+        both = output.read_bytes()
+        assert both.startswith(first) and both.count(b"c.jpg") == first.count(b"a.jpg")
+        make("one/0.jpg")
+        assert "done before: 2" in run("detect", root, "--output", output, "--resume")  # 0, and c again
+        assert sorted(output.read_bytes().splitlines()) == sorted(
+            [*both.splitlines(), *(line.replace(b"a.jpg", b"0.jpg") for line in first.splitlines() if b"a.jpg" in line)]
+        )
+
     def test_a_file_that_is_being_written_is_not_replaced(self, make: Callable[..., Path], run: Run) -> None:
         root = make("a.jpg")
         with LineFile(root / "r.jsonl") as file:
