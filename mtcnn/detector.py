@@ -225,7 +225,12 @@ class TrtMtcnn:
         worked on a few at a time, and those of an iterator are not kept: memory does not grow with their number.
         An error names the picture it is about, ``images[3]``; those before it are lost with it.
         """
-        p = self._call_params(minsize, preset, params)
+        return self._detect_batch(images, self._call_params(minsize, preset, params), color)
+
+    def _detect_batch(
+        self, images: Iterable[Picture], p: Params, color: Color, first: int = 0
+    ) -> list[tuple[Array, Array]]:
+        """first: what errors call the first picture."""
         if isinstance(images, memoryview):  # its parts cannot be asked for
             images = np.asarray(images)
         if isinstance(images, np.ndarray) and images.ndim < 4:
@@ -237,17 +242,17 @@ class TrtMtcnn:
         results: list[tuple[Array, Array]] = []
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = levels = 0
-        for i, img in enumerate(images):
+        for i, img in enumerate(images, first):
             frame = self._frame(img, f"images[{i}]", color, p)
             height, width = frame.shape[:2]
             pixels += height * width
             levels += cascade.count_levels(height, width, p)
             if chunk and (pixels > most or levels > BATCH_LEVELS):
-                results += self._run_chunk(chunk, p, len(results))
+                results += self._run_chunk(chunk, p, first + len(results))
                 chunk, pixels, levels = [], height * width, cascade.count_levels(height, width, p)
             chunk.append(frame)
         if chunk:
-            results += self._run_chunk(chunk, p, len(results))
+            results += self._run_chunk(chunk, p, first + len(results))
         return results
 
     def refine(

@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,10 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[])
-    parser.add_argument("--seconds", type=int, default=300, help="for all targets together (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=int, default=300, help="of each core, for all targets together (default %(default)s)"
+    )
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="targets at once")
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run the target on this file alone")
     options = parser.parse_intermixed_args()
@@ -49,8 +53,9 @@ def main() -> int:
         "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
         "TRT_MTCNN_ENGINES": str(folder / "engines"),
     }
-    failed = 0
-    for target in targets:
+
+    def run(target: str) -> tuple[bool, str]:
+        """Whether it found nothing, and what is said of it."""
         kept, seeds = folder / "corpus" / target, CORPUS / target
         for path in (kept, seeds):
             path.mkdir(parents=True, exist_ok=True)
@@ -72,14 +77,17 @@ def main() -> int:
         runs, covered = (
             re.findall(pattern, text) or ["0"] for pattern in (r"number_of_executed_units: (\d+)", r"cov: (\d+)")
         )
-        print(
-            f"{target}: {runs[-1]} executions, {covered[-1]} places reached, {'FOUND' if code else 'no'} error",
-            flush=True,
-        )
+        told = f"{target}: {runs[-1]} executions, {covered[-1]} places reached, {'FOUND' if code else 'no'} error"
         if code:
-            failed = 1
             began = re.search(r"=== Uncaught|==ERROR:|== ERROR:|runtime error:|$", text)
-            print(text[began.start() :][:3000] if began else "", f"\n... all of it: {log}")
+            told += f"\n{text[began.start() :][:3000] if began else ''}\n\n... all of it: {log}"
+        return code == 0, told
+
+    failed = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for passed, told in pool.map(run, targets):
+            print(told, flush=True)
+            failed |= not passed
     return failed
 
 

@@ -22,15 +22,21 @@ __all__ = ["collect_environment"]
 
 # Package: what it is needed for.
 _PACKAGES = {
+    "av": "films",
     "opencv-python-headless": "reading and writing pictures",
     "onnx": "engines in float16, and the layout of tensorrt_demos",
-    "pyarrow": "mtcnn embed --output FILE.parquet",
+    "pillow": "HEIC, and what OpenCV does not read",
+    "pillow-heif": "HEIC",
+    "prometheus-client": "mtcnn serve",
+    "pyarrow": "files of Parquet",
+    "python-multipart": "mtcnn serve and demo",
     "tensorflow": "mtcnn export",
     "tf2onnx": "mtcnn export",
     "ray": "mtcnn detect and align with --ray",
-    "starlette": "mtcnn demo",
+    "scipy": "following faces",
+    "starlette": "mtcnn serve and demo",
     "tritonclient": "mtcnn.serving.Client",
-    "uvicorn": "mtcnn demo",
+    "uvicorn": "mtcnn serve and demo",
 }
 # Other packages that hold the same.
 _INSTEAD = {

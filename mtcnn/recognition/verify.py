@@ -187,7 +187,7 @@ class FaceVerifier:
         faces: list[list[EmbeddedFace]] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):
-            found = self._detector.detect_batch(chunk, color=color)
+            found = self._detector._detect_batch(chunk, self._detector.params, color, len(faces))
             detected = ((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
             faces += self._embed_detected(detected, color, all_faces)
             if required and [] in faces:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtcnn import FaceAligner, FaceEmbedder, FaceVerifier, NoFaceError, TrtMtcnn, points
+from mtcnn import DarkPictureError, FaceAligner, FaceEmbedder, FaceVerifier, NoFaceError, TrtMtcnn, points
 from tests.conftest import DATA, ROOT, need
 from tests.support.embedders import expected, make_embedder
 from tests.support.pictures import paste
@@ -109,6 +109,16 @@ def test_takes_a_path_and_makes_a_detector(model: Path, engines: dict[str, Path]
 def test_many_pictures_keep_their_order(verifier: FaceVerifier, astronaut: np.ndarray) -> None:
     faces = verifier.embed([BLACK if i % 3 else astronaut for i in range(40)])
     assert [face is None for face in faces] == [bool(i % 3) for i in range(40)]
+
+
+def test_errors_name_the_picture_of_the_call(verifier: FaceVerifier, astronaut: np.ndarray) -> None:
+    images = [BLACK] * 40
+    images[33] = astronaut / 255
+    with pytest.raises(ValueError, match=r"images\[33\]"):
+        verifier.embed(images)
+    images[33] = (astronaut / 255).astype(np.uint8)
+    with pytest.raises(DarkPictureError, match=r"images\[33\]"):
+        verifier.compare(images)
 
 
 def test_crops_are_arcfaces(model: Path, detector: TrtMtcnn, astronaut: np.ndarray) -> None:
