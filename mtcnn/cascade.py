@@ -54,7 +54,7 @@ def detect(
         results = _detect_upright(stages, turns, p, work.of(left), observe) if turns else []
         for i, faces in zip(left, results, strict=True):
             height, width = images[i].shape[:2]
-            found[i].append(turn_back(faces, int(degrees), height, width))
+            found[i].append(turn_back(faces, int(degrees), height, width, has_landmarks=p.networks > 2))
     return [merged(faces) for faces in found]
 
 

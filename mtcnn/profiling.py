@@ -24,9 +24,10 @@ _TITLES = {"load": "load", "pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net", "l
 
 @dataclass(frozen=True)
 class Profile:
-    """What :meth:`mtcnn.TrtMtcnn.profile` measured: milliseconds, each the median over ``repeats`` detections.
+    """What :meth:`mtcnn.TrtMtcnn.profile` measured: milliseconds, which add up to the total.
 
-    A stage's time has all it does: P-Net's the pyramid and suppression, R-Net's and O-Net's the crops and suppression.
+    Each is the mean over that half of ``repeats`` detections which took neither longest nor least. A stage's time has all
+    it does: P-Net's the pyramid and suppression, R-Net's and O-Net's the crops and suppression.
     """
 
     runtime: str
@@ -65,13 +66,12 @@ class Profile:
             "onet": f"{self.onet_boxes:,} boxes",
             "lnet": f"{self.faces:,} faces",
         }
-        lines = [f"{self.width}x{self.height}, faces: {self.faces}, median of {self.repeats}, {self.runtime}"]
-        for stage in STAGES:
-            ms = getattr(self, f"{stage}_ms")
+        lines = [f"{self.width}x{self.height}, faces: {self.faces}, mean of {self.repeats}, {self.runtime}"]
+        times = [getattr(self, f"{stage}_ms") for stage in STAGES]
+        for stage, ms, share in zip(STAGES, times, _percents(times), strict=True):
             if stage == "lnet" and ms == 0:
                 continue
-            share = ms / self.total_ms if self.total_ms else 0
-            lines.append(f"{_TITLES[stage]:<6}{ms:9.3f} ms {share:5.0%}  {counts.get(stage, '')}".rstrip())
+            lines.append(f"{_TITLES[stage]:<6}{ms:9.3f} ms {share:4}%  {counts.get(stage, '')}".rstrip())
         return "\n".join([*lines, f"{'total':<6}{self.total_ms:9.3f} ms"])
 
 
@@ -111,6 +111,7 @@ def measure(
         timers.append(timer)
     height, width = frame.shape[:2]
     work_height, work_width, _, minsize = cascade.working_size(height, width, p)
+    usual = _usual(timers[1:])
     levels = cascade.pyramid(work_height, work_width, minsize, p.factor, p.level_size)
     return Profile(
         runtime=runtime,
@@ -121,5 +122,20 @@ def measure(
         onet_boxes=timer.left.get("rnet", 0),
         faces=len(dets),
         repeats=repeats,
-        **{f"{name}_ms": float(np.median([t.ms[name] for t in timers[1:]])) for name in timer.ms},
+        **{f"{name}_ms": float(np.mean([t.ms[name] for t in usual])) for name in timer.ms},
     )
+
+
+def _usual(timers: list[StageTimer]) -> list[StageTimer]:
+    """The middle half by the total. Means over the same detections add up, which medians of each stage do not."""
+    out = (len(timers) + 1) // 4
+    return sorted(timers, key=lambda timer: timer.ms["total"])[out : len(timers) - out]
+
+
+def _percents(parts: list[float]) -> list[int]:
+    """Of the sum, in whole percents that add up to 100: what is left goes to the largest remainders."""
+    shares = np.array(parts) * 100 / max(sum(parts), 1e-9)
+    whole = np.floor(shares).astype(int)
+    most = np.argsort(whole - shares, kind="stable")[: round(shares.sum()) - whole.sum()]
+    whole[most] += 1
+    return [int(share) for share in whole]

@@ -51,7 +51,8 @@ def refine(stages: Stages, img: npt.NDArray[np.uint8], boxes: Array, p: Params) 
     found: list[tuple[Array, Array]] = []
     for degrees in map(int, (0, 90, 180, 270) if p.rotations == "auto" else p.rotations):
         there = turn_boxes(boxes, degrees, height, width)
-        found.append(turn_back(_refine_upright(stages, turned(img, degrees), there, p), degrees, height, width))
+        faces = _refine_upright(stages, turned(img, degrees), there, p)
+        found.append(turn_back(faces, degrees, height, width, has_landmarks=p.networks > 2))
     return merged(found)
 
 

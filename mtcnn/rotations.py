@@ -32,11 +32,13 @@ def turned(img: npt.NDArray[np.uint8], degrees: int) -> npt.NDArray[np.uint8]:
     return img if degrees == 0 else np.ascontiguousarray(np.rot90(img, -degrees // 90))
 
 
-def turn_back(faces: Faces, degrees: int, height: int, width: int) -> Faces:
+def turn_back(faces: Faces, degrees: int, height: int, width: int, *, has_landmarks: bool = True) -> Faces:
     """Faces of a picture turned by ``degrees``, in the pixels of the picture itself, which has that height and width.
 
     Boxes are inclusive: their edges x1 and x2 + 1 are mapped. Landmarks are what the networks regress: lengths from the
     left and the upper edge of the picture, which are mapped as they are. The left eye stays that of the upright face.
+
+    has_landmarks: False where O-Net has not run: zeros stay zeros.
     """
     if degrees == 0:
         return faces
@@ -52,7 +54,7 @@ def turn_back(faces: Faces, degrees: int, height: int, width: int) -> Faces:
     else:
         dets[:, :4] = np.stack([width - 1 - y2, x1, width - 1 - y1, x2], axis=1)
         landmarks[:, :5], landmarks[:, 5:] = width - y, x
-    return dets, landmarks
+    return dets, landmarks if has_landmarks else faces[1]
 
 
 def turn_boxes(boxes: Array, degrees: int, height: int, width: int) -> Array:

@@ -80,7 +80,7 @@ def test_times_are_put_down_to_their_stages(
     stages = pytrt.Stages(device, *(device.load_engine(path.read_bytes()) for path in engines.values()))
     slow: Any = SlowStages(stages, {"load": 1, "pnet": 2, "rnet": 3, "onet": 4, "unload": 5})
     monkeypatch.setattr(profiling, "time", SimpleNamespace(perf_counter=lambda: slow.now))
-    waits = iter([60, 0, 20, 10])  # before the detections: the first is not timed, 10 is the median of the others
+    waits = iter([60, 0, 20, 10])  # before the detections: the first is not timed, of the others 10 is in the middle
 
     def take_frame() -> NDArray[np.uint8]:
         slow.now += next(waits)
@@ -103,7 +103,7 @@ def test_reads_well() -> None:
         "native kernels (avx2)", 480, 640, ((144, 192), (102, 136)), 1234, 50, 3, 20, 0.5, 4.0, 2.5, 2.0, 1.0, 10.0
     )
     assert str(profile).splitlines() == [
-        "640x480, faces: 3, median of 20, native kernels (avx2)",
+        "640x480, faces: 3, mean of 20, native kernels (avx2)",
         "load      0.500 ms    5%",
         "P-Net     4.000 ms   40%  41,520 pixels on 2 levels",
         "R-Net     2.500 ms   25%  1,234 boxes",
@@ -111,6 +111,34 @@ def test_reads_well() -> None:
         "rest      1.000 ms   10%",
         "total    10.000 ms",
     ]
+
+
+def test_stages_add_up(
+    engines: dict[str, Path], astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that is busy now and then: a stage that waited in one detection did not in the others."""
+    device = pytrt.CpuDevice(openvino_library())
+    stages = pytrt.Stages(device, *(device.load_engine(path.read_bytes()) for path in engines.values()))
+    seconds = {"load": 1.0, "pnet": 2.0, "rnet": 3.0, "onet": 4.0}
+    slow: Any = SlowStages(stages, seconds)
+    monkeypatch.setattr(profiling, "time", SimpleNamespace(perf_counter=lambda: slow.now))
+    turns = iter(range(9))
+
+    def take_frame() -> NDArray[np.uint8]:
+        turn = next(turns)
+        seconds.update(load=1.0, pnet=2.0, rnet=3.0, onet=4.0)
+        seconds[("load", "pnet", "rnet", "onet")[turn % 4]] += 7.3 * turn
+        return astronaut
+
+    profile = profiling.measure(slow, take_frame, PRESETS["fast"], 8, "")
+    assert sum(getattr(profile, f"{stage}_ms") for stage in STAGES) == pytest.approx(profile.total_ms)
+    shares = [int(line.partition(" ms ")[2].partition("%")[0]) for line in str(profile).splitlines()[1:-1]]
+    assert len(shares) == 5 and sum(shares) == 100
+
+
+def test_shares_of_thirds() -> None:
+    profile = Profile("", 1, 1, (), 0, 0, 0, 1, 1.0, 1.0, 1.0, 0.0, 0.0, 3.0)
+    assert [line.split()[3] for line in str(profile).splitlines()[1:4]] == ["34%", "33%", "33%"]
 
 
 @pytest.mark.parametrize("repeats", [0, 1.5, "2", 10**7])

@@ -86,6 +86,13 @@ def test_auto_turns_only_pictures_without_upright_faces(scene: Image, astronaut:
         np.testing.assert_allclose(landmarks, alone[1], atol=1e-3)
 
 
+@pytest.mark.parametrize("networks", [1, 2])
+def test_without_onet_landmarks_are_zeros(networks: int, astronaut: Image, detector: TrtMtcnn) -> None:
+    dets, landmarks = detector.detect(astronaut, rotations=TURNS, networks=networks)
+    assert len(dets) and not landmarks.any()
+    assert not detector.refine(astronaut, dets, rotations=TURNS, networks=networks)[1].any()
+
+
 def test_of_one_face_the_best_turn_is_kept() -> None:
     """By the intersection over the smaller area; faces of one turn do not suppress each other."""
     box = np.float32([[10, 10, 29, 29, 0.8]])
