@@ -230,8 +230,7 @@ def _blur_folder(
     code = 0
 
     def all_files(skipped: Skipped | None = None) -> Iterator[Found]:
-        found = find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS)
-        return (one for one in found if not folder.holds(one.path))
+        return find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS, own=folder.holds)
 
     inputs = Inputs(lambda: [*(found.path for found in all_files()), *options.files])
     if options.codec is not None:

@@ -167,7 +167,7 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
             return (found for found in pictures(skipped) if str(found.name) not in manifest.done)
 
         def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
-            return (found for found in find_pictures([source], skipped) if not folder.holds(found.path))
+            return find_pictures([source], skipped, own=folder.holds)
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         keeping = {"resume": job.resume, "overwrite": job.overwrite}

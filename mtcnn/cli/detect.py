@@ -182,8 +182,7 @@ def _detect(
         folder: OutputFolder | None = None
 
         def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
-            found = find_pictures(names, skipped)
-            return found if folder is None else (one for one in found if not folder.holds(one.path))
+            return find_pictures(names, skipped, own=folder and folder.holds)
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
             return (one for one in pictures(skipped) if not results.is_done(one.path) or work.lacks(one))

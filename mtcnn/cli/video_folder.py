@@ -51,8 +51,7 @@ def draw_folder(
     folder: OutputFolder | None = None
 
     def films_in(skipped: Skipped | None = None) -> Iterator[Found]:
-        found = find_pictures([source], skipped, FILM_ENDINGS)
-        return (one for one in found if folder is None or not folder.holds(one.path))
+        return find_pictures([source], skipped, FILM_ENDINGS, own=folder and folder.holds)
 
     if options.codec is not None:  # wrong for all of them
         choose_encoding(pyav(), Path("film.mkv"), options.codec, options.crf)

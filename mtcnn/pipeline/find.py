@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.formats import Skipped, readable_suffixes
+from mtcnn.pipeline.made_of import NAMES as RECORD
+from mtcnn.pipeline.made_of import MadeOf, is_below
 from mtcnn.pipeline.read import Found
 
 __all__ = ["NAMES", "find_pictures", "read_names"]
@@ -20,23 +22,28 @@ _LONGEST = 1 << 16  # bytes of a name, and more
 
 
 def find_pictures(
-    arguments: Iterable[str | os.PathLike[str]], skipped: Skipped | None = None, endings: frozenset[str] | None = None
+    arguments: Iterable[str | os.PathLike[str]],
+    skipped: Skipped | None = None,
+    endings: frozenset[str] | None = None,
+    own: Callable[[Path], bool] | None = None,
 ) -> Iterator[Found]:
     """Files as they are named; folders' pictures with all that is below them, in order; globs, ** included.
 
     A picture that several arguments lead to comes once, for the first. Links to folders are followed; a folder that
-    was met before, as in a circle of links, is not entered again.
+    was met before, as in a circle of links, is not entered again. What a command made of a picture that is found in the
+    same folder, or by the same glob, is no picture to be found: its crop, say.
 
     Args:
         arguments: text may be a glob, paths are none.
         skipped: counts the files of folders that are not read.
         endings: of what is taken of folders; None: of pictures that can be read here.
+        own: whether a file is one that this run writes, which is left out without being counted.
 
     Raises:
         MtcnnError: OpenCV is not installed.
     """
     arguments = list(arguments)
-    finder = _Finder(Skipped() if skipped is None else skipped, is_one=len(arguments) == 1, endings=endings)
+    finder = _Finder(Skipped() if skipped is None else skipped, is_one=len(arguments) == 1, endings=endings, own=own)
     for argument in arguments:
         yield from finder.find(argument)
 
@@ -56,8 +63,16 @@ def read_names(arguments: Iterable[str], stream: BinaryIO | None) -> list[str | 
 
 
 class _Finder:
-    def __init__(self, skipped: Skipped, *, is_one: bool, endings: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        skipped: Skipped,
+        *,
+        is_one: bool,
+        endings: frozenset[str] | None,
+        own: Callable[[Path], bool] | None,
+    ) -> None:
         self._skipped, self._is_one, self._endings = skipped, is_one, endings
+        self._is_own = own or (lambda path: False)
         self._entered: set[tuple[int, int]] = set()  # folders
         self._earlier: set[str] = set()  # the real paths that earlier arguments led to
 
@@ -67,8 +82,9 @@ class _Finder:
         if os.path.isdir(path):
             found = self._below(path)
         elif isinstance(argument, str) and not os.path.lexists(path) and glob.has_magic(argument):
-            matches = sorted(glob.iglob(argument, recursive=True))
-            found = (Found(Path(m), Path(os.path.basename(m))) for m in matches if os.path.isfile(m))
+            found = self._matching(argument)
+        elif self._is_own(path):
+            found = iter(())
         else:
             found = iter([Found(path, Path(path.name))])
         if self._is_one:
@@ -82,33 +98,71 @@ class _Finder:
                 yield picture
         self._earlier |= now
 
+    def _matching(self, pattern: str) -> Iterator[Found]:
+        matches = [Path(m) for m in sorted(glob.iglob(pattern, recursive=True)) if os.path.isfile(m)]
+        records: dict[Path, MadeOf | None] = {}
+        real: set[str] = set()
+        for path in matches:
+            if self._is_own(path):
+                continue
+            for folder in path.parents:
+                if folder not in records:
+                    records[folder] = MadeOf(folder) if os.path.lexists(folder / RECORD) else None
+                record = records[folder]
+                if record is not None and (source := record.source_of(path)) is not None:
+                    real = real or {os.path.realpath(match) for match in matches}
+                    if source in real:
+                        self._skipped.add_made(record.folder)
+                        break
+            else:
+                yield Found(path, Path(path.name))
+
     def _below(self, top: Path) -> Iterator[Found]:
         """The files of a folder, then its folders', each in order."""
-        folders = [top]
+        real = os.path.realpath(top)
+        folders: list[tuple[Path, tuple[MadeOf, ...]]] = [(top, ())]  # and the records of folders around them
         while folders:
-            folder = folders.pop()
+            folder, records = folders.pop()
             identity = _identity(folder)
             if identity in self._entered:
                 continue
             try:
                 with os.scandir(folder) as scan:
-                    entries = sorted((e for e in scan if not e.name.startswith(".")), key=lambda e: e.name)
+                    entries = sorted(scan, key=lambda e: e.name)
             except OSError:  # reading it will tell why
                 name = folder.relative_to(top) if folder != top else Path(os.path.abspath(top)).name or "root"
                 yield Found(folder, Path(name))
                 continue
             if identity is not None:
                 self._entered.add(identity)
+            if folder != top and any(entry.name == RECORD for entry in entries):
+                records = (*records, MadeOf(folder))
             within = []
             for entry in entries:
                 path = folder / entry.name
+                if entry.name.startswith("."):
+                    continue
                 if _is_folder(entry):
-                    within.append(path)
+                    within.append((path, records))
                 elif path.suffix.lower() in (self._endings or readable_suffixes()):
-                    yield Found(path, path.relative_to(top))
+                    if self._is_own(path):
+                        continue
+                    if records and (made := _made_of_one_below(real, path, records)):
+                        self._skipped.add_made(made.folder)
+                    else:
+                        yield Found(path, path.relative_to(top))
                 elif os.path.isfile(path):
                     self._skipped.add(path.suffix)
             folders += reversed(within)
+
+
+def _made_of_one_below(top: str, path: Path, records: Iterable[MadeOf]) -> MadeOf | None:
+    """Which record says that a file is made of another below the folder `top`, a real path, where one does."""
+    for record in records:
+        source = record.source_of(path)
+        if source is not None and is_below(source, top) and os.path.exists(source):
+            return record
+    return None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

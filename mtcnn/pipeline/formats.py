@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.text import printable
@@ -46,16 +47,22 @@ def readable_suffixes() -> frozenset[str]:
 
 
 class Skipped:
-    """Counts, by their endings, the files that folders hold and that are no pictures, or none that can be read here."""
+    """Counts the files of folders that are not read: by their endings those that are no pictures, or none that can be
+    read here; by their folders what commands made of pictures that are read."""
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
+        self._made: Counter[str] = Counter()
 
     def add(self, suffix: str) -> None:
         self._kinds[suffix.lower() if len(suffix) <= 12 else suffix[:11].lower() + "…"] += 1
 
+    def add_made(self, folder: Path) -> None:
+        """A file that a command wrote to a folder, of a picture that is read, too."""
+        self._made[str(folder)] += 1
+
     def __bool__(self) -> bool:
-        return bool(self._kinds)
+        return bool(self._kinds or self._made)
 
     def __str__(self) -> str:
         """ "31 .heic (pip install pillow-heif), 2 .txt": first what another package would read, then the most."""
@@ -63,6 +70,10 @@ class Skipped:
         named = [f"{count} {printable(kind) or 'without ending'}{_hint(kind)}" for kind, count in kinds[:_KINDS]]
         if others := sum(count for _, count in kinds[_KINDS:]):
             named.append(f"{others} others")
+        folders = self._made.most_common()
+        named += [f"{count} in {printable(folder)} that mtcnn made of others" for folder, count in folders[:_KINDS]]
+        if others := sum(count for _, count in folders[_KINDS:]):
+            named.append(f"{others} that it made elsewhere")
         return ", ".join(named)
 
 

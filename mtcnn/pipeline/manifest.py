@@ -14,6 +14,7 @@ from mtcnn.files import Inputs, check_output
 from mtcnn.pipeline.crop_files import crops_in
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
+from mtcnn.pipeline.made_of import MANIFEST
 
 __all__ = ["Manifest"]
 
@@ -61,7 +62,7 @@ class Manifest:
         settings = {name: value for name, value in settings.items() if name != "command"}
         header = {"settings": settings, "source": os.path.realpath(source)}
         self._of_persons = bool(settings.get("best_shot"))
-        self._path = folder / "manifest.jsonl"
+        self._path = folder / MANIFEST
         partial = partial_path(self._path)
         for path in (self._path, partial):
             check_output(path, inputs, overwrite=resume or overwrite, resumable=True)

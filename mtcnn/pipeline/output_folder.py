@@ -23,11 +23,11 @@ from mtcnn.files import (
 )
 from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.line_file import LineFile
+from mtcnn.pipeline.made_of import NAMES
 
 __all__ = ["OutputFolder"]
 
 _SETTINGS = ".mtcnn-made-with.json"
-_NAMES = ".mtcnn-names.jsonl"  # which source each file is made of; written before the file is
 
 
 class OutputFolder:
@@ -45,7 +45,7 @@ class OutputFolder:
     def __init__(self, folder: Path, inputs: Inputs, *, overwrite: bool = False) -> None:
         self.folder = folder
         self._inputs, self._overwrite = inputs, overwrite
-        self._record = LineFile(folder / _NAMES, folder)
+        self._record = LineFile(folder / NAMES, folder)  # written before the files are
         try:
             self._naming = threading.Lock()
             self._names: dict[str, str] = {}  # by source

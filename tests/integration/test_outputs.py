@@ -135,6 +135,15 @@ class TestInputs:
         assert "a.jpg would be overwritten" in said and (root / "drawn" / "a.jpg").read_bytes() == before
         assert (root / "drawn" / "x.jpg").exists()
 
+    def test_results_of_another_command_are_no_pictures(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("in/a.jpg", "in/sub/b.jpg")
+        run("align", root / "in", root / "in" / "crops", "--face", "all")
+        run("blur", root / "in", "--output", root / "in" / "hidden")
+        for words in (("detect", root / "in", "--output", root / "r.jsonl"), ("crop", root / "in", root / "in" / "cut")):
+            said = run(*words)
+            assert "pictures: 2, " in said and "2 in " in said and "in/crops that mtcnn made of others" in said, said
+        assert "pictures: 2, " in run("detect", root / "in" / "crops", "--output", root / "c.jsonl")
+
     def test_crops_below_in(self, make: Callable[..., Path], run: Run) -> None:
         """Pictures in OUT are pictures of IN, which are read and kept; crops there are neither."""
         root = make("q/a.jpg", "q/sub/a.png", "q/sub/b.jpg")

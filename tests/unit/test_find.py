@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from mtcnn.errors import MtcnnError
+from mtcnn.files import Inputs
 from mtcnn.pipeline import formats
 from mtcnn.pipeline.find import find_pictures, read_names
 from mtcnn.pipeline.formats import Skipped, readable_suffixes
+from mtcnn.pipeline.manifest import Manifest
+from mtcnn.pipeline.output_folder import OutputFolder
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -181,3 +184,75 @@ class TestNames:
     def test_a_line_without_end(self) -> None:
         with pytest.raises(MtcnnError, match="a line is too long"):
             read_names(["-"], io.BytesIO(b"a" * 10_000_000))
+
+
+class TestResultsAmongPictures:
+    """What a command made of a picture that is found, too, is not found; where it is named it is."""
+
+    @pytest.fixture
+    def photos(self, tmp_path: Path) -> Path:
+        """With drawings, crops and a best shot of its pictures in it, and a picture that was put among these."""
+        photos = tmp_path / "photos"
+        touch(photos, "a.jpg", "ann/b.jpg")
+        draw(photos / "drawn", {photos / "a.jpg": "a.jpg", photos / "ann/b.jpg": "ann/b.jpg"})
+        cut(photos / "crops", photos, {"a.jpg#1": "a_1.png", "a.jpg#2": "a_2.png"})
+        cut(photos / "best", photos, {"ann/": "ann.png"})
+        touch(photos, "crops/photo.png", "drawn/ann/c.jpg")
+        return photos
+
+    def test_below_a_folder(self, photos: Path) -> None:
+        skipped = Skipped()
+        found = [str(one.name) for one in find_pictures([photos], skipped)]
+        assert found == ["a.jpg", "ann/b.jpg", "crops/photo.png", "drawn/ann/c.jpg"]
+        assert str(skipped) == (
+            f"2 .jsonl, 2 in {photos}/crops that mtcnn made of others, 2 in {photos}/drawn that mtcnn made of others, "
+            f"1 in {photos}/best that mtcnn made of others"
+        )
+
+    def test_named(self, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert names(photos / "crops") == ["a_1.png", "a_2.png", "photo.png"]
+        assert names(photos / "drawn" / "ann") == ["b.jpg", "c.jpg"]
+        assert names(photos / "crops" / "a_1.png", photos / "best") == ["a_1.png", "ann.png"]
+        assert names(f"{photos}/crops/*.png") == ["a_1.png", "a_2.png", "photo.png"]
+        monkeypatch.chdir(photos / "crops")
+        assert names(".") == ["a_1.png", "a_2.png", "photo.png"]
+
+    def test_globs(self, photos: Path) -> None:
+        """Of a picture that the glob does not match, what was made of it is found."""
+        assert names(f"{photos}/**/*.jpg") == ["a.jpg", "b.jpg", "c.jpg"]
+        assert names(f"{photos}/**/*.png") == ["ann.png", "a_1.png", "a_2.png", "photo.png"]
+        assert names(f"{photos}/*/*.*g") == ["b.jpg", "ann.png", "a_1.png", "a_2.png", "photo.png", "a.jpg"]
+
+    def test_of_other_pictures(self, photos: Path, tmp_path: Path) -> None:
+        """Results alone, those of pictures elsewhere, and of such that are gone."""
+        touch(tmp_path, "other/d.jpg")
+        draw(photos / "of others", {tmp_path / "other/d.jpg": "d.jpg", photos / "gone.jpg": "gone.jpg"})
+        assert {"of others/d.jpg", "of others/gone.jpg"} < set(names(photos))
+        (tmp_path / "results").mkdir()
+        for folder in ("crops", "drawn"):
+            (photos / folder).rename(tmp_path / "results" / folder)
+        assert len(names(tmp_path / "results")) == 6
+
+    def test_a_damaged_record(self, photos: Path) -> None:
+        record = photos / "drawn" / ".mtcnn-names.jsonl"
+        whole = record.read_bytes()
+        for content in (whole + b'["half', whole + b"{}\n", b"\xff\n" + whole, b"[]\n1\nnull\n" + whole):
+            record.write_bytes(content)
+            assert len(names(photos)) == 4
+        record.unlink()
+        os.mkfifo(record)
+        assert len(names(photos)) == 6
+
+
+def draw(folder: Path, made: dict[Path, str]) -> None:
+    with OutputFolder(folder, Inputs(list)) as output:
+        for source, name in made.items():
+            output.write(output.name_for(str(source), Path(name)), b"x")
+
+
+def cut(folder: Path, source: Path, made: dict[str, str]) -> None:
+    inputs = Inputs(list)
+    with OutputFolder(folder, inputs) as output, Manifest(folder, source, inputs, {"command": "align"}) as manifest:
+        manifest.add({"file": "a.jpg"})
+        for one, name in made.items():
+            output.write(output.name_for(one, Path(name)), b"x")
