@@ -26,8 +26,8 @@ _TITLES = {"load": "load", "pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net", "l
 class Profile:
     """What :meth:`mtcnn.TrtMtcnn.profile` measured: milliseconds, which add up to the total.
 
-    Each is the mean over that half of ``repeats`` detections which took neither longest nor least. A stage's time has all
-    it does: P-Net's the pyramid and suppression, R-Net's and O-Net's the crops and suppression.
+    Each is the mean over that half of ``repeats`` detections which took neither longest nor least. A stage's time has
+    all it does: P-Net's the pyramid and suppression, R-Net's and O-Net's the crops and suppression.
     """
 
     runtime: str

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -81,8 +81,8 @@ def command(
     dark for a face is marked and counted. One that cannot be read, or whose drawing cannot be written, is reported and
     counted, and the exit code is then 3.
 
-    A FILE that is there is kept: --resume goes on where it ends, with the options that are given now, and --overwrite
-    replaces it once the new one is whole.
+    A FILE that is there is kept: --resume goes on where it ends, with the settings that it was made with, and
+    --overwrite replaces it once the new one is whole.
 
     With --ray, pictures may also be named by URIs (s3://...), and --output is a folder or a URI that gets Parquet
     files with a row for each picture.
@@ -182,17 +182,20 @@ def _detect(
         folder: OutputFolder | None = None
 
         def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
-            return find_pictures(names, skipped, own=folder and folder.holds)
+            return find_pictures(names, skipped, own=None if folder is None else folder.holds)
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
             return (one for one in pictures(skipped) if not results.is_done(one.path) or work.lacks(one))
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
+        settings = detector.settings() | ({"central": True} if central else {})
         if draw:
             _refuse_drawing_into(draw, map(Path, names))
             _refuse_results_among(draw, output)
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
-        results = _open_results(output, layout, inputs, resume, overwrite, shown)
+            folder.check_settings(settings, begin=not resume)
+        settings |= {"quality": True} if quality else {}
+        results = _open_results(output, layout, inputs, settings, resume, overwrite, shown)
         stack.enter_context(results)
         on_screen = output is None and sys.stdout.isatty()
         work = _Work(layout, central, quality, folder, results, to_terminal=on_screen)
@@ -228,19 +231,25 @@ def _detect(
 
 
 def _open_results(
-    output: Path | None, layout: str, inputs: Inputs, resume: bool, overwrite: bool, shown: bool
+    output: Path | None,
+    layout: str,
+    inputs: Inputs,
+    settings: dict[str, Any],
+    resume: bool,
+    overwrite: bool,
+    shown: bool,
 ) -> AnyResults:
     from mtcnn.pipeline.records import WHOLE
     from mtcnn.pipeline.results import Results
     from mtcnn.pipeline.whole_results import PrintedJson, WholeResults, YoloLabels
 
     if output is not None and layout == "yolo":
-        return YoloLabels(output, inputs, resume=resume, overwrite=overwrite)
+        return YoloLabels(output, inputs, settings, resume=resume, overwrite=overwrite)
     if output is not None and layout in WHOLE:
-        return WholeResults(output, layout, inputs, resume=resume, overwrite=overwrite)
+        return WholeResults(output, layout, inputs, settings, resume=resume, overwrite=overwrite)
     if layout == "json":
         return PrintedJson()
-    return Results(output, layout, inputs, resume=resume, overwrite=overwrite, silent=not shown)
+    return Results(output, layout, inputs, settings, resume=resume, overwrite=overwrite, silent=not shown)
 
 
 def _refuse_drawing_into(folder: Path, paths: Iterable[Path]) -> None:

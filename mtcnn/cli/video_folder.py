@@ -51,7 +51,7 @@ def draw_folder(
     folder: OutputFolder | None = None
 
     def films_in(skipped: Skipped | None = None) -> Iterator[Found]:
-        return find_pictures([source], skipped, FILM_ENDINGS, own=folder and folder.holds)
+        return find_pictures([source], skipped, FILM_ENDINGS, own=None if folder is None else folder.holds)
 
     if options.codec is not None:  # wrong for all of them
         choose_encoding(pyav(), Path("film.mkv"), options.codec, options.crf)

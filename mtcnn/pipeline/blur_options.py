@@ -39,6 +39,8 @@ class BlurOptions:
         """What is written depends on: by the options' names, as JSON has it."""
         given = {"how": self.hiding.way, "shape": self.hiding.shape, "margin": self.hiding.margin}
         others: dict[str, Any] = {"threshold": self.threshold, "codec": self.codec, "crf": self.crf}
+        others |= {"embedder_size": self.embedder_size and list(self.embedder_size)}
+        others |= {"embedder_output": self.embedder_output}
         others |= {"embedder": self.embedder, "keep": [str(path) for path in self.keep] or None}
         return given | {name: value for name, value in others.items() if value is not None} | self.detector.settings()
 

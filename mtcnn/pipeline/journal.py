@@ -110,5 +110,18 @@ def check_settings(where: str, before: dict[str, Any], settings: dict[str, Any])
     """Refuse to go on with other settings than those that results were made with."""
     if before != settings:
         names = [name for name in {**settings, **before} if before.get(name) != settings.get(name)]
-        changed = ", ".join(f"--{name.replace('_', '-')} was {before.get(name, 'not given')}" for name in names)
-        raise MtcnnError(f"{where} was made with other settings: {changed}; --overwrite begins anew")
+        changed = ", ".join(f"--{name.replace('_', '-')} was {_shown(name, before.get(name))}" for name in names)
+        raise MtcnnError(
+            f"{where} was made with other settings: {changed}; say the same again, or --overwrite, which begins anew"
+        )
+
+
+def _shown(name: str, value: Any) -> str:
+    """As it stands on a command line."""
+    if value is None or value is False:
+        return "not given"
+    if value is True:
+        return "given"
+    if isinstance(value, list):
+        return ("x" if name.endswith("size") else ",").join(map(str, value))
+    return str(value)

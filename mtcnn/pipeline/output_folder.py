@@ -54,6 +54,7 @@ class OutputFolder:
             self._refused: dict[str, str] = {}  # why a name must not be written
             self._replaced: set[str] = set()  # names of what is there and may go
             self._failed: set[str] = set()  # names that could not be written
+            self._new_settings = False
             self._root = os.path.realpath(folder)
             self._there = os.stat(folder)
             self.know(self._read())
@@ -162,6 +163,7 @@ class OutputFolder:
             if not begin and path.exists():
                 check_settings(str(self.folder), json.loads(path.read_bytes()), settings)
                 return
+            self._new_settings = not path.exists()
             with replacing(path) as file:
                 file.write(json.dumps(settings).encode())
         except ValueError:
@@ -206,6 +208,8 @@ class OutputFolder:
 
     def close(self) -> None:
         if not self._record.length:
+            if self._new_settings:
+                (self.folder / _SETTINGS).unlink(missing_ok=True)
             self._record.discard()
         self._record.close()
 

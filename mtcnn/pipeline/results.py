@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from mtcnn.files import Inputs, check_output, is_special, there_already
 from mtcnn.pipeline.line_file import LineFile, partial_path
+from mtcnn.pipeline.made_with import MadeWith
 from mtcnn.pipeline.records import Done, picture_of, read_done, table_header
 
 __all__ = ["Results"]
@@ -23,6 +25,7 @@ class Results:
         path: of the file, its folder made where it is missing; None: standard output.
         layout: "table", "jsonl" or "csv".
         inputs: what is read.
+        settings: what results depend on, by the options' names.
         resume: go on where the file ends.
         overwrite: begin anew.
         silent: write nothing to standard output.
@@ -33,6 +36,7 @@ class Results:
     Raises:
         OutputError: the file is there and neither `resume` nor `overwrite` is set; or it cannot be written.
         ValueError: the file that is to be continued holds something else.
+        MtcnnError: it was made with other settings.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Results:
         path: Path | None,
         layout: str,
         inputs: Inputs,
+        settings: dict[str, Any],
         *,
         resume: bool = False,
         overwrite: bool = False,
@@ -48,6 +53,7 @@ class Results:
         self._path, self._silent = path, silent
         self._file: LineFile | None = None
         self._replaced: LineFile | None = None
+        self._made_with: MadeWith | None = None
         self._is_new = False
         self._count = 0  # pictures
         self.done = Done()
@@ -72,6 +78,12 @@ class Results:
                 raise there_already(target, resumable=layout != "table")
             if resume:
                 self.done = read_done(target, layout)
+            if layout != "table" and not is_special(target):
+                self._made_with = MadeWith(target)
+                if resume and self._file.length:
+                    self._made_with.check(settings)
+                else:
+                    self._made_with.note(settings)
             self._file.keep(max(self.done.length, self.done.end))
             if not self._file.length:
                 self._file.add(table_header(layout))
@@ -105,6 +117,8 @@ class Results:
             self.done.names.add(self.done.last)
             self.done.unreadable += self.done.last_unreadable
         if self._file and self._path and self._file.path != self._path and (self._count or self.done.names):
+            if self._made_with:
+                self._made_with.move(self._path)
             self._file.move(self._path)
 
     def __enter__(self) -> Results:
@@ -115,6 +129,8 @@ class Results:
     ) -> None:
         if self._file and self._is_new and not (self._count or self.done.names):
             self._file.discard()
+            if self._made_with:
+                self._made_with.discard()
         self._close()
 
     def _close(self) -> None:

@@ -7,12 +7,14 @@ import os
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from mtcnn.errors import MtcnnError
 from mtcnn.files import Inputs, OutputError, check_output, is_special, output_error, remove_leftovers, replacing
 from mtcnn.pipeline.export_formats import Format, Line, make_format
 from mtcnn.pipeline.journal import Journal, check_settings
 from mtcnn.pipeline.line_file import partial_path
+from mtcnn.pipeline.made_with import MadeWith
 from mtcnn.pipeline.output_folder import OutputFolder
 from mtcnn.pipeline.read import Found
 from mtcnn.pipeline.records import Done
@@ -27,22 +29,31 @@ class WholeResults:
         path: of the file, its folder made where it is missing.
         layout: "json", "coco" or "parquet".
         inputs: what is read.
+        settings: what results depend on, by the options' names.
         resume: go on with FILE.partial, else with what the file has.
         overwrite: begin anew; the file that is there stays until the new one is whole.
 
     Raises:
         OutputError: something is there, and neither `resume` nor `overwrite` is set; or it cannot be written.
-        MtcnnError: pyarrow is missing; what is there is no such file.
+        MtcnnError: pyarrow is missing; what is there is no such file, or was made with other settings.
     """
 
     def __init__(
-        self, path: Path, layout: str, inputs: Inputs, *, resume: bool = False, overwrite: bool = False
+        self,
+        path: Path,
+        layout: str,
+        inputs: Inputs,
+        settings: dict[str, Any],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self._path, self._layout = path, layout
         self._format: Format = make_format(layout)
         self.done = Done()
         self._count = 0
-        header: Line = {"settings": {"format": layout}}
+        self._settings, self._made_with = settings, MadeWith(path)
+        header: Line = {"settings": {"format": layout, **settings}}
         if is_special(path):
             raise MtcnnError(f"{path} is no file, which --format {layout} needs")
         partial = partial_path(path)
@@ -57,6 +68,8 @@ class WholeResults:
             if overwrite or before is None or before.get("taken", 0) > len(self.done.names):
                 self.done = Done()
                 lines = self._take_up() if resume and path.exists() else []
+                if lines:
+                    self._made_with.check(settings)
                 self._journal.begin(header | {"taken": len(lines)} if lines else header)
                 for line in lines:
                     self._journal.add(line)
@@ -84,6 +97,7 @@ class WholeResults:
         lines = self._journal.lines()
         next(lines)
         try:
+            self._made_with.note(self._settings)
             with replacing(self._path) as file:
                 self._format.write(file, lines)
         except OSError as error:
@@ -154,22 +168,30 @@ class YoloLabels:
     Args:
         path: of the folder; made where it is missing.
         inputs: what is read.
+        settings: what labels depend on, by the options' names.
         resume: leave out the pictures that have labels.
         overwrite: replace labels that are there.
 
     Raises:
         OutputError: labels of an earlier run are there, and neither `resume` nor `overwrite` is set; or the folder
             cannot be written.
+        MtcnnError: they were made with other settings.
     """
 
-    def __init__(self, path: Path, inputs: Inputs, *, resume: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, inputs: Inputs, settings: dict[str, Any], *, resume: bool = False, overwrite: bool = False
+    ) -> None:
         self.done = Done()
         self._resume = resume
         self._folder = OutputFolder(path, inputs, overwrite=overwrite)
-        if not (resume or overwrite) and (name := self._folder.any_there()):
+        try:
+            if not (resume or overwrite) and (name := self._folder.any_there()):
+                mend = "go on with --resume, replace it with --overwrite, or choose another folder"
+                raise OutputError(f"{path / name} is there already: {mend}")
+            self._folder.check_settings(settings, begin=not resume)
+        except BaseException:
             self._folder.close()
-            mend = "go on with --resume, replace it with --overwrite, or choose another folder"
-            raise OutputError(f"{path / name} is there already: {mend}")
+            raise
 
     def is_done(self, path: Path) -> bool:
         done = self._resume and self._folder.has(os.path.abspath(path))

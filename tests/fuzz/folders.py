@@ -114,7 +114,7 @@ def run(detector: TrtMtcnn, folder: Path, output: Path, layout: str, most: int |
     """What `mtcnn detect FOLDER --output OUTPUT` does; it stops after so many pictures."""
     work: Callable[[Detected[Found]], str] = lambda result: picture_as_text(layout, result)  # noqa: E731
     inputs = Inputs(lambda: (one.path for one in find_pictures([folder])))
-    with Results(output, layout, inputs, resume=resume) as results:
+    with Results(output, layout, inputs, {}, resume=resume) as results:
         left: Iterator[Found] = (one for one in find_pictures([folder]) if str(one.path) not in results.done.names)
         texts = detect_pictures(detector, left, work, jobs=1)
         with contextlib.closing(texts):

@@ -303,7 +303,7 @@ def test_thresholds_reach_the_detector(tmp_path: Path) -> None:
     assert settings["thresholds"] == [0.6, 0.7, 0.9]
     mtcnn("align", ASTRONAUT.parent, tmp_path / "crops", "--thresholds", "0.6,0.7,0.9", "--resume")
     done = mtcnn("align", ASTRONAUT.parent, tmp_path / "crops", "--resume", code=1)
-    assert "--thresholds was [0.6, 0.7, 0.9]" in done.stderr
+    assert "--thresholds was 0.6,0.7,0.9" in done.stderr
     embedder = make_embedder(tmp_path / "m.onnx")
     assert mtcnn("verify", ASTRONAUT, ASTRONAUT, "--embedder", embedder, *strict, code=3).stdout.startswith("no face")
     film = make_film(tmp_path / "film.avi", np.asarray(cv2.imread(str(ASTRONAUT)), np.uint8), 2)

@@ -139,7 +139,8 @@ class TestInputs:
         root = make("in/a.jpg", "in/sub/b.jpg")
         run("align", root / "in", root / "in" / "crops", "--face", "all")
         run("blur", root / "in", "--output", root / "in" / "hidden")
-        for words in (("detect", root / "in", "--output", root / "r.jsonl"), ("crop", root / "in", root / "in" / "cut")):
+        detect = ("detect", root / "in", "--output", root / "r.jsonl")
+        for words in (detect, ("crop", root / "in", root / "in" / "cut")):
             said = run(*words)
             assert "pictures: 2, " in said and "2 in " in said and "in/crops that mtcnn made of others" in said, said
         assert "pictures: 2, " in run("detect", root / "in" / "crops", "--output", root / "c.jsonl")
@@ -210,8 +211,59 @@ class TestWhatIsThere:
         assert "--overwrite" in said and ("--resume" in said) == (layout != "table") and output.read_bytes() == whole
         output.write_bytes(b"from before")
         run(*detect, "--overwrite")
-        assert output.read_bytes() == whole and os.listdir(output.parent) == ["results"]
+        assert output.read_bytes() == whole and below(output.parent).keys() == {"results"}
         assert "say one" in run(*detect, "--overwrite", "--resume", code=2)
+
+    @pytest.mark.parametrize("name", ["r.jsonl", "r.csv", "r.json", "r.parquet", "coco.json", "yolo"])
+    def test_resume_takes_no_other_settings(self, make: Callable[..., Path], run: Run, name: str) -> None:
+        root = make("in/a.jpg")
+        out = root / "new" / name
+        layout = Path(name).stem if name in ("coco.json", "yolo") else out.suffix[1:]
+        detect = ("detect", root / "in", "--output", out, "--format", layout, "--rotations", "0,90")
+        run(*detect)
+        if name != "yolo":  # a file that is written anew is not that one
+            run(*detect[:-2], "--minsize", 30, "--overwrite")
+            run(*detect, "--overwrite")
+        make("in/b.jpg")
+        before = below(root)
+        for others, said in (
+            (("--minsize", 50), "--minsize was 40.0"),
+            (("--thresholds", "0.6,0.7,0.9"), "--thresholds was not given"),
+            (("--rotations", "auto"), "--rotations was 0,90"),
+            (("--central",), "--central was not given"),
+        ):
+            got = run(*detect, *others, "--resume", code=1)
+            assert f"made with other settings: {said}; say the same again, or --overwrite" in got
+            assert below(root) == before
+        assert "unreadable: 0" in run(*detect, "--resume") and below(root) != before
+
+    def test_results_that_do_not_say_what_they_were_made_with(
+        self, make: Callable[..., Path], run: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        root = make("in/a.jpg")
+        detect = ("detect", root / "in", "--output", root / "r.jsonl", "--resume")
+        run(*detect)
+        (root / "r.jsonl").rename(root / "s.jsonl")
+        detect = ("detect", root / "in", "--output", root / "s.jsonl", "--resume")
+        for _ in range(2):
+            run(*detect)
+            assert caplog.text.count("s.jsonl does not say what it was made with") == 1
+        assert "--minsize was 40.0" in run(*detect, "--minsize", 50, code=1)
+
+    def test_drawings_of_other_settings(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("in/a.jpg", "more/b.jpg")
+        drawn = ("--draw", root / "drawn")
+        run("detect", root / "in", "--output", root / "r.jsonl", *drawn)
+        run("detect", root / "more", *drawn, "--minsize", 30)
+        assert "drawn was made with other settings: --minsize was 30.0" in run(
+            "detect", root / "in", "--output", root / "r.jsonl", *drawn, "--resume", code=1
+        )
+
+    def test_nothing_found_leaves_no_settings(self, make: Callable[..., Path], run: Run) -> None:
+        root = make("x.txt")
+        for words in (("--format", "yolo", "--output", root / "y"), ("--output", root / "r.csv", "--draw", root / "d")):
+            assert "no pictures" in run("detect", root, *words, code=1)
+        assert os.listdir(root) == ["x.txt"]
 
     def test_other_files_of_ours_stay(self, make: Callable[..., Path], run: Run) -> None:
         """Drawings, and the crops of a manifest that was put away."""
@@ -695,7 +747,8 @@ def test_a_run_that_is_stopped_goes_on(many: Path, run: Run, name: str, number: 
         assert below(many / "out").keys() == {line["crop"] for line in decided} | {"manifest.jsonl"}
     else:
         assert [Path(file).stem for file in files_of(many / "v.npz")] == expected
-    assert not [path for path in many.rglob("*") if ".mtcnn-" in path.name and not path.name.endswith("names.jsonl")]
+    kept = ("mtcnn-names.jsonl", "mtcnn-made-with.json")
+    assert not [path for path in many.rglob("*") if ".mtcnn-" in path.name and not path.name.endswith(kept)]
     assert not list(many.rglob("*.partial"))
 
 

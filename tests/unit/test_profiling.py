@@ -113,9 +113,7 @@ def test_reads_well() -> None:
     ]
 
 
-def test_stages_add_up(
-    engines: dict[str, Path], astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stages_add_up(engines: dict[str, Path], astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that is busy now and then: a stage that waited in one detection did not in the others."""
     device = pytrt.CpuDevice(openvino_library())
     stages = pytrt.Stages(device, *(device.load_engine(path.read_bytes()) for path in engines.values()))
