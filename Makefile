@@ -208,7 +208,7 @@ gpu-model: install  ## reckon what a detection takes on a GPU, kernel by kernel:
 
 # Of each of PYTHONS too, which need no environment for it. On Linux with the CUDA kernels, but for CUDA_HOME=none.
 CUDA_BUILD := $(if $(filter none,$(CUDA_HOME)),,$(if $(filter Linux,$(shell uname -s)),$(DONE)/group-cuda-build))
-wheel: export TRT_MTCNN_CUDA_OBJECTS := $(CURDIR)/build/objects/cuda
+wheel: export TRT_MTCNN_OBJECTS := $(CURDIR)/build/objects/kept
 wheel: $(DONE)/group-dist $(CUDA_BUILD)  ## build the sdist and, from it, the wheel, in dist/: make wheel [PYTHONS="python3.10 ..."]
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist

@@ -1,7 +1,8 @@
 """Builds csrc/ and pytrt/ into one extension; pyproject.toml holds the metadata.
 
 Environment: TRT_MTCNN_WERROR=1 makes warnings errors; TRT_MTCNN_SANITIZE=address,undefined builds with
-sanitizers (see `make asan`, `make fuzz`); TRT_MTCNN_CUDA_OBJECTS is the folder that keeps what nvcc made.
+sanitizers (see `make asan`, `make fuzz`); TRT_MTCNN_OBJECTS is a folder that keeps what compilers made, for builds of
+the same sources elsewhere. What nvcc made is always kept.
 """
 
 import hashlib
@@ -13,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -28,7 +31,7 @@ from distutils.ccompiler import CCompiler, new_compiler  # isort: skip
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
-from find_sdks import cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
+from find_sdks import code_flags, cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 from platforms import (  # noqa: E402
     LIBRARIES,
     build_target,
@@ -98,9 +101,7 @@ CUDA_FLAGS = [
     "-Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra",
     "--compress-mode=size",
 ]
-CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
-# And PTX for what comes after.
-CUDA_FLAGS += [f"-gencode=arch=compute_{t},code=compute_{t}" for t in CUDA_TARGETS[-1:]]
+CUDA_FLAGS += code_flags(CUDA_TARGETS) if CUDA else []
 if os.environ.get("TRT_MTCNN_WERROR"):
     CUDA_FLAGS += ["-Werror=all-warnings"]
 PTXAS_INFO = re.compile(r"^ptxas info|^    \d+ bytes stack frame")
@@ -123,9 +124,8 @@ class BuildExtension(build_ext):
     def build_extension(self, ext: Extension) -> None:
         compiler = self.compiler
         # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
-        sdks = [TENSORRT_FLAGS, CUDA, CUDA_FLAGS]
-        key = repr([compiler.compiler_so, FLAGS, ISA_FLAGS, TILE_FLAGS, sdks, ext.include_dirs, ext.define_macros])
-        made_so = hashlib.sha256(key.encode()).hexdigest()[:8]
+        common = [compiler.compiler_so_cxx, ext.include_dirs, ext.define_macros]
+        made_so = digest(common, FLAGS, ISA_FLAGS, TILE_FLAGS, TENSORRT_FLAGS)[:8]
         objects = Path("build", "objects", f"core-{made_so}")  # the same for every Python
         of_python = Path("build", "objects", f"{sys.implementation.cache_tag}{ABI_FLAGS}-{made_so}")
         jobs = [
@@ -148,15 +148,27 @@ class BuildExtension(build_ext):
         ]
 
         made = [compiler.object_filenames([source], output_dir=str(folder))[0] for source, folder, _ in jobs]
-        made += [str(objects / f"{source}.o") for source in CUDA_SOURCES]
+        cuda_objects = Path("build", "objects", f"cuda-{digest(CUDA, CUDA_FLAGS, ext.define_macros)[:8]}")
+        made += [str(cuda_objects / f"{source}.o") for source in CUDA_SOURCES]
         compiled = [job[0] for job in jobs] + CUDA_SOURCES
         old = [self.force or newer_group([s, *ext.depends], m) for s, m in zip(compiled, made, strict=True)]
         total, finished = sum(old), itertools.count(1)
 
         def compile_one(job: tuple[str, Path, list[str]]) -> None:
             source, folder, flags = job
+            variant = folder.name if folder not in (objects, of_python) else ""
+            path = compiler.object_filenames([source], output_dir=str(folder))[0]
+            python = sys.version if folder == of_python else ""
+            made_by = [version_of(compiler.compiler_so_cxx[0]), common, flags, python]
+            kept = kept_object(made_by, Path(source))
+            if kept and kept.is_file():
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(kept, path)
+                return tell(source, f"{variant} (kept)".lstrip())
             compiler.compile([source], str(folder), ext.define_macros, ext.include_dirs, extra_postargs=flags)
-            tell(source, folder.name if folder not in (objects, of_python) else "")
+            if kept:
+                keep(Path(path), kept)
+            tell(source, variant)
 
         def tell(source: str, variant: str) -> None:
             print(f"   {next(finished)} of {total}: {source} {variant}".rstrip(), file=sys.stderr, flush=True)
@@ -164,7 +176,9 @@ class BuildExtension(build_ext):
         write_compile_commands(compiler.compiler_so_cxx, ext, jobs)
         with ThreadPoolExecutor(cores()) as pool:
             kernels = [
-                pool.submit(self.compile_cuda, s, objects, ext, tell) for s in CUDA_SOURCES if old[compiled.index(s)]
+                pool.submit(self.compile_cuda, s, cuda_objects, ext, tell)
+                for s in CUDA_SOURCES
+                if old[compiled.index(s)]
             ]
             list(pool.map(compile_one, itertools.compress(jobs, old)))
             for kernel in kernels:
@@ -182,7 +196,8 @@ class BuildExtension(build_ext):
         made.parent.mkdir(parents=True, exist_ok=True)
         macros = [f"-D{name}={value}" for name, value in ext.define_macros]
         command = [str(CUDA.nvcc), *CUDA_FLAGS, *macros, "-Icsrc", "-c", source, "-o"]
-        kept = kept_object(command)
+        kept = kept_object([version_of(CUDA.nvcc), command], Path(source), always=True)
+        assert kept
         log = Path("build", "ptxas.log")  # read by tools/kernel_usage.py
         if kept.is_file():
             shutil.copy(kept, made)
@@ -196,20 +211,48 @@ class BuildExtension(build_ext):
             made.unlink(missing_ok=True)
             raise CompileError(f"nvcc failed with exit status {ended.returncode}")
         log.write_text(ended.stdout)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(log, kept.with_suffix(".log"))
-        shutil.copy(made, kept.with_suffix(".part"))
-        kept.with_suffix(".part").replace(kept)
+        keep(log, kept.with_suffix(".log"))
+        keep(made, kept)
         tell(source, "")
 
 
-def kept_object(command: list[str]) -> Path:
-    """What nvcc made of the same sources before: minutes of work, which each wheel would do again."""
-    digest = hashlib.sha256(repr(command).encode())
-    for path in sorted([*Path("csrc").rglob("*.h"), *Path("csrc").rglob("*.cu")]):
-        digest.update(path.as_posix().encode() + b"\0" + path.read_bytes())
-    folder = os.environ.get("TRT_MTCNN_CUDA_OBJECTS") or Path("build", "objects", "cuda")
-    return Path(folder, f"{digest.hexdigest()[:16]}.o")
+def kept_object(made_by: list[object], source: Path, always: bool = False) -> Path | None:
+    """Where that is, or is to be, which the same compiler made of the same sources with the same options: minutes of
+    work, which each wheel would do again. None where nothing is kept: no folder was named, and not `always`."""
+    folder = os.environ.get("TRT_MTCNN_OBJECTS", "")
+    if not always and (not folder or sanitizers):
+        return None
+    versions = [headers.version for headers in TENSORRT.values()]
+    name = digest(made_by, versions, headers_digest(), source.as_posix(), file_digest(source))[:16]
+    return Path(folder or "build/objects/kept", f"{name}.o")
+
+
+def keep(made: Path, kept: Path) -> None:
+    """Copies it there, whole or not at all."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part = kept.with_name(f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part")
+    shutil.copy(made, part)
+    part.replace(kept)
+
+
+def digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def headers_digest() -> str:
+    """Of all that a source may include of ours."""
+    paths = [*Path("csrc").rglob("*.h"), *Path("pytrt").glob("*.h")]
+    return digest([(path.as_posix(), file_digest(path)) for path in sorted(paths)])
+
+
+@cache
+def version_of(program: str | Path) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout
 
 
 def own_compiler() -> CCompiler:
@@ -262,6 +305,8 @@ def write_compile_commands(compiler: list[str], ext: Extension, jobs: list[tuple
 
 sources = sorted(p.relative_to(ROOT).as_posix() for p in TARGET.sources([*ROOT.glob("csrc/**/*.cpp")]))
 sources = [s for s in sources if s not in [*KERNELS, TILE_KERNELS, *TENSORRT_SOURCES]]
+if CUDA:
+    sources.remove("csrc/cuda/without_cuda.cpp")
 headers = [*ROOT.glob("csrc/**/*.h"), *ROOT.glob("pytrt/*.h")]
 extension = Extension(
     "pytrt._pytrt",
@@ -271,7 +316,6 @@ extension = Extension(
         *([("TRTMTCNN_X86", "1")] if X86 else []),
         *([("TRTMTCNN_AARCH64", "1")] if AARCH64 else []),
         *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
-        *([("TRTMTCNN_CUDA", "1")] if CUDA else []),
     ],
     depends=sorted(p.relative_to(ROOT).as_posix() for p in headers),
     language="c++",

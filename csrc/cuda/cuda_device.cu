@@ -81,6 +81,8 @@ class CudaDevice final : public Device {
 
 }  // namespace
 
+const bool kBuilt = true;
+
 std::shared_ptr<Device> make_cuda_device(const tensorrt::Libraries& libraries, int ordinal) {
   return std::make_shared<CudaDevice>(libraries, ordinal);
 }

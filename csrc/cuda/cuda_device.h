@@ -8,11 +8,8 @@
 
 namespace trtmtcnn::cuda {
 
-#ifdef TRTMTCNN_CUDA
-inline constexpr bool kBuilt = true;
-#else
-inline constexpr bool kBuilt = false;
-#endif
+// Whether this build has the CUDA kernels.
+extern const bool kBuilt;
 
 // `libraries`: TensorRT's; without a name the networks are kernels. `ordinal`: 0 is the first GPU. Throws DeviceError
 // where it cannot be used, or where this build has no CUDA kernels.

@@ -1,10 +1,10 @@
 // Stands in for cuda_device.cu where there is no nvcc.
-#ifndef TRTMTCNN_CUDA
-
 #include "cuda/cuda_device.h"
 #include "error.h"
 
 namespace trtmtcnn::cuda {
+
+const bool kBuilt = false;
 
 std::shared_ptr<Device> make_cuda_device(const tensorrt::Libraries&, int) {
   throw DeviceError(
@@ -14,5 +14,3 @@ std::shared_ptr<Device> make_cuda_device(const tensorrt::Libraries&, int) {
 }
 
 }  // namespace trtmtcnn::cuda
-
-#endif

@@ -141,6 +141,19 @@ class TestCudaTargets:
         monkeypatch.setenv("TRT_MTCNN_CUDA_TARGETS", "89,90")
         assert find_sdks.cuda_targets(self.nvcc(tmp_path, "75")) == ["89", "90"]
 
+    @pytest.mark.parametrize(
+        ("targets", "flags"),
+        [
+            ("75 80 86 90", ["compute_75,code=[sm_75]", "compute_80,code=[sm_80,sm_86,sm_90,compute_80]"]),
+            ("89 100 120", ["compute_80,code=[sm_89]", "compute_100,code=[sm_100,sm_120,compute_100]"]),
+            ("75", ["compute_75,code=[sm_75,compute_75]"]),
+            ("90a", ["compute_80,code=[sm_90a,compute_80]"]),
+            ("70", ["compute_70,code=[sm_70,compute_70]"]),
+        ],
+    )
+    def test_few_virtual_architectures(self, targets: str, flags: list[str]) -> None:
+        assert find_sdks.code_flags(targets.split()) == [f"-gencode=arch={flag}" for flag in flags]
+
     def test_nvcc_too_old(self, tmp_path: Path) -> None:
         with pytest.raises(SystemExit, match="knows none of the GPUs"):
             find_sdks.cuda_targets(self.nvcc(tmp_path, "50 60"))
