@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -49,9 +50,10 @@ class Backend {
   virtual bool runs_ahead() const { return false; }
 
   // All stages: propose(), then `later`, which does what follows by Boxes::left(), refine() and refine_landmarks().
-  // Where the backend runs ahead, nothing of it waits and the work may be repeated, both captured and with more room.
-  virtual void cascade(std::span<const Level> levels, const CascadeSettings& settings, FunctionRef suppress,
-                       FunctionRef later) {
+  // Where the backend runs ahead, nothing of it waits and the work may be repeated, both captured and with more room;
+  // `budgets`, which no other backend is given, are what the frames may cost, or empty: see Boxes::charge().
+  virtual void cascade(std::span<const Level> levels, const CascadeSettings& settings,
+                       std::span<const int64_t> /*budgets*/, FunctionRef suppress, FunctionRef later) {
     propose(levels, settings.pnet, suppress);
     later();
   }

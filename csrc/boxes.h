@@ -1,6 +1,7 @@
 // The boxes that a call carries from stage to stage, in the device's memory.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "box.h"
@@ -12,6 +13,12 @@ enum class Next { kRnet, kOnet, kFaces };  // faces: O-Net's second pass, L-Net,
 inline constexpr int kNexts = 3;
 
 inline constexpr int kMostScales = 16;  // of save_and_square()
+
+// What a frame may still cost, less than 0 where it would have cost more; and the boxes that each network was shown.
+struct FrameWork {
+  int64_t left = 0;
+  int boxes[kNetworks] = {};
+};
 
 class Boxes {
  public:
@@ -49,6 +56,11 @@ class Boxes {
   virtual int count() = 0;
   // The number of boxes, or, where a backend runs ahead, of those that there may be.
   virtual int left(Next /*next*/) { return count(); }
+  // Where a backend runs ahead with budgets: takes what the boxes cost that `net` is about to be shown from those of
+  // their frames, and drops the boxes of each frame whose budget that exceeds.
+  virtual void charge(Net /*net*/) {}
+  // A frame each, once the boxes are counted; empty where no work was charged.
+  virtual std::span<const FrameWork> work() const { return {}; }
   // Copies the set out in its order: dets[i] = x1, y1, x2, y2, score; landmarks (may be null) x1..x5, y1..y5;
   // frames[i] the index of its frame.
   virtual void read(float* dets, float* landmarks, int* frames) = 0;

@@ -131,21 +131,29 @@ void TrtMtcnn::lnet(bool flip) {
 }
 
 void TrtMtcnn::after_pnet(const CascadeSettings& settings) {
-  if (settings.networks < 2 || boxes_.left(Next::kRnet) == 0) return;
+  if (settings.networks < 2) return;
+  boxes_.charge(Net::kRnet);
+  if (boxes_.left(Next::kRnet) == 0) return;
   run_rnet(settings.rnet);
-  if (settings.networks < 3 || boxes_.left(Next::kOnet) == 0) return;
+  if (settings.networks < 3) return;
+  boxes_.charge(Net::kOnet);
+  if (boxes_.left(Next::kOnet) == 0) return;
   run_onet(settings.onet);
+  if (settings.refine_landmarks) boxes_.charge(Net::kLnet);
   if (boxes_.left(Next::kFaces) > 0 && settings.refine_landmarks) run_lnet(true);
 }
 
-int TrtMtcnn::detect(std::span<const Level> levels, CascadeSettings settings) {
+int TrtMtcnn::detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets) {
+  if (!budgets.empty() && !runs_ahead())
+    throw std::invalid_argument(
+        "budgets are for a device on which all stages are enqueued at once: call them one by one");
   check_pixels(levels);
   check_scales(settings.onet.options);
   settings.pnet.nms_on_windows = options_.nms_on_windows;
   settings.pnet.whole_pixels = options_.whole_pixels;
   const auto suppress = [&] { suppress_proposals(settings.pnet); };
   const auto later = [&] { after_pnet(settings); };
-  return run([&] { backend_->cascade(levels, settings, suppress, later); });
+  return run([&] { backend_->cascade(levels, settings, budgets, suppress, later); });
 }
 
 int TrtMtcnn::refine(std::span<const Box> boxes, CascadeSettings settings) {

@@ -1,6 +1,7 @@
 // The stages of MTCNN, written once over Backend. Python reaches it as pytrt.Stages.
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
@@ -30,13 +31,15 @@ class TrtMtcnn {
   // Refines the landmarks that onet() left. flip: as OnetOptions has it.
   void lnet(bool flip);
 
-  // All stages at once, which leave what they leave one by one. The settings' options are load()'s.
-  int detect(std::span<const Level> levels, CascadeSettings settings);
+  // All stages at once, which leave what they leave one by one. The settings' options are load()'s. budgets: what each
+  // frame may cost, by the settings' box_costs, where all runs_ahead(); work() tells what it did.
+  int detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets = {});
   int refine(std::span<const Box> boxes, CascadeSettings settings);
   // Whether that saves waiting for the device between them.
   bool runs_ahead() const { return backend_->runs_ahead(); }
 
   Boxes& boxes() { return boxes_; }
+  std::span<const FrameWork> work() const { return boxes_.work(); }
 
  private:
   template <typename Stage>

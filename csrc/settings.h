@@ -1,9 +1,12 @@
 // What a detection is asked to do, stage by stage.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
+#include "networks.h"
 #include "types.h"
 
 namespace trtmtcnn {
@@ -55,6 +58,7 @@ struct CascadeSettings {
   OnetSettings onet;
   int networks = 3;               // of the first three
   bool refine_landmarks = false;  // L-Net, which there must be, runs, too, on each face and its mirror image
+  std::array<int64_t, kNetworks> box_costs{};  // of a box that each network is shown, where frames have budgets
   bool operator==(const CascadeSettings&) const = default;
 };
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from mtcnn.params import Params
 from mtcnn.rotations import is_upright, merged, turn_back, turned
-from mtcnn.work import WorkLimit
+from mtcnn.work import FrameWork, WorkLimit
 
 if TYPE_CHECKING:
     from pytrt import Stages
@@ -45,56 +45,70 @@ def detect(
     """Find the faces in BGR uint8 pictures (H, W, 3): for each its dets (n, 5) and landmarks (n, 10)."""
     work = WorkLimit(p, len(images))
     refines(stages, p)  # so that a missing L-Net is told of where there are no faces, too
-    if p.rotations == (0,):
-        return _detect_upright(stages, images, p, work, observe)
     found: list[list[tuple[Array, Array]]] = [[] for _ in images]
-    for degrees in (0, 90, 180, 270) if p.rotations == "auto" else p.rotations:
-        left = [i for i, faces in enumerate(found) if p.rotations != "auto" or not degrees or not is_upright(faces[0])]
-        turns = [turned(images[i], int(degrees)) for i in left]
-        results = _detect_upright(stages, turns, p, work.of(left), observe) if turns else []
-        for i, faces in zip(left, results, strict=True):
+    for degrees in map(int, (0, 90, 180, 270) if p.rotations == "auto" else p.rotations):
+        upright = {i for i, faces in enumerate(found) if p.rotations == "auto" and faces and is_upright(faces[0])}
+        left = [i for i in range(len(images)) if i not in upright | work.refused.keys()]
+        turns = [turned(images[i], degrees) for i in left]
+        for i, faces in zip(left, _detect_upright(stages, turns, p, work, left, observe), strict=True):
             height, width = images[i].shape[:2]
-            found[i].append(turn_back(faces, int(degrees), height, width, has_landmarks=p.networks > 2))
-    return [merged(faces) for faces in found]
+            found[i].append(turn_back(faces, degrees, height, width, has_landmarks=p.networks > 2))
+    results = [faces[0] if p.rotations == (0,) else merged(faces) for faces in found]
+    work.check(results)
+    return results
 
 
 def _detect_upright(
-    stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params, work: WorkLimit, observe: Observer | None
+    stages: Stages,
+    images: Sequence[npt.NDArray[np.uint8]],
+    p: Params,
+    work: WorkLimit,
+    numbers: Sequence[int],
+    observe: Observer | None,
 ) -> list[tuple[Array, Array]]:
+    """numbers: by which `work` knows the pictures. Those that it refuses are left without faces."""
     frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
     # P-Net runs on every 12 x 12 window of every scale and proposes those that may be faces.
-    levels = [
-        (i, *level)
-        for i, (height, width, _, minsize) in enumerate(frames)
-        for level in pyramid(height, width, minsize, p.factor, p.level_size)
-    ]
-    work.begin_pnet(levels)
+    pyramids = [pyramid(height, width, minsize, p.factor, p.level_size) for height, width, _, minsize in frames]
+    work.begin_pnet(numbers, pyramids)
+    left = [i for i, number in enumerate(numbers) if number not in work.refused]
+    results = [(np.empty((0, 5), np.float32), np.empty((0, 10), np.float32)) for _ in images]
+    if not left:
+        return results
+    levels = [(place, *level) for place, i in enumerate(left) for level in pyramids[i]]
     try:
         stages.load(
-            images,
-            [(height, width) for height, width, _, _ in frames],
+            [images[i] for i in left],
+            [frames[i][:2] for i in left],
             resize=p.resize,
             nms_on_windows=p.nms_boxes == "window",
             whole_pixels=p.whole_pixels,
         )
-        if observe is None and work.unlimited and stages.runs_ahead:
-            # The stages below, which a GPU need not be waited for between: their boxes stay there uncounted.
-            stages.detect(levels, **settings(stages, p))
-        else:
-            _run_stages(stages, levels, p, work, observe or (lambda stage, left: None))
+        run = _run_stages if observe or not stages.runs_ahead else _run_ahead
+        run(stages, levels, p, work.of([numbers[i] for i in left]), observe or (lambda stage, left: None))
         dets, landmarks, frame_of = stages.boxes()
     finally:
         stages.unload()
 
-    results = []
-    for i, (_, _, shrink, _) in enumerate(frames):
-        mine = slice(*np.searchsorted(frame_of, (i, i + 1)))  # boxes stand in order of their frames
-        results.append(unshrink(dets[mine], landmarks[mine], shrink, p))
+    for place, i in enumerate(left):
+        mine = slice(*np.searchsorted(frame_of, (place, place + 1)))  # boxes stand in order of their frames
+        results[i] = unshrink(dets[mine], landmarks[mine], frames[i][2], p)
     return results
 
 
+def _run_ahead(
+    stages: Stages, levels: list[tuple[int, int, int, float, float]], p: Params, work: FrameWork, observe: Observer
+) -> None:
+    """The stages below, which a GPU need not be waited for between: their boxes stay there uncounted."""
+    if work.unlimited:
+        stages.detect(levels, **settings(stages, p))
+        return
+    stages.detect(levels, **settings(stages, p), budgets=work.budgets(), box_costs=work.box_costs())
+    work.take(stages.work()[1])
+
+
 def _run_stages(
-    stages: Stages, levels: list[tuple[int, int, int, float, float]], p: Params, work: WorkLimit, observe: Observer
+    stages: Stages, levels: list[tuple[int, int, int, float, float]], p: Params, work: FrameWork, observe: Observer
 ) -> None:
     observe("load", 0)
     found = stages.pnet(
@@ -103,17 +117,17 @@ def _run_stages(
     observe("pnet", found)
     # R-Net runs on each proposal at 24 x 24, rejects most and corrects the rest.
     if found and p.networks > 1:
-        work.begin_rnet(stages, found)
+        work.begin(0, stages, found)
         found = stages.rnet(p.thresholds[1], p.nms_thresholds[2], p.max_onet)
         observe("rnet", found)
     # O-Net runs on what is left at 48 x 48: the final boxes, scores and five landmarks.
     if found and p.networks > 2:
-        work.begin_onet(stages, found)
+        work.begin(1, stages, found)
         found = stages.onet(p.thresholds[2], p.nms_thresholds[3], **onet_options(p))
         observe("onet", found)
         # L-Net, where there is one, runs on a patch about each landmark and moves it.
         if found and refines(stages, p):
-            work.begin_lnet(stages, found)
+            work.begin(2, stages, found)
             stages.lnet(flip=True)
             observe("lnet", found)
 

@@ -36,6 +36,7 @@ from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
+from mtcnn.work import OverLimitError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -231,6 +232,19 @@ class TrtMtcnn:
         self, images: Iterable[Picture], p: Params, color: Color, first: int = 0
     ) -> list[tuple[Array, Array]]:
         """first: what errors call the first picture."""
+        results: list[tuple[Array, Array]] = []
+        for chunk in self._chunks(images, p, color, first):
+            results += self._run_chunk(chunk, p, first + len(results))
+        return results
+
+    def _detect_each(self, images: Iterable[Picture], p: Params) -> list[tuple[Array, Array] | ValueError]:
+        """As detect_batch(), but of a picture that is refused the error, in its place, and the faces of the others."""
+        return [found for chunk in self._chunks(images, p, "bgr", 0) for found in self._try_each(chunk, p)]
+
+    def _chunks(
+        self, images: Iterable[Picture], p: Params, color: Color, first: int
+    ) -> Iterator[list[npt.NDArray[np.uint8]]]:
+        """The pictures, as many at once as are worked on together."""
         if isinstance(images, memoryview):  # its parts cannot be asked for
             images = np.asarray(images)
         if isinstance(images, np.ndarray) and images.ndim < 4:
@@ -239,7 +253,6 @@ class TrtMtcnn:
             kind = type(images).__name__
             raise TypeError(f"images must be a list of pictures, got {kind}; for a single one call detect(img)")
         most = self._batch_pixels()
-        results: list[tuple[Array, Array]] = []
         chunk: list[npt.NDArray[np.uint8]] = []
         pixels = levels = 0
         for i, img in enumerate(images, first):
@@ -248,12 +261,11 @@ class TrtMtcnn:
             pixels += height * width
             levels += cascade.count_levels(height, width, p)
             if chunk and (pixels > most or levels > BATCH_LEVELS):
-                results += self._run_chunk(chunk, p, first + len(results))
+                yield chunk
                 chunk, pixels, levels = [], height * width, cascade.count_levels(height, width, p)
             chunk.append(frame)
         if chunk:
-            results += self._run_chunk(chunk, p, first + len(results))
-        return results
+            yield chunk
 
     def refine(
         self,
@@ -299,16 +311,32 @@ class TrtMtcnn:
         return results
 
     def _run_each(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
+        results: list[tuple[Array, Array]] = []
+        for i, found in enumerate(self._try_each(frames, p), first):
+            if isinstance(found, ValueError):
+                raise ValueError(f"images[{i}]: {found}")
+            results.append(found)
+        return results
+
+    def _try_each(self, frames: list[npt.NDArray[np.uint8]], p: Params) -> Iterator[tuple[Array, Array] | ValueError]:
+        """The faces of each, or why it is refused; one by one where that is not known of them together."""
         try:
-            return self._run(frames, p)
+            yield from self._run(frames, p)
+            return
+        except OverLimitError as error:
+            if error.faces is not None:
+                refused = {i: ValueError(said) for i, said in error.refused.items()}
+                yield from (refused.get(i, faces) for i, faces in enumerate(error.faces))
+                return
         except ValueError:  # of the parameters, with one of these pictures
-            results = []
-            for i, frame in enumerate(frames, first):
-                try:
-                    results += self._run([frame], p)
-                except ValueError as error:
-                    raise ValueError(f"images[{i}]: {error}") from None
-            return results
+            pass
+        for frame in frames:
+            try:
+                (faces,) = self._run([frame], p)
+            except ValueError as error:
+                yield error
+            else:
+                yield faces
 
     def _batch_pixels(self) -> int:
         if self._device.on_gpu:

@@ -300,6 +300,16 @@ cdef extern from "settings.h" namespace "trtmtcnn" nogil:
         OnetSettings onet
         int networks
         cbool refine_landmarks
+        Shape box_costs  # a std::array of as many int64_t, by network
+
+
+cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
+    cdef cppclass FrameWork:
+        int64_t left
+        int[4] boxes
+    cdef cppclass FrameWorks "std::span<const trtmtcnn::FrameWork>":
+        size_t size()
+        const FrameWork& operator[](size_t)
 
 
 cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
@@ -312,10 +322,11 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
         void lnet(cbool) except +raise_core_error
-        int detect(const vector[Level]&, const CascadeSettings&) except +raise_core_error
+        int detect(const vector[Level]&, const CascadeSettings&, const vector[int64_t]&) except +raise_core_error
         int refine(const vector[Box]&, const CascadeSettings&) except +raise_core_error
         cbool runs_ahead()
         Boxes& boxes()
+        FrameWorks work()
 
 
 cdef extern from "cpu/kernels.h" namespace "trtmtcnn::cpu" nogil:

@@ -222,6 +222,8 @@ class Stages:
         average_scores: bool = False,
         average_above: float = 1.0,
         vote: float = 0.0,
+        budgets: Iterable[int] = (),
+        box_costs: Sequence[int] = (0, 0, 0),
     ) -> int:
         """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
         Returns the number of faces."""
@@ -244,6 +246,8 @@ class Stages:
         vote: float = 0.0,
     ) -> int:
         """As detect(), from boxes that are known: what set_boxes(), rnet(), onet() and lnet(flip=True) leave."""
+    def work(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Of detect() with budgets: what each frame has left, (n,), and its boxes for R-Net, O-Net, L-Net, (n, 3)."""
     def boxes(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,)."""
 

@@ -1,3 +1,5 @@
+cdef int64_t MOST_WORK = 1 << 62, MOST_BOX_COST = 1 << 40  # whose product with all boxes of a set is less
+
 cdef str _LEVEL = "(frame, height, width, scale_y, scale_x)"
 
 
@@ -267,7 +269,7 @@ cdef class Stages:
 
     def detect(self, levels, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3, max_proposals=None,
                bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
-               bint average_scores=False, average_above=1.0, vote=0.0):
+               bint average_scores=False, average_above=1.0, vote=0.0, budgets=(), box_costs=(0, 0, 0)):
         """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
 
         levels, max_proposals: as pnet() takes them.
@@ -275,9 +277,12 @@ cdef class Stages:
         max_rnet, max_onet: boxes a frame that pnet() and rnet() keep, at most.
         networks: how many of P-Net, R-Net and O-Net run. refine_landmarks: whether L-Net does, too, after O-Net.
         flip, flip_first, tta_scales, average_scores, average_above, vote: as onet() takes them.
+        budgets: where runs_ahead, what each frame may cost, a whole number; box_costs: of a box that R-Net, O-Net and
+            L-Net are shown. Before each network the boxes of frames that cost more are dropped; work() tells of it.
         Returns the number of faces.
         """
         cdef vector[Level] plan
+        cdef vector[int64_t] most
         cdef CascadeSettings settings
         cdef int left
         self.read_settings(settings, thresholds, nms_thresholds, max_rnet, max_onet, networks, refine_landmarks)
@@ -287,12 +292,23 @@ cdef class Stages:
         _read_onet_options(
             settings.onet.options, flip, flip_first, tta_scales, average_scores, average_above, vote
         )
+        for budget in _items(budgets, "budgets", "whole numbers, one a frame"):
+            most.push_back(_whole(budget, "budgets", 0, MOST_WORK))
+        costs = _items(box_costs, "box_costs", "3 whole numbers: R-Net, O-Net, L-Net")
+        if len(costs) != 3:
+            raise ValueError(f"box_costs must be 3 numbers, got {len(costs)}")
+        for i, cost in enumerate(costs):
+            settings.box_costs[<size_t>i + 1] = _whole(cost, "box_costs", 0, MOST_BOX_COST)
         _read_levels(levels, plan)
         self.enter()
         try:
             self.check_levels(plan)
+            if most.size() and most.size() != <size_t>len(self.views):
+                raise ValueError(f"got {most.size()} budgets for {len(self.views)} frames")
+            if most.size() and not self.net.get().runs_ahead():
+                raise ValueError("budgets are for stages that run ahead, and these do not: run them one by one")
             with nogil:
-                left = self.net.get().detect(plan, settings)
+                left = self.net.get().detect(plan, settings, most)
         finally:
             self.busy.store(False)
         return left
@@ -357,6 +373,26 @@ cdef class Stages:
             if not 0 <= boxes[i].frame < <int>len(self.views):
                 raise ValueError(f"frames name frame {boxes[i].frame}, but {len(self.views)} are loaded")
         return 0
+
+    def work(self):
+        """Of detect() with budgets, until unload(): what is left of each, int64, less than 0 where a frame would have
+        cost more; and how many of its boxes R-Net, O-Net and L-Net were to be shown, (n, 3) int32, up to there."""
+        cdef FrameWorks found
+        cdef size_t i, k
+        cdef int64_t[::1] rest
+        cdef int[:, ::1] counts
+        self.enter()
+        try:
+            found = self.net.get().work()
+            rest = left = np.empty(found.size(), np.int64)
+            counts = boxes = np.empty((found.size(), 3), np.int32)
+            for i in range(found.size()):
+                rest[i] = found[i].left
+                for k in range(3):
+                    counts[i, k] = found[i].boxes[k + 1]
+        finally:
+            self.busy.store(False)
+        return left, boxes
 
     def boxes(self):
         """The set as it stands: dets (n, 5), landmarks (n, 10; zeros before onet), frames (n,) int32."""

@@ -387,6 +387,9 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
         # Sets of boxes, 88 bytes each.
         "KeepLargerCount": Work(1, 8, 0, 10, 2, 2 * L2_LOAD),
         "Limit": Work(1, 12, 0, 10, 3, 2 * L2_LOAD),
+        "ChargeOnlyFrame": Work(1, 28, 0, 20, 4, 2 * L2_LOAD),
+        "ChargeWork": Work(facts.frames, 24.0 * facts.frames, 0, 20, 4, L2_LOAD),
+        "CountWork": Work(active, 12.0 * active, 0, 20, 4, 2 * L2_LOAD + FENCE),
         "MakeKeys": Work(active, 104.0 * active, 0, 30, 4, 2 * L2_LOAD),
         "SortRuns": Work(active, 36.0 * active, 0, 8.0 * min(n, RUN), min(n, RUN) / AHEAD, 2 * L2_LOAD),
         "MergeRuns": Work(active, 36.0 * active, 0, 60 * log2(RUN), 8 * log2(RUN), log2(RUN) * L2_LOAD * 1.5),
@@ -408,6 +411,6 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
         "Accept": Work(active, 250.0 * active, 0, 100, 40, 3 * L2_LOAD + FENCE),
     }  # fmt: skip
     for simple in ("Regress", "ReachesScore", "Vote", "Square", "TruncateAndClip", "MoveLandmarks", "CopyForSquares",
-                   "IndexByOrder", "AverageIntoSaved"):  # fmt: skip
+                   "IndexByOrder", "AverageIntoSaved", "MarkAffordable"):  # fmt: skip
         boxes[simple] = Work(active, 100.0 * active, 0, 60, 12, 3 * L2_LOAD)
     return boxes.get(name)

@@ -39,6 +39,7 @@ class BoxSet final : public Boxes {
   void discard() noexcept override {
     forget();
     rooms_ = nullptr;
+    charged_frames_ = 0;
   }
 
   // For kernels to add to.
@@ -92,6 +93,30 @@ class BoxSet final : public Boxes {
     return bound_ = std::min(bound_, room);
   }
 
+  // While running ahead, before the work that is the same in every call: budgets of the frames, none for no limit, and
+  // what a box costs that a network is shown. charge() then counts.
+  void limit_work(std::span<const int64_t> budgets, const std::array<int64_t, kNetworks>& box_costs) {
+    charged_frames_ = static_cast<int>(budgets.size());
+    box_costs_ = box_costs;
+    if (budgets.empty()) return;
+    work_.reserve(budgets.size());
+    host_work_.reserve(budgets.size());
+    auto* const staged = reinterpret_cast<FrameWork*>(staging_.take(budgets.size() * sizeof(FrameWork)));
+    for (size_t i = 0; i < budgets.size(); ++i) new (staged + i) FrameWork{budgets[i], {}};
+    runtime_.upload(work_.data(), staged, budgets.size() * sizeof(FrameWork));
+  }
+
+  void charge(Net net) override {
+    if (!rooms_ || charged_frames_ == 0 || bound_ == 0) return;
+    const int i = static_cast<int>(net);
+    if (charged_frames_ == 1) return runtime_.for_each(1, ChargeOnlyFrame{current(), work_.data(), i, box_costs_[i]});
+    runtime_.for_each(bound_, CountWork{current(), work_.data(), i});
+    runtime_.for_each(charged_frames_, ChargeWork{work_.data(), i, box_costs_[i]});
+    filter([&](uint32_t* bits) { runtime_.for_each(bound_, MarkAffordable{current(), work_.data(), bits}); });
+  }
+
+  std::span<const FrameWork> work() const override { return {host_work_.data(), static_cast<size_t>(charged_frames_)}; }
+
   // Replaces the set by these boxes, while running ahead, for work that is the same for any of their number.
   void assign_ahead(std::span<const Box> boxes) {
     const int room = std::max(static_cast<int>(boxes.size()), (*rooms_)[static_cast<int>(Next::kRnet)]);
@@ -105,6 +130,7 @@ class BoxSet final : public Boxes {
     host_boxes_.reserve(bound_);
     runtime_.download(host_counters_.data(), counters_.data(), kCounters * sizeof(int));
     runtime_.download(host_boxes_.data(), sets_[current_].data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.download(host_work_.data(), work_.data(), static_cast<size_t>(charged_frames_) * sizeof(FrameWork));
   }
 
   // The end of running ahead. Waits, and returns the numbers of boxes that came to each stage. Where they were more
@@ -315,13 +341,17 @@ class BoxSet final : public Boxes {
   int squares_ = 0;  // of each saved box
   const Size* frame_sizes_ = nullptr;
   int frame_count_ = 0;
-  int proposed_ = 0;  // boxes that P-Net proposed, with room or without
+  int proposed_ = 0;        // boxes that P-Net proposed, with room or without
+  int charged_frames_ = 0;  // those with a budget
+  std::array<int64_t, kNetworks> box_costs_{};
   Buffer<Runtime, int> counters_{runtime_};
   Buffer<Runtime, uint32_t> marks_{runtime_};  // bits, words() of them
   Buffer<Runtime, int> by_order_{runtime_};
+  Buffer<Runtime, FrameWork> work_{runtime_};  // of each frame with a budget
   Suppressor<Runtime> suppressor_{runtime_};
   Buffer<Runtime, int, true> host_counters_{runtime_};
   Buffer<Runtime, DeviceBox, true> host_boxes_{runtime_};
+  Buffer<Runtime, FrameWork, true> host_work_{runtime_};
 };
 
 }  // namespace trtmtcnn::cuda

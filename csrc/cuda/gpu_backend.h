@@ -91,12 +91,12 @@ class GpuBackend final : public Backend {
 
   bool runs_ahead() const override { return runs_ahead_; }
 
-  void cascade(std::span<const Level> levels, const CascadeSettings& settings, FunctionRef suppress,
-               FunctionRef later) override {
-    if (!runs_ahead_) return Backend::cascade(levels, settings, suppress, later);
+  void cascade(std::span<const Level> levels, const CascadeSettings& settings, std::span<const int64_t> budgets,
+               FunctionRef suppress, FunctionRef later) override {
+    if (!runs_ahead_) return Backend::cascade(levels, settings, budgets, suppress, later);
     const typename Runtime::Current current(runtime_);
     set_levels(levels);
-    const auto nothing = [] {};
+    const auto limit = [&] { boxes_.limit_work(budgets, settings.box_costs); };
     const auto work = [&] {
       frames_.make_mips();
       boxes_.clear();
@@ -104,7 +104,7 @@ class GpuBackend final : public Backend {
       suppress();
       later();
     };
-    run_ahead(cascades_, {settings, frame_count(), false}, 0, nothing, work);
+    run_ahead(cascades_, {settings, frame_count(), false, !budgets.empty()}, 0, limit, work);
   }
 
   void cascade(std::span<const Box> known, const CascadeSettings& settings, FunctionRef later) override {
@@ -115,7 +115,10 @@ class GpuBackend final : public Backend {
       refined_mode_ = frames_.mode();
       refined_sizes_ = frames_.host_sizes();
     }
-    const auto assign = [&] { boxes_.assign_ahead(known); };
+    const auto assign = [&] {
+      boxes_.limit_work({}, {});
+      boxes_.assign_ahead(known);
+    };
     const auto work = [&] {
       frames_.make_mips();
       later();

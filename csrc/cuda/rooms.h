@@ -75,7 +75,8 @@ class Rooms {
 struct CascadeKind {
   CascadeSettings settings;
   int frames = 0;
-  bool known = false;  // boxes take the place of P-Net's
+  bool known = false;    // boxes take the place of P-Net's
+  bool limited = false;  // frames have budgets
   bool operator==(const CascadeKind&) const = default;
 };
 

@@ -180,11 +180,11 @@ class Batches:
             except Exception as error:
                 results[i] = error
         params = batch[0].params
+        images = [read.img for _, read in pictures]
         try:
-            with dark_pictures():  # their flaw says so
-                faces: Sequence[tuple[Array, Array] | Exception] = self._detector.detect_batch(
-                    [read.img for _, read in pictures], preset=params
-                )
+            faces: Sequence[tuple[Array, Array] | Exception] = self._detector._detect_each(
+                images, self._detector._call_params(None, params, {})
+            )
         except Exception:  # some are to blame, the others are not
             faces = [self._alone(read.img, params) for _, read in pictures]
         worked = time.monotonic() - began

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from mtcnn import DeviceError, cascade
 from mtcnn.engines import NETWORKS
 from mtcnn.params import Params, make_params
 from mtcnn.refine import refine
+from mtcnn.work import OverLimitError
 from pytrt.testing import EmulatedGpu
 from tests.support import pictures
-from tests.support.emulated import emulated_gpu
+from tests.support.emulated import emulated_gpu, kernel_detector
 from tests.support.lnet import lnet_model
 
 Image = NDArray[np.uint8]
@@ -264,6 +266,121 @@ class TestWork:
         cascade.detect(stages, [scenes[0]], p, lambda stage, left: seen.append(stage))
         assert seen == ["load", "pnet", "rnet", "onet", "lnet"]
         assert gpu.counts()["wait"] > waits + 4
+
+
+class TestMaxWork:
+    """What a picture may cost, counted on the device: refused as where the host counts, and the others have faces."""
+
+    def staged(self, stages: pytrt.Stages, img: Image, p: Params) -> Faces | str:
+        """One picture's faces, or why it is refused."""
+        try:
+            return one_by_one(stages, [img], p)
+        except ValueError as error:
+            return str(error)
+
+    @pytest.mark.parametrize(
+        ("changes", "pictures_taken", "limits", "refused_by"),
+        [
+            ({}, 5, (0.0008, 0.005, 0.03, 0.055, 0.07, 0.1), "PROL"),
+            ({}, 1, (0.002, 0.01, 0.05, 0.08, 0.1), "PROL"),
+            ({"preset": "accurate", "mirror_first": True}, 5, (0.02, 0.2), "RO"),
+            ({"rotations": (0, 180)}, 5, (0.06, 0.093), "POL"),  # in the second turn, with what the first has cost
+        ],
+        ids=["fast", "one picture", "accurate", "turned"],
+    )
+    def test_as_the_host_counts(
+        self,
+        changes: dict[str, Any],
+        pictures_taken: int,
+        limits: tuple[float, ...],
+        refused_by: str,
+        stages: pytrt.Stages,
+        scenes: list[Image],
+    ) -> None:
+        images, told = scenes[:pictures_taken], ""
+        for limit in limits:
+            p = parameters(**changes, max_work=limit)
+            expected = [self.staged(stages, img, p) for img in images]
+            refused = {i: said for i, said in enumerate(expected) if isinstance(said, str)}
+            assert (len(refused) < len(images)) == (len(images) > 1 or limit == limits[-1])
+            try:
+                found, said = cascade.detect(stages, images, p), {}
+            except OverLimitError as error:
+                assert error.faces is not None
+                found, said = error.faces, error.refused
+            assert said == refused
+            for i, faces in enumerate(expected):
+                if not isinstance(faces, str):
+                    assert_equal(found[i : i + 1], faces)
+            told += "".join(refused.values())
+        assert [network for network in "PROL" if f"{network}-Net's" in told] == list(refused_by)
+
+    @pytest.mark.parametrize("batch", [1, 3])
+    def test_one_graph_and_one_wait(
+        self, batch: int, traced: tuple[EmulatedGpu, pytrt.Stages], scenes: list[Image]
+    ) -> None:
+        """A crowd is refused before room is made for it."""
+        gpu, stages = traced
+        crowd = parameters(minsize=12, max_work=0.5, landmark_net=False, **CROWDS["all"])
+        for p, refused in ((parameters(max_work=1), False), (crowd, True)):
+            for _ in range(4):
+                gpu.start_trace()
+                try:
+                    cascade.detect(stages, [scenes[0]] * batch, p)
+                    assert not refused
+                except OverLimitError as error:
+                    assert refused and len(error.refused) == batch
+                trace = gpu.trace()
+            assert Counter(kind for kind, _, _ in trace) == {"graph": 1, "wait": 1, "upload": batch + 2}  # and budgets
+
+    def test_other_limits_are_the_same_work(
+        self, traced: tuple[EmulatedGpu, pytrt.Stages], scenes: list[Image]
+    ) -> None:
+        """Of the pictures so far, say: what is replayed reads the budgets of this call."""
+        gpu, stages = traced
+        for i in range(6):
+            before = gpu.counts()
+            p = parameters(max_work=0.05 if i % 2 else 1 + i)
+            with pytest.raises(OverLimitError) if i % 2 else nullcontext():
+                cascade.detect(stages, [scenes[0]], p)
+        assert gpu.counts()["kernel"] == before["kernel"]
+
+    def test_a_detectors_batch(self, engines_folder: Any, scenes: list[Image]) -> None:
+        gpu = emulated_gpu("asynchronous", kernels=True)
+        with kernel_detector(gpu=gpu, preset="fast", minsize=24, max_work=0.04) as detector:
+            alone = [detector.detect(img) for img in scenes[1:]]
+            with pytest.raises(ValueError, match=r"^images\[3\]: max_work is 0.04 .* O-Net's"):
+                detector.detect_batch([*scenes[1:4], scenes[0], scenes[4]])
+            before = gpu.counts()["wait"]
+            found = detector._detect_each([*scenes[1:4], scenes[0], scenes[4]], detector.params)
+            assert gpu.counts()["wait"] == before + 1  # those that remain are not detected once more
+            assert str(found.pop(3)).startswith("max_work is 0.04 billion")
+            assert_equal(found, alone)  # type: ignore[arg-type]
+
+    def test_wrong_budgets(self, stages: pytrt.Stages, scenes: list[Image], engines: dict[str, Any]) -> None:
+        settings = cascade.settings(stages, parameters())
+        stages.load(scenes[:2], [img.shape[:2] for img in scenes[:2]])
+        for wrong, match in (
+            ({"budgets": [1]}, "got 1 budgets for 2 frames"),
+            ({"budgets": [1, -1]}, "budgets must be at least 0"),
+            ({"budgets": [1, 1 << 63]}, "budgets must be at most"),
+            ({"budgets": [1, 1], "box_costs": (1, 2)}, "box_costs must be 3 numbers, got 2"),
+            ({"budgets": [1, 1], "box_costs": (1, 2, 1 << 41)}, "box_costs must be at most"),
+        ):
+            with pytest.raises(ValueError, match=match):
+                stages.detect([], **settings, **wrong)
+        with pytest.raises(TypeError, match="budgets must be a whole number"):
+            stages.detect([], **settings, budgets=[1, 0.5])  # type: ignore[list-item]
+        assert stages.detect([], **settings, budgets=[1, 2], box_costs=(1, 1, 1)) == 0
+        left, boxes = stages.work()
+        assert left.tolist() == [1, 2] and boxes.tolist() == [[0, 0, 0]] * 2
+        stages.unload()
+        assert len(stages.work()[0]) == 0
+        cpu = pytrt.CpuDevice("", 1)
+        staged = pytrt.Stages(cpu, *(cpu.load_engine(engines[network].read_bytes()) for network in NETWORKS))
+        staged.load(scenes[:1], [scenes[0].shape[:2]])
+        with pytest.raises(ValueError, match="budgets are for stages that run ahead"):
+            staged.detect([], **settings | {"refine_landmarks": False}, budgets=[1])
 
 
 class TestErrors:

@@ -218,36 +218,19 @@ bool add_and_mark() {
   return count == faces && marked == high;
 }
 
-// The same by P-Net's last layer, whose threads see two cells each.
-bool add_from_features() {
-  const int width = 2 * (3 + any(20)) + 10, height = 2 * (2 + any(6)) + 10, zero = 0;
-  const PnetTile tile{0, 0, height, width, 0};
-  const auto random = [](size_t n, float scale) {
-    std::vector<float> values(n);
-    for (float& v : values) v = scale * (static_cast<float>(any(2001)) / 1000 - 1);
-    return values;
-  };
-  const auto map = random(static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
-  const auto weights = random(kPnetMap * 9 * kPnetFeatures, 0.3f), bias = random(kPnetFeatures, 1);
-  const auto slope = random(kPnetFeatures, 0.5f), heads = random(kHeads * kPnetFeatures, 0.5f),
-             head_bias = random(kHeads, 1);
-  const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, 0, 0, 0};
-  const Level level{0, {height, width}, 1, 1};
-  const int cells = tile.cell_rows() * tile.cell_columns();
-  const int threads = (tile.cell_rows() + kPnetCellRows - 1) / kPnetCellRows * tile.cell_columns();
-  std::vector<DeviceBox> found(cells), expected(cells);
+std::vector<float> random(size_t n, float scale) {
+  std::vector<float> values(n);
+  for (float& v : values) v = scale * (static_cast<float>(any(2001)) / 1000 - 1);
+  return values;
+}
+
+// Whether threads add the boxes that one adds which does the work of all. make: the kernel that adds to a set.
+template <typename Make, typename Alone, typename Threads>
+bool adds_the_same(int most, const Make& make, const Alone& alone, const Threads& threads) {
+  std::vector<DeviceBox> found(most), expected(most);
   int count = 0, expected_count = 0;
-  const auto kernel = [&](std::vector<DeviceBox>& boxes, int& n) {
-    return PnetPropose{tiles,
-                       map.data(),
-                       {weights.data(), bias.data(), slope.data()},
-                       {{heads.data(), head_bias.data(), nullptr}},
-                       &level,
-                       0.5f,
-                       {boxes.data(), &n, cells}};
-  };
-  for (int i = 0; i < threads; ++i) kernel(expected, expected_count)(i);
-  for_each(threads, kernel(found, count));
+  alone(make(DeviceBoxes{expected.data(), &expected_count, most}));
+  threads(make(DeviceBoxes{found.data(), &count, most}));
   const auto by_order = [](const Box& a, const Box& b) { return a.order < b.order; };
   std::sort(found.begin(), found.begin() + count, by_order);
   std::sort(expected.begin(), expected.begin() + expected_count, by_order);
@@ -257,15 +240,39 @@ bool add_from_features() {
   return right;
 }
 
+// The same by P-Net's last layer, whose threads see two cells each.
+bool add_from_features() {
+  const int width = 2 * (3 + any(20)) + 10, height = 2 * (2 + any(6)) + 10, zero = 0;
+  const PnetTile tile{0, 0, height, width, 0};
+  const auto map = random(static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
+  const auto weights = random(kPnetMap * 9 * kPnetFeatures, 0.3f), bias = random(kPnetFeatures, 1);
+  const auto slope = random(kPnetFeatures, 0.5f), heads = random(kHeads * kPnetFeatures, 0.5f),
+             head_bias = random(kHeads, 1);
+  const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, 0, 0, 0};
+  const Level level{0, {height, width}, 1, 1};
+  const int cells = tile.cell_rows() * tile.cell_columns();
+  const int threads = (tile.cell_rows() + kPnetCellRows - 1) / kPnetCellRows * tile.cell_columns();
+  return adds_the_same(
+      cells,
+      [&](const DeviceBoxes& boxes) {
+        return PnetPropose{tiles,
+                           map.data(),
+                           {weights.data(), bias.data(), slope.data()},
+                           {{heads.data(), head_bias.data(), nullptr}},
+                           &level,
+                           0.5f,
+                           boxes};
+      },
+      [&](const PnetPropose& kernel) {
+        for (int i = 0; i < threads; ++i) kernel(i);
+      },
+      [&](const PnetPropose& kernel) { for_each(threads, kernel); });
+}
+
 // The same in float16, by warps.
 bool add_from_tiles() {
   const int width = 2 * (1 + any(9)) + 10, height = 2 * (1 + any(4)) + 10, zero = 0;
   const PnetTile tile{0, 0, height, width, 0};
-  const auto random = [](size_t n, float scale) {
-    std::vector<float> values(n);
-    for (float& v : values) v = scale * (static_cast<float>(any(2001)) / 1000 - 1);
-    return values;
-  };
   const auto halves = [&](size_t n, float scale) {
     std::vector<Half> values;
     for (const float v : random(n, scale)) values.push_back(to_half(v));
@@ -280,25 +287,41 @@ bool add_from_tiles() {
   const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, tile.map_height() * tile.map_width(), 0, cells};
   const Level level{0, {height, width}, 1, 1};
   const int warps = (cells + kPnetWarpCells - 1) / kPnetWarpCells;
-  std::vector<DeviceBox> found(cells), expected(cells);
-  int count = 0, expected_count = 0;
-  const auto kernel = [&](std::vector<DeviceBox>& boxes, int& n) {
-    return PnetProposeFp16{tiles,
-                           map.data(),
-                           {weights.data(), bias.data(), slope.data()},
-                           {heads.data(), head_bias.data(), nullptr},
-                           &level,
-                           0.5f,
-                           {boxes.data(), &n, cells}};
-  };
-  for (int i = 0; i < warps; ++i) kernel(expected, expected_count)(LoopWarp(any(kWarp)), i);
-  for_each_warp(warps, kernel(found, count));
-  const auto by_order = [](const Box& a, const Box& b) { return a.order < b.order; };
-  std::sort(found.begin(), found.begin() + count, by_order);
-  std::sort(expected.begin(), expected.begin() + expected_count, by_order);
-  bool right = count == expected_count;
-  for (int i = 0; right && i < count; ++i)
-    right = found[i].order == expected[i].order && found[i].score == expected[i].score;
+  return adds_the_same(
+      cells,
+      [&](const DeviceBoxes& boxes) {
+        return PnetProposeFp16{tiles,
+                               map.data(),
+                               {weights.data(), bias.data(), slope.data()},
+                               {heads.data(), head_bias.data(), nullptr},
+                               &level,
+                               0.5f,
+                               boxes};
+      },
+      [&](const PnetProposeFp16& kernel) {
+        for (int i = 0; i < warps; ++i) kernel(LoopWarp(any(kWarp)), i);
+      },
+      [&](const PnetProposeFp16& kernel) { for_each_warp(warps, kernel); });
+}
+
+// The boxes of each frame, which threads count at once, and those of the frames that can afford theirs.
+bool count_work(const Case& c) {
+  std::vector<DeviceBox> boxes(c.count);
+  std::vector<int64_t> numbers(c.frames);
+  for (DeviceBox& box : boxes) ++numbers[box.frame = any(c.frames)];
+  std::vector<FrameWork> work(c.frames);
+  for (FrameWork& frame : work) frame.left = any(100);
+  const std::vector<FrameWork> before = work;
+  int count = c.count;
+  const DeviceBoxes set{boxes.data(), &count, c.count};
+  for_each(c.count, CountWork{set, work.data(), 1});
+  for_each(c.frames, ChargeWork{work.data(), 1, 2});
+  std::vector<uint32_t> bits(c.count / 32 + 1);
+  for_each(c.count, MarkAffordable{set, work.data(), bits.data()});
+  bool right = true;
+  for (int i = 0; i < c.frames; ++i)
+    right = right && work[i].boxes[1] == numbers[i] && work[i].left == before[i].left - 2 * numbers[i];
+  for (int i = 0; i < c.count; ++i) right = right && bit(bits.data(), i) == (work[boxes[i].frame].left >= 0);
   return right;
 }
 
@@ -314,7 +337,7 @@ int main(int argc, char** argv) {
                  any(2) ? 1 << 30 : any(6),
                  any(2) ? 32 : 256,
                  {0.5f, any(2) ? Overlap::kIoU : Overlap::kIoMin, any(2) ? Scope::kLevel : Scope::kFrame}};
-    if (suppress(c) && add_and_mark() && add_from_features() && add_from_tiles()) continue;
+    if (suppress(c) && add_and_mark() && add_from_features() && add_from_tiles() && count_work(c)) continue;
     ++wrong;
     std::printf("round %d: %d boxes of %d frames: wrong\n", r, c.count, c.frames);
   }

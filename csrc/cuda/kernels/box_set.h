@@ -51,6 +51,51 @@ struct Limit {
   }
 };
 
+// Counts the boxes of each frame that a network is about to be shown.
+struct CountWork {
+  DeviceBoxes boxes;
+  FrameWork* work;
+  int net;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size()) atomic_add(&work[boxes.data[i].frame].boxes[net], 1);
+  }
+};
+
+// Takes what these boxes cost from a frame's budget. A frame that has spent more than it had has no boxes any more.
+struct ChargeWork {
+  FrameWork* work;
+  int net;
+  int64_t cost;  // of a box
+
+  TRTMTCNN_HD void operator()(int frame) const { work[frame].left -= cost * work[frame].boxes[net]; }
+};
+
+// Both, of a set of one frame alone, and empties it where it costs too much.
+struct ChargeOnlyFrame {
+  DeviceBoxes boxes;
+  FrameWork* work;
+  int net;
+  int64_t cost;
+
+  TRTMTCNN_HD void operator()(int) const {
+    work->boxes[net] = boxes.size();
+    work->left -= cost * boxes.size();
+    if (work->left < 0) *boxes.count = 0;
+  }
+};
+
+// Marks the boxes of frames that have spent no more than they had.
+struct MarkAffordable {
+  DeviceBoxes boxes;
+  const FrameWork* work;
+  uint32_t* bits;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i < boxes.size() && work[boxes.data[i].frame].left >= 0) set_bit(bits, i);
+  }
+};
+
 // Moves the boxes whose bit is set together, in order.
 struct Compact {
   DeviceBoxes from;

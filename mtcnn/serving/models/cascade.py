@@ -14,7 +14,7 @@ from mtcnn import TrtMtcnn
 from mtcnn.images import as_bgr, check_not_dark
 from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.params import DEFAULT_MAX_WORK, make_params
-from mtcnn.serving.models.requests import answer_each, read_parameters
+from mtcnn.serving.models.requests import answer_each, read_parameters, refuse
 
 
 class TritonPythonModel:
@@ -60,8 +60,10 @@ class TritonPythonModel:
 
     def _detect(self, key: str, requests: list[list[Any]]) -> list[Any]:
         pictures = [img for request in requests for img in request]
-        found = iter(self._detector.detect_batch(pictures, **json.loads(key)))
-        return [answer([next(found) for _ in request]) for request in requests]
+        params = json.loads(key)
+        checked = self._detector._call_params(None, params.pop("preset", None), params)
+        found = iter(self._detector._detect_each(pictures, checked))
+        return [answer_or_refuse([next(found) for _ in request]) for request in requests]
 
     def _pictures(self, request: Any) -> list[Any]:
         files = pb_utils.get_input_tensor_by_name(request, "image")
@@ -79,6 +81,16 @@ class TritonPythonModel:
                 size = f"{img.shape[1]}x{img.shape[0]}"
                 raise ValueError(f"the picture is {size} pixels, of at most {self._max_pixels} (max_pixels)")
         return pictures
+
+
+def answer_or_refuse(found: list[tuple[Any, Any] | ValueError]) -> Any:
+    """The answer to a request; where a picture is refused, that, though others of the batch have their faces."""
+    faces: list[tuple[Any, Any]] = []
+    for i, one in enumerate(found):
+        if isinstance(one, ValueError):
+            return refuse(ValueError(f"images[{i}]: {one}"))
+        faces.append(one)
+    return answer(faces)
 
 
 def answer(found: list[tuple[Any, Any]]) -> Any:
