@@ -286,8 +286,8 @@ class _FolderWork:
             self.folder.name_for(os.path.abspath(one.path), drawing_name(one.name))
         work = lambda result: self._picture(result, people)  # noqa: E731
         with closing(detect_pictures(model, found, work, jobs)) as results:
-            for hidden, kind, problem in results:
-                self._count(kind, hidden, problem)
+            for hidden, wrong, problem in results:
+                self._count("pictures", wrong, hidden, problem)
                 yield
 
     def films(self, found: list[Found], jobs: int, cluster: ClusterOptions | None) -> Iterator[None]:
@@ -301,7 +301,7 @@ class _FolderWork:
                 name = self.folder.name_for(os.path.abspath(one.path), name_of_film(one.name))
                 tasks.append((one.path, self.folder.path_for(name), self.options))
             except OutputError as error:
-                self._count("not written", 0, str(error))
+                self._count("films", "not written", 0, str(error))
                 yield
         if cluster and tasks:
             from mtcnn.scale.films import each_film
@@ -314,7 +314,8 @@ class _FolderWork:
             self._film(path, done)
             yield
 
-    def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, str, str | None]:
+    def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, str | None, str | None]:
+        """The faces hidden; what kind of thing is wrong with it, and what that is."""
         from mtcnn.files import NoMoreOutputError, OutputError
         from mtcnn.pipeline.blur import blur_picture
         from mtcnn.pipeline.read import FLAWS
@@ -332,23 +333,24 @@ class _FolderWork:
             raise
         except OutputError as error:
             return 0, "not written", str(error)
-        return (hidden, result.flaw, f"{path}: {FLAWS[result.flaw]}") if result.flaw else (hidden, "pictures", None)
+        return hidden, result.flaw, f"{path}: {FLAWS[result.flaw]}" if result.flaw else None
 
     def _film(self, path: Path, done: BlurredFilm | Exception) -> None:
         if isinstance(done, Exception):
-            self._count("not written", 0, f"{path}: {str(done).splitlines()[0]}")
+            self._count("films", "not written", 0, f"{path}: {str(done).splitlines()[0]}")
             return
         for note in done.notes:
             say(note)
         if done.cancelled:
             raise KeyboardInterrupt
-        kind = "films" if not done.problem else "truncated" if done.path else "unreadable"
+        wrong = None if not done.problem else "truncated" if done.path else "unreadable"
         if done.path:
             self.folder.note(self.folder.name_of(os.path.abspath(path)), "truncated" if done.problem else None)
-        self._count(kind, done.hidden, done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}")
+        self._count("films", wrong, done.hidden, done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}")
 
-    def _count(self, kind: str, hidden: int, problem: str | None) -> None:
-        self.counts[kind] += 1
+    def _count(self, kind: str, wrong: str | None, hidden: int, problem: str | None) -> None:
+        """A picture or film that was worked on, also where something is wrong with it."""
+        self.counts.update([kind] if wrong is None else [kind, wrong])
         self.counts["hidden"] += hidden
         if problem:
             self._problems.add(problem)

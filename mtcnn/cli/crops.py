@@ -157,6 +157,7 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.read import FLAWS
+    from mtcnn.runtime.interrupts import uninterrupted
 
     counts: Counter[str] = Counter()
     code = 0
@@ -182,13 +183,14 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
             for line, problem in decisions:
                 if line["status"] == "unreadable":
                     problems.add(f"{line['file']}: {line['problem']}")
-                if problem is None:
-                    manifest.add(line)
-                else:  # a later run tries it again
+                if problem is not None:  # a later run tries it again
                     problems.add(problem)
-                counts[line["status"] if problem is None else "not written"] += 1
-                counts.update(flaw for flaw in FLAWS if flaw in line)
-                counts["crops"] += len(line.get("crops", ()))
+                with uninterrupted():
+                    if problem is None:
+                        manifest.add(line)
+                    counts[line["status"] if problem is None else "not written"] += 1
+                    counts.update(flaw for flaw in FLAWS if flaw in line)
+                    counts["crops"] += len(line.get("crops", ()))
                 bar.advance()
 
         try:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,10 +168,11 @@ def _detect(
     from mtcnn.cli.console import count_ahead, counting
     from mtcnn.cli.keeping import Problems, refuse_missing
     from mtcnn.cli.run import CANCELLED
-    from mtcnn.files import Inputs, NoMoreOutputError, OutputError
+    from mtcnn.files import Inputs, NoMoreOutputError, OutputError, is_special
     from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.pictures import detect_pictures
+    from mtcnn.runtime.interrupts import uninterrupted
 
     counts: Counter[str] = Counter()
     code = 0
@@ -201,21 +202,22 @@ def _detect(
         work = _Work(layout, central, quality, folder, results, to_terminal=on_screen)
         bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))
         problems = Problems()
+        whole = nullcontext if output is None or is_special(output) else uninterrupted  # a pipe may not be read
         detected = stack.enter_context(closing(detect_pictures(model, work.named(new(skipped)), work, jobs)))
         try:
             for text, count, unreadable, flaw, undrawn in detected:
                 if text is not None:
-                    try:
-                        results.add(text)
-                    except NoMoreOutputError:
-                        raise
-                    except OutputError as error:  # of this picture's labels
-                        problems.add(str(error))
-                        counts["not written"] += 1
-                    wrong = int(unreadable is not None)
-                    counts.update(pictures=1, faces=count, unreadable=wrong)
-                    if flaw:
-                        counts[flaw] += 1
+                    with whole():
+                        try:
+                            results.add(text)
+                        except NoMoreOutputError:
+                            raise
+                        except OutputError as error:  # of this picture's labels
+                            problems.add(str(error))
+                            counts["not written"] += 1
+                        counts.update(pictures=1, faces=count, unreadable=int(unreadable is not None))
+                        if flaw:
+                            counts[flaw] += 1
                     if unreadable is not None and (output is not None or not shown):  # else the screen has it
                         problems.add(unreadable)
                 if undrawn is not None:

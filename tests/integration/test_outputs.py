@@ -641,7 +641,7 @@ class TestEmbed:
         embed(name, code=3)
         assert "--resume" in (said := embed(name, code=1)) and "--overwrite" in said
         make("in/d.jpg")
-        assert "vectors: 1, no face: 0, unreadable: 1, done before: 3" in embed(name, "--resume", code=3)
+        assert "pictures: 2, vectors: 1, no face: 0, unreadable: 1, done before: 3" in embed(name, "--resume", code=3)
         assert files_of(root / name) == [str(root / "in" / f"{letter}.jpg") for letter in "abcd"]
         assert "--face was prominent" in embed(name, "--resume", "--face", "best", code=1)
         embed(name, "--overwrite", "--face", "best", code=3)
