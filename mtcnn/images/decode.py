@@ -15,6 +15,7 @@ from mtcnn.images.dark import brightest_if_dark
 from mtcnn.images.exif import jpeg_orientation
 from mtcnn.images.pillow import turned
 from mtcnn.images.pnm import decode_pnm, is_pnm
+from mtcnn.images.signatures import what_it_is
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.silence import decoding, listening
 
@@ -96,7 +97,7 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
     orientation = jpeg_orientation(data) if turn else 1
     img = _imdecode(data, cv2.IMREAD_COLOR | (0 if orientation is None else cv2.IMREAD_IGNORE_ORIENTATION))
     if img is None:
-        raise UnreadableError("no picture that OpenCV can read")
+        return _by_levels(data)
     if is_pnm(data) and (stored := _imdecode(data, cv2.IMREAD_UNCHANGED)) is not None:
         return Decoded(decode_pnm(data, stored))
     if img[::16, ::16].max() <= _DARK and img.max() <= _DARK:
@@ -105,6 +106,20 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
         _check_radiance(_imdecode(data, cv2.IMREAD_UNCHANGED))
     upright = np.asarray(img, np.uint8) if orientation is None else np.ascontiguousarray(turned(img, orientation))
     return Decoded(upright, None if end is None else "truncated")
+
+
+def _by_levels(data: bytes) -> Decoded:
+    """A picture of levels that OpenCV reads, but does not convert: a TIFF of floats or of 32 bits."""
+    stored = _imdecode(data, opencv().IMREAD_UNCHANGED)
+    if stored is None:
+        what = what_it_is(data)
+        raise UnreadableError("no picture that OpenCV can read" + (f": it is {what}" if what else ""))
+    try:
+        return Decoded(as_bgr(stored))
+    except (TypeError, ValueError):
+        channels = "" if stored.ndim < 3 else f" in {stored.shape[2]} channels"
+        levels = f"{stored.dtype}{channels} from {stored.min():g} to {stored.max():g}"
+        raise UnreadableError(f"its levels are {levels}: scale them to 0..255, in 1, 3 or 4 channels") from None
 
 
 def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -13,6 +14,7 @@ __all__ = ["check_type", "read_body"]
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what it warns of is what the answer says
 
 _RAW = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says
+_FIELD = re.compile(rb"[\w.%\[\]-]{1,100}=")  # image=..., as no picture begins
 _MOST_FIELDS = 64
 _MOST_FIELD = 1000  # bytes
 
@@ -50,6 +52,12 @@ def read_body(body: bytes, content_type: str) -> tuple[bytes, Fields]:
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         if not body:
             raise HTTPException(400, "the request is empty: send the bytes of a picture's file")
+        if _FIELD.match(body):
+            raise HTTPException(
+                400,
+                "the body holds the fields of a form: send the file as it is (curl --data-binary @photo.jpg), or in a "
+                "form as multipart/form-data (curl -F image=@photo.jpg)",
+            )
         return body, []
     files, fields = _parts(body, content_type)
     if len(files) != 1:

@@ -223,7 +223,7 @@ class TestDetect:
             str(ASTRONAUT),
             "gone.jpg",  # the glob's two are in the folder
         ]
-        assert found[3]["problem"] == "no picture that OpenCV can read"
+        assert found[3]["problem"].startswith("no picture that OpenCV can read")
         assert found[6]["problem"] == "No such file or directory"
         assert [len(one.get("faces", [])) for one in found] == [1, 1, 1, 0, 0, 1, 0]
         assert "pictures: 7, faces: 4, unreadable: 2" in done.stderr

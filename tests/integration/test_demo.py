@@ -83,7 +83,7 @@ class TestServer:
         assert ask(f"{url}detect", picture, "application/pdf")[0] == 415
         assert ask(f"{url}detect", b"not a picture") == (
             415,
-            "the picture cannot be read: no picture that OpenCV can read",
+            "the picture cannot be read: no picture that OpenCV can read: it is text",
         )
         assert ask(f"{url}detect", b"")[0] == 415
         assert ask(f"{url}detect?minsize=x", picture)[0] == 400

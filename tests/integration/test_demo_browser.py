@@ -184,8 +184,8 @@ def test_what_is_no_picture_or_too_large(page: Any, tmp_path: Path) -> None:
     renamed.write_text("no picture")
     large.write_bytes(ASTRONAUT.read_bytes() + bytes(600_000))
     for file, said in (
-        (text, "the picture cannot be read: no picture that OpenCV can read"),
-        (renamed, "the picture cannot be read: no picture that OpenCV can read"),
+        (text, "the picture cannot be read: no picture that OpenCV can read: it is text"),
+        (renamed, "the picture cannot be read: no picture that OpenCV can read: it is text"),
         (large, "the picture is larger than 0.5 MB"),
     ):
         page.set_input_files("#file", ASTRONAUT)

@@ -237,7 +237,7 @@ class TestPictures:
         for data, code, problem in (
             (large, 413, "the picture has 108 megapixels, of at most 50"),
             (bytes(said), 413, "the picture has 4,295 megapixels, of at most 50"),
-            (b"no picture", 415, "the picture cannot be read: no picture that OpenCV can read"),
+            (b"no picture", 415, "the picture cannot be read: no picture that OpenCV can read: it is text"),
             (b"", 415, "the picture cannot be read: the file is empty"),
             (bytes(300_001), 413, "the picture is larger than 0.3 MB"),
         ):

@@ -164,6 +164,19 @@ class TestDetect:
         answer = ask(port, body=body, headers=headers)
         assert answer.code == 400 and problem in answer.json["problem"]
 
+    @pytest.mark.parametrize("body", [b"image=abc", b"image=%FF%D8%FF", b"image[]=" + ASTRONAUT])
+    def test_fields_where_a_file_is_due(self, body: bytes, port: int) -> None:
+        """As curl -d image=@photo.jpg sends them."""
+        answer = ask(port, body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert answer.code == 400 and "curl --data-binary @photo.jpg" in answer.json["problem"]
+        assert "curl -F image=@photo.jpg" in answer.json["problem"]
+
+    def test_sent_as_text(self, port: int) -> None:
+        """As curl -d @photo.jpg does."""
+        body = ASTRONAUT.translate(None, b"\0\r\n")
+        answer = ask(port, body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert answer.code == 415 and "curl needs --data-binary" in answer.json["problem"]
+
     @pytest.mark.parametrize("damage", ["cut", "boundary", "none", "long", "noise", "headers"])
     def test_damaged_forms(self, damage: str, port: int) -> None:
         body, headers = form(("image", ASTRONAUT, "a.jpg"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -236,6 +237,72 @@ class TestCut:
             except UnreadableError:
                 assert not read, size  # what is read of less is read of more
         assert read > 100
+
+
+class TestOtherLevels:
+    """Which OpenCV reads, but does not convert by itself."""
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_a_tiff_of_floats(self, dtype: Any, img: Bgr) -> None:
+        found = decode(cv2.imencode(".tiff", img.astype(dtype))[1].tobytes())
+        np.testing.assert_array_equal(found.img, img)
+        gray = cv2.imencode(".tiff", img[:, :, 0].astype(dtype))[1].tobytes()
+        np.testing.assert_array_equal(decode(gray).img, np.repeat(img[:, :, :1], 3, axis=2))
+
+    def test_a_tiff_of_32_bits(self, img: Bgr) -> None:
+        data = io.BytesIO()
+        Image.fromarray(img[:, :, 0].astype(np.int32)).save(data, "TIFF")
+        np.testing.assert_array_equal(decode(data.getvalue()).img[:, :, 1], img[:, :, 0])
+
+    @pytest.mark.parametrize(
+        ("levels", "said"),
+        [
+            (lambda img: img / 255, "its levels are float32 in 3 channels from 0 to 1: scale them to 0..255"),
+            (lambda img: img[:, :, 0] * 200.0, "its levels are float32 from 0 to 51000: scale them to 0..255"),
+            (lambda img: img * np.nan, "its levels are float32 in 3 channels from nan to nan: scale them"),
+        ],
+    )
+    def test_in_another_range(self, levels: Any, said: str, img: Bgr) -> None:
+        img = img.copy()
+        img[0, 0], img[0, 1] = 0, 255
+        with pytest.raises(UnreadableError, match=re.escape(said)):
+            decode(cv2.imencode(".tiff", levels(img).astype(np.float32))[1].tobytes())
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\0\0\0\x18ftypisom", "a film, which mtcnn video"),
+        (b"RIFF\0\0\0\0AVI LIST", "a film"),
+        (b"\x1aE\xdf\xa3\x93B\x82\x88matroska", "a film"),
+        (b"RIFF\0\0\0\0WAVE", "sound"),
+        (b"\x93NUMPY\1\0", "an array of NumPy: numpy.load"),
+        (b"image=%FF%D8", "the fields of a form: send the file itself"),
+        (b'--x-1\r\nContent-Disposition: form-data; name="image"', "a form of several parts"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS: git lfs pull"),
+        (b"/9j/4AAQSkZJRgABAQ", "base64: decode it"),
+        (b"data:image/png;base64,iVBORw", "base64"),
+        (b"<!DOCTYPE html>", "a page of HTML"),
+        (b'<?xml version="1.0"?>\n<svg', "a drawing of lines"),
+        (b"PK\x03\x04", "an archive: unpack it"),
+        (b"%PDF-1.7", "a document"),
+        (b"8BPS\0\1", "a picture of another program: save it as JPEG or PNG"),
+        (b"II*\0\x10\0\0\0CR\2\0", "a camera's raw picture"),
+        (b"II*\0\x08\0\0\0\0\0", "a TIFF of a kind that it does not know"),
+        (b"\xff\xd8\xff\xe0", "a JPEG that is damaged, or cut off"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a PNG that is damaged"),
+        (b"{'a': 1}\n", "text"),
+        (bytes(99), "zeros"),
+    ],
+)
+def test_what_is_no_picture_is_called_by_its_name(data: bytes, said: str) -> None:
+    with pytest.raises(UnreadableError, match=f"^no picture that OpenCV can read: it is {re.escape(said)}"):
+        decode(data)
+
+
+def test_what_nobody_knows() -> None:
+    with pytest.raises(UnreadableError, match="^no picture that OpenCV can read$"):
+        decode(bytes(range(200, 250)))
 
 
 @pytest.fixture(scope="module")
