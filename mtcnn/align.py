@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
 
 _MOST_PIXELS = 1 << 30  # of a crop
+_SHARES = 4  # pixels of a crop's side above which points in 0..1 are no pixels
 _FLAT = 1e-3  # how far a template's points lie from a line, as a share of its length, at least
 
 
@@ -61,7 +63,7 @@ class FaceAligner:
             if size is None:
                 raise ValueError("size must be given with a template of points: the (height, width) they lie in")
             self._size = height_width(size)
-            points = _check_template(template)
+            points = _check_template(template, self._size)
         # a margin shrinks what is seen towards the centre
         self._shrink = 1 / (1 + 2 * self._margin)
         self._centre = np.array(self._size[::-1]) / 2
@@ -138,7 +140,7 @@ class FaceAligner:
             raise ValueError(f"{name} fit no face: the points are all equal, or nothing like one") from None
 
 
-def _check_template(template: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _check_template(template: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float64]:
     points = as_numbers(template, "template")
     if points.shape != (5, 2):
         names = ", ".join(map(repr, TEMPLATES))
@@ -150,7 +152,13 @@ def _check_template(template: npt.ArrayLike) -> npt.NDArray[np.float64]:
     across, along = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[::-1]
     if across < _FLAT * along:
         raise ValueError("template holds five points on a line, which no face has")
-    return as_points(points, "template")
+    points = as_points(points, "template")
+    if min(size) > _SHARES and ((points >= 0) & (points <= 1)).all():
+        raise ValueError("template holds shares of the crop: points are its pixels, so multiply by (width, height)")
+    if not ((points >= 0) & (points <= size[::-1])).all(axis=1).any():
+        height, width = size
+        raise ValueError(f"template has no point within the crop, which is {height} pixels high and {width} wide")
+    return points
 
 
 def similarity_transform(src: npt.ArrayLike, dst: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -223,7 +231,7 @@ def height_width(size: object) -> tuple[int, int]:
     """Return (height, width) as whole numbers from 1 up."""
     try:
         sides = list(size)  # type: ignore[call-overload]
-        if any(isinstance(n, bool) for n in sides):
+        if isinstance(size, (bytes, bytearray, Mapping, Set)) or any(isinstance(n, bool) for n in sides):
             raise TypeError
         height, width = map(operator.index, sides)
     except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions

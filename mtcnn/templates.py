@@ -56,7 +56,7 @@ def ffhq_matrix(points: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.N
     appendix C. A crop that is not square shows the largest square that fits.
 
     Raises:
-        ValueError: the eyes and the mouth are one point.
+        ValueError: the eyes and the mouth are one point, or so near that float64 does not tell.
     """
     z = points[:, 0] + 1j * points[:, 1]
     eyes, mouth = (z[0] + z[1]) / 2, (z[3] + z[4]) / 2
@@ -66,6 +66,10 @@ def ffhq_matrix(points: npt.NDArray[np.float64], size: tuple[int, int]) -> npt.N
     if not abs(across) > 0 or not half > 0:
         raise ValueError("the eyes and the mouth are one point")
     height, width = size
-    a = min(height, width) / (2 * half) * abs(across) / across
-    shift = complex(width / 2, height / 2) - a * (eyes + 0.1 * eye_to_mouth)
-    return np.array([[a.real, -a.imag, shift.real], [a.imag, a.real, shift.imag]])
+    with np.errstate(over="ignore", invalid="ignore"):
+        a = min(height, width) / (2 * half) * abs(across) / across
+        shift = complex(width / 2, height / 2) - a * (eyes + 0.1 * eye_to_mouth)
+    matrix = np.array([[a.real, -a.imag, shift.real], [a.imag, a.real, shift.imag]])
+    if not np.isfinite(matrix).all():
+        raise ValueError("the eyes and the mouth are as good as one point")
+    return matrix

@@ -189,7 +189,9 @@ class TestTemplate:
         aligner.template[:] = 0
         np.testing.assert_allclose(aligner.template, TEMPLATE_96)
 
-    @pytest.mark.parametrize("size", [112, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96), (112, True)])
+    @pytest.mark.parametrize(
+        "size", [112, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96), (112, True), {112, 96}, b"ab"]
+    )
     def test_size_of_no_numbers(self, size: object) -> None:
         with pytest.raises(TypeError, match=r"size must be \(height, width\)"):
             FaceAligner(size)
@@ -452,6 +454,11 @@ class TestTemplates:
         wide = FaceAligner((160, 140), margin=0.5, template=own.tolist())
         np.testing.assert_allclose(wide.template, (own + (70, 80)) / 2)
 
+    def test_points_that_are_nearly_one(self) -> None:
+        """So that the crop's matrix would not be finite."""
+        with pytest.raises(ValueError, match="landmarks fit no face"):
+            FaceAligner(template="ffhq").transform(ARCFACE_112 * 1e-312)
+
     @pytest.mark.parametrize(
         ("template", "message"),
         [
@@ -463,6 +470,9 @@ class TestTemplates:
             (ARCFACE_112.T.reshape(5, 2), r"template seems to be reshape\(5, 2\) of a row"),
             (ARCFACE_112[[1, 0, 2, 4, 3]], "template seems to be the mirror image of a face"),
             (np.ones((5, 2)), "five equal points"),
+            (ARCFACE_112 / 112, "template holds shares of the crop: .* multiply by"),
+            (ARCFACE_112 - 300, "template has no point within the crop, which is 112 pixels high and 112 wide"),
+            (ARCFACE_112 * 1e30, "template has no point within the crop"),
         ],
     )
     def test_no_template(self, template: object, message: str) -> None:
