@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +70,13 @@ def command(
     from mtcnn.export.weights import read_weights
     from mtcnn.files import Inputs, check_output, make_folder, output_error, remove_empty, replacing, replacing_path
     from mtcnn.pipeline.read import read_picture
+    from mtcnn.runtime.install import install_command
 
     networks = read_weights(weights)
     if direct is None:
         direct = LNET.name in networks
-    if direct and (layout != "nchw" or layer_names or opset != 13 or keep_keras):
+    is_plain = layout == "nchw" and opset == 13 and not (layer_names or keep_keras)
+    if direct and not is_plain:
         raise click.UsageError("--layout, --layer-names, --opset and --keras are Keras's: leave L-Net (det4) out")
     if not direct and LNET.name in networks:
         raise click.UsageError("L-Net has no Keras model: leave --through-keras, or det4, out")
@@ -82,6 +85,8 @@ def command(
     for name in networks:
         for ending in endings:
             check_output(output / f"{name}.{ending}", inputs, overwrite=overwrite)
+    if not direct and is_plain and importlib.util.find_spec("tensorflow") is None:
+        raise MtcnnError(f"going through Keras needs tensorflow: {install_command('export')}; --direct does without")
     imgs = [read_picture(path) for path in pictures or [FACE]]
     if direct:
         return _write_directly(networks, imgs, output, as_json)

@@ -66,7 +66,8 @@ def _parts(layer: dict[str, Any]) -> tuple[str, ...]:
     for names in (("weights", "biases"), ("alpha",)):
         if layer.keys() == set(names):
             return names
-    raise WeightsError(f"a layer has {', '.join(printable(name) for name in sorted(layer)[:8]) or 'no arrays'}")
+    found = ", ".join(printable(name) for name in sorted(layer)[:8]) or "no arrays"
+    raise WeightsError(f"a layer has {found}; in facenet's MTCNN it has weights and biases, or alpha")
 
 
 def read_lz4(content: bytes, budget: Budget) -> list[Array]:

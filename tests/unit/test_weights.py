@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import re
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcnn import MtcnnError
+from mtcnn.cli.main import main
 from mtcnn.engines.networks import ARCHITECTURES
 from mtcnn.export.errors import WeightsError
 from mtcnn.export.network_weights import NetworkWeights
@@ -135,7 +137,10 @@ def test_no_caffe_models(content: bytes, message: str) -> None:
 
 def test_no_facenet_layers() -> None:
     for content, message in (
-        (files.facenet(ORIGINALS["pnet"]).replace(b"biases", b"biaxes"), "a layer has biaxes, weights"),
+        (
+            files.facenet(ORIGINALS["pnet"]).replace(b"biases", b"biaxes"),
+            "a layer has biaxes, weights; in facenet's MTCNN it has weights and biases",
+        ),
         (files.facenet(ORIGINALS["pnet"]).replace(b"conv2", b"conx2"), "none of facenet's MTCNN: conx2"),
     ):
         with pytest.raises(WeightsError, match=message):
@@ -293,3 +298,13 @@ def test_plain_arrays_are_no_weights(array: np.ndarray, kind: str, tmp_path: Pat
             WeightsError, match=rf"{name}: it is a NumPy file of one plain array \(.*{kind}.*pickled dict"
         ):
             read_weights([path])
+
+
+def test_without_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """The three networks go through Keras unless the user says otherwise: what fails says that they need not."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    (tmp_path / "det1.caffemodel").write_bytes(files.caffe(ORIGINALS["pnet"]))
+    export = ["export", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert main(export) == 1 and "; --direct does without" in capfd.readouterr().err
+    assert main([*export, "--direct"]) == 0 and (tmp_path / "out" / "pnet.onnx").exists()
