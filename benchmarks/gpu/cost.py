@@ -198,20 +198,26 @@ class Tiles(NamedTuple):
     groups: int
     pool: int = 1
     towers: int = 1
+    parts: int = 1  # float16 that a value is the sum of
 
     def steps(self) -> int:
         pixels = self.kernel**2
         return ceil(pixels / 4) if self.channels <= 4 else ceil(self.channels / 16) * pixels
 
+    def multiplied(self) -> int:
+        """Products of tiles for one of values: of two sums of two, all but second times second."""
+        return 3 if self.parts == 2 else 1
+
     def warp(self, prologue: float = 60) -> tuple[float, float, float]:
         """Instructions, wavefronts and cycles of a warp's threads; prologue: instructions to find the pixels."""
-        loads, products = 2 * self.tiles + 2 * self.groups, 2 * self.tiles * self.groups
+        loads = self.parts * (2 * self.tiles + 2 * self.groups)
+        products = self.multiplied() * 2 * self.tiles * self.groups
         # Two instructions an address that is not a constant's distance from another; PReLU takes three a sum.
-        epilogue = self.tiles * self.groups * 8 * 3 + self.tiles * self.groups * 8
+        epilogue = self.tiles * self.groups * 8 * 3 + self.parts * self.tiles * self.groups * 8
         # A lane's 8 bytes: 256 of a warp, two wavefronts where they lie side by side.
-        wavefronts = self.steps() * 2 * loads + 4 * self.tiles * self.groups
+        wavefronts = self.steps() * 2 * loads + 4 * self.parts * self.tiles * self.groups
         ahead = 1 if self.channels <= 4 else self.kernel  # steps whose loads are under way at once
-        cycles = self.steps() / ahead * L1_LOAD + self.steps() * TENSOR_STEP + L2_LOAD
+        cycles = self.steps() / ahead * L1_LOAD + self.steps() * self.multiplied() * TENSOR_STEP + L2_LOAD
         return self.steps() * (loads * 1.5 + products) + epilogue + prologue, wavefronts, cycles
 
     def work(self, views: float) -> Work:
@@ -219,9 +225,9 @@ class Tiles(NamedTuple):
         rows = views * side * side
         warps = ceil(rows / (16 * self.tiles / self.pool**2)) * ceil(self.out / 16 / self.groups) * self.towers
         moved = 2.0 * self.towers * views * (_held(self.channels) * self.side**2 + _held(self.out) * side**2)
-        moved += 2.0 * self.towers * self.steps() * 16 * _held(self.out)
+        moved = self.parts * (moved + 2.0 * self.towers * self.steps() * 16 * _held(self.out))
         flop = 2.0 * self.kernel**2 * self.channels * self.out * rows * self.pool**2 * self.towers
-        products = warps * self.steps() * 2.0 * self.tiles * self.groups * 16 * 8 * 16
+        products = warps * self.steps() * 2.0 * self.tiles * self.groups * self.multiplied() * 16 * 8 * 16
         instructions, wavefronts, cycles = self.warp()
         each = max(1.0, warps / MOST_WARPS)
         return Work(
@@ -234,12 +240,14 @@ class HalfPooling(NamedTuple):
     channels: int
     side: int
     towers: int = 1
+    parts: int = 1
 
     def work(self, views: float) -> Work:
         side = (self.side - 2) // 2 + 1
         fours = self.towers * _held(self.channels) / 4
-        moved = 8.0 * fours * (self.side**2 + side**2)
-        return _shared(views * fours * side**2, 70, 20, L2_LOAD)._replace(bytes=views * moved)
+        moved = 8.0 * self.parts * fours * (self.side**2 + side**2)
+        instructions = 70 if self.parts == 1 else 220  # sums and maxima in float32
+        return _shared(views * fours * side**2, instructions, 20 * self.parts, L2_LOAD)._replace(bytes=views * moved)
 
 
 def _held(channels: int) -> int:
@@ -282,13 +290,12 @@ LAYERS: dict[str, tuple[str, Convolution | Pooling | Dense | DenseSum | Heads | 
     "LnetDense2": ("lnet", Dense(256, 320, 4, 4)),
     "LnetDense2Sum": ("lnet", DenseSum(320, 4)),
     "LnetHeads": ("lnet", Heads(320, 10)),
-    "RnetConv1Fp16": ("rnet", Tiles(3, 24, 3, 28, 2, 2)),
-    "RnetPool1Fp16": ("rnet", HalfPooling(28, 22)),
-    "RnetConv2Fp16": ("rnet", Tiles(28, 11, 3, 48, 2, 3)),
-    "RnetPool2Fp16": ("rnet", HalfPooling(48, 9)),
-    "RnetConv3Fp16": ("rnet", Tiles(48, 4, 2, 64, 2, 2)),
-    "RnetDenseFp16": ("rnet", Tiles(64, 3, 3, 128, 1, 1)),
-    "RnetHeadsFp16": ("rnet", Heads(128, 6)),
+    "RnetConv1Fp16": ("rnet", Tiles(3, 24, 3, 28, 2, 2, parts=2)),
+    "RnetPool1Fp16": ("rnet", HalfPooling(28, 22, parts=2)),
+    "RnetConv2Fp16": ("rnet", Tiles(28, 11, 3, 48, 2, 3, parts=2)),
+    "RnetPool2Fp16": ("rnet", HalfPooling(48, 9, parts=2)),
+    "RnetConv3Fp16": ("rnet", Tiles(48, 4, 2, 64, 2, 2, parts=2)),
+    "RnetDenseFp16": ("rnet", Tiles(64, 3, 3, 128, 1, 1, parts=2)),
     "OnetConv1Fp16": ("onet", Tiles(3, 48, 3, 32, 2, 2)),
     "OnetPool1Fp16": ("onet", HalfPooling(32, 46)),
     "OnetConv2Fp16": ("onet", Tiles(32, 23, 3, 64, 2, 4)),
@@ -314,23 +321,23 @@ PNET_BYTES = {"PnetConv1": 4 * 16 + 48, "PnetConv2": 4 * (40 / 2 + 32), "PnetPro
 
 # In float16, by warps: (layer, pixels or cells that a warp makes, bytes of each).
 PNET_FP16 = {
-    "PnetConv1Fp16": (Tiles(3, 0, 3, 10, 4, 1), 16, 4 * 8 + 32),
-    "PnetConv2Fp16": (Tiles(10, 0, 3, 16, 2, 1), 32, 32 + 32),
-    "PnetProposeFp16": (Tiles(16, 0, 3, 32, 2, 2), 32, 32),
-    "PnetOutputsFp16": (Tiles(16, 0, 3, 32, 2, 2), 32, 32 + 24),
+    "PnetConv1Fp16": (Tiles(3, 0, 3, 10, 4, 1, parts=2), 16, 4 * 16 + 64),
+    "PnetConv2Fp16": (Tiles(10, 0, 3, 16, 2, 1, parts=2), 32, 64 + 64),
+    "PnetProposeFp16": (Tiles(16, 0, 3, 32, 2, 2, parts=2), 32, 64),
+    "PnetOutputsFp16": (Tiles(16, 0, 3, 32, 2, 2, parts=2), 32, 64 + 24),
 }
 
 
 def _pnet_fp16(name: str, warps: float, levels: int) -> Work:
     layer, made, moved = PNET_FP16[name]
     instructions, wavefronts, cycles = layer.warp(prologue=140)
-    products = layer.steps() * 2.0 * layer.tiles * layer.groups * 16 * 8 * 16
+    products = layer.steps() * 2.0 * layer.tiles * layer.groups * layer.multiplied() * 16 * 8 * 16
     flop = 2.0 * 9 * layer.channels * layer.out * made * (4 if layer.tiles == 4 else 1)
     if layer.groups == 2:  # and the heads
         flop += made * 2.0 * 32 * 6
-        products += 2.0 * 2 * 3 * 16 * 8 * 16
-        instructions += 120
-        cycles += 2 * (L1_LOAD + TENSOR_STEP)
+        products += 2.0 * 2 * 3 * layer.multiplied() * 16 * 8 * 16
+        instructions += 200
+        cycles += 2 * (L1_LOAD + layer.multiplied() * TENSOR_STEP)
     cycles += L1_LOAD * log2(levels + 1) + 2 * L2_LOAD
     return Work(
         WARP * warps, warps * made * moved, warps * flop, instructions, wavefronts, cycles, products=warps * products

@@ -251,6 +251,22 @@ def test_float16_faces(mode: str, cuda_engines: Any, detector: TrtMtcnn, face: I
         assert device.misuses() == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("photos/identification1.jpg", "fast"),
+        ("wider100/images/0_Parade_Parade_0_72.jpg", "accurate"),
+    ],
+)
+def test_float16_decides_as_float32(name: str, preset: Any, cuda_engines: Any, detector: TrtMtcnn) -> None:
+    """With P-Net and R-Net rounded to float16, a face is 8 pixels off in the one and another appears in the other."""
+    img = read_picture(DATA / name)
+    with kernel_detector(precision="fp16") as gpu:
+        ours, theirs = (d.detect(img, preset=preset) for d in (gpu, detector))
+    assert_fp16(ours, theirs)
+
+
 def assert_fp16(ours: Any, theirs: Any) -> None:
     assert len(ours[0]) == len(theirs[0])
     np.testing.assert_allclose(ours[0][:, :4], theirs[0][:, :4], rtol=0, atol=2)

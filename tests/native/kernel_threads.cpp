@@ -269,7 +269,7 @@ bool add_from_features() {
       [&](const PnetPropose& kernel) { for_each(threads, kernel); });
 }
 
-// The same in float16, by warps.
+// The same in sums of two float16, of which the second halves need not be small here, by warps.
 bool add_from_tiles() {
   const int width = 2 * (1 + any(9)) + 10, height = 2 * (1 + any(4)) + 10, zero = 0;
   const PnetTile tile{0, 0, height, width, 0};
@@ -279,9 +279,9 @@ bool add_from_tiles() {
     return values;
   };
   const int cells = tile.cell_rows() * tile.cell_columns();
-  const auto map = halves(static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
-  const auto weights = halves(9 * 2 * 2 * kColumnHalves, 0.3f),
-             heads = halves(2 * kPnetHeadTiles * kColumnHalves, 0.5f);
+  const auto map = halves(2 * static_cast<size_t>(kPnetMap) * tile.map_height() * tile.map_width(), 1);
+  const auto weights = halves(2 * tile_weights(kPnetMap, 3, kPnetFeatures), 0.3f),
+             heads = halves(2 * 2 * kPnetHeadTiles * kColumnHalves, 0.5f);
   const auto bias = random(kPnetFeatures, 1), slope = random(kPnetFeatures, 0.5f);
   const auto head_bias = random(2 * kPnetHeadTiles, 1);
   const PnetTiles tiles{&tile, &zero, &zero, &zero, &zero, 1, 0, 0, tile.map_height() * tile.map_width(), 0, cells};
@@ -291,7 +291,7 @@ bool add_from_tiles() {
       cells,
       [&](const DeviceBoxes& boxes) {
         return PnetProposeFp16{tiles,
-                               map.data(),
+                               reinterpret_cast<const TwoHalves*>(map.data()),
                                {weights.data(), bias.data(), slope.data()},
                                {heads.data(), head_bias.data(), nullptr},
                                &level,

@@ -27,7 +27,7 @@ from tests.unit.test_pytrt import random_input
 SIDES = {"rnet": 24, "onet": 48, "lnet": 24}
 SAME = 1e-4  # of outputs about 1: float32 in another order
 # The same in float16: where a sum lies between two of its values, another order may round it to the other one.
-SAME_FP16 = 1e-3
+SAME_FP16 = {"pnet": 2e-5, "rnet": 2e-5, "onet": 1e-3}
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -75,10 +75,8 @@ def compare(gpu: pytrt.Device, model: bytes, data: NDArray[np.float32]) -> dict[
     return ours
 
 
-def compare_fp16(gpu: pytrt.Device, model: bytes, data: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    ours = gpu.load_engine(model, "fp16").infer(data)
-    assert_near(ours, nets_fp16.run(model, data), SAME_FP16)
-    return ours
+def compare_fp16(network: str, gpu: pytrt.Device, model: bytes, data: NDArray[np.float32]) -> None:
+    assert_near(gpu.load_engine(model, "fp16").infer(data), nets_fp16.run(model, data), SAME_FP16[network])
 
 
 @pytest.mark.parametrize("network", [*NETWORKS, "lnet"])
@@ -98,7 +96,7 @@ def test_pnet_of_any_size(height: int, width: int, batch: int, seed: int) -> Non
     for mode in MODES if seed % 5 == 0 else MODES[:1]:
         gpu = emulated_gpu(mode, kernels=True)
         compare(gpu, model_of("pnet"), data)
-        compare_fp16(gpu, model_of("pnet"), data)
+        compare_fp16("pnet", gpu, model_of("pnet"), data)
 
 
 @pytest.mark.parametrize("network", ["rnet", "onet", "lnet"])
@@ -149,15 +147,16 @@ class TestFloat16:
         """The models' weights, and others, with batches that end within a tile."""
         side = SIDES.get(network, 41)
         for batch, model in ((3, model_of(network)), (1, randomised(model_of(network), 7))):
-            compare_fp16(gpu, model, random_input(batch, 3, side, side, seed=batch))
+            compare_fp16(network, gpu, model, random_input(batch, 3, side, side, seed=batch))
 
     @pytest.mark.parametrize("network", [*NETWORKS, "lnet"])
     def test_beside_float32(self, network: str) -> None:
+        """P-Net and R-Net, whose outputs decide what the others see, are as near as float32 in another order."""
         side, channels = SIDES.get(network, 64), 15 if network == "lnet" else 3
         data = random_input(2, channels, side, side, seed=4)
         gpu = emulated_gpu(kernels=True)
         rounded, exact = (gpu.load_engine(model_of(network), p).infer(data) for p in ("fp16", "fp32"))
-        assert_near(rounded, exact, 1e-2)
+        assert_near(rounded, exact, 1e-5 if network in ("pnet", "rnet") else 1e-2)
         assert any(np.any(rounded[name] != exact[name]) for name in exact)
 
     def test_more_tiles_than_warps(self) -> None:

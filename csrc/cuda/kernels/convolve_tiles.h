@@ -4,6 +4,10 @@
 // 16 channels of each at a time. Maps lie in groups of 16 channels, (group, row, column, 16), a network's input as
 // (row, column, 4): then a step takes four pixels. The order in which a step sums its inputs is any, if only both sides
 // have the same: so each lane reads four channels that lie side by side, and so lie the four of the output that it has.
+//
+// Float16 rounds a network's outputs by about 1e-3, and where a score or an overlap comes near a threshold that decides
+// whether a box is there. So the networks that propose and refine boxes for others, P-Net and R-Net, have `TwoHalves`
+// as values: a product is three, first times first, first times second and second times first.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +35,15 @@ struct TileRows {
   const Half* at[2 * kTiles];
   int row[2 * kTiles];  // halves from a row of the map to the next
 };
+
+// Channels of a pixel that lie side by side, and halves from one pixel to the next.
+constexpr int pixel_channels(int channels) { return channels <= kTilePixels ? 4 : kTileStep; }
+template <typename Value>
+inline constexpr int kHalves = sizeof(Value) / sizeof(Half);
+template <typename Value>
+constexpr int pixel_halves(int channels) {
+  return pixel_channels(channels) * kHalves<Value>;
+}
 
 // A lane's sums of kGroups groups of 16 channels, each of two columns of tiles.
 template <int kTiles, int kGroups>
@@ -92,11 +105,14 @@ TRTMTCNN_HD void set_row(TileInputs<kTiles>& in, int slot, const FourHalves& fou
   in.at[slot / 2].at[2 + slot % 2] = four.at[1];
 }
 
-// Multiplies what is in the rows by weights of one step, a column of tiles after the other.
-template <int kTiles, int kColumns, typename Warp>
-TRTMTCNN_HD void multiply_step(const Warp& warp, const PerLane<Warp, TileInputs<kTiles>>& in, const Half* weights,
-                               PerLane<Warp, TileSums<kTiles, kColumns>>& sums) {
-  PerLane<Warp, TileWeights<kColumns>> by;
+// A step's inputs: the rows' values, or the first and the second halves of them.
+template <typename Warp, typename Value, int kTiles>
+struct StepInputs {
+  PerLane<Warp, TileInputs<kTiles>> in[kHalves<Value>];
+};
+
+template <int kColumns, typename Warp>
+TRTMTCNN_HD void load_weights(const Warp& warp, const Half* weights, PerLane<Warp, TileWeights<kColumns>>& by) {
   warp.each([&](int lane) {
     TRTMTCNN_UNROLL
     for (int c = 0; c < kColumns; ++c) {
@@ -105,19 +121,40 @@ TRTMTCNN_HD void multiply_step(const Warp& warp, const PerLane<Warp, TileInputs<
       by[lane].at[c] = {{four.at[0], four.at[1]}};
     }
   });
-  multiply_tiles(warp, in, by, sums);
+}
+
+// Multiplies what is in the rows by weights of one step, a column of tiles after the other. `second`: halves from a
+// weight to what it lacks, where values are sums of two.
+template <typename Value, int kTiles, int kColumns, typename Warp>
+TRTMTCNN_HD void multiply_step(const Warp& warp, const StepInputs<Warp, Value, kTiles>& inputs, const Half* weights,
+                               ptrdiff_t second, PerLane<Warp, TileSums<kTiles, kColumns>>& sums) {
+  PerLane<Warp, TileWeights<kColumns>> by;
+  load_weights<kColumns>(warp, weights, by);
+  multiply_tiles(warp, inputs.in[0], by, sums);
+  if constexpr (kHalves<Value> == 2) {
+    multiply_tiles(warp, inputs.in[1], by, sums);
+    load_weights<kColumns>(warp, weights + second, by);
+    multiply_tiles(warp, inputs.in[0], by, sums);
+  }
 }
 
 // A convolution of output groups [first, first + kGroups) of `groups`, with bias and PReLU. `group`: halves from one
 // group of the map's channels to the next.
-template <int kIn, int kKernel, int kTiles, int kGroups, typename Warp>
+template <typename Value, int kIn, int kKernel, int kTiles, int kGroups, typename Warp>
 TRTMTCNN_HD void convolve_tiles(const Warp& warp, PerLane<Warp, TileRows<kTiles>>& rows, ptrdiff_t group,
                                 const HalfLayer& layer, int first, int groups,
                                 PerLane<Warp, GroupSums<kTiles, kGroups>>& sums) {
   constexpr int kColumns = 2 * kGroups;
   const Half* const weights = layer.weights + ptrdiff_t{2} * kColumnHalves * first;
   const ptrdiff_t step_halves = ptrdiff_t{2} * kColumnHalves * groups;
-  PerLane<Warp, TileInputs<kTiles>> in;
+  const ptrdiff_t second = step_halves * tile_steps(kIn, kKernel);
+  constexpr int kPixel = pixel_halves<Value>(kIn);
+  StepInputs<Warp, Value, kTiles> inputs;
+  const auto read = [&](int lane, int s, ptrdiff_t shift) {
+    TRTMTCNN_UNROLL
+    for (int h = 0; h < kHalves<Value>; ++h)
+      set_row(inputs.in[h][lane], s, load_halves(rows[lane].at[s] + shift + h * pixel_channels(kIn)));
+  };
   warp.each([&](int lane) { set_bias(sums[lane], layer.bias + kTileStep * first, lane); });
   if constexpr (kIn <= kTilePixels) {
     TRTMTCNN_UNROLL
@@ -126,10 +163,9 @@ TRTMTCNN_HD void convolve_tiles(const Warp& warp, PerLane<Warp, TileRows<kTiles>
         const int pixel = min(kTilePixels * step + lane % 4, kKernel * kKernel - 1);  // beyond, weights are zeros
         TRTMTCNN_UNROLL
         for (int s = 0; s < 2 * kTiles; ++s)
-          set_row(in[lane], s,
-                  load_halves(rows[lane].at[s] + pixel / kKernel * rows[lane].row[s] + 4 * (pixel % kKernel)));
+          read(lane, s, pixel / kKernel * rows[lane].row[s] + kPixel * (pixel % kKernel));
       });
-      multiply_step<kTiles, kColumns>(warp, in, weights + step * step_halves, sums);
+      multiply_step<Value, kTiles, kColumns>(warp, inputs, weights + step * step_halves, second, sums);
     }
   } else {
     TRTMTCNN_LOOP
@@ -139,11 +175,11 @@ TRTMTCNN_HD void convolve_tiles(const Warp& warp, PerLane<Warp, TileRows<kTiles>
         warp.each([&](int lane) {
           TRTMTCNN_UNROLL
           for (int s = 0; s < 2 * kTiles; ++s)
-            set_row(in[lane], s,
-                    load_halves(rows[lane].at[s] + line / kKernel * group + line % kKernel * rows[lane].row[s] +
-                                kTileStep * x + tile_channel(lane)));
+            read(lane, s,
+                 line / kKernel * group + line % kKernel * rows[lane].row[s] + kPixel * x + tile_channel(lane));
         });
-        multiply_step<kTiles, kColumns>(warp, in, weights + (line * kKernel + x) * step_halves, sums);
+        multiply_step<Value, kTiles, kColumns>(warp, inputs, weights + (line * kKernel + x) * step_halves, second,
+                                               sums);
       }
     }
   }

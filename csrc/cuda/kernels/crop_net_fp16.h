@@ -10,9 +10,9 @@ namespace trtmtcnn::cuda {
 struct HalfCropLayer {
   CropBatch batch;
   int workers;
-  const Half* in;
+  const void* in;
   HalfLayer weights;
-  Half* out;
+  void* out;
 };
 
 // From one of L-Net's towers to the next.
@@ -20,14 +20,16 @@ struct TowerStride {
   ptrdiff_t halves, floats;  // of weights; of biases and slopes
 };
 
-// Halves of a map.
+// Values of a map.
 constexpr int tile_map(int channels, int side) {
   return (channels <= kTilePixels ? 4 : tile_groups(channels) * kTileStep) * side * side;
 }
 
 // As CropConvolution; a warp makes kGroups groups of 16 channels of 16 * kTiles pixels, or maxima of four of them. A
-// dense layer is one with a kernel of its map's size: rows are crops.
-template <int kIn, int kSide, int kKernel, int kOut, int kTiles, int kGroups, int kPool = 1, int kTowers = 1>
+// dense layer is one with a kernel of its map's size: rows are crops. Value: of the map that is read, Half or
+// TwoHalves; Out: of the one that is written.
+template <int kIn, int kSide, int kKernel, int kOut, int kTiles, int kGroups, int kPool = 1, int kTowers = 1,
+          typename Value = Half, typename Out = Value>
 struct TileConvolution {
   static constexpr int kOutSide = (kSide - kKernel + 1) / kPool, kOutPixels = kOutSide * kOutSide;
   static constexpr int kOutGroups = tile_groups(kOut), kParts = kOutGroups / kGroups;
@@ -55,25 +57,25 @@ struct TileConvolution {
         for (int s = 0; s < 2 * kTiles; ++s) {
           const int output = min(first + s / kPooled * 8 + tile_row(lane), outputs - 1), pixel = output % kOutPixels;
           const int y = pixel / kOutSide * kPool + s % kPooled / kPool, x = pixel % kOutSide * kPool + s % kPool;
-          constexpr int kPixel = kIn <= kTilePixels ? 4 : kTileStep;
-          rows[lane].at[s] = layer.in + map_of(output) * tile_map(kIn, kSide) + kPixel * (y * kSide + x);
+          constexpr int kPixel = pixel_halves<Value>(kIn);
+          rows[lane].at[s] = static_cast<const Half*>(layer.in) +
+                             map_of(output) * tile_map(kIn, kSide) * kHalves<Value> + kPixel * (y * kSide + x);
           rows[lane].row[s] = kPixel * kSide;
         }
       });
       PerLane<Warp, GroupSums<kTiles, kGroups>> sums;
-      convolve_tiles<kIn, kKernel, kTiles, kGroups>(warp, rows, kTileStep * kSide * kSide, weights, part * kGroups,
-                                                    kOutGroups, sums);
+      convolve_tiles<Value, kIn, kKernel, kTiles, kGroups>(warp, rows, pixel_halves<Value>(kIn) * kSide * kSide,
+                                                           weights, part * kGroups, kOutGroups, sums);
       warp.each([&](int lane) {
         TRTMTCNN_UNROLL
         for (int m = 0; m < kMaxima; ++m) {
           const int output = first + 8 * m + tile_row(lane);
           if (output >= outputs) continue;
-          Half* to = layer.out + map_of(output) * tile_map(kOut, kOutSide) + kTileStep * (output % kOutPixels) +
-                     tile_channel(lane);
+          const ptrdiff_t group = map_of(output) * kOutGroups + part * kGroups;
           TRTMTCNN_UNROLL
           for (int g = 0; g < kGroups; ++g)
-            store_four(to + (part * kGroups + g) * (kTileStep * kOutPixels),
-                       maximum_of<kPooled>(sums[lane], kPooled * m, g));
+            store_pixel<kTileStep>(static_cast<Out*>(layer.out), (group + g) * kOutPixels + output % kOutPixels,
+                                   tile_channel(lane), maximum_of<kPooled>(sums[lane], kPooled * m, g));
         }
       });
     }
@@ -81,7 +83,7 @@ struct TileConvolution {
 };
 
 // As CropPool: four channels.
-template <int kChannels, int kSide, int kTowers = 1>
+template <int kChannels, int kSide, int kTowers = 1, typename Value = Half>
 struct HalfPool {
   static constexpr int kSideOut = (kSide - 3 + 1) / 2 + 1, kPixels = kSideOut * kSideOut;
   static constexpr int kGroups = kTowers * tile_groups(kChannels);
@@ -93,17 +95,18 @@ struct HalfPool {
       const int pixel = item / 4 % kPixels, y = pixel / kSideOut, x = pixel % kSideOut;
       const int view = item / (4 * kPixels * kGroups), in_view = item / (4 * kPixels) % kGroups;
       const ptrdiff_t group = static_cast<ptrdiff_t>(layer.batch.place(view, views)) * kGroups + in_view;
-      const Half* from =
-          layer.in + group * kTileStep * kSide * kSide + kTileStep * (2 * y * kSide + 2 * x) + item % 4 * 4;
-      FourHalves most = load_halves(from);
+      const auto at = [&](int r, int c) {
+        const ptrdiff_t of_group = (2 * y + min(r, kSide - 1 - 2 * y)) * kSide + 2 * x + min(c, kSide - 1 - 2 * x);
+        return load_pixel<kTileStep>(static_cast<const Value*>(layer.in), group * kSide * kSide + of_group,
+                                     item % 4 * 4);
+      };
+      auto most = at(0, 0);
       TRTMTCNN_UNROLL
       for (int r = 0; r < 3; ++r) {
         TRTMTCNN_UNROLL
-        for (int c = 0; c < 3; ++c)
-          most = larger(
-              most, load_halves(from + kTileStep * (min(r, kSide - 1 - 2 * y) * kSide + min(c, kSide - 1 - 2 * x))));
+        for (int c = 0; c < 3; ++c) most = larger(most, at(r, c));
       }
-      store_halves(layer.out + group * kTileStep * kPixels + kTileStep * pixel + item % 4 * 4, most);
+      store_pixel<kTileStep>(static_cast<Value*>(layer.out), group * kPixels + pixel, item % 4 * 4, most);
     }
   }
 };
@@ -125,14 +128,13 @@ struct HalfPoolKernel {
   TRTMTCNN_HD void operator()(int i) const { L::run(layer, i); }
 };
 
-// R-Net: 24x24 pixels.
-struct RnetConv1Fp16 : TileKernel<TileConvolution<3, 24, 3, 28, 2, 2>> {};
-struct RnetPool1Fp16 : HalfPoolKernel<HalfPool<28, 22>> {};
-struct RnetConv2Fp16 : TileKernel<TileConvolution<28, 11, 3, 48, 2, 3>> {};
-struct RnetPool2Fp16 : HalfPoolKernel<HalfPool<48, 9>> {};
-struct RnetConv3Fp16 : TileKernel<TileConvolution<48, 4, 2, 64, 2, 2>> {};
-struct RnetDenseFp16 : TileKernel<TileConvolution<64, 3, 3, 128, 1, 1>> {};
-struct RnetHeadsFp16 : HeadsKernel<Half, 128, 6> {};
+// R-Net: 24x24 pixels. What its heads read is float32.
+struct RnetConv1Fp16 : TileKernel<TileConvolution<3, 24, 3, 28, 2, 2, 1, 1, TwoHalves>> {};
+struct RnetPool1Fp16 : HalfPoolKernel<HalfPool<28, 22, 1, TwoHalves>> {};
+struct RnetConv2Fp16 : TileKernel<TileConvolution<28, 11, 3, 48, 2, 3, 1, 1, TwoHalves>> {};
+struct RnetPool2Fp16 : HalfPoolKernel<HalfPool<48, 9, 1, TwoHalves>> {};
+struct RnetConv3Fp16 : TileKernel<TileConvolution<48, 4, 2, 64, 2, 2, 1, 1, TwoHalves>> {};
+struct RnetDenseFp16 : TileKernel<TileConvolution<64, 3, 3, 128, 1, 1, 1, 1, TwoHalves, float>> {};
 
 // O-Net: 48x48 pixels.
 struct OnetConv1Fp16 : TileKernel<TileConvolution<3, 48, 3, 32, 2, 2>> {};

@@ -1,6 +1,7 @@
 // float16, as memory holds it: no arithmetic is done in it but by multiply_tiles().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -59,6 +60,11 @@ TRTMTCNN_HD Half to_half(float value) {
 #endif
 }
 
+// A value as the sum of two: float16's nearest, and the nearest to what that lacks. 22 bits of float32's 24.
+struct TwoHalves {
+  Half high, low;
+};
+
 // Two of them, the first in the lower half.
 TRTMTCNN_HD uint32_t two_halves(float first, float second) {
   return to_half(first).bits | static_cast<uint32_t>(to_half(second).bits) << 16;
@@ -99,7 +105,20 @@ TRTMTCNN_HD FourHalves to_halves(const Four& four) {
   return {{two_halves(four.at[0], four.at[1]), two_halves(four.at[2], four.at[3])}};
 }
 
+// What `four` lacks of values.
+TRTMTCNN_HD FourHalves rest_of(const Four& values, const FourHalves& four) {
+  const Four high = to_floats(four);
+  Four rest;
+  for (int i = 0; i < 4; ++i) rest.at[i] = values.at[i] - high.at[i];
+  return to_halves(rest);
+}
+
 // The larger of each.
+TRTMTCNN_HD Four larger(const Four& a, const Four& b) {
+  Four most;
+  for (int i = 0; i < 4; ++i) most.at[i] = max(a.at[i], b.at[i]);
+  return most;
+}
 TRTMTCNN_HD FourHalves larger(const FourHalves& a, const FourHalves& b) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   FourHalves most;
@@ -107,13 +126,45 @@ TRTMTCNN_HD FourHalves larger(const FourHalves& a, const FourHalves& b) {
   asm("max.f16x2 %0, %1, %2;" : "=r"(most.at[1]) : "r"(a.at[1]), "r"(b.at[1]));
   return most;
 #else
-  Four most = to_floats(a);
-  const Four other = to_floats(b);
-  for (int i = 0; i < 4; ++i) most.at[i] = max(most.at[i], other.at[i]);
-  return to_halves(most);
+  return to_halves(larger(to_floats(a), to_floats(b)));
 #endif
 }
 
 TRTMTCNN_HD void store_four(Half* to, const Four& four) { store_halves(to, to_halves(four)); }
+
+// Maps of pixels of N channels, of which four from `channel` on are loaded or stored at once. Of sums of two, a pixel's
+// first ones lie before its second ones.
+template <int N>
+TRTMTCNN_HD FourHalves load_pixel(const Half* map, ptrdiff_t pixel, int channel) {
+  return load_halves(map + N * pixel + channel);
+}
+template <int N>
+TRTMTCNN_HD Four load_pixel(const TwoHalves* map, ptrdiff_t pixel, int channel) {
+  const Half* from = reinterpret_cast<const Half*>(map) + 2 * N * pixel + channel;
+  const Four high = load_four(from), low = load_four(from + N);
+  Four sums;
+  for (int i = 0; i < 4; ++i) sums.at[i] = high.at[i] + low.at[i];
+  return sums;
+}
+
+template <int N>
+TRTMTCNN_HD void store_pixel(float* map, ptrdiff_t pixel, int channel, const Four& four) {
+  store_four(map + N * pixel + channel, four);
+}
+template <int N>
+TRTMTCNN_HD void store_pixel(Half* map, ptrdiff_t pixel, int channel, const FourHalves& four) {
+  store_halves(map + N * pixel + channel, four);
+}
+template <int N>
+TRTMTCNN_HD void store_pixel(Half* map, ptrdiff_t pixel, int channel, const Four& four) {
+  store_pixel<N>(map, pixel, channel, to_halves(four));
+}
+template <int N>
+TRTMTCNN_HD void store_pixel(TwoHalves* map, ptrdiff_t pixel, int channel, const Four& four) {
+  Half* to = reinterpret_cast<Half*>(map) + 2 * N * pixel + channel;
+  const FourHalves high = to_halves(four);
+  store_halves(to, high);
+  store_halves(to + N, rest_of(four, high));
+}
 
 }  // namespace trtmtcnn::cuda

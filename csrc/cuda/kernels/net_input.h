@@ -10,9 +10,10 @@
 namespace trtmtcnn::cuda {
 
 enum class InputLayout {
-  kPlanes,      // TensorRT's: (n, 3, pixels)
-  kPixels,      // of kernels of our own: (n, pixels, 4), of which the fourth is not read
-  kHalfPixels,  // the same in float16
+  kPlanes,       // TensorRT's: (n, 3, pixels)
+  kPixels,       // of kernels of our own: (n, pixels, 4), of which the fourth is not read
+  kHalfPixels,   // the same in float16
+  kSplitPixels,  // as sums of two float16: the four first ones, then the second ones
 };
 
 struct NetInput {
@@ -33,8 +34,10 @@ struct NetInput {
   TRTMTCNN_HD void write(ptrdiff_t i, const Four& channels) const {
     if (layout == InputLayout::kPixels)
       store_four(static_cast<float*>(data) + 4 * i, channels);
-    else
+    else if (layout == InputLayout::kHalfPixels)
       store_four(static_cast<Half*>(data) + 4 * i, channels);
+    else
+      store_pixel<4>(static_cast<TwoHalves*>(data), i, 0, channels);
   }
 };
 

@@ -1,4 +1,4 @@
-// P-Net's layers in float16: those of pnet.h, each by warps.
+// P-Net's layers in float16, in sums of two: those of pnet.h, each by warps.
 #pragma once
 
 #include "cuda/kernels/convolve_tiles.h"
@@ -9,6 +9,12 @@ namespace trtmtcnn::cuda {
 // How many a warp makes: of pooled pixels, of pixels of the second layer's map, and of cells.
 inline constexpr int kPnetWarpPooled = 16, kPnetWarpMap = 32, kPnetWarpCells = 32;
 inline constexpr int kPnetTileFeatures = 2;  // groups of channels
+
+// Where a pixel of a map begins.
+template <int kChannels>
+TRTMTCNN_HD const Half* pnet_row(const TwoHalves* map, ptrdiff_t pixel) {
+  return reinterpret_cast<const Half*>(map) + pixel_halves<TwoHalves>(kChannels) * pixel;
+}
 
 // A pixel, or cell, of all tiles.
 struct PnetPlace {
@@ -27,9 +33,9 @@ TRTMTCNN_HD PnetPlace pnet_place(const int* starts, int count, int tile, int i, 
 // window of its own, which takes its pixels twice.
 struct PnetConv1Fp16 {
   PnetTiles tiles;
-  const Half* pixels;
+  const TwoHalves* pixels;
   HalfLayer weights;
-  Half* pooled;
+  TwoHalves* pooled;
 
   template <typename Warp>
   TRTMTCNN_HD void operator()(const Warp& warp, int i) const {
@@ -47,18 +53,18 @@ struct PnetConv1Fp16 {
         for (int s = 0; s < 4; ++s) {
           const int y = min(2 * at.y + s / 2, tile.height - 3), x = min(2 * at.x + s % 2, tile.width - 3);
           rows[lane].at[4 * m + s] =
-              pixels + 4 * (ptrdiff_t{tiles.pixel_starts[at.tile]} + ptrdiff_t{y} * tile.width + x);
-          rows[lane].row[4 * m + s] = 4 * tile.width;
+              pnet_row<3>(pixels, ptrdiff_t{tiles.pixel_starts[at.tile]} + ptrdiff_t{y} * tile.width + x);
+          rows[lane].row[4 * m + s] = pixel_halves<TwoHalves>(3) * tile.width;
         }
       }
     });
     PerLane<Warp, GroupSums<kTiles, 1>> sums;
-    convolve_tiles<3, 3, kTiles, 1>(warp, rows, 0, weights, 0, 1, sums);
+    convolve_tiles<TwoHalves, 3, 3, kTiles, 1>(warp, rows, 0, weights, 0, 1, sums);
     warp.each([&](int lane) {
       TRTMTCNN_UNROLL
       for (int m = 0; m < kMaxima; ++m)
         if (const int to = first + 8 * m + tile_row(lane); to < tiles.pooled)
-          store_four(pooled + ptrdiff_t{kTileStep} * to + tile_channel(lane), maximum_of<4>(sums[lane], 4 * m, 0));
+          store_pixel<kTileStep>(pooled, to, tile_channel(lane), maximum_of<4>(sums[lane], 4 * m, 0));
     });
   }
 };
@@ -66,9 +72,9 @@ struct PnetConv1Fp16 {
 // The second layer: 3x3 to 16 channels.
 struct PnetConv2Fp16 {
   PnetTiles tiles;
-  const Half* pooled;
+  const TwoHalves* pooled;
   HalfLayer weights;
-  Half* map;
+  TwoHalves* map;
 
   template <typename Warp>
   TRTMTCNN_HD void operator()(const Warp& warp, int i) const {
@@ -83,17 +89,17 @@ struct PnetConv2Fp16 {
                        [&](int t) { return tiles.tiles[t].map_width(); });
         const int width = tiles.tiles[at.tile].pooled_width();
         rows[lane].at[s] =
-            pooled + kTileStep * (ptrdiff_t{tiles.pooled_starts[at.tile]} + ptrdiff_t{at.y} * width + at.x);
-        rows[lane].row[s] = kTileStep * width;
+            pnet_row<10>(pooled, ptrdiff_t{tiles.pooled_starts[at.tile]} + ptrdiff_t{at.y} * width + at.x);
+        rows[lane].row[s] = pixel_halves<TwoHalves>(10) * width;
       }
     });
     PerLane<Warp, GroupSums<kTiles, 1>> sums;
-    convolve_tiles<10, 3, kTiles, 1>(warp, rows, 0, weights, 0, 1, sums);
+    convolve_tiles<TwoHalves, 10, 3, kTiles, 1>(warp, rows, 0, weights, 0, 1, sums);
     warp.each([&](int lane) {
       TRTMTCNN_UNROLL
       for (int s = 0; s < 2 * kTiles; ++s)
         if (const int to = first + 8 * s + tile_row(lane); to < tiles.map_pixels)
-          store_four(map + ptrdiff_t{kTileStep} * to + tile_channel(lane), four_of(sums[lane], s, 0));
+          store_pixel<kTileStep>(map, to, tile_channel(lane), four_of(sums[lane], s, 0));
     });
   }
 };
@@ -106,11 +112,11 @@ struct PnetCell {
 
 // The third layer: 3x3 to 32 features, and the heads. take(place, cell) of each cell.
 //
-// A lane's sums, as float16, are its inputs of the heads' products. The heads' columns are the same for all four lanes
-// of a row, so that each has all outputs of its rows, of which it takes one.
+// A lane's sums, as TwoHalves, are its inputs of the heads' products. The heads' columns are the same for all four
+// lanes of a row, so that each has all outputs of its rows, of which it takes one.
 template <typename Warp, typename Take>
-TRTMTCNN_HD void pnet_cells(const PnetTiles& tiles, const Half* map, const HalfLayer& weights, const HalfLayer& heads,
-                            const Warp& warp, int i, const Take& take) {
+TRTMTCNN_HD void pnet_cells(const PnetTiles& tiles, const TwoHalves* map, const HalfLayer& weights,
+                            const HalfLayer& heads, const Warp& warp, int i, const Take& take) {
   constexpr int kTiles = kPnetWarpCells / 16, kSlots = 2 * kTiles;
   static_assert(kSlots == 4);
   const int first = kPnetWarpCells * i, from = segment_of(tiles.cell_starts, tiles.count, first);
@@ -124,22 +130,29 @@ TRTMTCNN_HD void pnet_cells(const PnetTiles& tiles, const Half* map, const HalfL
     for (int s = 0; s < kSlots; ++s) {
       const PnetPlace at = place(first + 8 * s + tile_row(lane));
       const int width = tiles.tiles[at.tile].map_width();
-      rows[lane].at[s] = map + kTileStep * (ptrdiff_t{tiles.map_starts[at.tile]} + ptrdiff_t{at.y} * width + at.x);
-      rows[lane].row[s] = kTileStep * width;
+      rows[lane].at[s] = pnet_row<16>(map, ptrdiff_t{tiles.map_starts[at.tile]} + ptrdiff_t{at.y} * width + at.x);
+      rows[lane].row[s] = pixel_halves<TwoHalves>(16) * width;
     }
   });
   PerLane<Warp, GroupSums<kTiles, kPnetTileFeatures>> sums;
-  convolve_tiles<16, 3, kTiles, kPnetTileFeatures>(warp, rows, 0, weights, 0, kPnetTileFeatures, sums);
-  PerLane<Warp, TileInputs<kTiles>> features;
+  convolve_tiles<TwoHalves, 16, 3, kTiles, kPnetTileFeatures>(warp, rows, 0, weights, 0, kPnetTileFeatures, sums);
+  StepInputs<Warp, TwoHalves, kTiles> features;
   PerLane<Warp, TileSums<kTiles, kPnetHeadTiles>> outputs;
   warp.each([&](int lane) { outputs[lane] = {}; });
   TRTMTCNN_UNROLL
   for (int g = 0; g < kPnetTileFeatures; ++g) {
     warp.each([&](int lane) {
       TRTMTCNN_UNROLL
-      for (int s = 0; s < kSlots; ++s) set_row(features[lane], s, to_halves(four_of(sums[lane], s, g)));
+      for (int s = 0; s < kSlots; ++s) {
+        const Four four = four_of(sums[lane], s, g);
+        const FourHalves first = to_halves(four);
+        set_row(features.in[0][lane], s, first);
+        set_row(features.in[1][lane], s, rest_of(four, first));
+      }
     });
-    multiply_step<kTiles, kPnetHeadTiles>(warp, features, heads.weights + g * kPnetHeadTiles * kColumnHalves, outputs);
+    constexpr int kHalvesOfGroup = kPnetHeadTiles * kColumnHalves;
+    multiply_step<TwoHalves, kTiles, kPnetHeadTiles>(warp, features, heads.weights + g * kHalvesOfGroup,
+                                                     kPnetTileFeatures * kHalvesOfGroup, outputs);
   }
   warp.each([&](int lane) {
     const int own = lane % kSlots, cell = first + 8 * own + tile_row(lane);
@@ -158,7 +171,7 @@ TRTMTCNN_HD void pnet_cells(const PnetTiles& tiles, const Half* map, const HalfL
 // Adds the windows of cells whose score reaches the threshold.
 struct PnetProposeFp16 {
   PnetTiles tiles;
-  const Half* map;
+  const TwoHalves* map;
   HalfLayer weights, heads;
   const Level* levels;
   float threshold;
@@ -176,7 +189,7 @@ struct PnetProposeFp16 {
 // Writes the outputs of all cells.
 struct PnetOutputsFp16 {
   PnetTiles tiles;
-  const Half* map;
+  const TwoHalves* map;
   HalfLayer weights, heads;
   PnetArrays out;
 

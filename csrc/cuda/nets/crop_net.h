@@ -25,7 +25,8 @@ class CropNet {
   // Room for n crops and their maps. Returns where the crops are to be; of L-Net n times five of them.
   NetInput input(int n) {
     const size_t side = facts(net_.net).side, pictures = input_channels(net_.net) / 3;
-    const size_t value = half_ ? sizeof(Half) : sizeof(float);
+    const bool is_split = half_ && net_.net == Net::kRnet;
+    const size_t value = !half_ ? sizeof(float) : is_split ? sizeof(TwoHalves) : sizeof(Half);
     crops_.reserve(4 * value * side * side * pictures * n);
     constexpr size_t kRnetMaps[] = {28 * 22 * 22, 28 * 11 * 11}, kOnetMaps[] = {32 * 46 * 46, 32 * 23 * 23};
     constexpr size_t kHalfRnetMaps[] = {tile_map(28, 22), tile_map(28, 11)};
@@ -36,7 +37,9 @@ class CropNet {
       regression_.reserve(size_t{4} * n);
     }
     if (has_landmarks(net_.net)) landmarks_.reserve(size_t{kLandmarks} * n);
-    return {crops_.data(), half_ ? InputLayout::kHalfPixels : InputLayout::kPixels};
+    return {crops_.data(), !half_     ? InputLayout::kPixels
+                           : is_split ? InputLayout::kSplitPixels
+                                      : InputLayout::kHalfPixels};
   }
 
   // Enqueues the network over the crops of a batch in input(), which has room for them. Allocates nothing: it can be
@@ -104,7 +107,7 @@ class CropNet {
     pool<RnetPool2Fp16>(batch, maps_[0], maps_[1]);
     tiles<RnetConv3Fp16>(batch, maps_[1], 2, maps_[0]);
     tiles<RnetDenseFp16>(batch, maps_[0], 3, maps_[1]);
-    heads<RnetHeadsFp16>(batch, in<Half>(maps_[1]), to);
+    heads<RnetHeads>(batch, in<float>(maps_[1]), to);
   }
 
   void onet_fp16(const CropBatch& batch, const HeadBuffers& to) {
@@ -153,13 +156,13 @@ class CropNet {
       stride = {next.weights - weights.weights, next.bias - weights.bias};
     }
     const int warps = std::min(Kernel::Layer::workers(views(batch)), kMostWarps);
-    runtime_.for_each_warp(warps, Kernel{{{batch, warps, in<Half>(from), weights, in<Half>(to)}, stride}});
+    runtime_.for_each_warp(warps, Kernel{{{batch, warps, from.data(), weights, to.data()}, stride}});
   }
 
   template <typename Kernel>
   void pool(const CropBatch& batch, const Memory& from, const Memory& to) {
     const int threads = std::min(Kernel::Layer::workers(views(batch)), kMostThreads);
-    runtime_.for_each(threads, Kernel{{{batch, threads, in<Half>(from), {}, in<Half>(to)}}});
+    runtime_.for_each(threads, Kernel{{{batch, threads, from.data(), {}, to.data()}}});
   }
 
   template <typename Kernel, typename Value>

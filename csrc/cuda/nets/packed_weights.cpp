@@ -13,6 +13,9 @@ constexpr size_t kAlignment = 256;  // bytes; whole cache lines of a GPU
 
 int fours(int n) { return (n + 3) / 4; }
 
+// Whether a network's values in float16 are sums of two; see cuda/kernels/convolve_tiles.h.
+bool is_split(Net net) { return net == Net::kPnet || net == Net::kRnet; }
+
 // L-Net's first dense layer, whose inputs are (tower, pixel, channel), as one over a map of all towers' channels: as
 // the towers write it.
 Conv dense_of_towers(const Conv& dense, int side) {
@@ -42,6 +45,23 @@ std::vector<Conv> in_order(const Network& network) {
   return convs;
 }
 
+// `weights` places of tiles, and as many that follow for what float16 lacks of each, where `split` is set.
+class HalfWeights {
+ public:
+  HalfWeights(size_t weights, bool split) : halves_(split ? 2 * weights : weights), weights_(weights), split_(split) {}
+
+  void set(size_t at, float weight) {
+    halves_[at] = to_half(weight);
+    if (split_) halves_[weights_ + at] = to_half(weight - to_float(halves_[at]));
+  }
+  const std::vector<Half>& halves() const { return halves_; }
+
+ private:
+  std::vector<Half> halves_;
+  size_t weights_;
+  bool split_;
+};
+
 Conv with_margins(Conv heads) {
   for (int f = 0; f < heads.in; ++f) {
     const float difference = heads.weights[heads.in + f] - heads.weights[f];
@@ -54,7 +74,7 @@ Conv with_margins(Conv heads) {
 }  // namespace
 
 PackedWeights::PackedWeights(const Network& network, bool half) : net_(network.net), half_(half) {
-  for (const Conv& conv : in_order(network)) layers_.push_back(half ? pack_tiles(conv) : pack(conv));
+  for (const Conv& conv : in_order(network)) layers_.push_back(half ? pack_tiles(conv, is_split(net_)) : pack(conv));
   const Conv heads = has_boxes(net_) ? with_margins(network.heads) : network.heads;
   heads_ = pack_heads(heads);
   if (half && net_ == Net::kPnet) head_tiles_ = pack_head_tiles(heads);
@@ -105,10 +125,10 @@ PackedWeights::Layer PackedWeights::pack(const Conv& conv) {
   return append(packed, conv, outputs);
 }
 
-PackedWeights::Layer PackedWeights::pack_tiles(const Conv& conv) {
+PackedWeights::Layer PackedWeights::pack_tiles(const Conv& conv, bool split) {
   const int groups = tile_groups(conv.out), pixels = conv.kernel * conv.kernel;
   const bool is_first = conv.in <= kTilePixels;
-  std::vector<Half> packed(static_cast<size_t>(tile_steps(conv.in, conv.kernel)) * groups * 2 * kColumnHalves);
+  HalfWeights packed(tile_weights(conv.in, conv.kernel, conv.out), split);
   for (int o = 0; o < conv.out; ++o)
     for (int c = 0; c < conv.in; ++c)
       for (int pixel = 0; pixel < pixels; ++pixel) {
@@ -116,10 +136,9 @@ PackedWeights::Layer PackedWeights::pack_tiles(const Conv& conv) {
         const int input = is_first ? pixel % kTilePixels * 4 + c : c % kTileStep;
         const size_t column =
             (static_cast<size_t>(step) * groups + o / kTileStep) * kTileStep + tile_column(o % kTileStep);
-        packed[column * kTileStep + input] =
-            to_half(conv.weights[(static_cast<size_t>(o) * conv.in + c) * pixels + pixel]);
+        packed.set(column * kTileStep + input, conv.weights[(static_cast<size_t>(o) * conv.in + c) * pixels + pixel]);
       }
-  return append(packed, conv, groups * kTileStep);
+  return append(packed.halves(), conv, groups * kTileStep);
 }
 
 PackedWeights::Layer PackedWeights::pack_heads(Conv heads) {
@@ -133,7 +152,7 @@ PackedWeights::Layer PackedWeights::pack_heads(Conv heads) {
 // Of the two margins, which are one, the second is left out, so that five outputs remain.
 PackedWeights::Layer PackedWeights::pack_head_tiles(const Conv& heads) {
   constexpr int kOutputs = 1 + kRegression.channels;
-  std::vector<Half> packed(static_cast<size_t>(tile_groups(heads.in)) * kPnetHeadTiles * kColumnHalves);
+  HalfWeights packed(static_cast<size_t>(tile_groups(heads.in)) * kPnetHeadTiles * kColumnHalves, true);
   Conv margin_and_boxes;
   for (int o = 0; o < kOutputs; ++o) {
     margin_and_boxes.bias.push_back(heads.bias[o + 1]);
@@ -141,10 +160,10 @@ PackedWeights::Layer PackedWeights::pack_head_tiles(const Conv& heads) {
       for (int lane = 0; lane < 4; ++lane) {
         const size_t column =
             (static_cast<size_t>(f / kTileStep) * kPnetHeadTiles + o / 2) * 8 + static_cast<size_t>(2 * lane + o % 2);
-        packed[column * kTileStep + f % kTileStep] = to_half(heads.weights[(o + 1) * heads.in + f]);
+        packed.set(column * kTileStep + f % kTileStep, heads.weights[(o + 1) * heads.in + f]);
       }
   }
-  return append(packed, margin_and_boxes, 2 * kPnetHeadTiles);
+  return append(packed.halves(), margin_and_boxes, 2 * kPnetHeadTiles);
 }
 
 }  // namespace trtmtcnn::cuda

@@ -30,7 +30,8 @@ class PackedWeights {
   template <typename Value>
   Layer append(const std::vector<Value>& weights, const Conv& conv, int outputs);
   Layer pack(const Conv& conv);
-  Layer pack_tiles(const Conv& conv);
+  // split: weights are sums of two float16.
+  Layer pack_tiles(const Conv& conv, bool split);
   Layer pack_heads(Conv heads);
   Layer pack_head_tiles(const Conv& heads);
 

@@ -22,22 +22,23 @@ class PnetLayers {
 
   // Room for tiles of so many pixels in all, and pixels of the layers' maps.
   void reserve(int pixels, int pooled, int map_pixels) {
-    const size_t value = half_ ? sizeof(Half) : sizeof(float);
-    pixels_.reserve(4 * value * pixels);
-    pooled_.reserve((half_ ? kTileStep : kPnetPooled) * value * pooled);
-    map_.reserve(kPnetMap * value * map_pixels);
+    static_assert(sizeof(TwoHalves) == sizeof(float));
+    constexpr size_t kValue = sizeof(float);
+    pixels_.reserve(4 * kValue * pixels);
+    pooled_.reserve((half_ ? kTileStep : kPnetPooled) * kValue * pooled);
+    map_.reserve(kPnetMap * kValue * map_pixels);
   }
 
   // The first layer's input: the tiles' pixels one after the other.
-  NetInput pixels() const { return {pixels_.data(), half_ ? InputLayout::kHalfPixels : InputLayout::kPixels}; }
+  NetInput pixels() const { return {pixels_.data(), half_ ? InputLayout::kSplitPixels : InputLayout::kPixels}; }
 
   // Enqueues the first two layers, over what is in pixels().
   void run(const PnetTiles& tiles) {
     if (half_) {
       for_each_warp(tiles.pooled, kPnetWarpPooled,
-                    PnetConv1Fp16{tiles, in<Half>(pixels_), net_.half_layers[0], in<Half>(pooled_)});
+                    PnetConv1Fp16{tiles, in<TwoHalves>(pixels_), net_.half_layers[0], in<TwoHalves>(pooled_)});
       for_each_warp(tiles.map_pixels, kPnetWarpMap,
-                    PnetConv2Fp16{tiles, in<Half>(pooled_), net_.half_layers[1], in<Half>(map_)});
+                    PnetConv2Fp16{tiles, in<TwoHalves>(pooled_), net_.half_layers[1], in<TwoHalves>(map_)});
     } else {
       runtime_.for_each(tiles.pooled, PnetConv1{tiles, in<float>(pixels_), net_.layers[0], in<float>(pooled_)});
       runtime_.for_each(tiles.map_blocks, PnetConv2{tiles, in<float>(pooled_), net_.layers[1], in<float>(map_)});
@@ -49,7 +50,7 @@ class PnetLayers {
     if (half_)
       for_each_warp(
           tiles.cell_blocks, kPnetWarpCells,
-          PnetProposeFp16{tiles, in<Half>(map_), net_.half_layers[2], net_.half_heads, levels, threshold, boxes});
+          PnetProposeFp16{tiles, in<TwoHalves>(map_), net_.half_layers[2], net_.half_heads, levels, threshold, boxes});
     else
       runtime_.for_each(tiles.cell_blocks,
                         PnetPropose{tiles, in<float>(map_), net_.layers[2], {net_.heads}, levels, threshold, boxes});
@@ -59,7 +60,7 @@ class PnetLayers {
   void outputs(const PnetTiles& tiles, const PnetArrays& to) {
     if (half_)
       for_each_warp(tiles.cell_blocks, kPnetWarpCells,
-                    PnetOutputsFp16{tiles, in<Half>(map_), net_.half_layers[2], net_.half_heads, to});
+                    PnetOutputsFp16{tiles, in<TwoHalves>(map_), net_.half_layers[2], net_.half_heads, to});
     else
       runtime_.for_each(tiles.cell_blocks, PnetOutputs{tiles, in<float>(map_), net_.layers[2], {net_.heads}, to});
   }

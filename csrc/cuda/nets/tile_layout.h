@@ -1,4 +1,5 @@
-// How weights lie in float16: [step][group of 16 outputs][column][16 inputs]; see cuda/kernels/convolve_tiles.h.
+// How weights lie in float16: [step][group of 16 outputs][column][16 inputs]; see cuda/kernels/convolve_tiles.h. Those
+// that are sums of two: all of the first, then all of the second.
 #pragma once
 
 namespace trtmtcnn::cuda {
@@ -14,6 +15,11 @@ constexpr int tile_groups(int channels) { return (channels + kTileStep - 1) / kT
 constexpr int tile_steps(int channels, int kernel) {
   const int pixels = kernel * kernel;
   return channels <= kTilePixels ? (pixels + kTilePixels - 1) / kTilePixels : tile_groups(channels) * pixels;
+}
+
+// Weights of a layer.
+constexpr int tile_weights(int channels, int kernel, int out) {
+  return tile_steps(channels, kernel) * tile_groups(out) * 2 * kColumnHalves;
 }
 
 // The column of an output among the 16 of its group: four lanes have two columns each of both tiles, and outputs that
