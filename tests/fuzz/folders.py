@@ -7,6 +7,7 @@ folder has changed.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from mtcnn import TrtMtcnn
 from mtcnn.files import Inputs
 from mtcnn.pipeline.find import find_pictures
 from mtcnn.pipeline.formats import Skipped
+from mtcnn.pipeline.made_of import MANIFEST, NAMES
 from mtcnn.pipeline.pictures import Detected, detect_pictures
 from mtcnn.pipeline.read import Found
 from mtcnn.pipeline.records import picture_as_text, read_done
@@ -71,7 +73,7 @@ def fill(c: Choices, folder: Path, most: int) -> None:
     """Make files, links, pipes and folders in a folder."""
     for _ in range(c.whole(0, most)):
         path = folder / (c.pick(STEMS) + c.pick(ENDINGS))
-        make = c.pick((picture, picture, cut_picture, noise, nothing, link, circle, pipe, subfolder))
+        make = c.pick((picture, picture, cut_picture, noise, nothing, link, circle, pipe, subfolder, record))
         if not os.path.lexists(path):
             make(c, path)
 
@@ -103,6 +105,19 @@ def circle(c: Choices, path: Path) -> None:
 
 def pipe(c: Choices, path: Path) -> None:
     os.mkfifo(path)
+
+
+def record(c: Choices, path: Path) -> None:
+    """What says that files are made of others, or something like it, where a command would have put it."""
+    files = [str(one) for one in path.parent.iterdir()]
+    lines = b""
+    for _ in range(c.whole(0, 4)):
+        name = c.pick(STEMS) + c.pick(ENDINGS)
+        source = c.pick((*files, name, f"{name}#1", f"{path.parent}/", "..", "", 1, None, []))
+        lines += c.pick((json.dumps([name, source]).encode() + b"\n", b"[[[[\n", b'["a', c.take(c.whole(0, 9)) + b"\n"))
+    (path.parent / NAMES).write_bytes(lines)
+    header = json.dumps({"settings": {}, "source": c.pick((str(path.parent), str(path.parent.parent), "/", 1))})
+    (path.parent / MANIFEST).write_bytes(c.pick((header.encode() + b"\n", b"", b"[]\n", header.encode()[:9])))
 
 
 def subfolder(c: Choices, path: Path) -> None:
