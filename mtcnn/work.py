@@ -124,6 +124,8 @@ class WorkLimit:
         self._spent[picture] += work
         assert self._limit is not None
         if self._spent[picture] > self._limit and picture not in self.refused:
+            if len(self._p.rotations) > 1:  # "auto" is longer, too
+                mend += "; of several rotations each costs as much"
             self.refused[picture] = (
                 f"max_work is {self._limit / BILLION:g} billion multiply-adds, and a picture takes "
                 f"{self._spent[picture] / BILLION:,.1f} with {what}: {mend}"
