@@ -3,17 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
-#include <new>
 #include <span>
 #include <tuple>
 #include <vector>
 
 #include "canvas_plan.h"
-#include "cuda/buffer.h"
 #include "cuda/frame_store.h"
 #include "cuda/kernels/propose.h"
 #include "cuda/kernels/pyramid.h"
+#include "cuda/level_set.h"
 #include "cuda/staging.h"
 
 namespace trtmtcnn::cuda {
@@ -31,31 +29,18 @@ class Pyramid {
  public:
   Pyramid(Runtime& runtime, Staging<Runtime>& staging, const Engine& pnet)
       : runtime_(runtime),
-        staging_(staging),
+        levels_(runtime, staging),
         most_images_(std::min<int64_t>(facts(Net::kPnet).gpu_batch, pnet.largest_input()[0])),
         plan_(kGpuCanvasWidths, kGpuCanvasHeight, pnet) {}
 
   // Returns whether anything is other than in the call before.
   bool set(std::span<const Level> levels, const FrameStore<Runtime>& frames) {
-    const auto is_as_before = [](const Level& a, const Level& b) {
-      return a.size == b.size && a.frame == b.frame && a.scale_x == b.scale_x && a.scale_y == b.scale_y;
-    };
-    if (is_set_ && frames.mode() == mode_ && frames.host_sizes() == frame_sizes_ &&
-        std::equal(levels.begin(), levels.end(), host_levels_.begin(), host_levels_.end(), is_as_before))
-      return false;
-    is_set_ = false;  // until all of it is
+    if (!levels_.changes(levels, frames)) return false;
     arrange(plan_.canvases(levels));
-    find_tap_starts(levels);
-    std::tie(levels_, tap_starts_, tiles_, pixel_starts_, cell_starts_) = staging_.upload(
-        description_, levels, std::span<const int>(host_tap_starts_), std::span<const PlacedTile>(host_tiles_),
-        std::span<const int>(host_pixel_starts_), std::span<const int>(host_cell_starts_));
-    taps_.reserve(tap_count_);
-    runtime_.for_each(tap_count_, LevelTaps{frames.frames(), levels_, tap_starts_, static_cast<int>(levels.size()),
-                                            frames.area(), taps_.data()});
-    mode_ = frames.mode();
-    frame_sizes_ = frames.host_sizes();
-    host_levels_.assign(levels.begin(), levels.end());
-    is_set_ = true;
+    std::tie(tiles_, pixel_starts_, cell_starts_) =
+        levels_.upload(std::span<const PlacedTile>(host_tiles_), std::span<const int>(host_pixel_starts_),
+                       std::span<const int>(host_cell_starts_));
+    levels_.make_taps(frames);
     return true;
   }
 
@@ -63,14 +48,14 @@ class Pyramid {
 
   // Draws a batch's tiles from the frames: (images, 3, height, width).
   void draw(const CanvasBatch& batch, const FrameStore<Runtime>& frames, float* out) {
-    runtime_.for_each(batch.pixels,
-                      DrawTiles{frames.frames(), levels_, taps_.data(), tap_starts_, tiles_ + batch.first_tile,
-                                pixel_starts_ + batch.first_tile, batch.tiles, out, batch.size});
+    runtime_.for_each(batch.pixels, DrawTiles{frames.frames(), levels_.levels(), levels_.taps(), levels_.tap_starts(),
+                                              tiles_ + batch.first_tile, pixel_starts_ + batch.first_tile, batch.tiles,
+                                              out, batch.size});
   }
 
   // Adds the cells of a batch whose score is at least `threshold` to the boxes.
   void propose(const CanvasBatch& batch, const GridOutputs& grid, float threshold, const DeviceBoxes& boxes) {
-    runtime_.for_each(batch.cells, Propose{levels_, tiles_ + batch.first_tile, cell_starts_ + batch.first_tile,
+    runtime_.for_each(batch.cells, Propose{levels_.levels(), tiles_ + batch.first_tile, cell_starts_ + batch.first_tile,
                                            batch.tiles, grid, threshold, boxes});
   }
 
@@ -107,36 +92,17 @@ class Pyramid {
     }
   }
 
-  void find_tap_starts(std::span<const Level> levels) {
-    host_tap_starts_.clear();
-    tap_count_ = 0;
-    for (const Level& level : levels) {
-      host_tap_starts_.push_back(tap_count_);
-      const int sides = level.size.height + level.size.width;
-      if (sides > std::numeric_limits<int>::max() - tap_count_) throw std::bad_alloc();  // they are tens of GiB
-      tap_count_ += sides;
-    }
-  }
-
   Runtime& runtime_;
-  Staging<Runtime>& staging_;
+  LevelSet<Runtime> levels_;
   int64_t most_images_;
   CanvasPlan plan_;
-  bool is_set_ = false;  // as follows
-  Resize mode_ = Resize::kArea;
-  std::vector<Size> frame_sizes_;
-  std::vector<Level> host_levels_;
   std::vector<CanvasBatch> batches_;
   std::vector<PlacedTile> host_tiles_;
-  std::vector<int> host_tap_starts_, host_pixel_starts_, host_cell_starts_;
-  int tap_count_ = 0;
+  std::vector<int> host_pixel_starts_, host_cell_starts_;
 
-  Buffer<Runtime, std::byte> description_{runtime_};  // what follows
-  const Level* levels_ = nullptr;
-  const int* tap_starts_ = nullptr;
+  // On the device.
   const PlacedTile* tiles_ = nullptr;
   const int *pixel_starts_ = nullptr, *cell_starts_ = nullptr;  // of each tile, in its batch
-  Buffer<Runtime, Taps> taps_{runtime_};
 };
 
 }  // namespace trtmtcnn::cuda

@@ -11,6 +11,10 @@ size_t page_size();
 void* map_pages(size_t bytes);
 // Addresses without memory, which allow_access() gives; null where there are none.
 void* reserve_pages(size_t bytes);
+// Of addresses without memory yet: gives them the system's large pages where it has such, for what changes access
+// often.
+void prefer_large_pages(void* pages, size_t bytes);
+inline constexpr size_t kLargePage = size_t{2} << 20;  // what these have to be aligned to
 // Of either, whole.
 void unmap_pages(void* pages, size_t bytes);
 

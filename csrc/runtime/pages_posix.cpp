@@ -27,6 +27,12 @@ void* map_pages(size_t bytes) { return map(nullptr, bytes, PROT_READ | PROT_WRIT
 
 void* reserve_pages(size_t bytes) { return map(nullptr, bytes, PROT_NONE, MAP_NORESERVE); }
 
+void prefer_large_pages([[maybe_unused]] void* pages, [[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  madvise(pages, bytes, MADV_HUGEPAGE);
+#endif
+}
+
 void unmap_pages(void* pages, size_t bytes) { munmap(pages, bytes); }
 
 void allow_access(void* pages, size_t bytes) { mprotect(pages, bytes, PROT_READ | PROT_WRITE); }

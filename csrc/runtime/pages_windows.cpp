@@ -18,6 +18,8 @@ void* map_pages(size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE 
 
 void* reserve_pages(size_t bytes) { return VirtualAlloc(nullptr, bytes, MEM_RESERVE, PAGE_NOACCESS); }
 
+void prefer_large_pages(void*, size_t) {}
+
 void unmap_pages(void* pages, size_t) { VirtualFree(pages, 0, MEM_RELEASE); }
 
 void allow_access(void* pages, size_t bytes) {

@@ -22,12 +22,17 @@ void* GpuMemory::allocate(size_t bytes, Kind kind) {
   const std::lock_guard lock(mutex_);
   size_t& used = live_bytes_[static_cast<int>(kind)];
   if (bytes > limit_ - used) return nullptr;
-  const size_t pages = rounded(bytes, page_size()), mapped = pages + 2 * page_size();
-  void* mapping = reserve_pages(mapped);
+  const size_t in_pages = rounded(bytes, page_size());
+  const bool large = in_pages >= kLargePage;  // of which access is changed 512 times as fast
+  const size_t mapped = in_pages + 2 * page_size() + (large ? kLargePage : 0);
+  auto* const mapping = static_cast<char*>(reserve_pages(mapped));
   if (!mapping) return nullptr;
-  Block block{static_cast<char*>(mapping), mapped, bytes, kind, true};
+  char* end = mapping + mapped - page_size();  // where a guard page begins
+  if (large) end -= reinterpret_cast<uintptr_t>(end) % kLargePage;
+  Block block{mapping, mapped, end - in_pages, in_pages, bytes, kind, true};
+  if (large) prefer_large_pages(block.pages, in_pages);
   protect(block, true);
-  char* memory = block.mapping + page_size() + pages - rounded(bytes, kAlignment);  // ends at the guard page
+  char* memory = end - rounded(bytes, kAlignment);
   std::memset(memory, kPoison, bytes);
   if (kind == Kind::kDevice && accesses_ == 0) protect(block, false);
   blocks_.emplace(reinterpret_cast<uintptr_t>(memory), block);
@@ -78,7 +83,7 @@ void GpuMemory::change_accesses(int by) {
 }
 
 void GpuMemory::protect(const Block& block, bool accessible) const {
-  (accessible ? allow_access : forbid_access)(block.mapping + page_size(), block.mapped - 2 * page_size());
+  (accessible ? allow_access : forbid_access)(block.pages, block.in_pages);
 }
 
 }  // namespace trtmtcnn::testing

@@ -44,8 +44,10 @@ class GpuMemory {
 
  private:
   struct Block {
-    char* mapping;  // a guard page, the block's pages, a guard page
+    char* mapping;  // guard pages, the block's pages, guard pages
     size_t mapped;
+    char* pages;
+    size_t in_pages;  // bytes of these
     size_t bytes;
     Kind kind;
     bool live;
