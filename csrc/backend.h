@@ -18,11 +18,17 @@ namespace trtmtcnn {
 
 using Engines = std::array<std::shared_ptr<Engine>, kNetworks>;  // P-Net, R-Net, O-Net; L-Net or null
 
+// What a network sees of a box: its crop, that crop's mirror image, or both, whose outputs are averaged.
+enum class Views { kCrop, kMirrorImage, kBoth };
+
 // How R-Net or O-Net judges boxes.
 struct Refinement {
   float threshold = 0;
   bool inclusive_landmarks = true;  // landmarks span the box's inclusive side rather than x2 - x1
-  bool flip = false;                // averages the outputs for a crop and for its mirror image
+  Views views = Views::kCrop;
+
+  bool flip() const { return views == Views::kBoth; }
+  bool mirrored() const { return views == Views::kMirrorImage; }
 };
 
 class Backend {

@@ -165,6 +165,16 @@ TRTMTCNN_HD float voted_score(const Box& b, float vote) {
   return 1 - lack;
 }
 
+// Gives a box the mean of a network's outputs for it and for another view of it: score and pending regression.
+TRTMTCNN_HD void average_outputs(Box& box, const Box& view) {
+  box.score = (box.score + view.score) * 0.5f;
+  for (int k = 0; k < 4; ++k) box.regression[k] = (box.regression[k] + view.regression[k]) * 0.5f;
+}
+
+TRTMTCNN_HD void average_landmarks(float* landmarks, const float* view) {
+  for (int k = 0; k < kLandmarks; ++k) landmarks[k] = (landmarks[k] + view[k]) * 0.5f;
+}
+
 TRTMTCNN_HD void add_landmarks(float* sum, const float* landmarks, float weight) {
   for (int k = 0; k < kLandmarks; ++k) sum[k] += product(weight, landmarks[k]);
 }

@@ -9,10 +9,11 @@
 namespace trtmtcnn {
 
 // What a set of boxes is about to be shown.
-enum class Next { kRnet, kOnet, kFaces };  // faces: O-Net's second pass, L-Net, the caller
-inline constexpr int kNexts = 3;
+enum class Next { kRnet, kOnet, kMirrorImages, kFaces };  // faces: O-Net's second pass, L-Net, the caller
+inline constexpr int kNexts = 4;
 
 inline constexpr int kMostScales = 16;  // of save_and_square()
+inline constexpr int kAllSquares = -1;  // of average_with_saved()
 
 // What a frame may still cost, less than 0 where it would have cost more; and the boxes that each network was shown.
 struct FrameWork {
@@ -40,11 +41,18 @@ class Boxes {
   // Truncates boxes and landmarks to whole pixels and clips them to the frame.
   virtual void truncate_and_clip() = 0;
 
+  // Saves the set and leaves the boxes whose score is from `low` to `high`, as they are.
+  virtual void save_and_keep_between(float low, float high) = 0;
+  // Brings the saved set back, in which each box that is still in the set has the mean of the network's outputs for it
+  // there and here: score, pending regression and landmarks.
+  virtual void average_outputs_with_saved() = 0;
+
   // Saves the set and replaces each box by one square for each scale, of which there are kMostScales at most.
   virtual void save_and_square(bool truncating, std::span<const float> scales) = 0;
   // Brings the saved set back. Each box and its landmarks become the mean of themselves and of those of its squares
-  // that are still in the set; scores too, where `scores` is set.
-  virtual void average_with_saved(bool scores) = 0;
+  // that are still in the set; scores too, where `scores` is set. landmark_square: the one of its squares, in the order
+  // of their scales, whose landmarks count; kAllSquares: all.
+  virtual void average_with_saved(bool scores, int landmark_square) = 0;
   // Raises the scores by the votes of the boxes' neighbours, see voted_score().
   virtual void vote(float vote) = 0;
   // Drops boxes with lower scores; leaves the set in the order of ranks_before().

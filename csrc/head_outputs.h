@@ -50,6 +50,7 @@ struct HeadOutputs {
   const float* regression;  // (n, 4): dx1, dy1, dx2, dy2 in sides of the box; null of L-Net
   const float* landmarks;   // (n, 10): x1..x5, y1..y5 in sides of the box or patch; may be null
   int flipped;              // crop i's mirror image is crop flipped + i; 0: there are none
+  bool mirrored = false;    // there are mirror images alone
 
   TRTMTCNN_HD float score(int i) const {
     const float p = prob[2 * i + 1];
@@ -59,17 +60,20 @@ struct HeadOutputs {
   // The left side of a mirror image is the right side of the crop, and moves the other way.
   TRTMTCNN_HD float side_regression(int i, int k) const {
     const float r = regression[4 * i + k];
+    if (mirrored) return k % 2 == 0 ? -regression[4 * i + 2 - k] : r;
     if (!flipped) return r;
     const float* m = regression + 4 * (flipped + i);
     return k % 2 == 0 ? (r - m[2 - k]) * 0.5f : (r + m[k]) * 0.5f;
   }
 
   TRTMTCNN_HD float landmark_x(int i, int k) const {
+    if (mirrored) return 1 - landmarks[kLandmarks * i + opposite(k)];
     const float x = landmarks[kLandmarks * i + k];
     return flipped ? (x + 1 - landmarks[kLandmarks * (flipped + i) + opposite(k)]) * 0.5f : x;
   }
 
   TRTMTCNN_HD float landmark_y(int i, int k) const {
+    if (mirrored) return landmarks[kLandmarks * i + kPoints + opposite(k)];
     const float y = landmarks[kLandmarks * i + kPoints + k];
     return flipped ? (y + landmarks[kLandmarks * (flipped + i) + kPoints + opposite(k)]) * 0.5f : y;
   }

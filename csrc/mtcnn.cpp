@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kMostPixels = int64_t{1} << 33;  // of a call's levels: minutes of work
 static_assert(kMostPixels / (kStride * kStride) - 1 <= std::numeric_limits<int>::max(), "cells are counted in ints");
 constexpr int kAll = std::numeric_limits<int>::max();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 void check_pixels(std::span<const Level> levels) {
   int64_t pixels = 0;
@@ -33,6 +34,10 @@ float first_pass_threshold(float threshold, size_t further, float vote) {
   const float left = (1 - vote) * (1 - vote) * (1 - vote);
   const float mean = vote > 0 ? 1 - (1 - threshold) / left : threshold;
   return std::max(threshold / 4, mean - static_cast<float>(further) * (1 - mean));
+}
+
+int smallest(const std::vector<float>& scales) {
+  return static_cast<int>(std::min_element(scales.begin(), scales.end()) - scales.begin());
 }
 
 }  // namespace
@@ -63,7 +68,7 @@ void TrtMtcnn::suppress_proposals(const PnetSettings& settings) {
 
 void TrtMtcnn::run_rnet(const RnetSettings& settings) {
   boxes_.square(options_.whole_pixels);
-  backend_->refine(Net::kRnet, {settings.threshold, !options_.whole_pixels, false});
+  backend_->refine(Net::kRnet, {settings.threshold, !options_.whole_pixels});
   if (!options_.nms_on_windows) boxes_.regress();
   boxes_.nms({settings.nms, Overlap::kIoU, Scope::kFrame}, settings.keep);
   if (options_.nms_on_windows) boxes_.regress();
@@ -73,24 +78,36 @@ void TrtMtcnn::run_rnet(const RnetSettings& settings) {
 void TrtMtcnn::run_onet(const OnetSettings& settings) {
   const OnetOptions& options = settings.options;
   const bool second_pass = !options.tta_scales.empty(), average_scores = options.average_scores && second_pass;
-  const auto refine = [&](float least_score, bool flip) {
-    backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, flip});
-    boxes_.regress();
+  const auto refine = [&](float least_score, Views views) {
+    backend_->refine(Net::kOnet, {least_score, !options_.whole_pixels, views});
   };
   const bool votes = options.vote > 0 && options.average_above < 1;
   const size_t further = average_scores ? options.tta_scales.size() : 0;
+  const float first = average_scores || votes
+                          ? first_pass_threshold(settings.threshold, further, votes ? options.vote : 0)
+                          : settings.threshold;
+  const bool flips_first = options.flip && (options.flip_first || !second_pass);
+  const bool flips_all = options.flip_low <= 0 && options.flip_high >= 1;
   boxes_.square(options_.whole_pixels);
-  refine(average_scores || votes ? first_pass_threshold(settings.threshold, further, votes ? options.vote : 0)
-                                 : settings.threshold,
-         options.flip && (options.flip_first || !second_pass));
+  if (flips_first && !flips_all) {
+    refine(std::min(first, options.flip_low), Views::kCrop);
+    boxes_.save_and_keep_between(options.flip_low, options.flip_high);
+    if (boxes_.left(Next::kMirrorImages) > 0) refine(-kInfinity, Views::kMirrorImage);
+    boxes_.average_outputs_with_saved();
+    boxes_.drop_below(first);
+  } else {
+    refine(first, flips_first ? Views::kBoth : Views::kCrop);
+  }
+  boxes_.regress();
   if (options.average_above < 1)
     boxes_.nms_average(settings.nms, options.average_above);
   else
     boxes_.nms({settings.nms, Overlap::kIoMin, Scope::kFrame}, kAll);
   if (second_pass && boxes_.left(Next::kFaces) > 0) {
     boxes_.save_and_square(options_.whole_pixels, options.tta_scales);
-    refine(-std::numeric_limits<float>::infinity(), options.flip);
-    boxes_.average_with_saved(average_scores);
+    refine(-kInfinity, options.flip ? Views::kBoth : Views::kCrop);
+    boxes_.regress();
+    boxes_.average_with_saved(average_scores, options.tight_landmarks ? smallest(options.tta_scales) : kAllSquares);
   }
   if (votes) boxes_.vote(options.vote);
   if (average_scores || votes) boxes_.drop_below(settings.threshold);

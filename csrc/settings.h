@@ -38,8 +38,11 @@ struct RnetSettings {
 struct OnetOptions {
   bool flip = false;              // each crop and its mirror image;
   bool flip_first = false;        // in the first pass, too, where tta_scales asks for a second
+  float flip_low = 0;             // in the first pass only of boxes whose score for the crop is from this
+  float flip_high = 1;            // to this
   std::vector<float> tta_scales;  // a second pass over the faces found, in squares of each of these; kMostScales
   bool average_scores = false;    // over both passes
+  bool tight_landmarks = false;   // of the second pass's landmarks only those of the smallest square count
   float average_above = 1;        // IoU above which the final suppression averages; 1: never
   float vote = 0;                 // of each box averaged, on the score: see voted_score()
   bool operator==(const OnetOptions&) const = default;

@@ -137,8 +137,10 @@ class OnetOptions(TypedDict, total=False):
 
     flip: bool
     flip_first: bool
+    flip_range: tuple[float, float]
     tta_scales: tuple[float, ...]
     average_scores: bool
+    tight_landmarks: bool
     average_above: float
     vote: float
 
@@ -159,8 +161,10 @@ def onet_options(p: Params) -> OnetOptions:
     return {
         "flip": p.mirror,
         "flip_first": p.mirror_first,
+        "flip_range": p.mirror_range,
         "tta_scales": p.second_pass_scales if p.second_pass else (),
         "average_scores": p.average_scores,
+        "tight_landmarks": p.tight_landmarks,
         "average_above": p.average_above,
         "vote": p.vote,
     }

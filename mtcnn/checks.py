@@ -19,6 +19,7 @@ __all__ = [
     "number",
     "numbers_in_unit",
     "path",
+    "range_in_unit",
     "shown",
     "size",
     "some_numbers",
@@ -63,6 +64,14 @@ def numbers_in_unit(values: object, name: str, count: int, what: str) -> tuple[A
         got = len(found) if len(found) < count else "more"
         raise ValueError(f"{name} must be {count} numbers ({what}), got {got}")
     return tuple(number(v, f"{name}[{i}]", low=0, high=1) for i, v in enumerate(found))
+
+
+def range_in_unit(values: object, name: str) -> tuple[float, float]:
+    """(low, high) in [0, 1]."""
+    low, high = numbers_in_unit(values, name, 2, "low, high")
+    if low > high:
+        raise ValueError(f"{name} must be (low, high), got {low:g} and {high:g}: the lower one comes first")
+    return low, high
 
 
 def some_numbers(values: object, name: str, low: float, high: float, most: int) -> tuple[float, ...]:

@@ -42,9 +42,9 @@ TEMPLATES: tuple[Template, ...] = get_args(Template)
 
 Preset: TypeAlias = Literal["accurate", "fast", "port"]
 
-# Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 682, whatever it
-# shows; 800 take some seconds of two cores.
-DEFAULT_MAX_WORK = 800.0
+# Of servers, in billions of multiply-adds. A 3840x2160 picture with faces from 20 pixels takes 10 to 811, whatever it
+# shows; 900 take some seconds of two cores.
+DEFAULT_MAX_WORK = 900.0
 
 _Resize: TypeAlias = Literal["area", "bilinear"]
 _LevelSize: TypeAlias = Literal["ceil", "floor"]
@@ -72,9 +72,13 @@ class Params:
         mirror: O-Net also runs on the mirror image of each crop, and the two results are averaged. With
             ``second_pass``, only that pass does so.
         mirror_first: with ``second_pass``, the first pass does so, too.
+        mirror_range: (low, high); where the first pass does so, only for boxes whose score for the crop is in this
+            range: what looks hopeless or certain is not worth a second look.
         second_pass: O-Net runs again on the faces that it found; their boxes and landmarks are averaged with those of
             the first pass (test-time augmentation).
         second_pass_scales: the second pass runs once for each of these, on squares so many times as large as the box.
+        tight_landmarks: of the second pass's landmarks only those of the smallest square count, in which the face has
+            the most pixels; with those of the first pass they are averaged.
         average_scores: with ``second_pass``, a face's score is the mean over all runs of O-Net, and it is the mean that
             must reach O-Net's threshold t. The first of 1 + n runs passes scores from max(t/4, t - n*(1 - t)) on:
             lower ones cannot reach that mean, as n further scores are 1 at most, or hardly ever do.
@@ -103,8 +107,10 @@ class Params:
     resize: _Resize = "area"
     mirror: bool = False
     mirror_first: bool = False
+    mirror_range: tuple[float, float] = (0.0, 1.0)
     second_pass: bool = False
     second_pass_scales: tuple[float, ...] = (1.0,)
+    tight_landmarks: bool = False
     average_scores: bool = False
     average_above: float = 1.0
     vote: float = 0.0
@@ -130,8 +136,10 @@ class Params:
             "resize": checks.choice(self.resize, "resize", get_args(_Resize)),
             "mirror": checks.flag(self.mirror, "mirror"),
             "mirror_first": checks.flag(self.mirror_first, "mirror_first"),
+            "mirror_range": checks.range_in_unit(self.mirror_range, "mirror_range"),
             "second_pass": checks.flag(self.second_pass, "second_pass"),
             "second_pass_scales": checks.some_numbers(self.second_pass_scales, "second_pass_scales", 0.25, 4, most=16),
+            "tight_landmarks": checks.flag(self.tight_landmarks, "tight_landmarks"),
             "average_scores": checks.flag(self.average_scores, "average_scores"),
             "average_above": checks.number(self.average_above, "average_above", low=0, high=1),
             "vote": checks.number(self.vote, "vote", low=0, high=0.9),
@@ -162,8 +170,11 @@ PRESETS: Mapping[Preset, Params] = {
         thresholds=(0.7, 0.7, 0.7),
         nms_thresholds=(0.6, 0.7, 0.7, 0.7),
         mirror=True,
+        mirror_first=True,
+        mirror_range=(0.15, 0.95),
         second_pass=True,
-        second_pass_scales=(0.85, 1.0),
+        second_pass_scales=(0.85, 1.1),
+        tight_landmarks=True,
         average_scores=True,
         average_above=0.6,
         vote=0.2,
@@ -190,8 +201,10 @@ class CallParams(TypedDict, total=False):
     resize: _Resize
     mirror: bool
     mirror_first: bool
+    mirror_range: Sequence[float]
     second_pass: bool
     second_pass_scales: Sequence[float]
+    tight_landmarks: bool
     average_scores: bool
     average_above: float
     vote: float

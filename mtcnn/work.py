@@ -5,8 +5,8 @@ A picture's work is counted in billions of multiply-adds:
     1,830 for each pixel of its pyramid's levels, which P-Net sees
     1,000,000 for each box that P-Net proposes, and for each that R-Net is shown: their suppression takes as long
     1,530,000 for each box that R-Net is shown
-    12,900,000 for each crop that O-Net is shown: a box once or, with ``mirror``, twice, and again for each scale of a
-        second pass, as often as boxes come to O-Net at most
+    12,900,000 for each crop that O-Net is shown: a box once or, where its mirror image may be, twice, and again
+        for each scale of a second pass, as often as boxes come to O-Net at most
     16,200,000 for each face whose landmarks L-Net refines, where there is one
 
 Each stage's share is known before it begins, from what the stage before has left: to the host, or on a GPU whose stages

@@ -160,6 +160,7 @@ cdef extern from "head_outputs.h" namespace "trtmtcnn" nogil:
         const float* regression
         const float* landmarks
         int flipped
+        cbool mirrored
 
 
 cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
@@ -170,7 +171,9 @@ cdef extern from "boxes.h" namespace "trtmtcnn" nogil:
         void square(cbool truncating) except +raise_core_error
         void truncate_and_clip() except +raise_core_error
         void save_and_square(cbool truncating, const_float_span scales) except +raise_core_error
-        void average_with_saved(cbool scores) except +raise_core_error
+        void save_and_keep_between(float low, float high) except +raise_core_error
+        void average_outputs_with_saved() except +raise_core_error
+        void average_with_saved(cbool scores, int landmark_square) except +raise_core_error
         void drop_below(float score) except +raise_core_error
         int count() except +raise_core_error
         void read(float* dets, float* landmarks, int* frames) except +raise_core_error
@@ -271,8 +274,11 @@ cdef extern from "settings.h" namespace "trtmtcnn" nogil:
         OnetOptions()
         cbool flip
         cbool flip_first
+        float flip_low
+        float flip_high
         vector[float] tta_scales
         cbool average_scores
+        cbool tight_landmarks
         float average_above
         float vote
 

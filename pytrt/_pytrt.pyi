@@ -117,16 +117,19 @@ class BoxSet:
         *,
         inclusive: bool = True,
         flip: bool = False,
+        mirrored: bool = False,
     ) -> None:
         """prob (n, 2), regression (n, 4), landmarks (n, 10) or None of the set's first n boxes, or with flip of these
-        and of their mirror images."""
+        and of their mirror images, or with mirrored of their mirror images alone."""
     def nms(self, threshold: float, overlap: str = "union", scope: str = "frame", keep: int = 0x7FFFFFFF) -> None: ...
     def nms_average(self, threshold: float, above: float) -> None: ...
     def regress(self) -> None: ...
     def square(self, truncating: bool) -> None: ...
     def truncate_and_clip(self) -> None: ...
     def save_and_square(self, truncating: bool, scales: npt.ArrayLike) -> None: ...
-    def average_with_saved(self, scores: bool) -> None: ...
+    def save_and_keep_between(self, low: float, high: float) -> None: ...
+    def average_outputs_with_saved(self) -> None: ...
+    def average_with_saved(self, scores: bool, landmark_square: int = -1) -> None: ...
     def drop_below(self, score: float) -> None: ...
     def __len__(self) -> int: ...
     def read(self) -> tuple[_Float32, _Float32, npt.NDArray[np.int32]]:
@@ -194,8 +197,10 @@ class Stages:
         *,
         flip: bool = False,
         flip_first: bool = False,
+        flip_range: Sequence[float] = (0, 1),
         tta_scales: Sequence[float] = (),
         average_scores: bool = False,
+        tight_landmarks: bool = False,
         average_above: float = 1.0,
         vote: float = 0.0,
     ) -> int:
@@ -218,8 +223,10 @@ class Stages:
         refine_landmarks: bool = False,
         flip: bool = False,
         flip_first: bool = False,
+        flip_range: Sequence[float] = (0, 1),
         tta_scales: Sequence[float] = (),
         average_scores: bool = False,
+        tight_landmarks: bool = False,
         average_above: float = 1.0,
         vote: float = 0.0,
         budgets: Iterable[int] = (),
@@ -240,8 +247,10 @@ class Stages:
         refine_landmarks: bool = False,
         flip: bool = False,
         flip_first: bool = False,
+        flip_range: Sequence[float] = (0, 1),
         tta_scales: Sequence[float] = (),
         average_scores: bool = False,
+        tight_landmarks: bool = False,
         average_above: float = 1.0,
         vote: float = 0.0,
     ) -> int:

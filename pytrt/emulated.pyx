@@ -165,9 +165,10 @@ cdef class BoxSet:
         cdef const Box* boxes = <const Box*>&data[0] if len(rows) else NULL
         self.filled.get().assign(const_box_span(boxes, len(rows)), const_size_span(frames.data(), frames.size()))
 
-    def accept(self, prob, regression, landmarks, float threshold, *, bint inclusive=True, bint flip=False):
+    def accept(self, prob, regression, landmarks, float threshold, *, bint inclusive=True, bint flip=False,
+               bint mirrored=False):
         """prob (n, 2), regression (n, 4), landmarks (n, 10) or None of the set's first n boxes, or with flip of these
-        and of their mirror images."""
+        and of their mirror images, or with mirrored of their mirror images alone."""
         cdef const float[:, ::1] p = np.ascontiguousarray(prob, np.float32)
         cdef const float[:, ::1] r = np.ascontiguousarray(regression, np.float32)
         marks = np.zeros((0, 10)) if landmarks is None else landmarks
@@ -178,6 +179,7 @@ cdef class BoxSet:
         outputs.regression = &r[0, 0] if r.shape[0] else NULL
         outputs.landmarks = &m[0, 0] if m.shape[0] else NULL
         outputs.flipped = n if flip else 0
+        outputs.mirrored = mirrored
         self.filled.get().accept(outputs, n, threshold, inclusive)
 
     def nms(self, float threshold, overlap="union", scope="frame", keep=0x7FFFFFFF):
@@ -203,8 +205,14 @@ cdef class BoxSet:
         cdef const float[::1] s = np.ascontiguousarray(scales, np.float32)
         self.filled.get().boxes().save_and_square(truncating, const_float_span(&s[0], s.shape[0]))
 
-    def average_with_saved(self, bint scores):
-        self.filled.get().boxes().average_with_saved(scores)
+    def save_and_keep_between(self, float low, float high):
+        self.filled.get().boxes().save_and_keep_between(low, high)
+
+    def average_outputs_with_saved(self):
+        self.filled.get().boxes().average_outputs_with_saved()
+
+    def average_with_saved(self, bint scores, int landmark_square=-1):
+        self.filled.get().boxes().average_with_saved(scores, landmark_square)
 
     def drop_below(self, float score):
         self.filled.get().boxes().drop_below(score)

@@ -33,15 +33,20 @@ cdef int _read_boxes(boxes, frames, vector[Box]& taken) except -1:
     return 0
 
 
-cdef int _read_onet_options(OnetOptions& options, bint flip, bint flip_first, tta_scales, bint average_scores,
-                            average_above, vote) except -1:
+cdef int _read_onet_options(OnetOptions& options, bint flip, bint flip_first, flip_range, tta_scales,
+                            bint average_scores, bint tight_landmarks, average_above, vote) except -1:
     options.flip = flip
     options.flip_first = flip_first
+    scores = _items(flip_range, "flip_range", "2 scores")
+    if len(scores) != 2:
+        raise ValueError(f"flip_range must be 2 scores, got {len(scores)}")
+    options.flip_low, options.flip_high = _real(scores[0], "flip_range"), _real(scores[1], "flip_range")
     for scale in _items(tta_scales, "tta_scales", "scales"):
         options.tta_scales.push_back(_real(scale, "tta_scales"))
         if not options.tta_scales.back() > 0:
             raise ValueError(f"tta_scales must be positive, got {scale}")
     options.average_scores = average_scores
+    options.tight_landmarks = tight_landmarks
     options.average_above = _real(average_above, "average_above")
     options.vote = _real(vote, "vote")
     if not 0 <= options.vote < 1:
@@ -221,21 +226,24 @@ cdef class Stages:
             self.busy.store(False)
         return left
 
-    def onet(self, threshold, nms_threshold, *, bint flip=False, bint flip_first=False, tta_scales=(),
-             bint average_scores=False, average_above=1.0, vote=0.0):
+    def onet(self, threshold, nms_threshold, *, bint flip=False, bint flip_first=False, flip_range=(0, 1),
+             tta_scales=(), bint average_scores=False, bint tight_landmarks=False, average_above=1.0, vote=0.0):
         """O-Net over the boxes, with landmarks. Returns the number of faces.
 
         flip: average the outputs for each crop and for its mirror image; in the first of two passes only with
             flip_first.
+        flip_range: where the first pass flips, the scores of the boxes that it does so for.
         tta_scales: a second pass over the faces found, in squares of each of these scales; boxes and landmarks become
-            the mean over both passes, and scores, too, with average_scores.
+            the mean over both passes, and scores, too, with average_scores; with tight_landmarks landmarks become that
+            over the first pass and the smallest square.
         average_above: IoU above which the final suppression averages boxes with those they suppress; 1: never.
         vote: share of what a score lacks of 1 that each box so averaged, three at most, takes from it, in [0, 1).
         """
         cdef int left
         cdef OnetOptions options
         cdef float t = _real(threshold, "threshold"), nms = _real(nms_threshold, "nms_threshold")
-        _read_onet_options(options, flip, flip_first, tta_scales, average_scores, average_above, vote)
+        _read_onet_options(options, flip, flip_first, flip_range, tta_scales, average_scores, tight_landmarks,
+                           average_above, vote)
         self.enter()
         try:
             with nogil:
@@ -268,15 +276,16 @@ cdef class Stages:
             self.busy.store(False)
 
     def detect(self, levels, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3, max_proposals=None,
-               bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
-               bint average_scores=False, average_above=1.0, vote=0.0, budgets=(), box_costs=(0, 0, 0)):
+               bint refine_landmarks=False, bint flip=False, bint flip_first=False, flip_range=(0, 1),
+               tta_scales=(), bint average_scores=False, bint tight_landmarks=False, average_above=1.0, vote=0.0,
+               budgets=(), box_costs=(0, 0, 0)):
         """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
 
         levels, max_proposals: as pnet() takes them.
         thresholds: of P-Net, R-Net and O-Net. nms_thresholds: within a level, within a frame, of R-Net and O-Net.
         max_rnet, max_onet: boxes a frame that pnet() and rnet() keep, at most.
         networks: how many of P-Net, R-Net and O-Net run. refine_landmarks: whether L-Net does, too, after O-Net.
-        flip, flip_first, tta_scales, average_scores, average_above, vote: as onet() takes them.
+        flip to vote: as onet() takes them.
         budgets: where runs_ahead, what each frame may cost, a whole number; box_costs: of a box that R-Net, O-Net and
             L-Net are shown. Before each network the boxes of frames that cost more are dropped; work() tells of it.
         Returns the number of faces.
@@ -290,7 +299,8 @@ cdef class Stages:
             INT_MAX if max_proposals is None else _whole(max_proposals, "max_proposals", 0, INT_MAX)
         )
         _read_onet_options(
-            settings.onet.options, flip, flip_first, tta_scales, average_scores, average_above, vote
+            settings.onet.options, flip, flip_first, flip_range, tta_scales, average_scores, tight_landmarks,
+            average_above, vote
         )
         for budget in _items(budgets, "budgets", "whole numbers, one a frame"):
             most.push_back(_whole(budget, "budgets", 0, MOST_WORK))
@@ -314,8 +324,8 @@ cdef class Stages:
         return left
 
     def refine(self, boxes, frames, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3,
-               bint refine_landmarks=False, bint flip=False, bint flip_first=False, tta_scales=(),
-               bint average_scores=False, average_above=1.0, vote=0.0):
+               bint refine_landmarks=False, bint flip=False, bint flip_first=False, flip_range=(0, 1),
+               tta_scales=(), bint average_scores=False, bint tight_landmarks=False, average_above=1.0, vote=0.0):
         """As detect(), from boxes that are known: what set_boxes(), rnet(), onet() and lnet(flip=True) leave.
 
         boxes, frames: as set_boxes() takes them; all else as detect() does.
@@ -325,7 +335,8 @@ cdef class Stages:
         cdef int left
         self.read_settings(settings, thresholds, nms_thresholds, max_rnet, max_onet, networks, refine_landmarks)
         _read_onet_options(
-            settings.onet.options, flip, flip_first, tta_scales, average_scores, average_above, vote
+            settings.onet.options, flip, flip_first, flip_range, tta_scales, average_scores, tight_landmarks,
+            average_above, vote
         )
         _read_boxes(boxes, frames, taken)
         self.enter()

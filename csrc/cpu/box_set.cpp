@@ -109,6 +109,23 @@ void BoxSet::truncate_and_clip() {
     trtmtcnn::truncate_and_clip(landmarks_[i].data(), frame_sizes_[boxes_[i].frame]);
 }
 
+void BoxSet::save_and_keep_between(float low, float high) {
+  saved_boxes_ = boxes_;
+  saved_landmarks_ = landmarks_;
+  for (size_t i = 0; i < boxes_.size(); ++i) boxes_[i].order = static_cast<int>(i);
+  keep_where([&](const Box& box) { return box.score >= low && box.score <= high; });
+}
+
+void BoxSet::average_outputs_with_saved() {
+  for (size_t i = 0; i < boxes_.size(); ++i) {
+    const int s = boxes_[i].order;
+    average_outputs(saved_boxes_[s], boxes_[i]);
+    if (!landmarks_.empty()) average_landmarks(saved_landmarks_[s].data(), landmarks_[i].data());
+  }
+  boxes_.swap(saved_boxes_);
+  landmarks_.swap(saved_landmarks_);
+}
+
 void BoxSet::save_and_square(bool truncating, std::span<const float> scales) {
   boxes_.swap(saved_boxes_);
   landmarks_.swap(saved_landmarks_);
@@ -123,20 +140,22 @@ void BoxSet::save_and_square(bool truncating, std::span<const float> scales) {
   number_and_drop_empty();
 }
 
-void BoxSet::average_with_saved(bool scores) {
+void BoxSet::average_with_saved(bool scores, int landmark_square) {
   size_t i = 0;  // squares are in the order of their boxes
   for (size_t s = 0; s < saved_boxes_.size(); ++s) {
     Box& mean = saved_boxes_[s];
-    float summed = 1;
+    float summed = 1, summed_landmarks = 1;
     for (; i < boxes_.size() && boxes_[i].order / squares_ == static_cast<int>(s); ++i) {
       add_sides(mean, boxes_[i], 1);
       if (scores) mean.score += boxes_[i].score;
-      if (!landmarks_.empty()) add_landmarks(saved_landmarks_[s].data(), landmarks_[i].data(), 1);
       ++summed;
+      if (landmark_square != kAllSquares && boxes_[i].order % squares_ != landmark_square) continue;
+      if (!landmarks_.empty()) add_landmarks(saved_landmarks_[s].data(), landmarks_[i].data(), 1);
+      ++summed_landmarks;
     }
     divide(mean, summed);
     if (scores) mean.score /= summed;
-    if (!saved_landmarks_.empty()) divide(saved_landmarks_[s], summed);
+    if (!saved_landmarks_.empty()) divide(saved_landmarks_[s], summed_landmarks);
   }
   boxes_.swap(saved_boxes_);
   landmarks_.swap(saved_landmarks_);

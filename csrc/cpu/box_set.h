@@ -20,8 +20,10 @@ class BoxSet final : public Boxes {
   void regress() override;
   void square(bool truncating) override;
   void truncate_and_clip() override;
+  void save_and_keep_between(float low, float high) override;
+  void average_outputs_with_saved() override;
   void save_and_square(bool truncating, std::span<const float> scales) override;
-  void average_with_saved(bool scores) override;
+  void average_with_saved(bool scores, int landmark_square) override;
   void vote(float vote) override;
   void drop_below(float score) override;
   void assign(std::span<const Box> boxes) override;

@@ -16,6 +16,10 @@ void flip_planes(const float* planes, int side, float* out) {
     std::reverse_copy(planes + row * side, planes + (row + 1) * side, out + row * side);
 }
 
+void reverse_rows(float* planes, int side) {
+  for (int row = 0; row < 3 * side; ++row) std::reverse(planes + row * side, planes + (row + 1) * side);
+}
+
 }  // namespace
 
 float* EngineRunner::input(const Shape& shape) {
@@ -80,25 +84,27 @@ void BatchedCrops::refine(FrameStore& frames, const Refinement& refinement, BoxS
   const int side = facts(net_).side, most = facts(net_).cpu_batch;
   float* const input = runner_.input({most, 3, side, side});
   boxes.begin_accepting();
-  for_each_crop_batch(boxes.count(), refinement.flip, most, batch_bucket, [&](int begin, int n, int batch) {
-    crop(frames, boxes.boxes().data() + begin, n, refinement.flip, input);
+  for_each_crop_batch(boxes.count(), refinement.flip(), most, batch_bucket, [&](int begin, int n, int batch) {
+    crop(frames, boxes.boxes().data() + begin, n, refinement, input);
     runner_.run({batch, 3, side, side});  // images beyond the last crop are leftovers of an earlier batch
-    boxes.accept(head_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), batch, refinement.flip ? n : 0),
-                 begin, n, refinement.threshold, refinement.inclusive_landmarks);
+    HeadOutputs outputs =
+        head_outputs(runner_.engine(), runner_.shapes(), runner_.outputs(), batch, refinement.flip() ? n : 0);
+    outputs.mirrored = refinement.mirrored();
+    boxes.accept(outputs, begin, n, refinement.threshold, refinement.inclusive_landmarks);
   });
   boxes.end_accepting();
 }
 
-// Writes the crops of n boxes and, where `flip` is set, their mirror images after all of them.
-void BatchedCrops::crop(FrameStore& frames, const Box* boxes, int n, bool flip, float* out) {
+// Writes the crops of n boxes, or their mirror images, or these after all of those.
+void BatchedCrops::crop(FrameStore& frames, const Box* boxes, int n, const Refinement& refinement, float* out) {
   const int side = facts(net_).side;
   const int64_t plane = int64_t{side} * side;
   frames.pool().parallel_for(n, 4, [&](int first, int last, int worker) {
     for (int i = first; i < last; ++i) {
       float* crop = out + 3 * plane * i;
       crop_resize(frames[boxes[i].frame], crop_window(boxes[i]), side, frames.mode(), frames.scratch(worker), crop);
-      if (!flip) continue;
-      flip_planes(crop, side, crop + 3 * plane * n);
+      if (refinement.flip()) flip_planes(crop, side, crop + 3 * plane * n);
+      if (refinement.mirrored()) reverse_rows(crop, side);
     }
   });
 }

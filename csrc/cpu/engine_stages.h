@@ -50,7 +50,7 @@ class BatchedCrops final : public CropStage {
   void refine(FrameStore& frames, const Refinement& refinement, BoxSet& boxes) override;
 
  private:
-  void crop(FrameStore& frames, const Box* boxes, int n, bool flip, float* out);
+  void crop(FrameStore& frames, const Box* boxes, int n, const Refinement& refinement, float* out);
 
   Net net_;
   EngineRunner runner_;

@@ -124,25 +124,26 @@ void NativeCrops::refine(FrameStore& frames, const Refinement& refinement, BoxSe
   if (const int n = boxes.count(); n > 0) {
     const int batch = net_.kernels().batch;
     const bool landmarks = has_landmarks(net_.net());
-    const int images = n * (refinement.flip ? 2 : 1);
+    const int images = n * (refinement.flip() ? 2 : 1);
     grow(memory_->prob, size_t{2} * images);
     grow(memory_->regression, size_t{4} * images);
     grow(memory_->landmarks, size_t{kLandmarks} * images);
-    for_each_share(frames.pool(), images, batch, [&](int begin, int end, int worker) {
-      run(frames, boxes.boxes(), refinement.flip, begin, end, worker);
-    });
+    for_each_share(frames.pool(), images, batch,
+                   [&](int begin, int end, int worker) { run(frames, boxes.boxes(), refinement, begin, end, worker); });
     const HeadOutputs outputs{memory_->prob.data(), memory_->regression.data(),
-                              landmarks ? memory_->landmarks.data() : nullptr, refinement.flip ? n : 0};
+                              landmarks ? memory_->landmarks.data() : nullptr, refinement.flip() ? n : 0,
+                              refinement.mirrored()};
     boxes.accept(outputs, 0, n, refinement.threshold, refinement.inclusive_landmarks);
   }
   boxes.end_accepting();
 }
 
-// Images [begin, end), of which each box has one or, where `flip` is set, two in a row: its crop and the mirror image.
+// Images [begin, end), of which each box has one or, for both views, two in a row: its crop and the mirror image.
 // In the outputs all mirror images come after all crops.
-void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, bool flip, int begin, int end, int w) {
+void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, const Refinement& refinement, int begin,
+                      int end, int w) {
   CropMemory::Worker& worker = memory_->workers[w];
-  const int side = facts(net_.net()).side, n = end - begin, views = flip ? 2 : 1;
+  const int side = facts(net_.net()).side, n = end - begin, views = refinement.flip() ? 2 : 1;
   const int64_t crop = int64_t{3} * side * side;
   grow(worker.pixels, static_cast<size_t>(crop * n + kOverrun));
   grow(worker.heads, size_t{kHeads} * n);
@@ -152,6 +153,7 @@ void NativeCrops::run(FrameStore& frames, const std::vector<Box>& boxes, bool fl
     if (i % views == 0 || i == begin)
       crop_resize_pixels(frames[box.frame], crop_window(box), side, frames.mode(), frames.scratch(w), pixels);
     if (i % views == 1) flip_pixels(i == begin ? pixels : pixels - crop, side, pixels);
+    if (refinement.mirrored()) flip_pixels(pixels, side, pixels);
   }
   worker.net.run(net_, worker.pixels.data(), n, worker.heads.data());
   const int64_t total = static_cast<int64_t>(boxes.size());

@@ -58,7 +58,8 @@ class NativeCrops final : public CropStage {
   void refine(FrameStore& frames, const Refinement& refinement, BoxSet& boxes) override;
 
  private:
-  void run(FrameStore& frames, const std::vector<Box>& boxes, bool flip, int begin, int end, int worker);
+  void run(FrameStore& frames, const std::vector<Box>& boxes, const Refinement& refinement, int begin, int end,
+           int worker);
 
   std::shared_ptr<Engine> engine_;
   const PackedNet& net_;

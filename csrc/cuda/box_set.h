@@ -187,13 +187,22 @@ class BoxSet final : public Boxes {
 
   void truncate_and_clip() override { runtime_.for_each(bound_, TruncateAndClip{current(), frame_sizes_}); }
 
+  void save_and_keep_between(float low, float high) override {
+    const typename Runtime::Current current_device(runtime_);
+    save();
+    begin_accepting();
+    runtime_.for_each(bound_, KeepBetween{saved_.data(), counter(kSaved), low, high, current()});
+  }
+
+  void average_outputs_with_saved() override {
+    runtime_.for_each(bound_, AverageOutputsIntoSaved{current(), saved_.data()});
+    bring_saved_back();
+  }
+
   void save_and_square(bool truncating, std::span<const float> scales) override {
     const typename Runtime::Current current_device(runtime_);
     if (scales.size() > static_cast<size_t>(kMostCapacity) / std::max(bound_, 1)) throw std::bad_alloc();
-    saved_.reserve(capacity_);
-    saved_bound_ = bound_;
-    runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
-    runtime_.copy(counter(kSaved), current().count, sizeof(int));
+    save();
     squares_ = static_cast<int>(scales.size());
     if (const int n = saved_bound_ * squares_; n > capacity_) reserve(n);
     Scales each;
@@ -204,16 +213,14 @@ class BoxSet final : public Boxes {
     runtime_.for_each(bound_, Square{current(), truncating, each});
   }
 
-  void average_with_saved(bool scores) override {
+  void average_with_saved(bool scores, int landmark_square) override {
     const size_t squares = static_cast<size_t>(saved_bound_) * squares_;
     by_order_.reserve(squares);
     runtime_.zero(by_order_.data(), squares * sizeof(int));
     runtime_.for_each(bound_, IndexByOrder{current(), by_order_.data()});
-    runtime_.for_each(saved_bound_, AverageIntoSaved{current().data, by_order_.data(), squares_, scores, saved_.data(),
-                                                     counter(kSaved)});
-    bound_ = saved_bound_;
-    runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
-    runtime_.copy(current().count, counter(kSaved), sizeof(int));
+    runtime_.for_each(saved_bound_, AverageIntoSaved{current().data, by_order_.data(), squares_, scores,
+                                                     landmark_square, saved_.data(), counter(kSaved)});
+    bring_saved_back();
   }
 
   void vote(float vote) override { runtime_.for_each(bound_, Vote{current(), vote}); }
@@ -292,6 +299,19 @@ class BoxSet final : public Boxes {
     proposed_ = host_counters_.data()[kProposed];
     bound_ = std::min(host_counters_.data()[current_counter()], capacity_);
     counted_ = true;
+  }
+
+  void save() {
+    saved_.reserve(capacity_);
+    saved_bound_ = bound_;
+    runtime_.copy(saved_.data(), current().data, static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(counter(kSaved), current().count, sizeof(int));
+  }
+
+  void bring_saved_back() {
+    bound_ = saved_bound_;
+    runtime_.copy(current().data, saved_.data(), static_cast<size_t>(bound_) * sizeof(DeviceBox));
+    runtime_.copy(current().count, counter(kSaved), sizeof(int));
   }
 
   // All boxes by rank, in the other set.

@@ -131,23 +131,31 @@ class GpuBackend final : public Backend {
     frames_.need_mips();
     if (auto& own = crop_nets_[static_cast<int>(net)]) return refine(*own, net, refinement);
     const Engine& engine = contexts(net).engine();
-    const int side = facts(net).side, most = largest_batch(net, engine, refinement.flip);
+    const int side = facts(net).side, most = largest_batch(net, engine, refinement.flip());
     const DeviceBoxes from = boxes_.begin_accepting();
     float* const input = runner_.input({most, 3, side, side});
     taps_.reserve(2 * static_cast<size_t>(side) * most);
     // The squares without a pixel take part: there are hardly any.
-    for_each_crop_batch(boxes_.bound(), refinement.flip, most, gpu_batch_bucket, [&](int begin, int crops, int batch) {
-      const int flipped = refinement.flip ? crops : 0;
-      runtime_.for_each(2 * side * crops, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
-      runtime_.for_each(
-          crops * side * side,
-          CropResize{frames_.frames(), from, begin, side, taps_.data(), flipped, {input, InputLayout::kPlanes}});
-      const Shape shape{batch, 3, side, side};
-      runner_.run(contexts(net).at(shape), shape);
-      const HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
-      runtime_.for_each(
-          crops, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
-    });
+    for_each_crop_batch(
+        boxes_.bound(), refinement.flip(), most, gpu_batch_bucket, [&](int begin, int crops, int batch) {
+          const int flipped = refinement.flip() ? crops : 0;
+          runtime_.for_each(2 * side * crops,
+                            CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
+          runtime_.for_each(crops * side * side, CropResize{frames_.frames(),
+                                                            from,
+                                                            begin,
+                                                            side,
+                                                            taps_.data(),
+                                                            flipped,
+                                                            refinement.mirrored(),
+                                                            {input, InputLayout::kPlanes}});
+          const Shape shape{batch, 3, side, side};
+          runner_.run(contexts(net).at(shape), shape);
+          HeadOutputs outputs = head_outputs(engine, runner_.shapes(), runner_.outputs(), batch, flipped);
+          outputs.mirrored = refinement.mirrored();
+          runtime_.for_each(crops, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks,
+                                          boxes_.current()});
+        });
   }
 
   void refine_landmarks(bool flip) override {
@@ -203,17 +211,18 @@ class GpuBackend final : public Backend {
 
   // As refine(net, refinement). Kernels are launched for as many boxes as there may be; there is no batch to round up.
   void refine(CropNet<Runtime>& crops, Net net, const Refinement& refinement) {
-    const int side = facts(net).side, bound = boxes_.bound(), views = refinement.flip ? 2 : 1;
+    const int side = facts(net).side, bound = boxes_.bound(), views = refinement.flip() ? 2 : 1;
     const DeviceBoxes from = boxes_.begin_accepting();
     for (int begin = 0, n; begin < bound; begin += n) {
       n = std::min(bound - begin, crops.most_crops() / views);
-      const CropBatch batch{from.count, begin, n, refinement.flip ? n : 0};
+      const CropBatch batch{from.count, begin, n, refinement.flip() ? n : 0};
       const NetInput input = crops.input(n * views);
       taps_.reserve(2 * static_cast<size_t>(side) * n);
       runtime_.for_each(2 * side * n, CropTaps{frames_.frames(), from, begin, side, frames_.area(), taps_.data()});
-      runtime_.for_each(n * side * side,
-                        CropResize{frames_.frames(), from, begin, side, taps_.data(), batch.flipped, input});
-      const HeadOutputs outputs = crops.run(batch);
+      runtime_.for_each(n * side * side, CropResize{frames_.frames(), from, begin, side, taps_.data(), batch.flipped,
+                                                    refinement.mirrored(), input});
+      HeadOutputs outputs = crops.run(batch);
+      outputs.mirrored = refinement.mirrored();
       runtime_.for_each(
           n, Accept{from, begin, outputs, refinement.threshold, refinement.inclusive_landmarks, boxes_.current()});
     }

@@ -50,8 +50,8 @@ class Rooms {
 
  private:
   // A frame's. Where more boxes come, the first calls are repeated; room that nobody needs would cost each call.
-  static constexpr int kFirst[kNexts] = {256, 64, 16}, kFirstKnown = 16;
-  static constexpr int kUnit[kNexts] = {64, 16, 16};
+  static constexpr int kFirst[kNexts] = {256, 64, 32, 16}, kFirstKnown = 16;
+  static constexpr int kUnit[kNexts] = {64, 16, 16, 16};
   static constexpr int kMost = 1 << 30;
   static constexpr int kWindow = 32;  // calls: room that none of them needed goes then
 

@@ -84,7 +84,7 @@ class GpuBoxes final : public FilledBoxes {
     const auto regression = transfers_.send(outputs.regression, 4 * crops);
     const auto landmarks = transfers_.send(outputs.landmarks, outputs.landmarks ? kLandmarks * crops : 0);
     const HeadOutputs on_device{prob.data(), regression.data(), outputs.landmarks ? landmarks.data() : nullptr,
-                                outputs.flipped};
+                                outputs.flipped, outputs.mirrored};
     const cuda::DeviceBoxes from = boxes_.begin_accepting();
     runtime_.for_each(n, cuda::Accept{from, 0, on_device, threshold, inclusive_landmarks, boxes_.current()});
     runtime_.synchronize();
@@ -153,7 +153,8 @@ class GpuOperations final : public Operations {
     runtime_.for_each(2 * side * n, cuda::CropTaps{frames_.frames(), set, 0, side, frames_.area(), taps.data()});
     runtime_.for_each(
         n * side * side,
-        cuda::CropResize{frames_.frames(), set, 0, side, taps.data(), 0, {crops.data(), cuda::InputLayout::kPlanes}});
+        cuda::CropResize{
+            frames_.frames(), set, 0, side, taps.data(), 0, false, {crops.data(), cuda::InputLayout::kPlanes}});
     transfers_.read(out, crops.data(), floats);
   }
 

@@ -89,6 +89,7 @@ def parameter(c: Choices, name: str) -> Any:
         "nms_boxes": lambda: c.pick(("window", "regressed")),
         "resize": lambda: c.pick(("area", "bilinear")),
         "average_above": lambda: c.pick((0.0, 0.3, 0.6, 1.0)),
+        "mirror_range": lambda: sorted(c.pick(THRESHOLDS) for _ in range(2)),
         "vote": lambda: c.pick((0.0, 0.2, 0.9)),
         "preset": lambda: c.pick(("accurate", "fast", "port")),
     }
@@ -196,9 +197,10 @@ def call_stages(c: Choices, stages: pytrt.Stages) -> None:
         stages.load(images, sizes, resize=c.value(lambda: "area"), **flags)
 
     def onet() -> None:
-        flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores")}
+        flags = {name: c.yes() for name in ("flip", "flip_first", "average_scores", "tight_landmarks")}
         scales = c.value(lambda: [c.value(ratio) for _ in range(c.whole(0, 2))])
-        stages.onet(unit(), unit(), tta_scales=scales, average_above=unit(), vote=unit(), **flags)
+        between = c.value(lambda: (unit(), unit()))
+        stages.onet(unit(), unit(), flip_range=between, tta_scales=scales, average_above=unit(), vote=unit(), **flags)
 
     calls: list[Callable[[], Any]] = [
         load,

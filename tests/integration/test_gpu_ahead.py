@@ -31,7 +31,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "accurate": {"preset": "accurate"},
     "port": {"preset": "port", "max_size": (90, 90)},
     "flip": {"mirror": True},
-    "flip in the first pass": {"preset": "accurate", "mirror_first": True},
+    "flip in the first pass": {"preset": "accurate", "mirror_range": (0, 1)},
+    "flip some in the first pass": {"mirror": True, "mirror_range": (0.05, 0.999), "thresholds": (0.6, 0.1, 0.5)},
+    "no crop to flip": {"mirror": True, "mirror_range": (0.5, 0.5)},
     "three squares": {"second_pass": True, "second_pass_scales": (0.85, 1.0, 1.2)},
     "mean scores": {"second_pass": True, "average_scores": True, "thresholds": (0.6, 0.7, 0.5)},
     "votes": {"average_above": 0.4, "vote": 0.3},
@@ -45,10 +47,18 @@ WAYS: dict[str, dict[str, Any]] = {
     "O-Net finds none": {"thresholds": (0.6, 0.7, 1)},
 }
 # More than csrc/cuda/rooms.h has room for at first, of R-Net's boxes, of O-Net's, and of faces.
+# Of mirror images it has room for 32.
 FIRST = (256, 64, 16)
 CROWDS: dict[str, dict[str, Any]] = {
     "R-Net": {"thresholds": (0.0, 0.95, 0.9), "nms_thresholds": (1, 1, 0.7, 0.7), "max_rnet": 300},
     "O-Net": {"thresholds": (0.0, 0.0, 0.9), "nms_thresholds": (1, 1, 1, 0.7), "max_rnet": 90},
+    "mirror images": {
+        "thresholds": (0.0, 0.0, 0.9),
+        "nms_thresholds": (1, 1, 1, 0.7),
+        "max_rnet": 60,
+        "mirror": True,
+        "mirror_range": (0, 0.999),
+    },
     "faces": {"thresholds": (0.0, 0.0, 0.0), "nms_thresholds": (1, 1, 1, 1), "max_rnet": 30},
     "all": {"thresholds": (0.0, 0.0, 0.0), "nms_thresholds": (1, 1, 1, 1), "max_rnet": 260, "max_onet": 70},
 }
@@ -155,7 +165,7 @@ class TestEqual:
         p = parameters(minsize=12, landmark_net=False, **CROWDS[crowd])
         left: list[int] = []
         expected = cascade.detect(stages, scenes[:1], p, lambda stage, boxes: left.append(boxes))
-        assert any(boxes > room for boxes, room in zip(left[1:], FIRST, strict=True))
+        assert any(boxes > room for boxes, room in zip(left[1:], FIRST, strict=True)) == (crowd != "mirror images")
         calls = []
         for _ in range(3):
             before = gpu.counts()

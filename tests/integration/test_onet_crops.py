@@ -59,8 +59,11 @@ def test_without_second_pass_scores_stay(crowd: Image, detector: TrtMtcnn) -> No
         np.testing.assert_array_equal(a, b)
 
 
+SOME = [(1.0,), (0.8,), SCALES]
+
+
 def test_each_scale_counts(crowd: Image, detector: TrtMtcnn) -> None:
-    found = [detector.detect(crowd, 40, second_pass_scales=scales)[1] for scales in [(1.0,), (0.8,), SCALES]]
+    found = [detector.detect(crowd, 40, second_pass_scales=scales, tight_landmarks=False)[1] for scales in SOME]
     found = [landmarks[np.lexsort(landmarks.T[:1])] for landmarks in found]  # scores may change places
     assert len({len(landmarks) for landmarks in found}) == 1
     for i in range(3):
@@ -77,15 +80,50 @@ def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
 
 def test_mirror_images_in_the_first_pass(crowd: Image, detector: TrtMtcnn) -> None:
     """They are there if asked for, or if no other pass follows; elsewhere `mirror_first` does nothing."""
-    faces = {first: detector.detect(crowd, 40, mirror_first=first)[0] for first in (False, True)}
+    faces = {first: detector.detect(crowd, 40, mirror_first=first, mirror_range=(0, 1))[0] for first in (False, True)}
     faces = {first: dets[np.argsort(dets[:, 0])] for first, dets in faces.items()}  # scores may change places
     assert len(faces[False]) == len(faces[True]) > 2
     assert 0 < np.abs(faces[False] - faces[True]).max() < 5
     for other in ({"second_pass": False}, {"mirror": False}):
         plain, first = (detector.detect(crowd, 40, mirror_first=first, **other)[0] for first in (False, True))
         np.testing.assert_array_equal(plain, first)
-    once = [detector.detect(crowd, 40, second_pass=False, mirror=mirror)[0] for mirror in (False, True)]
+    every = {"second_pass": False, "mirror_range": (0, 1)}
+    once = [detector.detect(crowd, 40, mirror=mirror, **every)[0] for mirror in (False, True)]
     assert np.abs(once[0] - once[1]).max() > 0
+
+
+def test_mirror_images_where_they_are_asked_for(crowd: Image, detector: TrtMtcnn) -> None:
+    """Of boxes whose score for the crop is in the range; the others keep it."""
+    one: dict[str, Any] = {"minsize": 20, "preset": "fast", "nms_thresholds": (0.5, 0.7, 1, 1)}
+    one["thresholds"] = (0.3, 0.1, 0)
+    plain, every = np.hstack(detector.detect(crowd, **one)), np.hstack(detector.detect(crowd, mirror=True, **one))
+    scores = np.sort(plain[:, 4])
+    few, score, many = ((scores[i] + scores[i + 1]) / 2 for i in (len(scores) // 5 * k for k in (1, 2, 4)))
+    with emulated_detector() as gpu:
+        for device in (detector, gpu):
+            for low, high in [(few, many), (score, 1.0), (0.0, score), (many, 1.0)]:
+                some = np.hstack(device.detect(crowd, mirror=True, mirror_range=(low, high), **one))
+                chosen = (plain[:, 4] >= low) & (plain[:, 4] <= high)
+                assert 3 < chosen.sum() < len(chosen) - 3 and len(some) == len(plain) == len(every)
+                kept = are_among(some, plain[~chosen])
+                assert kept.sum() == (~chosen).sum() and are_among(some[~kept], every).all()
+
+
+def are_among(rows: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(rows[:, np.newaxis] - others).max(axis=2).min(axis=1) < 2e-3)
+
+
+def test_landmarks_of_the_smallest_square(crowd: Image, detector: TrtMtcnn) -> None:
+    """Boxes and scores are those of all squares, points those of the first pass and of the smallest."""
+    common = {"minsize": 40, "average_scores": False, "vote": 0}
+    for scales, smallest in [((0.8, 1.2), 0.8), ((1.2, 0.8, 1.0), 0.8)]:
+        every = detector.detect(crowd, second_pass_scales=scales, tight_landmarks=False, **common)
+        tight = detector.detect(crowd, second_pass_scales=scales, tight_landmarks=True, **common)
+        alone = detector.detect(crowd, second_pass_scales=(smallest,), **common)
+        assert len(every[0]) > 2
+        np.testing.assert_array_equal(tight[0], every[0])
+        np.testing.assert_array_equal(tight[1], alone[1])
+        assert np.abs(tight[1] - every[1]).max() > 0.1
 
 
 def test_votes(crowd: Image, detector: TrtMtcnn) -> None:

@@ -281,12 +281,25 @@ class OnetPass:
     landmarks: Array  # (n, 10), pixels
 
 
-def onet_pass(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 1) -> OnetPass:
+def onet_pass(
+    mips: Mips,
+    boxes: Array,
+    p: Params,
+    mirror: bool,
+    scale: float = 1,
+    mirror_range: tuple[float, float] = (-np.inf, np.inf),
+) -> OnetPass:
+    """mirror: crops whose score is in `mirror_range` are averaged with their mirror images."""
     index, squares, w, h, windows = squares_and_windows(boxes, p, scale)
     crops = crop(mips, windows, 48, p.resize)
     prob, reg, marks = run_onet(crops)
-    if mirror:
-        prob, reg, marks = mirror_mean((prob, reg, marks), run_onet(np.ascontiguousarray(crops[:, :, :, ::-1])))
+    low, high = mirror_range
+    twice = np.flatnonzero((prob >= low) & (prob <= high) & mirror)
+    if twice.size:
+        plain = prob[twice], reg[twice], marks[twice]
+        means = mirror_mean(plain, run_onet(np.ascontiguousarray(crops[twice, :, :, ::-1])))
+        prob, reg, marks = prob.copy(), reg.copy(), marks.copy()
+        prob[twice], reg[twice], marks[twice] = means
     inset = 1 if p.whole_pixels else 0  # tensorrt_demos multiplies by x2 - x1
     landmarks = np.concatenate(
         [
@@ -299,22 +312,29 @@ def onet_pass(mips: Mips, boxes: Array, p: Params, mirror: bool, scale: float = 
 
 
 def second_pass(mips: Mips, boxes: Array, scores: Array, landmarks: Array, p: Params) -> tuple[Array, Array, Array]:
-    """The mean over each face's passes: the given one, and one a scale of `second_pass_scales` that leaves an area."""
-    passes = np.ones(len(boxes), np.float32)
-    sums = boxes.copy(), scores.copy(), landmarks.copy()
-    for scale in p.second_pass_scales:
+    """The mean over each face's passes: the given one, and one a scale of `second_pass_scales` that leaves an area;
+    of landmarks, with `tight_landmarks`, over the given one and the smallest scale's."""
+    passes, passes_of_landmarks = np.ones(len(boxes), np.float32), np.ones(len(boxes), np.float32)
+    sums = boxes.copy(), scores.copy()
+    sum_of_landmarks = landmarks.copy()
+    smallest = int(np.argmin(p.second_pass_scales))
+    for i, scale in enumerate(p.second_pass_scales):
         again = onet_pass(mips, boxes, p, p.mirror, scale)
         proper = is_proper(again.regressed)
         seen = again.index[proper]
         passes[seen] += 1
-        for total, values in zip(sums, (again.regressed, again.prob, again.landmarks), strict=True):
+        for total, values in zip(sums, (again.regressed, again.prob), strict=True):
             total[seen] += values[proper]
-    boxes, landmarks = (total / passes[:, np.newaxis] for total in sums[::2])
+        if i == smallest or not p.tight_landmarks:
+            passes_of_landmarks[seen] += 1
+            sum_of_landmarks[seen] += again.landmarks[proper]
+    boxes, landmarks = sums[0] / passes[:, np.newaxis], sum_of_landmarks / passes_of_landmarks[:, np.newaxis]
     return boxes, sums[1] / passes if p.average_scores else scores, landmarks
 
 
 def onet_stage(mips: Mips, boxes: Array, p: Params) -> ONetStage:
-    first = onet_pass(mips, boxes, p, mirror=p.mirror and (p.mirror_first or not p.second_pass))
+    mirrors_first = p.mirror and (p.mirror_first or not p.second_pass)
+    first = onet_pass(mips, boxes, p, mirrors_first, mirror_range=p.mirror_range)
     average_scores = p.second_pass and p.average_scores
     votes = p.vote > 0 and p.average_above < 1
     least = t = p.thresholds[2]

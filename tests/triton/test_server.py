@@ -415,7 +415,7 @@ class TestRequests:
             if k % 4 >= 2:
                 assert text == "1 faces"
             else:
-                assert ("max_work is 800" if k // 2 % 3 == 2 else "nested too deeply") in text
+                assert ("max_work is 900" if k // 2 % 3 == 2 else "nested too deeply") in text
 
     def test_no_utf8(self, server: TritonServer) -> None:
         """What gRPC's library and Triton make of it; the model lives on."""

@@ -104,9 +104,11 @@ class TestFloor:
         assert detection_flops(profile, PRESETS["fast"]) == pnet + 10 * rnet + 5 * onet
         # Five boxes, two faces once more or twice more, some or all of them mirrored.
         changes = {"mirror": True, "mirror_first": True, "second_pass": True, "second_pass_scales": (1.0,)}
-        p = dataclasses.replace(PRESETS["accurate"], **changes)
+        p = dataclasses.replace(PRESETS["accurate"], **changes, mirror_range=(0.0, 1.0))
         assert detection_flops(profile, p) == pnet + 10 * rnet + 14 * onet
         assert detection_flops(profile, dataclasses.replace(p, mirror_first=False)) == pnet + 10 * rnet + 9 * onet
+        some = dataclasses.replace(p, mirror_range=(0.2, 0.9))  # how many is not known
+        assert detection_flops(profile, some) == pnet + 10 * rnet + 9 * onet
         assert detection_flops(profile, dataclasses.replace(p, mirror=False)) == pnet + 10 * rnet + 7 * onet
         twice = dataclasses.replace(p, second_pass_scales=(0.8, 1.0))
         assert detection_flops(profile, twice) == pnet + 10 * rnet + 18 * onet

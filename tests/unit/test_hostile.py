@@ -69,6 +69,7 @@ def test_numbers_that_no_int_holds(call: Callable[[int], object], name: str, num
         (lambda x: pytrt.propose(np.ones((2, 1, 1)), np.ones((4, 1, 1)), x, 1, 0.5), "scale_y"),
         (lambda x: STAGES.onet(0.5, 0.5, average_above=x), "average_above"),
         (lambda x: STAGES.onet(0.5, 0.5, vote=x), "vote"),
+        (lambda x: STAGES.onet(0.5, 0.5, flip_range=(0, x)), "flip_range"),
         (lambda x: STAGES.pnet([], x, 0.5, 0.5, 10), "threshold"),
         (lambda x: STAGES.onet(0.5, x), "nms_threshold"),
     ],

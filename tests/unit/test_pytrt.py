@@ -402,8 +402,10 @@ class TestStages:
             p.nms_thresholds[3],
             flip=p.mirror,
             flip_first=p.mirror_first,
+            flip_range=p.mirror_range,
             tta_scales=p.second_pass_scales if p.second_pass else (),
             average_scores=p.average_scores,
+            tight_landmarks=p.tight_landmarks,
             average_above=p.average_above,
             vote=p.vote,
         )

@@ -208,19 +208,47 @@ struct MoveLandmarks {
   }
 };
 
-// The sides and landmarks of a sum, made those of a mean.
-TRTMTCNN_HD void divide(DeviceBox& sum, float by) {
+// The sides and landmarks of sums, made those of means.
+TRTMTCNN_HD void divide(DeviceBox& sum, float by, float landmarks_by) {
   sum.x1 /= by;
   sum.y1 /= by;
   sum.x2 /= by;
   sum.y2 /= by;
-  for (float& p : sum.landmarks) p /= by;
+  for (float& p : sum.landmarks) p /= landmarks_by;
 }
 
 TRTMTCNN_HD void add(DeviceBox& sum, const DeviceBox& b, float weight) {
   add_sides(sum, b, weight);
   add_landmarks(sum.landmarks, b.landmarks, weight);
 }
+
+// Adds the saved boxes whose score is from `low` to `high` to a set, each with its index as its order.
+struct KeepBetween {
+  const DeviceBox* saved;
+  const int* count;
+  float low, high;
+  DeviceBoxes to;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= *count || !(saved[i].score >= low && saved[i].score <= high)) return;
+    DeviceBox box = saved[i];
+    box.order = i;
+    to.data[atomic_add(to.count, 1)] = box;  // never more than are saved
+  }
+};
+
+// Averages what a network says of each box with what it said of the saved box that it is.
+struct AverageOutputsIntoSaved {
+  DeviceBoxes boxes;
+  DeviceBox* saved;
+
+  TRTMTCNN_HD void operator()(int i) const {
+    if (i >= boxes.size()) return;
+    DeviceBox& mean = saved[boxes.data[i].order];
+    average_outputs(mean, boxes.data[i]);
+    average_landmarks(mean.landmarks, boxes.data[i].landmarks);
+  }
+};
 
 // Writes each saved box once for each of its squares.
 struct CopyForSquares {
@@ -251,22 +279,27 @@ struct AverageIntoSaved {
   const DeviceBox* boxes;
   const int* indices;  // of IndexByOrder
   int squares;
-  bool scores;  // else they stay
+  bool scores;          // else they stay
+  int landmark_square;  // whose landmarks count, or kAllSquares
   DeviceBox* saved;
   const int* count;
 
   TRTMTCNN_HD void operator()(int i) const {
     if (i >= *count) return;
     DeviceBox mean = saved[i];
-    float summed = 1, score = mean.score;
+    float summed = 1, summed_landmarks = 1, score = mean.score;
     for (int s = 0; s < squares; ++s) {
       const int index = indices[i * squares + s];
       if (index == 0) continue;
-      add(mean, boxes[index - 1], 1);
-      score += boxes[index - 1].score;
+      const DeviceBox& box = boxes[index - 1];
+      add_sides(mean, box, 1);
+      score += box.score;
       ++summed;
+      if (landmark_square != kAllSquares && s != landmark_square) continue;
+      add_landmarks(mean.landmarks, box.landmarks, 1);
+      ++summed_landmarks;
     }
-    divide(mean, summed);
+    divide(mean, summed, summed_landmarks);
     if (scores) mean.score = score / summed;
     saved[i] = mean;
   }

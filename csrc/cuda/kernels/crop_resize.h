@@ -25,14 +25,15 @@ struct CropTaps {
   }
 };
 
-// One pixel of these crops and of their mirror images.
+// One pixel of these crops and of their mirror images, or of mirror images alone.
 struct CropResize {
   const DeviceFrame* frames;
   DeviceBoxes boxes;
   int begin;
   int side;
   const Taps* taps;
-  int flipped;  // crop i's mirror image is crop flipped + i; 0: there are none
+  int flipped;    // crop i's mirror image is crop flipped + i; 0: there are none
+  bool mirrored;  // crops are mirror images themselves
   NetInput out;
 
   TRTMTCNN_HD void operator()(int i) const {
@@ -42,7 +43,7 @@ struct CropResize {
     const Taps* rows = taps + ptrdiff_t{2} * side * n;
     float rgb[3];
     blend(frames[boxes.data[begin + n].frame], rows[y], rows[side + x], rgb);
-    out.write(n, plane, y * side + x, rgb);
+    out.write(n, plane, y * side + (mirrored ? side - 1 - x : x), rgb);
     if (flipped) out.write(flipped + n, plane, y * side + side - 1 - x, rgb);
   }
 };

@@ -167,7 +167,7 @@ struct AverageKept {
       total += boxes[j].score;
       ++mean.neighbours;
     }
-    divide(mean, total);
+    divide(mean, total, total);
     to[i] = mean;
   }
 };
