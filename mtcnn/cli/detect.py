@@ -190,14 +190,15 @@ def _detect(
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         settings = detector.settings() | ({"central": True} if central else {})
+        of_results = settings | ({"quality": True} if quality else {})
         if draw:
             _refuse_drawing_into(draw, map(Path, names))
             _refuse_results_among(draw, output)
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
-            folder.check_settings(settings, begin=not resume)
-        settings |= {"quality": True} if quality else {}
-        results = _open_results(output, layout, inputs, settings, resume, overwrite, shown)
+        results = _open_results(output, layout, inputs, of_results, resume, overwrite, shown)
         stack.enter_context(results)
+        if folder:  # now that nothing else is refused
+            folder.check_settings(settings, begin=not resume)
         on_screen = output is None and sys.stdout.isatty()
         work = _Work(layout, central, quality, folder, results, to_terminal=on_screen)
         bar = stack.enter_context(counting("pictures", quiet=shown and on_screen, total=count_ahead(new)))

@@ -44,9 +44,14 @@ class MadeOf:
         source = self._sources.get(str(path.relative_to(self.folder)))
         if source is None:
             return None
-        if os.path.isabs(source):
+        if not os.path.isabs(source):
+            if self._source is None:
+                return None
+            source = os.path.join(self._source, _FACE.sub("", source))
+        try:
             return os.path.realpath(source)
-        return self._source and os.path.realpath(os.path.join(self._source, _FACE.sub("", source)))
+        except ValueError:  # no name of a file
+            return None
 
 
 def is_below(path: str, folder: str) -> bool:

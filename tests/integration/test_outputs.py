@@ -254,6 +254,8 @@ class TestWhatIsThere:
         root = make("in/a.jpg", "more/b.jpg")
         drawn = ("--draw", root / "drawn")
         run("detect", root / "in", "--output", root / "r.jsonl", *drawn)
+        run("detect", root / "in", "--output", root / "r.jsonl", *drawn, "--minsize", 50, code=1)  # is there: no trace
+        run("detect", root / "in", "--output", root / "r.jsonl", *drawn, "--resume")
         run("detect", root / "more", *drawn, "--minsize", 30)
         assert "drawn was made with other settings: --minsize was 30.0" in run(
             "detect", root / "in", "--output", root / "r.jsonl", *drawn, "--resume", code=1

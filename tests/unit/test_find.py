@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -239,6 +240,9 @@ class TestResultsAmongPictures:
         for content in (whole + b'["half', whole + b"{}\n", b"\xff\n" + whole, b"[]\n1\nnull\n" + whole):
             record.write_bytes(content)
             assert len(names(photos)) == 4
+        for source in ("/a\0b", "\ud800", "a\0b"):
+            record.write_text(json.dumps(["a.jpg", source]) + "\n")
+            assert len(names(photos)) == 6
         record.unlink()
         os.mkfifo(record)
         assert len(names(photos)) == 6
