@@ -7,6 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
+from mtcnn.pipeline.film_names import FILM_ENDINGS
 from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.text import printable
 
@@ -28,7 +29,12 @@ _BY_OPENCV = {
 }
 _BY_PILLOW_HEIF = (".heic", ".heif", ".hif")
 _NEWER_OPENCV = "pip install -U opencv-python-headless"
-_HINTS = {".avif": _NEWER_OPENCV, ".gif": _NEWER_OPENCV, **dict.fromkeys(_BY_PILLOW_HEIF, "pip install pillow-heif")}
+_HINTS = {
+    ".avif": _NEWER_OPENCV,
+    ".gif": _NEWER_OPENCV,
+    **dict.fromkeys(_BY_PILLOW_HEIF, "pip install pillow-heif"),
+    **dict.fromkeys(FILM_ENDINGS - {".ts"}, "mtcnn video reads films"),  # .ts is more often another thing
+}
 _KINDS = 5  # that are named
 
 
@@ -65,7 +71,7 @@ class Skipped:
         return bool(self._kinds or self._made)
 
     def __str__(self) -> str:
-        """ "31 .heic (pip install pillow-heif), 2 .txt": first what another package would read, then the most."""
+        """ "31 .heic (pip install pillow-heif), 2 .txt": first what something else would read, then the most."""
         kinds = sorted(self._kinds.items(), key=lambda kind: (kind[0] not in _HINTS, -kind[1], kind[0]))
         named = [f"{count} {printable(kind) or 'without ending'}{_hint(kind)}" for kind, count in kinds[:_KINDS]]
         if others := sum(count for _, count in kinds[_KINDS:]):

@@ -71,6 +71,10 @@ def test_first_what_a_package_would_read() -> None:
         skipped.add(suffix)
     expected = "2 .heic (pip install pillow-heif), 1 .gif (pip install -U opencv-python-headless), 9 .txt, "
     assert str(skipped).startswith(expected) and str(skipped).endswith(", 4 others")
+    films = Skipped()
+    for suffix in (".txt", ".txt", ".MP4", ".ts"):
+        films.add(suffix)
+    assert str(films) == "1 .mp4 (mtcnn video reads films), 2 .txt, 1 .ts"
 
 
 class TestLinks:
