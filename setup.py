@@ -2,7 +2,8 @@
 
 Environment: TRT_MTCNN_WERROR=1 makes warnings errors; TRT_MTCNN_SANITIZE=address,undefined builds with
 sanitizers (see `make asan`, `make fuzz`); TRT_MTCNN_OBJECTS is a folder that keeps what compilers made, for builds of
-the same sources elsewhere. What nvcc made is always kept.
+the same sources elsewhere. What nvcc made is always kept. TRT_MTCNN_LIMITED_API=1 makes one module for CPython 3.11 and
+all later ones, at some 10 us a call.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from distutils.ccompiler import CCompiler, new_compiler  # isort: skip
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from arm_isa import ARM_ISA_FLAGS, NETS_ONLY  # noqa: E402
+from arm_isa import ARM_ISA_FLAGS, NETS_ONLY, ZIG_ARM_ISA_FLAGS  # noqa: E402
 from find_sdks import code_flags, cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 from platforms import (  # noqa: E402
     LIBRARIES,
@@ -51,7 +52,10 @@ LINKS_BY_ZIG = zig_target() is not None and is_own(TARGET)
 # The kernels are compiled once for each instruction set and chosen at run time.
 KERNELS = ["csrc/cpu/kernels_isa.cpp", "csrc/cpu/nets/net_kernels_isa.cpp"]
 TILE_KERNELS = "csrc/cpu/nets/tile_kernels_isa.cpp"
-ISA_FLAGS = dict(ARM_ISA_FLAGS) if AARCH64 else {"baseline": []}
+ISA_FLAGS = {"baseline": []}
+if AARCH64:
+    by_zig = OWN_COMPILER and "ziglang" in compilers(TARGET)[1]
+    ISA_FLAGS = dict(ZIG_ARM_ISA_FLAGS if by_zig else ARM_ISA_FLAGS)
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
@@ -60,6 +64,9 @@ if X86:
     TILE_FLAGS["amx"] = [*ISA_FLAGS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-DTRTMTCNN_AMX"]
 
 ABI_FLAGS = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""  # sys.abiflags, which Windows lacks
+LIMITED_API = os.environ.get("TRT_MTCNN_LIMITED_API") == "1"
+if LIMITED_API and (sys.version_info < (3, 11) or ABI_FLAGS):
+    raise SystemExit("TRT_MTCNN_LIMITED_API=1 takes CPython 3.11 or newer, with the GIL")
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
 LINK_FLAGS = []
 if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
@@ -75,6 +82,7 @@ if os.environ.get("TRT_MTCNN_WERROR"):
     FLAGS.append("-Werror")
 # Generated code has warnings of its own.
 CYTHON_FLAGS = ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-function"]
+CYTHON_FLAGS += ["-DPy_LIMITED_API=0x030B0000"] if LIMITED_API else []
 
 # These are compiled once for each major version of TensorRT whose headers are found; see csrc/tensorrt/versions.h.
 TENSORRT_SOURCES = [f"csrc/tensorrt/{name}.cpp" for name in ("builder", "implementation", "plan")]
@@ -127,7 +135,8 @@ class BuildExtension(build_ext):
         common = [compiler.compiler_so_cxx, ext.include_dirs, ext.define_macros]
         made_so = digest(common, FLAGS, ISA_FLAGS, TILE_FLAGS, TENSORRT_FLAGS)[:8]
         objects = Path("build", "objects", f"core-{made_so}")  # the same for every Python
-        of_python = Path("build", "objects", f"{sys.implementation.cache_tag}{ABI_FLAGS}-{made_so}")
+        python = "abi3" if LIMITED_API else f"{sys.implementation.cache_tag}{ABI_FLAGS}"
+        of_python = Path("build", "objects", f"{python}-{made_so}")
         jobs = [
             (s, objects, FLAGS) if s.startswith("csrc") else (s, of_python, FLAGS + CYTHON_FLAGS) for s in ext.sources
         ]
@@ -279,8 +288,11 @@ def own_compiler() -> CCompiler:
     python = python_folder()
     made.add_include_dir(str(python / "include") if python else sysconfig.get_path("include"))
     if TARGET.system == "windows":
+        made.define_macro("MS_WIN64")  # Python's headers know by it that pointers have 8 bytes; Visual C++ tells them
+        if ABI_FLAGS == "t":
+            made.define_macro("Py_GIL_DISABLED", "1")
         made.add_library_dir(str((python or Path(sys.base_prefix)) / "libs"))
-        made.add_library(f"python{sys.version_info[0]}{sys.version_info[1]}{ABI_FLAGS}")
+        made.add_library("python3" if LIMITED_API else "python{}{}".format(*sys.version_info) + ABI_FLAGS)
     return made
 
 
@@ -319,6 +331,7 @@ extension = Extension(
     ],
     depends=sorted(p.relative_to(ROOT).as_posix() for p in headers),
     language="c++",
+    py_limited_api=LIMITED_API,
 )
 
 setup(
@@ -326,4 +339,5 @@ setup(
         [extension], build_dir="build/cython", compiler_directives={"language_level": 3}, include_path=["."]
     ),
     cmdclass={"build_ext": BuildExtension},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
 )

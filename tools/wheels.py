@@ -4,6 +4,7 @@ TARGET: a line of TARGETS. PYTHON: an interpreter of this machine, whose version
 it the folder of the target's own Python (include/, on Windows libs/ too), where that is another system's.
 The wheels land in dist/portable/. For Linux with glibc on this machine's processor its own compilers compile, nvcc
 among them where it is found, and Zig links, against an older glibc; for all else Zig's clang compiles, too.
+TRT_MTCNN_LIMITED_API=1: for that Python and all later ones, but on Windows.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ def main(name: str, pythons: list[str]) -> int:
 
 def build(target: Target, interpreter: str, folder: str) -> Path:
     """The wheel for one Python, in an environment that holds what the build needs."""
+    is_limited = os.environ.get("TRT_MTCNN_LIMITED_API") == "1"
+    if is_limited and target.platform.startswith("win"):
+        raise SystemExit("TRT_MTCNN_LIMITED_API=1 makes no wheel for Windows from another system")
     tag = output(interpreter, "-c", "import sys; print('%d%d' % sys.version_info[:2] + getattr(sys, 'abiflags', ''))")
     environment = ROOT / "build" / "wheels" / f"python{tag}"
     python = environment / "bin" / "python"
@@ -84,7 +88,7 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
     if folder:
         variables["TRT_MTCNN_PYTHON"] = str(Path(folder).resolve())
     before = set(OUTPUT.glob("*.whl"))
-    work = ROOT / "build" / "wheels" / f"{target.wheel}-{tag}"
+    work = ROOT / "build" / "wheels" / f"{target.wheel}-{'abi3' if is_limited else tag}"
     command = [python, "setup.py", "-q", "build", "--build-base", work]
     command += ["bdist_wheel", "--plat-name", target.wheel, "--dist-dir", OUTPUT]
     subprocess.run(command, cwd=ROOT, env=variables, check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import logging
 import os
@@ -44,8 +45,9 @@ def _open_streams() -> None:
 
 
 def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
-        sys.stdout.reconfigure(errors="surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error("trt-mtcnn", _as_far_as_it_goes)
+        sys.stdout.reconfigure(errors="trt-mtcnn")
     logging.lastResort = _Log(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
@@ -87,6 +89,14 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         fail(name, "that is a fault of the program itself: please report it with the lines above")
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _as_far_as_it_goes(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Names of files need not be UTF-8, nor need standard output: their bytes as they are, what it lacks escaped."""
+    assert isinstance(error, UnicodeEncodeError)
+    char = error.object[error.start]
+    is_byte = "\udc80" <= char <= "\udcff"
+    return bytes([ord(char) - 0xDC00]) if is_byte else char.encode("ascii", "backslashreplace"), error.start + 1
 
 
 class _Log(logging.Handler):

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 
@@ -104,7 +105,7 @@ def listening() -> Iterator[Callable[[], bytes]]:
             _changed.notify_all()
             raise
     try:
-        yield lambda: os.pread(_written, _MOST_SAID, before) if _written >= 0 else b""
+        yield lambda: _read(before) if _written >= 0 else b""
     finally:
         with _changed:
             _listeners -= 1
@@ -151,12 +152,29 @@ def _size() -> int:
     return os.fstat(_written).st_size if _written >= 0 else 0
 
 
+def _read(since: int) -> bytes:
+    if sys.platform != "win32":
+        return os.pread(_written, _MOST_SAID, since)
+    os.lseek(_written, since, os.SEEK_SET)
+    said = os.read(_written, _MOST_SAID)
+    os.lseek(_written, 0, os.SEEK_END)  # where standard error goes on
+    return said
+
+
+def _nameless() -> int:
+    """A new file of this process alone, in memory where the system has such."""
+    if sys.platform == "linux":
+        return os.memfd_create("decoding")
+    with tempfile.TemporaryFile(buffering=0) as file:
+        return os.dup(file.fileno())
+
+
 def _turn_off() -> tuple[int, int]:
-    """Standard error under another number, while its own leads to a file in memory, or nowhere; and that. -1: no number
-    is left, and all is as it was.
+    """Standard error under another number, while its own leads to a file without a name; and that. -1: no number is
+    left, and all is as it was.
     """
     try:
-        written = os.memfd_create("decoding") if sys.platform == "linux" else os.open(os.devnull, os.O_WRONLY)
+        written = _nameless()
     except OSError:
         return -1, -1
     kept = -1

@@ -186,6 +186,18 @@ def test_names_that_are_no_utf8_and_look_like_others(tmp_path: Path, jpeg: bytes
         assert "done before: 3" in again.stderr and pq.read_table(output)["file"].to_pylist() == files
 
 
+def test_standard_output_lacks_characters(tmp_path: Path, jpeg: bytes) -> None:
+    name = "ä\u4e2d" * 40  # longer than a table's column
+    Path(tmp_path, name + os.fsdecode(b"\xff.jpg")).write_bytes(jpeg)
+    for encoding, words, written in (
+        ("ascii", (), rb"\xe4\u4e2d\xff.jpg"),
+        ("cp1252", ("--format", "csv"), b"\xe4\\u4e2d\xff.jpg"),
+    ):
+        variables = environment() | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(command("detect", tmp_path, *words), env=variables, capture_output=True, timeout=120)
+        assert done.returncode == 0 and written in done.stdout, done
+
+
 def test_what_may_not_be_read_has_the_code_of_what_is_missing(tmp_path: Path, jpeg: bytes) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg)
     (tmp_path / "closed").mkdir()

@@ -367,6 +367,26 @@ class TestDamaged:
                     thread.join()
         assert os.fstat(2).st_ino == os.fstat(sys.stderr.fileno()).st_ino
 
+    @pytest.mark.parametrize("system", ["darwin", "win32"])
+    def test_where_no_file_is_in_memory(
+        self, system: str, img: Bgr, damaged: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "platform", system)
+        monkeypatch.delattr(os, "memfd_create")
+        if system == "win32":
+            monkeypatch.delattr(os, "pread")
+        whole = encoded(img, "JPEG", quality=95)
+        with messages_apart():
+            assert [decode(data).flaw for data in (damaged[0], whole, damaged[1])] == ["damaged", None, "damaged"]
+            with silence.decoding():
+                os.write(2, b"before ")
+                with silence.decoding():
+                    assert silence._read(silence._size()) == b""
+                    os.write(2, b"one two")
+                    assert [silence._read(at) for at in (7, 11)] == [b"one two", b"two"]
+                    os.write(2, b" three")
+                assert silence._read(7) == b"one two three"
+
     def test_what_is_written_is_not_kept_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(silence, "_MOST_KEPT", 1000)
         with messages_apart(), silence.decoding():
