@@ -56,14 +56,18 @@ class Backend {
   virtual bool runs_ahead() const { return false; }
 
   // All stages: propose(), then `later`, which does what follows by Boxes::left(), refine() and refine_landmarks().
-  // Where the backend runs ahead, nothing of it waits and the work may be repeated, both captured and with more room;
-  // `budgets`, which no other backend is given, are what the frames may cost, or empty: see Boxes::charge().
-  virtual void cascade(std::span<const Level> levels, const CascadeSettings& settings,
-                       std::span<const int64_t> /*budgets*/, FunctionRef suppress, FunctionRef later) {
+  // Where the backend runs ahead, nothing of it waits: the boxes are there after finish_cascade(), and the work may be
+  // repeated, both captured and with more room; `budgets`, which no other backend is given, are what the frames may
+  // cost, or empty: see Boxes::charge().
+  virtual void begin_cascade(std::span<const Level> levels, const CascadeSettings& settings,
+                             std::span<const int64_t> /*budgets*/, FunctionRef suppress, FunctionRef later) {
     propose(levels, settings.pnet, suppress);
     later();
   }
-  // The same from boxes that are known, in the place of P-Net's.
+  // With what begin_cascade() was given. Waits, and has the work done again where there was too little room.
+  virtual void finish_cascade(const CascadeSettings& /*settings*/, std::span<const int64_t> /*budgets*/,
+                              FunctionRef /*suppress*/, FunctionRef /*later*/) {}
+  // Both at once, from boxes that are known, in the place of P-Net's.
   virtual void cascade(std::span<const Box> known, const CascadeSettings& /*settings*/, FunctionRef later) {
     boxes().assign(known);
     later();

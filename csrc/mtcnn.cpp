@@ -4,6 +4,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace trtmtcnn {
 namespace {
@@ -48,14 +49,23 @@ void TrtMtcnn::load(std::span<const Image> images, std::span<const Size> sizes, 
 }
 
 template <typename Stage>
-int TrtMtcnn::run(Stage&& stage) {
+void TrtMtcnn::discard_on_error(Stage&& stage) {
   try {
     stage();
-    return boxes_.count();
   } catch (...) {
     boxes_.discard();
     throw;
   }
+}
+
+template <typename Stage>
+int TrtMtcnn::run(Stage&& stage) {
+  int left = 0;
+  discard_on_error([&] {
+    stage();
+    left = boxes_.count();
+  });
+  return left;
 }
 
 void TrtMtcnn::suppress_proposals(const PnetSettings& settings) {
@@ -161,6 +171,11 @@ void TrtMtcnn::after_pnet(const CascadeSettings& settings) {
 }
 
 int TrtMtcnn::detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets) {
+  begin_detect(levels, std::move(settings), budgets);
+  return finish_detect();
+}
+
+void TrtMtcnn::begin_detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets) {
   if (!budgets.empty() && !runs_ahead())
     throw std::invalid_argument(
         "budgets are for a device on which all stages are enqueued at once: call them one by one");
@@ -168,9 +183,17 @@ int TrtMtcnn::detect(std::span<const Level> levels, CascadeSettings settings, st
   check_scales(settings.onet.options);
   settings.pnet.nms_on_windows = options_.nms_on_windows;
   settings.pnet.whole_pixels = options_.whole_pixels;
-  const auto suppress = [&] { suppress_proposals(settings.pnet); };
-  const auto later = [&] { after_pnet(settings); };
-  return run([&] { backend_->cascade(levels, settings, budgets, suppress, later); });
+  begun_ = std::move(settings);
+  budgets_.assign(budgets.begin(), budgets.end());
+  const auto suppress = [&] { suppress_proposals(begun_.pnet); };
+  const auto later = [&] { after_pnet(begun_); };
+  discard_on_error([&] { backend_->begin_cascade(levels, begun_, budgets_, suppress, later); });
+}
+
+int TrtMtcnn::finish_detect() {
+  const auto suppress = [&] { suppress_proposals(begun_.pnet); };
+  const auto later = [&] { after_pnet(begun_); };
+  return run([&] { backend_->finish_cascade(begun_, budgets_, suppress, later); });
 }
 
 int TrtMtcnn::refine(std::span<const Box> boxes, CascadeSettings settings) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "backend.h"
 #include "settings.h"
@@ -34,6 +35,10 @@ class TrtMtcnn {
   // All stages at once, which leave what they leave one by one. The settings' options are load()'s. budgets: what each
   // frame may cost, by the settings' box_costs, where all runs_ahead(); work() tells what it did.
   int detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets = {});
+  // The same in two: what the device is asked to do, and the wait for its boxes. Nothing but load() and unload(), which
+  // drop them, comes in between.
+  void begin_detect(std::span<const Level> levels, CascadeSettings settings, std::span<const int64_t> budgets = {});
+  int finish_detect();
   int refine(std::span<const Box> boxes, CascadeSettings settings);
   // Whether that saves waiting for the device between them.
   bool runs_ahead() const { return backend_->runs_ahead(); }
@@ -42,6 +47,9 @@ class TrtMtcnn {
   std::span<const FrameWork> work() const { return boxes_.work(); }
 
  private:
+  template <typename Stage>
+  void discard_on_error(Stage&& stage);
+  // Returns the number of boxes that the stage leaves.
   template <typename Stage>
   int run(Stage&& stage);
   // What stages do; boxes are counted by others.
@@ -54,6 +62,8 @@ class TrtMtcnn {
   std::unique_ptr<Backend> backend_;
   Boxes& boxes_;
   CascadeOptions options_;
+  CascadeSettings begun_;  // by begin_detect(); budgets_, too
+  std::vector<int64_t> budgets_;
 };
 
 }  // namespace trtmtcnn

@@ -23,7 +23,7 @@ from mtcnn.work import FrameWork, WorkLimit
 if TYPE_CHECKING:
     from pytrt import Stages
 
-__all__ = ["check_levels", "count_levels", "detect", "pyramid"]
+__all__ = ["begin", "check_levels", "count_levels", "detect", "finish", "pyramid"]
 
 CELL = 12  # pixels that one P-Net cell sees
 PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
@@ -77,23 +77,54 @@ def _detect_upright(
         return results
     levels = [(place, *level) for place, i in enumerate(left) for level in pyramids[i]]
     try:
-        stages.load(
-            [images[i] for i in left],
-            [frames[i][:2] for i in left],
-            resize=p.resize,
-            nms_on_windows=p.nms_boxes == "window",
-            whole_pixels=p.whole_pixels,
-        )
+        _load(stages, [images[i] for i in left], [frames[i][:2] for i in left], p)
         run = _run_stages if observe or not stages.runs_ahead else _run_ahead
         run(stages, levels, p, work.of([numbers[i] for i in left]), observe or (lambda stage, left: None))
-        dets, landmarks, frame_of = stages.boxes()
+        found = _faces(stages, [frames[i][2] for i in left], p)
     finally:
         stages.unload()
 
-    for place, i in enumerate(left):
-        mine = slice(*np.searchsorted(frame_of, (place, place + 1)))  # boxes stand in order of their frames
-        results[i] = unshrink(dets[mine], landmarks[mine], frames[i][2], p)
+    for i, faces in zip(left, found, strict=True):
+        results[i] = faces
     return results
+
+
+def begin(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], p: Params) -> list[float]:
+    """detect() as far as the wait for the device, where the stages run ahead, p turns nothing and sets no limit.
+
+    Returns what finish() takes. The pictures are read until that has ended. unload() follows, on errors, too.
+    """
+    how = settings(stages, p)
+    frames = [working_size(img.shape[0], img.shape[1], p) for img in images]
+    levels = [
+        (i, *level)
+        for i, (height, width, _, minsize) in enumerate(frames)
+        for level in pyramid(height, width, minsize, p.factor, p.level_size)
+    ]
+    _load(stages, images, [frame[:2] for frame in frames], p)
+    stages.begin_detect(levels, **how)
+    return [shrink for _, _, shrink, _ in frames]
+
+
+def finish(stages: Stages, shrinks: Sequence[float], p: Params) -> list[tuple[Array, Array]]:
+    """The faces in the pictures of begin()."""
+    stages.finish_detect()
+    return _faces(stages, shrinks, p)
+
+
+def _load(stages: Stages, images: Sequence[npt.NDArray[np.uint8]], sizes: Sequence[tuple[int, int]], p: Params) -> None:
+    windows = p.nms_boxes == "window"
+    stages.load(images, sizes, resize=p.resize, nms_on_windows=windows, whole_pixels=p.whole_pixels)
+
+
+def _faces(stages: Stages, shrinks: Sequence[float], p: Params) -> list[tuple[Array, Array]]:
+    """The boxes by their pictures, whose scales are `shrinks`."""
+    dets, landmarks, frame_of = stages.boxes()
+    found = []
+    for place, shrink in enumerate(shrinks):
+        mine = slice(*np.searchsorted(frame_of, (place, place + 1)))  # boxes stand in order of their frames
+        found.append(unshrink(dets[mine], landmarks[mine], shrink, p))
+    return found
 
 
 def _run_ahead(

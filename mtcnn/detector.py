@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks, profiling
+from mtcnn.double_buffer import detect_batches, detects_ahead
 from mtcnn.engines import (
     NETWORKS,
     current_engines,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["TrtMtcnn"]
 
 Array = npt.NDArray[np.float32]
+Frame: TypeAlias = npt.NDArray[np.uint8]
+Found: TypeAlias = tuple[Array, Array] | ValueError  # the faces of a picture, or why it is refused
 
 log = logging.getLogger("mtcnn")
 
@@ -56,6 +60,9 @@ log = logging.getLogger("mtcnn")
 ONE_THREAD_BATCH_PIXELS = 150_000
 BATCH_PIXELS = 2_000_000
 GPU_BATCH_PIXELS = 17_000_000
+# The same of pictures that are copied to a GPU while it works on others: two 1080p pictures, as many as a launch of
+# P-Net's kernels is for. The smaller the batches, the less the GPU waits for the first, and the host for the last.
+COPIED_BATCH_PIXELS = 4_200_000
 BATCH_LEVELS = 50_000  # of their pyramids: small pictures with a factor near 1 have thousands each, of 300 bytes
 
 _PATHS = "three paths (P-Net, R-Net, O-Net), or four with L-Net's"
@@ -233,18 +240,48 @@ class TrtMtcnn:
     ) -> list[tuple[Array, Array]]:
         """first: what errors call the first picture."""
         results: list[tuple[Array, Array]] = []
-        for chunk in self._chunks(images, p, color, first):
-            results += self._run_chunk(chunk, p, first + len(results))
+        with closing(self._run_chunks(images, p, color, first)) as chunks:
+            for frames, found in chunks:
+                for i, (frame, faces) in enumerate(zip(frames, found, strict=True), len(results) + first):
+                    if isinstance(faces, ValueError):
+                        raise ValueError(f"images[{i}]: {faces}")
+                    if not len(faces[0]):
+                        check_not_dark(frame, f"images[{i}]")
+                    results.append(faces)
         return results
 
     def _detect_each(self, images: Iterable[Picture], p: Params) -> list[tuple[Array, Array] | ValueError]:
         """As detect_batch(), but of a picture that is refused the error, in its place, and the faces of the others."""
-        return [found for chunk in self._chunks(images, p, "bgr", 0) for found in self._try_each(chunk, p)]
+        with closing(self._run_chunks(images, p, "bgr", 0)) as chunks:
+            return [faces for _, found in chunks for faces in found]
+
+    def _run_chunks(
+        self, images: Iterable[Picture], p: Params, color: Color, first: int
+    ) -> Generator[tuple[list[Frame], Iterable[Found]], None, None]:
+        """Pictures that are worked on at once, and what is found in each, or why it is refused."""
+        with self._lend_stages() as stages:
+            ahead = detects_ahead(stages, p)
+        chunks = self._chunks(images, p, color, first, ahead)
+        if not ahead:
+            for frames in chunks:
+                yield frames, self._try_each(frames, p)
+            return
+        begun: deque[list[Frame]] = deque()
+
+        def remembered() -> Iterator[list[Frame]]:
+            for frames in chunks:
+                begun.append(frames)
+                yield frames
+
+        with closing(detect_batches(self._lend_stages, remembered(), p)) as batches:
+            for found in batches:
+                frames = begun.popleft()
+                yield frames, self._try_alone(frames, p) if isinstance(found, ValueError) else found
 
     def _chunks(
-        self, images: Iterable[Picture], p: Params, color: Color, first: int
-    ) -> Iterator[list[npt.NDArray[np.uint8]]]:
-        """The pictures, as many at once as are worked on together."""
+        self, images: Iterable[Picture], p: Params, color: Color, first: int, ahead: bool
+    ) -> Iterator[list[Frame]]:
+        """The pictures, as many at once as are worked on together. ahead: while others are copied."""
         if isinstance(images, memoryview):  # its parts cannot be asked for
             images = np.asarray(images)
         if isinstance(images, np.ndarray) and images.ndim < 4:
@@ -252,17 +289,20 @@ class TrtMtcnn:
         if not isinstance(images, Iterable):
             kind = type(images).__name__
             raise TypeError(f"images must be a list of pictures, got {kind}; for a single one call detect(img)")
-        most = self._batch_pixels()
-        chunk: list[npt.NDArray[np.uint8]] = []
-        pixels = levels = 0
+        chunk: list[Frame] = []
+        most = pixels = levels = 0
         for i, img in enumerate(images, first):
             frame = self._frame(img, f"images[{i}]", color, p)
             height, width = frame.shape[:2]
+            own = self._batch_pixels()
+            if ahead and not is_on_gpu(frame):
+                own = min(own, COPIED_BATCH_PIXELS)
+            most = min(most, own) if chunk else own
             pixels += height * width
             levels += cascade.count_levels(height, width, p)
             if chunk and (pixels > most or levels > BATCH_LEVELS):
                 yield chunk
-                chunk, pixels, levels = [], height * width, cascade.count_levels(height, width, p)
+                chunk, most, pixels, levels = [], own, height * width, cascade.count_levels(height, width, p)
             chunk.append(frame)
         if chunk:
             yield chunk
@@ -302,23 +342,7 @@ class TrtMtcnn:
             check_not_dark(frame, "img")
         return faces
 
-    def _run_chunk(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
-        """first: the place of frames[0] among the pictures, for errors."""
-        results = self._run_each(frames, p, first)
-        for i, (frame, faces) in enumerate(zip(frames, results, strict=True), first):
-            if not len(faces[0]):
-                check_not_dark(frame, f"images[{i}]")
-        return results
-
-    def _run_each(self, frames: list[npt.NDArray[np.uint8]], p: Params, first: int) -> list[tuple[Array, Array]]:
-        results: list[tuple[Array, Array]] = []
-        for i, found in enumerate(self._try_each(frames, p), first):
-            if isinstance(found, ValueError):
-                raise ValueError(f"images[{i}]: {found}")
-            results.append(found)
-        return results
-
-    def _try_each(self, frames: list[npt.NDArray[np.uint8]], p: Params) -> Iterator[tuple[Array, Array] | ValueError]:
+    def _try_each(self, frames: list[Frame], p: Params) -> Iterator[Found]:
         """The faces of each, or why it is refused; one by one where that is not known of them together."""
         try:
             yield from self._run(frames, p)
@@ -330,6 +354,9 @@ class TrtMtcnn:
                 return
         except ValueError:  # of the parameters, with one of these pictures
             pass
+        yield from self._try_alone(frames, p)
+
+    def _try_alone(self, frames: list[Frame], p: Params) -> Iterator[Found]:
         for frame in frames:
             try:
                 (faces,) = self._run([frame], p)

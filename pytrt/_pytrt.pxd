@@ -328,7 +328,8 @@ cdef extern from "mtcnn.h" namespace "trtmtcnn" nogil:
         int rnet(float, float, int) except +raise_core_error
         int onet(float, float, const OnetOptions&) except +raise_core_error
         void lnet(cbool) except +raise_core_error
-        int detect(const vector[Level]&, const CascadeSettings&, const vector[int64_t]&) except +raise_core_error
+        void begin_detect(const vector[Level]&, const CascadeSettings&, const vector[int64_t]&) except +raise_core_error
+        int finish_detect() except +raise_core_error
         int refine(const vector[Box]&, const CascadeSettings&) except +raise_core_error
         cbool runs_ahead()
         Boxes& boxes()

@@ -234,6 +234,31 @@ class Stages:
     ) -> int:
         """All stages at once: the set that pnet(), rnet(), onet() and lnet(flip=True) leave one after the other.
         Returns the number of faces."""
+    def begin_detect(
+        self,
+        levels: Iterable[_Level],
+        *,
+        thresholds: Sequence[float],
+        nms_thresholds: Sequence[float],
+        max_rnet: int,
+        max_onet: int,
+        networks: int = 3,
+        max_proposals: int | None = None,
+        refine_landmarks: bool = False,
+        flip: bool = False,
+        flip_first: bool = False,
+        flip_range: Sequence[float] = (0, 1),
+        tta_scales: Sequence[float] = (),
+        average_scores: bool = False,
+        tight_landmarks: bool = False,
+        average_above: float = 1.0,
+        vote: float = 0.0,
+        budgets: Iterable[int] = (),
+        box_costs: Sequence[int] = (0, 0, 0),
+    ) -> None:
+        """detect() as far as the wait for the device; finish_detect(), or load() or unload(), follows."""
+    def finish_detect(self) -> int:
+        """Waits for what begin_detect() began. Returns the number of faces."""
     def refine(
         self,
         boxes: Iterable[Iterable[float]],

@@ -65,6 +65,7 @@ cdef class Stages:
     cdef unique_ptr[TrtMtcnn] net
     cdef list views
     cdef atomic_bool busy  # a call is under way; threads meet here without a GIL, too
+    cdef cbool begun  # begin_detect() was, and finish_detect() was not yet
     cdef _Gpu gpu  # None on a CPU
     cdef readonly cbool has_lnet
 
@@ -108,6 +109,14 @@ cdef class Stages:
             self.net.reset()
 
     cdef int enter(self) except -1:
+        self.enter_begun()
+        if self.begun:
+            self.busy.store(False)
+            raise RuntimeError("a detection has begun on these stages: call finish_detect() or unload() first")
+        return 0
+
+    cdef int enter_begun(self) except -1:
+        """The same where a detection may have begun."""
         self.take()
         if not self.net:
             self.busy.store(False)
@@ -143,7 +152,8 @@ cdef class Stages:
             working.push_back(size)
         if frames.size() != working.size():
             raise ValueError(f"got {frames.size()} images but {working.size()} sizes")
-        self.enter()
+        self.enter_begun()
+        self.begun = False
         before = self.views  # which the stream may be reading until the core has waited for it
         try:
             self.views = []
@@ -163,7 +173,8 @@ cdef class Stages:
 
     def unload(self):
         """Lets go of the frames."""
-        self.enter()
+        self.enter_begun()
+        self.begun = False
         try:
             with nogil:
                 self.net.get().unload()
@@ -290,10 +301,26 @@ cdef class Stages:
             L-Net are shown. Before each network the boxes of frames that cost more are dropped; work() tells of it.
         Returns the number of faces.
         """
+        self.begin_detect(
+            levels, thresholds=thresholds, nms_thresholds=nms_thresholds, max_rnet=max_rnet, max_onet=max_onet,
+            networks=networks, max_proposals=max_proposals, refine_landmarks=refine_landmarks, flip=flip,
+            flip_first=flip_first, flip_range=flip_range, tta_scales=tta_scales, average_scores=average_scores,
+            tight_landmarks=tight_landmarks, average_above=average_above, vote=vote, budgets=budgets,
+            box_costs=box_costs,
+        )
+        return self.finish_detect()
+
+    def begin_detect(self, levels, *, thresholds, nms_thresholds, max_rnet, max_onet, networks=3, max_proposals=None,
+                     bint refine_landmarks=False, bint flip=False, bint flip_first=False, flip_range=(0, 1),
+                     tta_scales=(), bint average_scores=False, bint tight_landmarks=False, average_above=1.0, vote=0.0,
+                     budgets=(), box_costs=(0, 0, 0)):
+        """detect() as far as the wait, where the stages run ahead: the device works on, and the host does other things.
+
+        finish_detect() follows, or load() or unload(), which drop what was begun.
+        """
         cdef vector[Level] plan
         cdef vector[int64_t] most
         cdef CascadeSettings settings
-        cdef int left
         self.read_settings(settings, thresholds, nms_thresholds, max_rnet, max_onet, networks, refine_landmarks)
         settings.pnet.max_proposals = (
             INT_MAX if max_proposals is None else _whole(max_proposals, "max_proposals", 0, INT_MAX)
@@ -318,7 +345,21 @@ cdef class Stages:
             if most.size() and not self.net.get().runs_ahead():
                 raise ValueError("budgets are for stages that run ahead, and these do not: run them one by one")
             with nogil:
-                left = self.net.get().detect(plan, settings, most)
+                self.net.get().begin_detect(plan, settings, most)
+            self.begun = True
+        finally:
+            self.busy.store(False)
+
+    def finish_detect(self):
+        """Waits for what begin_detect() began. Returns the number of faces."""
+        cdef int left
+        self.enter_begun()
+        try:
+            if not self.begun:
+                raise RuntimeError("no detection has begun on these stages: call begin_detect() first")
+            self.begun = False
+            with nogil:
+                left = self.net.get().finish_detect()
         finally:
             self.busy.store(False)
         return left

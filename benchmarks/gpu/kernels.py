@@ -93,7 +93,8 @@ def timed_call(detector: TrtMtcnn, images: list[frames.Image], preset: Preset) -
     device = detector._device
     emulated = device if isinstance(device, EmulatedGpu) else None
     # A batch at once, however large the pictures.
-    with mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000):
+    at_once = mock.patch("mtcnn.detector.COPIED_BATCH_PIXELS", 17_000_000)
+    with at_once, mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000):
         emulated.start_trace() if emulated else start_launch_trace()
         try:
             detector.detect_batch(images, MINSIZE, preset=preset)

@@ -91,20 +91,21 @@ class GpuBackend final : public Backend {
 
   bool runs_ahead() const override { return runs_ahead_; }
 
-  void cascade(std::span<const Level> levels, const CascadeSettings& settings, std::span<const int64_t> budgets,
-               FunctionRef suppress, FunctionRef later) override {
-    if (!runs_ahead_) return Backend::cascade(levels, settings, budgets, suppress, later);
+  void begin_cascade(std::span<const Level> levels, const CascadeSettings& settings, std::span<const int64_t> budgets,
+                     FunctionRef suppress, FunctionRef later) override {
+    if (!runs_ahead_) return Backend::begin_cascade(levels, settings, budgets, suppress, later);
     const typename Runtime::Current current(runtime_);
     set_levels(levels);
-    const auto limit = [&] { boxes_.limit_work(budgets, settings.box_costs); };
-    const auto work = [&] {
-      frames_.make_mips();
-      boxes_.clear();
-      propose(settings.pnet.threshold);
-      suppress();
-      later();
-    };
-    run_ahead(cascades_, {settings, frame_count(), false, !budgets.empty()}, 0, limit, work);
+    enqueue_cascade({settings, frame_count(), false, !budgets.empty()}, budgets, suppress, later);
+  }
+
+  void finish_cascade(const CascadeSettings& settings, std::span<const int64_t> budgets, FunctionRef suppress,
+                      FunctionRef later) override {
+    if (!runs_ahead_) return;
+    const typename Runtime::Current current(runtime_);
+    const CascadeKind kind{settings, frame_count(), false, !budgets.empty()};
+    while (!had_room(kind)) enqueue_cascade(kind, budgets, suppress, later);
+    frames_.mips_were_made();
   }
 
   void cascade(std::span<const Box> known, const CascadeSettings& settings, FunctionRef later) override {
@@ -115,6 +116,8 @@ class GpuBackend final : public Backend {
       refined_mode_ = frames_.mode();
       refined_sizes_ = frames_.host_sizes();
     }
+    const CascadeKind kind{settings, frame_count(), true};
+    rooms_.of(kind).reserve(Next::kRnet, static_cast<int>(known.size()));
     const auto assign = [&] {
       boxes_.limit_work({}, {});
       boxes_.assign_ahead(known);
@@ -123,7 +126,10 @@ class GpuBackend final : public Backend {
       frames_.make_mips();
       later();
     };
-    run_ahead(refinements_, {settings, frame_count(), true}, static_cast<int>(known.size()), assign, work);
+    do {
+      enqueue_ahead(refinements_, kind, assign, work);
+    } while (!had_room(kind));
+    frames_.mips_were_made();
   }
 
   void refine(Net net, const Refinement& refinement) override {
@@ -261,28 +267,40 @@ class GpuBackend final : public Backend {
   };
   using CascadeGraphs = GraphCache<Runtime, CascadeWork>;
 
-  // Enqueues `before`, and `work`, the same for every call of this kind, as often as it takes until there was room for
-  // all boxes. known: how many of them there are, where that is known.
-  void run_ahead(CascadeGraphs& graphs, const CascadeKind& kind, int known, FunctionRef before, FunctionRef work) {
-    Rooms& rooms = rooms_.of(kind);
-    rooms.reserve(Next::kRnet, known);
+  void enqueue_cascade(const CascadeKind& kind, std::span<const int64_t> budgets, FunctionRef suppress,
+                       FunctionRef later) {
+    const auto limit = [&] { boxes_.limit_work(budgets, kind.settings.box_costs); };
+    const auto work = [&] {
+      frames_.make_mips();
+      boxes_.clear();
+      propose(kind.settings.pnet.threshold);
+      suppress();
+      later();
+    };
+    enqueue_ahead(cascades_, kind, limit, work);
+  }
+
+  // Enqueues `before`, and `work`, the same for every call of this kind, for as many boxes as there is room for.
+  void enqueue_ahead(CascadeGraphs& graphs, const CascadeKind& kind, FunctionRef before, FunctionRef work) {
+    const BoxCounts& rooms = rooms_.of(kind).boxes();
     const auto work_and_fetch = [&] {
       work();
       boxes_.enqueue_fetch();
     };
     const auto no_contexts = [] { return size_t{0}; };
-    for (bool fits = false; !fits;) {
-      boxes_.run_ahead(rooms.boxes());
-      before();
-      if (runtime_.can_capture())
-        graphs.capture_or_replay({kind, rooms.boxes()}, no_contexts, work_and_fetch);
-      else
-        work_and_fetch();
-      const BoxCounts needed = boxes_.fetch();
-      const bool more_proposals = boxes_.make_room();
-      fits = rooms.fits(needed) && !more_proposals;
-    }
-    frames_.mips_were_made();
+    boxes_.run_ahead(rooms);
+    before();
+    if (runtime_.can_capture())
+      graphs.capture_or_replay({kind, rooms}, no_contexts, work_and_fetch);
+    else
+      work_and_fetch();
+  }
+
+  // Waits for what was enqueued. Where there was too little room for its boxes, makes more.
+  bool had_room(const CascadeKind& kind) {
+    const BoxCounts needed = boxes_.fetch();
+    const bool more_proposals = boxes_.make_room();
+    return rooms_.of(kind).fits(needed) && !more_proposals;
   }
 
   void propose(float threshold) {
