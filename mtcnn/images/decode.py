@@ -31,6 +31,7 @@ FLAWS: dict[Flaw, str] = {
 
 _DARK = 64  # levels up to which a picture may be one of 14 bits in a file of 16
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _END_OF_JPEG = b"\xff\xd9"
 # Of the data between a JPEG's markers; what comes after FF is no marker there where it is 00, D0 to D7 or FF.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -91,6 +92,8 @@ def _is_damaged_jpeg(data: bytes) -> bool:
 
 def _by_opencv(data: bytes, turn: bool) -> Decoded:
     cv2 = opencv()
+    if _is_cut_png(data):  # OpenCV 5 makes room for as much as is said to come, 4 GB in a file of 100 bytes
+        raise UnreadableError(f"no picture that OpenCV can read: it is {what_it_is(data)}")
     end = _cut_jpeg_end(data)
     if end is not None:  # OpenCV 5 refuses it, 4 leaves what was in memory in the place of what is missing
         data = data[:end] + _END_OF_JPEG
@@ -110,7 +113,7 @@ def _by_opencv(data: bytes, turn: bool) -> Decoded:
 
 def _by_levels(data: bytes) -> Decoded:
     """A picture of levels that OpenCV reads, but does not convert: a TIFF of floats or of 32 bits."""
-    stored = _imdecode(data, opencv().IMREAD_UNCHANGED)
+    stored = _imdecode(data, opencv().IMREAD_UNCHANGED) if data.startswith(_TIFF) else None
     if stored is None:
         what = what_it_is(data)
         raise UnreadableError("no picture that OpenCV can read" + (f": it is {what}" if what else ""))
@@ -165,6 +168,21 @@ def _cut_jpeg_end(data: bytes) -> int | None:
         in_scan = kind == 0xDA
         began |= in_scan
     return len(data.rstrip(b"\xff")) if began else None
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """Whether a PNG says that more comes than the file has."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return False
+    at = 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if at + 8 + length > len(data):
+            return True
+        if data[at + 4 : at + 8] == b"IEND":
+            return False
+        at += 12 + length
+    return False
 
 
 def _heif(data: bytes) -> Any:

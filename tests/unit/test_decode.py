@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import resource
 import signal
 import sys
 import threading
@@ -267,6 +268,27 @@ class TestOtherLevels:
         img[0, 0], img[0, 1] = 0, 255
         with pytest.raises(UnreadableError, match=re.escape(said)):
             decode(cv2.imencode(".tiff", levels(img).astype(np.float32))[1].tobytes())
+
+
+class TestPngThatSaysMoreComes:
+    """OpenCV 5 makes room for it, 3.5 GB here, and takes seconds."""
+
+    @pytest.mark.parametrize("kind", [b"IDAT", b"IHDR"])
+    def test_is_refused_first(self, kind: bytes, img: Bgr) -> None:
+        data = bytearray(encoded(img, "PNG"))
+        data[data.index(kind) - 4] = 0xD0
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(UnreadableError, match="it is a PNG that is damaged, or cut off"):
+            decode(bytes(data))
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KB
+
+    def test_what_comes_after_the_end_is_no_chunk(self, img: Bgr) -> None:
+        data = encoded(img, "PNG")
+        for more in (b"\0", b"\xff" * 99):
+            np.testing.assert_array_equal(decode(data + more).img, img)
+        for size in (12, 20, 40, len(data) // 2, len(data) - 13):
+            with pytest.raises(UnreadableError):
+                decode(data[:size])
 
 
 @pytest.mark.parametrize(
