@@ -35,7 +35,9 @@ from mtcnn.params import Preset
 
 PRESETS = ("accurate", "fast", "port")
 # What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
-FORMER = "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] second_pass_scales=[0.85] vote=0"
+FORMER = (
+    "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false second_pass_scales=[0.85] vote=0"
+)
 ROWS = (
     "fast minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
     "accurate minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
@@ -44,9 +46,12 @@ ROWS = (
     "accurate nms_thresholds=[0.5,0.7,0.7,0.7]",
     "accurate thresholds=[0.6,0.7,0.7]",
     "accurate second_pass_scales=[0.85]",
-    "accurate second_pass_scales=[1]",
+    "accurate second_pass_scales=[0.85,1]",
+    "accurate second_pass_scales=[1.1]",
+    "accurate tight_landmarks=false",
     "accurate mirror=false",
-    "accurate mirror_first=true",
+    "accurate mirror_first=false",
+    "accurate mirror_range=[0,1]",
     "accurate average_scores=false",
     "accurate average_above=1",
 )
