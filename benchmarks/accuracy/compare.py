@@ -35,9 +35,7 @@ from mtcnn.params import Preset
 
 PRESETS = ("accurate", "fast", "port")
 # What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
-FORMER = (
-    "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false second_pass_scales=[0.85] vote=0"
-)
+FORMER = "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false second_pass_scales=[0.85] vote=0"
 ROWS = (
     "fast minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
     "accurate minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",

@@ -418,6 +418,7 @@ def _work_of(name: str, amount: int, facts: Facts, stage: int, launches: int) ->
         "Accept": Work(active, 250.0 * active, 0, 100, 40, 3 * L2_LOAD + FENCE),
     }  # fmt: skip
     for simple in ("Regress", "ReachesScore", "Vote", "Square", "TruncateAndClip", "MoveLandmarks", "CopyForSquares",
-                   "IndexByOrder", "AverageIntoSaved", "AverageOutputsIntoSaved", "KeepBetween", "MarkAffordable"):  # fmt: skip
+                   "IndexByOrder", "AverageIntoSaved", "AverageOutputsIntoSaved", "KeepBetween",
+                   "MarkAffordable"):  # fmt: skip
         boxes[simple] = Work(active, 100.0 * active, 0, 60, 12, 3 * L2_LOAD)
     return boxes.get(name)
