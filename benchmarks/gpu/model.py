@@ -23,6 +23,7 @@ from tests.gpu.frames import Image, frame_1080p
 from tests.support.emulated import emulated_gpu, kernel_detector
 
 MINSIZE = 40
+GROUP = 2  # 1080p pictures that mtcnn.detector.COPIED_BATCH_PIXELS are
 COPIES = ("zero", "copy", "upload", "upload pageable", "download")
 Call = tuple[str, str, int]  # kind, name, amount
 
@@ -103,16 +104,20 @@ def rows_of(calls: Sequence[Call], facts: Facts, gpu: Gpu) -> list[Row]:
     return rows
 
 
-def trace(img: Image, batch: int, preset: Preset, precision: Precision = "fp32") -> tuple[list[Call], list[Call]]:
+def trace(
+    img: Image, batch: int, preset: Preset, precision: Precision = "fp32", group: int = 8
+) -> tuple[list[Call], list[Call]]:
     """What a call that repeats others asks of a GPU, as it is, and with what its CUDA graphs hold one by one.
 
-    The latter is the call that captured them: what is captured is noted as if it were enqueued.
+    The latter is the call that captured them: what is captured is noted as if it were enqueued. group: pictures that
+    are worked on at once.
     """
     gpu = emulated_gpu("asynchronous", memory=8 << 30, late_pageable=False, kernels=True)
     seen: list[list[Call]] = []
     with (
         kernel_detector("asynchronous", gpu, preset=preset, precision=precision) as detector,
         mock.patch.object(TrtMtcnn, "_batch_pixels", lambda self: 17_000_000),
+        mock.patch("mtcnn.detector.COPIED_BATCH_PIXELS", group * img.shape[0] * img.shape[1]),
     ):
         for _ in range(4):
             gpu.start_trace()
@@ -138,6 +143,33 @@ def total(calls: Sequence[Call], rows: Sequence[Row]) -> str:
         f"{kinds['wait']} waits; kernels and copies {gpu_us:.0f} us, between them {gaps_us:.0f} us, "
         f"the host {host_us:.0f} us, waits {waits_us:.0f} us: {us / 1000:.2f} ms"
     )
+
+
+def overlapped(calls: Sequence[Call], graph_us: float, bytes_us: float = UPLOAD_BYTES_US) -> float:
+    """Microseconds of a call whose pictures are copied while the GPU works on others.
+
+    calls: as the host made them; each graph needs what was copied before it, and takes graph_us. Three things go on at
+    once, the host, the copies and the kernels, each in order; kernels of two graphs are taken not to.
+    """
+    host = bus = kernels = 0.0
+    ends: list[float] = []
+    for kind, _, amount in calls:
+        if kind == "wait":
+            host = max(host, ends.pop(0)) + WAIT_US
+        elif kind == "graph":
+            host += GRAPH_US
+            kernels = max(kernels, bus, host) + graph_us
+            ends.append(kernels)
+        elif kind == "upload":
+            host += max(LAUNCH_US, amount / bytes_us)  # which copies to pinned memory as fast as the bus takes it
+            bus = max(bus, host) + amount / bytes_us
+    return host
+
+
+def graph_time(calls: Sequence[Call], rows: Sequence[Row]) -> float:
+    """Microseconds of all that a call's graph holds."""
+    nodes = sum(amount for kind, _, amount in calls if kind == "graph")
+    return sum(row.reckoned or 0 for row in rows if row.kind != "upload") + NODE_US * nodes
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -168,7 +200,16 @@ def main() -> None:
               f"proposals, {facts.rnet} crops for R-Net, {facts.onet} for O-Net")  # fmt: skip
         if not options.totals:
             print("\n".join(table(rows)))
-        print(total(calls, rows) + "\n")
+        print(total(calls, rows))
+        if batch > GROUP:
+            calls, _ = trace(img, batch, options.preset, options.precision, GROUP)
+            one, plain = trace(img, GROUP, options.preset, options.precision)
+            graph_us = graph_time(one, rows_of(plain, facts_of(img, GROUP, options.preset), gpu))
+            for rate in (UPLOAD_BYTES_US, 2 * UPLOAD_BYTES_US):
+                us = overlapped(calls, graph_us, rate)
+                print(f"{GROUP} at a time, copied meanwhile at {rate / 1000:.0f} GB/s, {graph_us:.0f} us a graph: "
+                      f"{us / 1000:.2f} ms, {1e6 * batch / us:,.0f} pictures a second")  # fmt: skip
+        print()
 
 
 if __name__ == "__main__":

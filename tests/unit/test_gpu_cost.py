@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks.gpu import cost, floors
 from benchmarks.gpu.cost import GPUS, LAYERS, Facts, Work, work_of
-from benchmarks.gpu.model import rows_of, stages_of, total
+from benchmarks.gpu.model import GROUP, overlapped, rows_of, stages_of, total
+from benchmarks.gpu.trace import GRAPH_US, WAIT_US
+from mtcnn.detector import COPIED_BATCH_PIXELS
 from tests.conftest import ROOT
 
 FACTS = Facts(1, (1080, 1920), [(324, 576), (230, 409)], proposals=1364, rnet=565, onet=77)
@@ -111,3 +113,14 @@ def test_launches_of_a_kernel_are_one_row() -> None:
     said = total([("graph", "", 20), *calls], list(rows.values()))
     assert said.startswith("6 launches and copies by the host, 1 graphs of 20 operations, 1 waits;")
     assert cost.MOST_THREADS == 1 << 19
+
+
+def test_copies_overlap_with_kernels_of_the_batch_before() -> None:
+    assert COPIED_BATCH_PIXELS // (1920 * 1080) == GROUP
+    begun, wait = [("upload", "", 1000), ("graph", "", 5)], ("wait", "", 0)
+    one = overlapped([*begun, wait], 300, 10)
+    assert one == pytest.approx(100 + 100 + 300 + WAIT_US)  # the host's copy, the bus's, the kernels
+    two = overlapped([*begun, *begun, wait, wait], 300, 10)
+    assert two == pytest.approx(one + 300)  # kernels take longest, and all else goes on meanwhile
+    slow_bus = overlapped([*begun, *begun, wait, wait], 30, 10)
+    assert slow_bus == pytest.approx(2 * (100 + GRAPH_US) - GRAPH_US + 100 + 30 + WAIT_US)
