@@ -44,8 +44,9 @@ run: install  ## detect the faces of a photo: make run [PHOTO=path]
 	@$(PY) create_engines >/dev/null
 	@$(PY) examples/detect_photo.py "$(PHOTO)"
 
+# First side by side what test-fast runs, then one after the other what takes longer.
 test: $(DONE)/group-test  ## run all tests; TESTS="tests/unit -k nms" for some
-	@$(PY) -m pytest $(TESTS)
+	@$(if $(strip $(TESTS)),$(PY) -m pytest $(TESTS),$(PY) -m pytest -n auto -m "not slow" && $(PY) -m pytest -m slow)
 
 test-fast: $(DONE)/group-test  ## run the tests that take no second each, side by side: under a minute on two cores
 	@$(PY) -m pytest -q -n auto -m "not slow" $(TESTS)

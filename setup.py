@@ -25,9 +25,13 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup  # before distutils, which it brings
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
-from setuptools.modified import newer_group
 
 from distutils.ccompiler import CCompiler, new_compiler  # isort: skip
+
+try:
+    from setuptools.modified import newer_group
+except ImportError:  # before 69.1, as a machine without a network may have it, on which gpu-kit builds
+    from distutils.dep_util import newer_group
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -132,7 +136,8 @@ class BuildExtension(build_ext):
     def build_extension(self, ext: Extension) -> None:
         compiler = self.compiler
         # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
-        common = [compiler.compiler_so_cxx, ext.include_dirs, ext.define_macros]
+        compiles = getattr(compiler, "compiler_so_cxx", None) or compiler.compiler_so  # as setuptools before 72 has it
+        common = [compiles, ext.include_dirs, ext.define_macros]
         made_so = digest(common, FLAGS, ISA_FLAGS, TILE_FLAGS, TENSORRT_FLAGS)[:8]
         objects = Path("build", "objects", f"core-{made_so}")  # the same for every Python
         python = "abi3" if LIMITED_API else f"{sys.implementation.cache_tag}{ABI_FLAGS}"
@@ -168,7 +173,7 @@ class BuildExtension(build_ext):
             variant = folder.name if folder not in (objects, of_python) else ""
             path = compiler.object_filenames([source], output_dir=str(folder))[0]
             python = sys.version if folder == of_python else ""
-            made_by = [version_of(compiler.compiler_so_cxx[0]), common, flags, python]
+            made_by = [version_of(compiles[0]), common, flags, python]
             kept = kept_object(made_by, Path(source))
             if kept and kept.is_file():
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +187,7 @@ class BuildExtension(build_ext):
         def tell(source: str, variant: str) -> None:
             print(f"   {next(finished)} of {total}: {source} {variant}".rstrip(), file=sys.stderr, flush=True)
 
-        write_compile_commands(compiler.compiler_so_cxx, ext, jobs)
+        write_compile_commands(compiles, ext, jobs)
         with ThreadPoolExecutor(cores()) as pool:
             kernels = [
                 pool.submit(self.compile_cuda, s, cuda_objects, ext, tell)

@@ -265,6 +265,7 @@ class TrtMtcnn:
         if not ahead:
             for frames in chunks:
                 yield frames, self._try_each(frames, p)
+                frames.clear()  # before the next are read, whoever holds the list
             return
         begun: deque[list[Frame]] = deque()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from statistics import median, quantiles
 from typing import Any
 
+from benchmarks.peers.worker import calls_a_second
 from tests.gpu.machine import EMULATED
 
 # Seconds and calls that a timing takes at most.
@@ -34,24 +34,4 @@ def time_calls(call: Callable[[], Any], seconds: float = SECONDS, warm_up: int =
 
 def threads_rate(call: Callable[[], Any], count: int, seconds: float = SECONDS) -> float:
     """Calls a second, over all threads."""
-    done = [0] * count
-    start, stop = threading.Barrier(count + 1), threading.Event()
-
-    def work(i: int) -> None:
-        for _ in range(WARM_UP):
-            call()
-        start.wait()
-        while not stop.is_set():
-            call()
-            done[i] += 1
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began = time.perf_counter()
-    time.sleep(seconds)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return sum(done) / (time.perf_counter() - began)
+    return calls_a_second([call] * count, seconds, WARM_UP)

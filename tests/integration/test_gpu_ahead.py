@@ -291,10 +291,10 @@ class TestMaxWork:
     @pytest.mark.parametrize(
         ("changes", "pictures_taken", "limits", "refused_by"),
         [
-            ({}, 5, (0.0008, 0.005, 0.03, 0.055, 0.07, 0.1), "PROL"),
+            ({}, 5, (0.0008, 0.005, 0.03, 0.045, 0.07, 0.1), "PROL"),
             ({}, 1, (0.002, 0.01, 0.05, 0.08, 0.1), "PROL"),
-            ({"preset": "accurate", "mirror_first": True}, 5, (0.02, 0.2), "RO"),
-            ({"rotations": (0, 180)}, 5, (0.06, 0.093), "POL"),  # in the second turn, with what the first has cost
+            ({"preset": "accurate", "mirror_first": True}, 5, (0.025, 0.25), "RO"),
+            ({"rotations": (0, 180)}, 5, (0.06, 0.1), "ROL"),  # in the second turn, with what the first has cost
         ],
         ids=["fast", "one picture", "accurate", "turned"],
     )
