@@ -73,13 +73,15 @@ def reckon(counts: Counts, networks: tuple[str, ...]) -> float:
     return (us + counts.pixels / UPLOAD_BYTES_US + sum(map(flops, networks)) / FLOPS_US) / 1000
 
 
-def trace(batch: int, preset: str, flavour: str, one_by_one: bool) -> tuple[Counts, Counts]:
+def trace(
+    batch: int, preset: str, flavour: str, one_by_one: bool, max_work: float | None = None
+) -> tuple[Counts, Counts]:
     """Of the first call and of one that repeats it."""
     gpu = emulated_gpu("asynchronous", memory=4 << 30, late_pageable=False, kernels=flavour == "cuda")
     make: Any = kernel_detector if flavour == "cuda" else emulated_detector
     images = [frame_1080p()] * batch
     seen: list[Counts] = []
-    with make(gpu=gpu, preset=preset) as detector, detector._lend_stages() as stages:
+    with make(gpu=gpu, preset=preset, max_work=max_work) as detector, detector._lend_stages() as stages:
         for _ in range(4):
             gpu.start_trace()
             cascade.detect(stages, images, detector.params, (lambda stage, left: None) if one_by_one else None)
@@ -93,12 +95,13 @@ def main() -> None:
     parser.add_argument("--batches", default="1,8", help="numbers of 1080p pictures, with commas; default: 1,8")
     parser.add_argument("--flavour", choices=("tensorrt", "cuda"), default="tensorrt", help="default: tensorrt")
     parser.add_argument("--stages", action="store_true", help="stage by stage, as where their boxes are asked for")
+    parser.add_argument("--max-work", type=float, help="billions of multiply-adds that a picture may cost")
     options = parser.parse_args()
     print("| pictures | call | kernels | copies, clears | network calls | waits | graphs (operations) | reckoned |")
     print("|---|---|---|---|---|---|---|---|")
     networks: list[str] = []
     for batch in map(int, options.batches.split(",")):
-        first, again = trace(batch, options.preset, options.flavour, options.stages)
+        first, again = trace(batch, options.preset, options.flavour, options.stages, options.max_work)
         for name, counts in (("first", first), ("repeated", again)):
             replayed = f"{counts.graphs} ({counts.in_graph})" if counts.graphs else "none"
             reckoned = f"{reckon(counts, first.networks):.2f} ms" if options.flavour == "tensorrt" else "-"
