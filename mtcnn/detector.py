@@ -213,7 +213,7 @@ class TrtMtcnn:
 
         Example:
             >>> detector.faces(img)  # doctest: +SKIP
-            [Face(box=(179.7, 61.7, 267.1, 172.3), score=1.000)]
+            [Face(box=(180.5, 62.6, 266.5, 172.4), score=1.000)]
         """
         picture = as_bgr(img, color=color)
         return make_faces(picture, *self.detect(picture, minsize, preset=preset, **params))

@@ -59,7 +59,7 @@ def test_a_crop_has_a_pixel_at_least(box: tuple[float, ...]) -> None:
 def test_is_frozen_and_short(face: Face) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         face.score = 0.0  # type: ignore[misc]
-    assert repr(face).startswith("Face(box=(17") and repr(face).endswith("score=1.000)") and len(repr(face)) < 70
+    assert repr(face).startswith("Face(box=(18") and repr(face).endswith("score=1.000)") and len(repr(face)) < 70
     assert len({face, face}) == 1
 
 
