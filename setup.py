@@ -35,7 +35,7 @@ except ImportError:  # before 69.1, as a machine without a network may have it, 
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
-from arm_isa import ARM_ISA_FLAGS, NETS_ONLY, ZIG_ARM_ISA_FLAGS  # noqa: E402
+from arm_isa import ARM_ISA_FLAGS, EMULATED_FLOAT16, NETS_ONLY, ZIG_ARM_ISA_FLAGS  # noqa: E402
 from find_sdks import code_flags, cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 from platforms import (  # noqa: E402
     LIBRARIES,
@@ -63,6 +63,10 @@ if AARCH64:
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mf16c"]
     ISA_FLAGS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
+# To measure what float16 costs in accuracy where no processor for it is at hand: nobody installs that.
+EMULATE_FLOAT16 = not AARCH64 and bool(os.environ.get("TRT_MTCNN_EMULATE_FLOAT16"))
+if EMULATE_FLOAT16:
+    ISA_FLAGS["emulated_fp16"] = [*ISA_FLAGS.get("avx2", []), *EMULATED_FLOAT16["emulated_fp16"]]
 TILE_FLAGS = {"emulated_amx": []}
 if X86:
     TILE_FLAGS["amx"] = [*ISA_FLAGS["avx512"], "-mavx512bf16", "-mamx-tile", "-mamx-bf16", "-DTRTMTCNN_AMX"]
@@ -332,6 +336,7 @@ extension = Extension(
     define_macros=[
         *([("TRTMTCNN_X86", "1")] if X86 else []),
         *([("TRTMTCNN_AARCH64", "1")] if AARCH64 else []),
+        *([("TRTMTCNN_EMULATED_FLOAT16", "1")] if EMULATE_FLOAT16 else []),
         *((f"TRTMTCNN_TENSORRT_{major}", "1") for major in TENSORRT),
     ],
     depends=sorted(p.relative_to(ROOT).as_posix() for p in headers),

@@ -49,6 +49,6 @@ detect() {
 }
 echo "== detecting in QEMU"
 detect cortex-a72 fp32
-detect cortex-a72 bf16 # it has no BFMMLA: the kernels of float32
+detect cortex-a72 bf16 # it has no arithmetic in float16: the kernels of float32
 detect max fp32
-detect max bf16
+detect cortex-a76 bf16

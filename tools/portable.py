@@ -23,9 +23,9 @@ SYSTEMS = {
     "aarch64-macos.11.0-none": (Target("macos", "aarch64"), ["-DTRTMTCNN_AARCH64=1", "-DTRTMTCNN_ISA=neon"]),
 }
 # What is compiled once more, for processors that have these instructions.
-BF16 = (
+FLOAT16 = (
     "csrc/cpu/nets/net_kernels_isa.cpp",
-    [*ZIG_ARM_ISA_FLAGS["neon_bf16"], "-UTRTMTCNN_ISA", "-DTRTMTCNN_ISA=neon_bf16"],
+    [*ZIG_ARM_ISA_FLAGS["neon_fp16"], "-UTRTMTCNN_ISA", "-DTRTMTCNN_ISA=neon_fp16"],
 )
 # With -fsyntax-only, Zig builds the target's C++ library first, which takes minutes.
 FLAGS = ["-std=c++20", "-O0", "-g0", "-Wall", "-Wextra", "-Werror", "-Icsrc", "-c"]
@@ -37,7 +37,7 @@ def main(parts: list[str]) -> int:
     for zig, (target, defines) in SYSTEMS.items():
         found = target.sources([*(ROOT / "csrc").rglob("*.cpp")])
         sources = sorted(path.relative_to(ROOT).as_posix() for path in found if path.name not in OF_TENSORRT)
-        jobs = [(source, []) for source in sources] + ([BF16] if target.processor == "aarch64" else [])
+        jobs = [(source, []) for source in sources] + ([FLOAT16] if target.processor == "aarch64" else [])
         jobs = [job for job in jobs if not parts or any(part in job[0] for part in parts)]
         command = [sys.executable, "-m", "ziglang", "c++", "-target", zig, *FLAGS, *defines]
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -81,7 +81,10 @@ def main() -> int:
         measure_wider(detectors, options.wider, options.minsize, results)
     else:
         for what in options.measure:
-            MEASURES[what](detectors, options.data, options.minsize, results)
+            if what == "boxes":
+                measure_boxes(detectors, options.data, options.minsize, results, timed=not options.untimed)
+            else:
+                MEASURES[what](detectors, options.data, options.minsize, results)
     for detector in detectors:
         detector.close()
     report["differences"] = differences(results, detectors[0].name)
@@ -110,6 +113,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, metavar="DIR", help="with lnet.onnx: also the presets with L-Net")
     parser.add_argument(
         "--float16", action="store_true", help="also float16 networks, as the tests' plain cascade runs them; slow"
+    )
+    parser.add_argument(
+        "--untimed", action="store_true", help="no times, for which nothing else may run: one detection a picture"
     )
     parser.add_argument("--few", action="store_true", help="of ours only the presets and --also")
     parser.add_argument("--no-peers", dest="beside", action="store_false", help="only ours")
@@ -171,20 +177,24 @@ def boxes(faces: Faces) -> NDArray[np.float64]:
     return np.asarray(faces.get("dets", []), np.float64).reshape(-1, 5)
 
 
-def measure_boxes(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:
+def measure_boxes(
+    detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any], timed: bool = True
+) -> None:
     folder = data / "wider100"
     if not (labels_file := folder / "annotations.json").exists():
         return absent(folder)
     labels = json.loads(labels_file.read_text())
     numbers = [image["id"] for image in labels["images"]]
     paths = [folder / image["file_name"] for image in labels["images"]]
-    faces, ms = detect_all(detectors, paths, minsize, folder.name, timed=True)
+    faces, ms = detect_all(detectors, paths, minsize, folder.name, timed)
     for name, found in faces.items():
         scores = evaluate_boxes(labels, dict(zip(numbers, map(boxes, found), strict=True)))
         errors = sum("error" in f for f in found)
         drawn = [bootstrap.box_figures(scores.outcomes, weights) for weights in bootstrap.draws(len(numbers))]
         figures = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
-        results[name]["boxes"] = scores.summary() | {"ms": ms.get(name), "failed": errors} | with_intervals(figures)
+        results[name]["boxes"] = (
+            scores.summary() | {"ms": ms.get(name) if timed else None, "failed": errors} | with_intervals(figures)
+        )
 
 
 def measure_stability(detectors: list[Detector], data: Path, minsize: float, results: dict[str, Any]) -> None:

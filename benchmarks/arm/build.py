@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.arm_isa import ARM_ISA_FLAGS, NETS_ONLY
 from tools.platforms import Target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def build(tree: Path, folder: Path, host: bool = False) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     compiler = "g++" if host else COMPILER
     arm = not host and "TRTMTCNN_AARCH64" in (tree / "csrc/cpu/kernels.cpp").read_text()
-    flags = ARM_ISA_FLAGS if arm else {"baseline": []}
+    flags = isa_flags(tree) if arm else {"baseline": []}
     jobs: list[tuple[Path, Path, list[str]]] = [(Path(__file__).with_name("networks.cpp"), folder / "networks.o", [])]
     for pattern in SOURCES:
         for source in sorted(Target("linux", "").sources([*tree.glob(pattern)])):
@@ -64,7 +64,7 @@ def build(tree: Path, folder: Path, host: bool = False) -> Path:
             if source.name not in LEFT_OUT and str(source.relative_to(tree)) not in KERNELS:
                 jobs.append((source, folder / f"{source.stem}.o", own))
     for isa, own in flags.items():
-        for kernels in KERNELS[isa in NETS_ONLY :]:
+        for kernels in KERNELS[isa.startswith("neon_") :]:  # the networks' alone
             jobs.append((tree / kernels, folder / f"{Path(kernels).stem}-{isa}.o", [*own, f"-DTRTMTCNN_ISA={isa}"]))
     cache = ["ccache"] if shutil.which("ccache") else []
     defines = ["-DTRTMTCNN_AARCH64=1"] * arm
@@ -80,6 +80,12 @@ def build(tree: Path, folder: Path, host: bool = False) -> Path:
     command = [compiler, "-static", "-Wl,--gc-sections", "-o", str(program), *(str(made) for _, made, _ in jobs)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)  # glibc warns of dlopen() in static programs
     return program
+
+
+def isa_flags(tree: Path) -> dict[str, list[str]]:
+    """Those of the revision that the tree is of."""
+    flags: dict[str, list[str]] = runpy.run_path(str(tree / "tools/arm_isa.py"))["ARM_ISA_FLAGS"]
+    return flags
 
 
 def run(

@@ -77,7 +77,9 @@ def kernels_alone(program: Path, blocks: list[Block]) -> list[Block]:
 def build_revision(revision: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as temporary:
         tree = Path(temporary)
-        archive = subprocess.run(["git", "archive", revision, "csrc"], cwd=ROOT, check=True, capture_output=True)
+        archive = subprocess.run(
+            ["git", "archive", revision, "csrc", "tools"], cwd=ROOT, check=True, capture_output=True
+        )
         subprocess.run(["tar", "-x", "-C", str(tree)], input=archive.stdout, check=True)
         return build(tree, folder / "base")
 
@@ -130,7 +132,7 @@ def listing(blocks: list[Block], text: dict[int, str]) -> str:
 
 def total_cycles(assembly: str, processor: str, iterations: int) -> list[int]:
     """Of each block, when it follows itself so often."""
-    command = [MCA, "-mtriple=aarch64", f"-mcpu={processor}", "-mattr=+bf16,+fullfp16,+sve,+i8mm"]
+    command = [MCA, "-mtriple=aarch64", f"-mcpu={processor}", "-mattr=+bf16,+fullfp16,+fp16fml,+sve,+i8mm"]
     command += [f"-iterations={iterations}", "-summary-view", "-resource-pressure=false", "-instruction-info=false"]
     done = subprocess.run(command, input=assembly, capture_output=True, text=True)
     if done.returncode:
@@ -139,20 +141,23 @@ def total_cycles(assembly: str, processor: str, iterations: int) -> list[int]:
 
 
 def joined(blocks: list[Block], text: dict[int, str]) -> list[Block]:
-    """QEMU cuts long runs of instructions, and at the ends of pages: what follows without a branch is one block."""
-    starts = {block.address: block for block in blocks}
-    whole = []
-    for block in sorted(blocks, key=lambda b: b.address):
-        if starts.pop(block.address, None) is None:
-            continue  # part of one before
-        while True:
-            end = block.address + 4 * block.instructions
-            after = starts.get(end)
-            if after is None or after.times != block.times or is_branch(text[end - 4]):
-                break
-            del starts[end]
-            block = Block(block.address, block.instructions + after.instructions, block.times)
-        whole.append(block)
+    """Runs of instructions without a branch between, all of which ran equally often.
+
+    QEMU's own blocks overlap, and end where pages and their longest length do: where a program lies would matter.
+    """
+    times: dict[int, int] = {}
+    for block in blocks:
+        for k in range(block.instructions):
+            address = block.address + 4 * k
+            times[address] = times.get(address, 0) + block.times
+    whole: list[Block] = []
+    for address in sorted(times):
+        last = whole[-1] if whole else Block(0, 0, 0)
+        end = last.address + 4 * last.instructions
+        if address == end and last.times == times[address] and not is_branch(text[end - 4]):
+            whole[-1] = Block(last.address, last.instructions + 1, last.times)
+        else:
+            whole.append(Block(address, 1, times[address]))
     return whole
 
 

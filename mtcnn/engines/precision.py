@@ -42,7 +42,7 @@ def why_not(precision: str, flavour: str) -> str | None:
     if precision == "bf16" and flavour != CPU:
         return "precision 'bf16' is for CPUs: a GPU's engines are 'fp32' or 'fp16'"
     if precision == "fp16" and flavour == CPU:
-        return "precision 'fp16' is for GPUs: no CPU gains by it; a CPU's engines are 'fp32' or 'bf16'"
+        return "precision 'fp16' is for GPUs; a CPU's engines are 'fp32' or 'bf16', which is float16 on 64-bit Arm"
     return None
 
 

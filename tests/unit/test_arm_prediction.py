@@ -14,6 +14,12 @@ def test_runs_that_qemu_cut_are_joined() -> None:
     assert joined(blocks, text) == [Block(0, 6, 10), Block(24, 6, 10), Block(48, 2, 10), Block(56, 2, 7)]
 
 
+def test_runs_that_overlap_are_told_apart() -> None:
+    text = {4 * i: "fmla v0.4s, v1.4s, v2.s[0]" for i in range(8)} | {4 * 5: "b.ne #0"}
+    # A loop from 8 to 20 that is entered from above twice and runs five times each: QEMU's first block has its start.
+    assert joined([Block(0, 6, 2), Block(8, 4, 8)], text) == [Block(0, 2, 2), Block(8, 4, 10)]
+
+
 def test_branches() -> None:
     assert all(map(is_branch, ("b #0", "b.ne #0", "cbz x0, #0", "tbnz w1, #3, #0", "ret", "blr x8")))
     assert not any(map(is_branch, ("bfmmla v0.4s, v1.8h, v2.8h", "bic v0.16b, v1.16b, v2.16b", "add x0, x0, #1")))

@@ -14,15 +14,21 @@
 namespace trtmtcnn::cpu {
 
 extern const NetKernels net_kernels_emulated_amx;
+#ifdef TRTMTCNN_EMULATED_FLOAT16
+extern const NetKernels net_kernels_emulated_fp16;
+#endif
 #ifdef TRTMTCNN_AARCH64
-extern const NetKernels net_kernels_neon_bf16;
+extern const NetKernels net_kernels_neon_fp16;
 
 namespace {
 
-bool has_bfmmla() {
-#ifdef __linux__
-  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which older headers lack
-  return (getauxval(AT_HWCAP2) & kBf16) != 0;
+// FEAT_FP16: arithmetic in vectors of float16.
+bool has_float16() {
+#if defined(__linux__)
+  constexpr unsigned long kHalfVectors = 1ul << 10;  // HWCAP_ASIMDHP of <asm/hwcap.h>
+  return (getauxval(AT_HWCAP) & kHalfVectors) != 0;
+#elif defined(__APPLE__)
+  return true;  // from the first M1 on
 #else
   return false;
 #endif
@@ -38,6 +44,9 @@ extern const NetKernels net_kernels_amx;
 // float32 kernels save more than that by Winograd's transforms, for which bfloat16 is too coarse.
 Bfloat16Kernels bfloat16_kernels() {
   const std::string amx = environment::amx();
+#ifdef TRTMTCNN_EMULATED_FLOAT16
+  return {&net_kernels_emulated_fp16, {}};
+#endif
   if (amx == "emulated") return {&net_kernels_emulated_amx, {}};
   if (!amx.empty() && amx != "off") throw DeviceError("TRT_MTCNN_AMX is \"" + amx + "\"; it can be off or emulated");
   const NetKernels& others = net_kernels();
@@ -48,8 +57,8 @@ Bfloat16Kernels bfloat16_kernels() {
     return {&others, "AMX's kernels need AVX-512, not " + isa};
   return {&net_kernels_amx, {}};
 #elif defined(TRTMTCNN_AARCH64)
-  if (!has_bfmmla()) return {&others, "the processor has no BFMMLA"};
-  return {&net_kernels_neon_bf16, {}};
+  if (!has_float16()) return {&others, "the processor has no arithmetic in float16 (FEAT_FP16)"};
+  return {&net_kernels_neon_fp16, {}};
 #else
   return {&others, amx_problem()};
 #endif

@@ -112,6 +112,7 @@ std::shared_ptr<NativeEngine> NativeEngine::load(std::span<const char> onnx, con
   if (!network) return nullptr;
   const NetKernels* kernels = precision == "bf16" ? bfloat16_kernels().kernels : &net_kernels();
   if (network->net == Net::kLnet && !kernels->lnet) kernels = &net_kernels();
+  if (kernels->float16 && !PackedNet::fits_float16(*network)) kernels = &net_kernels();
   return std::make_shared<NativeEngine>(*network, *kernels, std::move(pool));
 }
 

@@ -41,6 +41,8 @@ struct NetKernels {
   void (*pnet_dot)(const float* features, int n, const float* weights, float bias, float* out);
   // Writes the outputs of all heads, kHeads floats a pixel.
   void (*pnet_heads)(const PackedConv&, const float* features, int n, float* out);
+  // The same of n crops' last features, 128, 256 or 320.
+  void (*crop_heads)(const PackedConv&, const float* features, int inputs, int n, float* out);
 
   // Crops (n, side, side, 3) of floats to the heads' outputs (n, kHeads). `scratch`: rnet_scratch(n) or
   // onet_scratch(n) bytes on a cache line, which were zero before the first call.
@@ -49,8 +51,9 @@ struct NetKernels {
   // The same for faces, each of five crops, in lnet_scratch(n) bytes. Null: L-Net runs on the kernels of float32.
   void (*lnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) = nullptr;
 
-  int batch = 8;                   // crops at a time: enough for the dense layers to use each weight often
-  bool bfloat16_products = false;  // of Winograd's transformed values: those of all layers but the first
+  int head_lanes;        // floats in a vector of the heads' weights
+  int batch = 8;         // crops at a time: enough for the dense layers to use each weight often
+  bool float16 = false;  // what layers but the heads read and compute in; slopes are packed less one
   // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
   bool tiles = false;
   // What a thread calls before its first layer and after its last; null: nothing.

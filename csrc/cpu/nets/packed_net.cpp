@@ -1,7 +1,10 @@
 #include "cpu/nets/packed_net.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -12,15 +15,52 @@ uint16_t to_bfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// To the nearest, of two the even one; infinity beyond the largest. Weights are finite.
+uint16_t to_float16(float value) {
+  constexpr uint32_t kTooLarge = 0x47800000, kLeastNormal = 0x38800000;
+  constexpr uint32_t kSameUnit = 0x3f000000;  // a float that counts in float16's least unit, 2^-24
+  const uint32_t bits = std::bit_cast<uint32_t>(value), sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+  if (size >= kTooLarge) return static_cast<uint16_t>(sign | 0x7c00);
+  if (size < kLeastNormal) {
+    const float fixed = std::bit_cast<float>(size) + std::bit_cast<float>(kSameUnit);
+    return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(fixed) - kSameUnit));
+  }
+  return static_cast<uint16_t>(sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13);
+}
+
+float from_float16(uint16_t half) {
+  constexpr float kExponents = 0x1p112f;  // float32's bias less float16's
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16, size = half & 0x7fff;
+  const float value =
+      size >= 0x7c00 ? std::numeric_limits<float>::infinity() : std::bit_cast<float>(size << 13) * kExponents;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | sign);
+}
+
+// Numbers as the kernels read them: float32, float16, or float16 in floats where it is emulated.
+class Scalars {
+ public:
+  Scalars(void* at, bool float16, int size) : at_(at), float16_(float16), size_(size) {}
+
+  void set(size_t i, float value) {
+    if (float16_ && size_ == 2)
+      static_cast<uint16_t*>(at_)[i] = to_float16(value);
+    else
+      floats()[i] = float16_ ? from_float16(to_float16(value)) : value;
+  }
+  float* floats() const { return static_cast<float*>(at_); }
+
+ private:
+  void* at_;
+  bool float16_;
+  int size_;
+};
+
 // The side of the tiles that Winograd's transforms make of a layer's output in float32; 0: pixel by pixel.
-int tile_of(Net net, size_t layer, bool bfloat16_products) {
+int tile_of(Net net, size_t layer) {
   if (net == Net::kLnet)
-    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3, bfloat16_products)
-                               : 0;  // its towers are R-Net's layers
+    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3) : 0;  // its towers are R-Net's layers
   constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
-  constexpr int kBfloat16Tiles[3][4] = {{0, 2, 2, 0}, {2, 2, 3, 0}, {2, 2, 2, 3}};
-  const auto& tiles = bfloat16_products ? kBfloat16Tiles : kTiles;
-  return layer < 4 ? tiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
+  return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }
 
 }  // namespace
@@ -33,43 +73,56 @@ T* PackedNet::allocate(size_t n) {
   return reinterpret_cast<T*>(buffers_.back().get());
 }
 
+bool PackedNet::fits_float16(const Network& network) {
+  constexpr float kMost = 256;
+  const auto small = [](float value) { return std::abs(value) <= kMost; };
+  return std::all_of(network.convs.begin(), network.convs.end(), [&](const Conv& conv) {
+    return std::all_of(conv.weights.begin(), conv.weights.end(), small) &&
+           std::all_of(conv.bias.begin(), conv.bias.end(), small) &&
+           std::all_of(conv.slope.begin(), conv.slope.end(), small);
+  });
+}
+
 PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
   for (size_t i = 0; i < network.convs.size(); ++i) {
     const Conv& conv = network.convs[i];
     if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
       pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
     else
-      pack(conv, tile_of(net_, i, kernels.bfloat16_products));
+      pack(conv, tile_of(net_, i), false);
   }
-  pack(network.heads, 0);  // always float32: it costs little here, and scores are compared with thresholds
+  pack(network.heads, 0, true);  // always float32: it costs little here, and scores are compared with thresholds
   const int features = network.heads.in;
   for (int i = 0; i < features; ++i)
     face_weights_.push_back(network.heads.weights[features + i] - network.heads.weights[i]);
   face_bias_ = network.heads.bias[1] - network.heads.bias[0];
 }
 
-void PackedNet::pack(const Conv& conv, int tile) {
-  const int lanes = kernels_.lanes, vectors = (conv.out + lanes - 1) / lanes, run = conv.kernel * conv.in;
+void PackedNet::pack(const Conv& conv, int tile, bool heads) {
+  const int lanes = heads ? kernels_.head_lanes : kernels_.lanes, vectors = (conv.out + lanes - 1) / lanes,
+            run = conv.kernel * conv.in;
   const bool transforms = tile > 0;
   // P-Net needs both: a map of a small level has fewer rows than a tile.
   const bool plain = !transforms || net_ == Net::kPnet;
-  float* weights = plain ? allocate<float>(static_cast<size_t>(vectors) * conv.kernel * run * lanes) : nullptr;
-  float* bias = allocate<float>(static_cast<size_t>(vectors) * lanes);
-  float* slope = allocate<float>(static_cast<size_t>(vectors) * lanes);
+  const auto scalars = [&](size_t n) {
+    return Scalars(n > 0 ? allocate<float>(n) : nullptr, kernels_.float16 && !heads, kernels_.value_size);
+  };
+  Scalars weights = scalars(plain ? static_cast<size_t>(vectors) * conv.kernel * run * lanes : 0);
+  Scalars bias = scalars(static_cast<size_t>(vectors) * lanes), slope = scalars(static_cast<size_t>(vectors) * lanes);
   for (int o = 0; o < conv.out; ++o) {
-    bias[o] = conv.bias[o];
-    slope[o] = conv.slope.empty() ? 1.0f : conv.slope[o];
+    bias.set(o, conv.bias[o]);
+    slope.set(o, (conv.slope.empty() ? 1.0f : conv.slope[o]) - (kernels_.float16 && !heads ? 1.0f : 0.0f));
     for (int y = 0; plain && y < conv.kernel; ++y) {
       for (int i = 0; i < run; ++i) {
         const int x = i / conv.in, channel = i % conv.in;
         const float w =
             conv.weights[((static_cast<size_t>(o) * conv.in + channel) * conv.kernel + y) * conv.kernel + x];
         const size_t row = static_cast<size_t>(o / lanes) * conv.kernel + y;
-        weights[(row * run + i) * lanes + o % lanes] = w;
+        weights.set((row * run + i) * lanes + o % lanes, w);
       }
     }
   }
-  convs_.push_back({weights, bias, slope, transforms ? transform(conv, tile) : nullptr});
+  convs_.push_back({weights.floats(), bias.floats(), slope.floats(), transforms ? transform(conv, tile) : nullptr});
 }
 
 void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
@@ -113,9 +166,8 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
   const double (*G)[3] = kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;
   const size_t values = tile + kernel - 1, lanes = kernels_.lanes, in = conv.in, out = conv.out;
   const size_t vectors = (out + lanes - 1) / lanes;
-  const bool halves = kernels_.bfloat16_products && in > 3;  // the first layer has no four channels
-  const size_t fours = (in + 3) / 4;
-  float* transformed = allocate<float>(values * values * (halves ? 2 * fours : in) * vectors * lanes);
+  float* transformed = allocate<float>(values * values * in * vectors * lanes);
+  Scalars scalars(transformed, kernels_.float16, kernels_.value_size);
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
       const float* g = &conv.weights[(o * in + c) * kernel * kernel];
@@ -126,12 +178,7 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
       for (size_t i = 0; i < values * values; ++i) {
         double sum = 0;
         for (int x = 0; x < kernel; ++x) sum += rows[i / values][x] * G[i % values][x];
-        if (halves)
-          reinterpret_cast<uint16_t*>(
-              transformed)[(((i * vectors + o / lanes) * fours + c / 4) * lanes + o % lanes) * 4 + c % 4] =
-              to_bfloat16(static_cast<float>(sum));
-        else
-          transformed[((i * vectors + o / lanes) * in + c) * lanes + o % lanes] = static_cast<float>(sum);
+        scalars.set(((i * vectors + o / lanes) * in + c) * lanes + o % lanes, static_cast<float>(sum));
       }
     }
   }

@@ -14,6 +14,9 @@ class PackedNet {
  public:
   PackedNet(const Network& network, const NetKernels& kernels);
 
+  // Whether its numbers are of the sizes that trained networks have: sums of larger ones exceed float16's 65,504.
+  static bool fits_float16(const Network& network);
+
   Net net() const { return net_; }
   const NetKernels& kernels() const { return kernels_; }
   const PackedConv* convs() const { return convs_.data(); }  // heads() is the last
@@ -27,8 +30,8 @@ class PackedNet {
  private:
   template <class T>
   T* allocate(size_t n);  // zeros
-  // Adds a layer in float32. `tile`: the side of Winograd's tiles, 0 for none.
-  void pack(const Conv& conv, int tile);
+  // Adds a layer, not of bfloat16 tiles. `tile`: the side of Winograd's tiles, 0 for none. `heads`: always float32.
+  void pack(const Conv& conv, int tile, bool heads);
   // Adds a layer in tiles of bfloat16: [16 outputs][kernel row][32 inputs][pair][output][of the pair]. `unrolled`: the
   // kernel's rows are one; `stride`: values from pixel to pixel of the input.
   void pack_tiles(const Conv& conv, bool unrolled, int stride);

@@ -260,7 +260,7 @@ struct Rnet {
     }
     conv3(map2, convs[2], map3);
     dense_rows<64, 128>(map3, n, convs[3], dense4);
-    dense<Float32, 128, 16>(dense4, n, convs[4], AsFloats{out, 16});
+    crop_heads(convs[4], dense4, 128, n, out);
   }
 
   void one_layer(int layer, const PackedConv& conv, const void* in, void* out) {
@@ -309,7 +309,7 @@ struct Onet {
     for (int i = 0; i < n; ++i) conv3(map2 + ptrdiff_t{100 * 64} * i, convs[2], map3 + ptrdiff_t{16 * 64} * i);
     conv4(map3, convs[3], map4);
     dense_rows<128, 256>(map4, n, convs[4], dense5);
-    dense<Float32, 256, 16>(dense5, n, convs[5], AsFloats{out, 16});
+    crop_heads(convs[5], dense5, 256, n, out);
   }
 
   void one_layer(int layer, const PackedConv& conv, const void* in, void* out) {
@@ -495,8 +495,10 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     .pnet_conv3 = pnet_conv3,
     .pnet_dot = pnet_dot,
     .pnet_heads = pnet_heads,
+    .crop_heads = crop_heads,
     .rnet = rnet,
     .onet = onet,
+    .head_lanes = kLanes,
     .batch = 16,
     .tiles = true,
     .begin = begin,

@@ -19,9 +19,15 @@ constexpr bool kRegistersToSpare = true;
 constexpr bool kRegistersToSpare = false;
 #endif
 #ifdef __aarch64__
-constexpr double kMultiplyCycles = 0.25;                                     // four units
-constexpr double load_cycles(int p, int v) { return (p * 0.25 + v) * 0.5; }  // a vector of inputs is four of them
+constexpr double kMultiplyCycles = 0.25;  // four units
+// A vector of inputs is as many of them.
+constexpr double load_cycles(int p, int v) { return (p * (1.0 / kLanes) + v) * 0.5; }
+#ifdef TRTMTCNN_FLOAT16
+// Inputs are in the 16 registers that lanes are multiplied from: GCC copies some where there is no room to choose.
+constexpr bool fits_registers(int p, int v) { return p * v + p + 2 <= 29; }
+#else
 constexpr bool fits_registers(int p, int v) { return p * v + p + 2 <= 32; }
+#endif
 #else
 constexpr double kMultiplyCycles = 0.5;
 constexpr double load_cycles(int p, int v) { return (p + v) * 0.5; }
@@ -65,7 +71,7 @@ TRTMTCNN_INLINE void convolve(const typename E::Value* const* rows, int x, const
 #pragma GCC unroll 32
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 32
-    for (int v = 0; v < V; ++v) sums[p][v] = load(conv.bias + (vector + v) * kLanes);
+    for (int v = 0; v < V; ++v) sums[p][v] = load(scalars(conv.bias) + (vector + v) * kLanes);
   // Pixels side by side are one run of values.
   constexpr int kRuns = S == C ? 1 : K, kRun = S == C ? kSteps<C, K, E> : C;
   static_assert(S == C || E::kStep == 1);
@@ -83,7 +89,7 @@ TRTMTCNN_INLINE void convolve(const typename E::Value* const* rows, int x, const
 #pragma GCC unroll 32
       for (int p = 0; p < P; ++p)
 #pragma GCC unroll 32
-        for (int v = 0; v < V; ++v) E::add_product(sums[p][v], w[v], in + p * S);
+        for (int v = 0; v < V; ++v) E::add(sums[p][v], w[v], in + p * S);
       in += E::kStep;
       weights += kLanes * E::kStep;
     }
@@ -118,7 +124,7 @@ TRTMTCNN_INLINE void tiles(const typename E::Value* const* rows, int n, const Pa
       convolve<E, C, K, P, V, S>(rows, x, conv, vector, sums);
 #pragma GCC unroll 32
       for (int v = 0; v < V; ++v) {
-        const Vector slope = load(conv.slope + (vector + v) * kLanes);
+        const Vector slope = load(scalars(conv.slope) + (vector + v) * kLanes);
 #pragma GCC unroll 32
         for (int p = 0; p < P; ++p) out.put(x + p, (vector + v) * kLanes, prelu(sums[p][v], slope));
       }

@@ -14,7 +14,7 @@ template <int O, int S, int W>
 class FirstLayer {
   static_assert(S % 2 == 0);
   static constexpr int kSize = S - 2, kVectors = ceil_div(O, kLanes), kStride = kVectors * kLanes;
-  static constexpr int kRow = ceil_div(3 * S, kLanes) * kLanes;  // floats of one transformed value
+  static constexpr int kRow = ceil_div(3 * S, kLanes) * kLanes;  // of one transformed value
   static constexpr int kBand = 4;                                // rows of output in memory: two more than are made
   static constexpr int kTiles = kSize / 2;
   // Tiles and vectors summed up at a time: four sums each.
@@ -25,18 +25,18 @@ class FirstLayer {
 #endif
 
  public:
-  static constexpr int kScratchFloats = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
+  static constexpr int kScratch = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
 
-  static void run(const float* crop, const PackedConv& conv, float* scratch, float* out) {
-    float* const rows = scratch;
-    float* const values = rows + 4 * (kRow + kLanes);
-    float* const band = values + 16 * kRow;
+  static void run(const float* crop, const PackedConv& conv, Scalar* scratch, Scalar* out) {
+    Scalar* const rows = scratch;
+    Scalar* const values = rows + 4 * (kRow + kLanes);
+    Scalar* const band = values + 16 * kRow;
     for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + kRow, Vector{});
     constexpr int kPooled = pooled_size(kSize, W);
     int pooled = 0;
     for (int y = 0; y < kSize; y += 2) {
       transform(crop + y * 3 * S, rows, values);
-      float* to[2];
+      Scalar* to[2];
       for (int r = 0; r < 2; ++r) to[r] = band + (y + r) % kBand * (kSize * kStride);
       for (int v = 0; v < kVectors; v += V) {
 #ifdef __aarch64__
@@ -49,10 +49,10 @@ class FirstLayer {
         for (; tile < kTiles; ++tile) tiles<1>(values, tile, v, conv, to);
       }
       for (; pooled < kPooled && (2 * pooled + W <= y + 2 || y + 2 == kSize); ++pooled) {
-        const float* window[W];
+        const Scalar* window[W];
         for (int r = 0; r < W; ++r) window[r] = band + (2 * pooled + r) % kBand * (kSize * kStride);
         const int count = kSize - 2 * pooled;
-        pool_row<Float32, O, W>(window, count < W ? count : W, kSize, kStride, out + pooled * kPooled * kStride,
+        pool_row<Element, O, W>(window, count < W ? count : W, kSize, kStride, out + pooled * kPooled * kStride,
                                 kStride);
       }
     }
@@ -60,17 +60,17 @@ class FirstLayer {
 
  private:
   // Four rows of pixels to 16 rows of transformed values, those of the tile at pixel x at 3 x.
-  static TRTMTCNN_INLINE void transform(const float* in, float* rows, float* values) {
+  static TRTMTCNN_INLINE void transform(const float* in, Scalar* rows, Scalar* values) {
     for (int x = 0; x < kRow; x += kLanes) {
       Vector d[4], v[4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) d[r] = load(in + r * 3 * S + x);
+      for (int r = 0; r < 4; ++r) d[r] = load_floats(in + r * 3 * S + x);
       F2x3::input(d, v);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + x, v[i]);
     }
     for (int i = 0; i < 4; ++i) {
-      const float* row = rows + i * (kRow + kLanes);
+      const Scalar* row = rows + i * (kRow + kLanes);
       for (int x = 0; x < kRow; x += kLanes) {
         Vector d[4], v[4];
 #pragma GCC unroll 4
@@ -83,19 +83,19 @@ class FirstLayer {
   }
 
   template <int N>
-  static TRTMTCNN_INLINE void tiles(const float* values, int tile, int vector, const PackedConv& conv,
-                                    float* const* to) {
+  static TRTMTCNN_INLINE void tiles(const Scalar* values, int tile, int vector, const PackedConv& conv,
+                                    Scalar* const* to) {
     Vector sums[N][V][2][2];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      const Vector bias = load(conv.bias + (vector + v) * kLanes);
+      const Vector bias = load(scalars(conv.bias) + (vector + v) * kLanes);
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n)
 #pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) sums[n][v][k / 2][k % 2] = bias;
     }
-    const float* in = values + 6 * tile;
-    const float* weights = conv.transformed + vector * 3 * kLanes;
+    const Scalar* in = values + 6 * tile;
+    const Scalar* weights = scalars(conv.transformed) + vector * 3 * kLanes;
 #pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
       Vector products[N][V];
@@ -106,8 +106,11 @@ class FirstLayer {
           const Vector w = load(weights + ((i * kVectors + v) * 3 + c) * kLanes);
 #pragma GCC unroll 4
           for (int n = 0; n < N; ++n) {
-            const Vector product = w * in[i * kRow + 6 * n + c];
-            products[n][v] = c == 0 ? product : products[n][v] + product;
+            const Scalar x = in[i * kRow + 6 * n + c];
+            if (c == 0)
+              products[n][v] = w * splat(x);
+            else
+              add_product(products[n][v], w, x);
           }
         }
       }
@@ -126,7 +129,7 @@ class FirstLayer {
     }
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      const Vector slope = load(conv.slope + (vector + v) * kLanes);
+      const Vector slope = load(scalars(conv.slope) + (vector + v) * kLanes);
 #pragma GCC unroll 4
       for (int n = 0; n < N; ++n)
 #pragma GCC unroll 4
@@ -139,40 +142,67 @@ class FirstLayer {
 #ifdef __aarch64__
   // A tile's three channels in one place of the transform are lanes of a vector. Of A^T m A, the sums down a column of
   // the transform are made in the multiplications, whose products are added to the others' or subtracted from them.
-  static TRTMTCNN_INLINE void tiles_by_lanes(const float* values, int tile, int vector, const PackedConv& conv,
-                                             float* const* to) {
-    const Vector bias = load(conv.bias + vector * kLanes), slope = load(conv.slope + vector * kLanes);
+  static TRTMTCNN_INLINE void tiles_by_lanes(const Scalar* values, int tile, int vector, const PackedConv& conv,
+                                             Scalar* const* to) {
+    const Vector bias = load(scalars(conv.bias) + vector * kLanes);
+    const Vector slope = load(scalars(conv.slope) + vector * kLanes);
     Vector sums[P][2][2];
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) sums[p][k / 2][k % 2] = bias;
-    const float* in = values + 6 * tile;
-    const float* weights = conv.transformed + vector * 3 * kLanes;
+    const Scalar* in = values + 6 * tile;
+    const Scalar* weights = scalars(conv.transformed) + vector * 3 * kLanes;
     const auto at = [&](int row, int column, int p) { return load(in + (4 * row + column) * kRow + 6 * p); };
 #pragma GCC unroll 4
     for (int column = 0; column < 4; ++column) {
-      Vector w[4][3];
+      // Row by row of the transform, for all tiles: sixteen sums leave no registers for more weights than a row's.
+      const auto weights_of = [&](int row, int c) {
+        return load(weights + ((4 * row + column) * kVectors * 3 + c) * kLanes);
+      };
+      Vector one[P], down[2][P];
+      {
+        const Vector w[3] = {weights_of(1, 0), weights_of(1, 1), weights_of(1, 2)};
 #pragma GCC unroll 4
-      for (int row = 0; row < 4; ++row)
+        for (int p = 0; p < P; ++p) {
+          const Vector x = at(1, column, p);
+          one[p] = add_lane<2>(add_lane<1>(times_lane<0>(w[0], x), w[1], x), w[2], x);
+        }
+      }
+      {
+        const Vector w[3] = {weights_of(2, 0), weights_of(2, 1), weights_of(2, 2)};
 #pragma GCC unroll 4
-        for (int c = 0; c < 3; ++c) w[row][c] = load(weights + ((4 * row + column) * kVectors * 3 + c) * kLanes);
+        for (int p = 0; p < P; ++p) {
+          const Vector x = at(2, column, p);
+          const Vector two = add_lane<2>(add_lane<1>(times_lane<0>(w[0], x), w[1], x), w[2], x);
+          down[0][p] = one[p] + two;
+          down[1][p] = one[p] - two;
+        }
+      }
+      {
+        const Vector w[3] = {weights_of(0, 0), weights_of(0, 1), weights_of(0, 2)};
 #pragma GCC unroll 4
-      for (int p = 0; p < P; ++p) {
-        const Vector x1 = at(1, column, p), x2 = at(2, column, p);
-        const Vector one = add_lane<2>(add_lane<1>(times_lane<0>(w[1][0], x1), w[1][1], x1), w[1][2], x1);
-        const Vector two = add_lane<2>(add_lane<1>(times_lane<0>(w[2][0], x2), w[2][1], x2), w[2][2], x2);
-        const Vector x0 = at(0, column, p), x3 = at(3, column, p);
-        Vector down[2] = {one + two, one - two};
-        down[0] = add_lane<2>(add_lane<1>(add_lane<0>(down[0], w[0][0], x0), w[0][1], x0), w[0][2], x0);
-        down[1] = subtract_lane<2>(subtract_lane<1>(subtract_lane<0>(down[1], w[3][0], x3), w[3][1], x3), w[3][2], x3);
+        for (int p = 0; p < P; ++p) {
+          const Vector x = at(0, column, p);
+          down[0][p] = add_lane<2>(add_lane<1>(add_lane<0>(down[0][p], w[0], x), w[1], x), w[2], x);
+        }
+      }
+      {
+        const Vector w[3] = {weights_of(3, 0), weights_of(3, 1), weights_of(3, 2)};
+#pragma GCC unroll 4
+        for (int p = 0; p < P; ++p) {
+          const Vector x = at(3, column, p);
+          down[1][p] = subtract_lane<2>(subtract_lane<1>(subtract_lane<0>(down[1][p], w[0], x), w[1], x), w[2], x);
+        }
+      }
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p)
 #pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) {
           const int sign = kOutput[k % 2][column];
-          if (sign > 0) sums[p][k / 2][k % 2] += down[k / 2];
-          if (sign < 0) sums[p][k / 2][k % 2] -= down[k / 2];
+          if (sign > 0) sums[p][k / 2][k % 2] += down[k / 2][p];
+          if (sign < 0) sums[p][k / 2][k % 2] -= down[k / 2][p];
         }
-      }
     }
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p)

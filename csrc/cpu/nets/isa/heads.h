@@ -1,8 +1,10 @@
-// What is computed of P-Net's features.
+// What is computed of the networks' last features.
 #pragma once
 
 #include "cpu/nets/isa/convolution.h"
 #include "cpu/nets/isa/pnet_first_layer.h"
+
+#ifndef TRTMTCNN_FLOAT16
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -36,5 +38,17 @@ void pnet_heads(const PackedConv& conv, const float* features, int n, float* out
   dense<Float32, 32, 16>(features, n, conv, AsFloats{out, 16});
 }
 
+// R-Net's 128 inputs, O-Net's 256 or L-Net's 320.
+void crop_heads(const PackedConv& conv, const float* features, int inputs, int n, float* out) {
+  if (inputs == 128)
+    dense<Float32, 128, 16>(features, n, conv, AsFloats{out, 16});
+  else if (inputs == 256)
+    dense<Float32, 256, 16>(features, n, conv, AsFloats{out, 16});
+  else
+    dense<Float32, 320, 16>(features, n, conv, AsFloats{out, 16});
+}
+
 }  // namespace
 }  // namespace trtmtcnn::cpu
+
+#endif

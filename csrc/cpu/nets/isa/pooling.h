@@ -10,16 +10,16 @@ constexpr int pooled_size(int n, int window) { return n < window ? 1 : ceil_div(
 
 // Of the same pixel in R rows.
 template <int R>
-TRTMTCNN_INLINE Vector column_maximum(const float* const* rows, ptrdiff_t at) {
+TRTMTCNN_INLINE Vector column_maximum(const Scalar* const* rows, ptrdiff_t at) {
   Vector most = load(rows[0] + at);
 #pragma GCC unroll 4
   for (int r = 1; r < R; ++r) most = maximum(most, load(rows[r] + at));
   return most;
 }
 
-// R rows of n pixels (`stride` floats apart, O channels in use) to pixels `out_stride` apart.
+// R rows of n pixels (`stride` values apart, O channels in use) to pixels `out_stride` apart.
 template <class E, int O, int W, int R>
-TRTMTCNN_INLINE void pool_rows(const float* const* rows, int n, int stride, typename E::Value* out, int out_stride) {
+TRTMTCNN_INLINE void pool_rows(const Scalar* const* rows, int n, int stride, typename E::Value* out, int out_stride) {
   static_assert(W == 2 || W == 3);
   constexpr int kVectors = ceil_div(O, kLanes);
   const int pooled = pooled_size(n, W);
@@ -44,7 +44,7 @@ TRTMTCNN_INLINE void pool_rows(const float* const* rows, int n, int stride, type
 
 // Of the first `count` of W rows.
 template <class E, int O, int W>
-TRTMTCNN_INLINE void pool_row(const float* const* rows, int count, int n, int stride, typename E::Value* out,
+TRTMTCNN_INLINE void pool_row(const Scalar* const* rows, int count, int n, int stride, typename E::Value* out,
                               int out_stride) {
   if (count == W)
     pool_rows<E, O, W, W>(rows, n, stride, out, out_stride);
@@ -56,10 +56,10 @@ TRTMTCNN_INLINE void pool_row(const float* const* rows, int count, int n, int st
 
 // A map of N x N pixels of O values.
 template <class E, int O, int N, int W>
-void pool_map(const float* map, typename E::Value* out) {
+void pool_map(const Scalar* map, typename E::Value* out) {
   constexpr int kPooled = pooled_size(N, W);
   for (int y = 0; y < kPooled; ++y) {
-    const float* rows[W];
+    const Scalar* rows[W];
     for (int r = 0; r < W; ++r) rows[r] = map + (2 * y + r) * N * O;
     pool_row<E, O, W>(rows, 2 * y + W <= N ? W : N - 2 * y, N, O, out + y * kPooled * O, O);
   }

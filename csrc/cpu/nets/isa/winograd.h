@@ -3,7 +3,6 @@
 // from (m + r - 1)^2 transformed values of each input channel and as many transformed weights.
 #pragma once
 
-#include "cpu/nets/isa/bfloat16_products.h"
 #include "cpu/nets/isa/convolution.h"
 
 namespace trtmtcnn::cpu {
@@ -83,33 +82,28 @@ class Winograd {
  private:
   static constexpr int kStride = ceil_div(C, kLanes) * kLanes;  // of transformed values, from tile to tile
   // From one place of the transform to the next: by no power of two, or all places would share one set of a cache.
-  static constexpr int kInputs = (kBfloat16Products ? T * kStride / 2 : T * kStride) + kPadding;  // floats
+  static constexpr int kInputs = T * kStride + kPadding;
   static constexpr int kProducts = T * O + kPadding;
-  static_assert(!kBfloat16Products || T % 2 == 0);
 
  public:
-  static constexpr int kScratchFloats = kIn * kIn * (kInputs + kProducts);  // floats to work in
+  static constexpr int kScratch = kIn * kIn * (kInputs + kProducts);  // values to work in
 
-  // source(tile, const float* (&rows)[kIn]), sink(tile, float* (&rows)[kOut]): where a tile's pixels begin.
-  template <class Source, class Sink>
-  static TRTMTCNN_INLINE void run(int tiles, const Source& source, const PackedConv& conv, float* scratch,
+  // source(tile, const Scalar* (&rows)[kIn]), sink(tile, To* (&rows)[kOut]): where a tile's pixels begin.
+  template <class To, class Source, class Sink>
+  static TRTMTCNN_INLINE void run(int tiles, const Source& source, const PackedConv& conv, Scalar* scratch,
                                   const Sink& sink) {
-    float* const inputs = scratch;
-    float* const products = scratch + kIn * kIn * kInputs;
+    Scalar* const inputs = scratch;
+    Scalar* const products = scratch + kIn * kIn * kInputs;
     for (int begin = 0; begin < tiles; begin += T) {
       const int n = tiles - begin < T ? tiles - begin : T;
       for (int t = 0; t < n; ++t) {
-        const float* rows[kIn];
+        const Scalar* rows[kIn];
         source(begin + t, rows);
-#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
-        transform(rows, inputs, t);
-#else
         transform(rows, inputs + t * kStride);
-#endif
       }
-      multiply(inputs, n, conv.transformed, products);
+      multiply(inputs, n, scalars(conv.transformed), products);
       for (int t = 0; t < n; ++t) {
-        float* rows[kOut];
+        To* rows[kOut];
         sink(begin + t, rows);
         finish(products + t * O, conv, rows);
       }
@@ -117,33 +111,34 @@ class Winograd {
   }
 
   // kOut rows of n >= kOut pixels.
-  static void rows(const float* const* in, int n, const PackedConv& conv, float* const* out) {
-    alignas(64) float scratch[kScratchFloats];
-    run(
+  template <class To>
+  static void rows(const Scalar* const* in, int n, const PackedConv& conv, To* const* out) {
+    alignas(64) Scalar scratch[kScratch];
+    run<To>(
         ceil_div(n, kOut),
-        [&](int tile, const float*(&rows)[kIn]) {
+        [&](int tile, const Scalar*(&rows)[kIn]) {
           for (int r = 0; r < kIn; ++r) rows[r] = in[r] + corner(tile, n) * S;
         },
         conv, scratch,
-        [&](int tile, float*(&rows)[kOut]) {
+        [&](int tile, To*(&rows)[kOut]) {
           for (int r = 0; r < kOut; ++r) rows[r] = out[r] + corner(tile, n) * O;
         });
   }
 
   // `count` maps of N + kIn - kOut pixels a side to maps of N.
   template <int N>
-  static void maps(const float* in, int count, const PackedConv& conv, float* scratch, float* out) {
+  static void maps(const Scalar* in, int count, const PackedConv& conv, Scalar* scratch, Scalar* out) {
     constexpr int kSide = N + kIn - kOut, kAcross = ceil_div(N, kOut);
-    run(
+    run<Scalar>(
         count * kAcross * kAcross,
-        [&](int tile, const float*(&rows)[kIn]) {
-          const float* map = in + tile / (kAcross * kAcross) * (kSide * kSide * S);
+        [&](int tile, const Scalar*(&rows)[kIn]) {
+          const Scalar* map = in + tile / (kAcross * kAcross) * (kSide * kSide * S);
           const int y = corner(tile / kAcross % kAcross, N), x = corner(tile % kAcross, N);
           for (int r = 0; r < kIn; ++r) rows[r] = map + ((y + r) * kSide + x) * S;
         },
         conv, scratch,
-        [&](int tile, float*(&rows)[kOut]) {
-          float* map = out + tile / (kAcross * kAcross) * (N * N * O);
+        [&](int tile, Scalar*(&rows)[kOut]) {
+          Scalar* map = out + tile / (kAcross * kAcross) * (N * N * O);
           const int y = corner(tile / kAcross % kAcross, N), x = corner(tile % kAcross, N);
           for (int r = 0; r < kOut; ++r) rows[r] = map + ((y + r) * N + x) * O;
         });
@@ -153,12 +148,7 @@ class Winograd {
   // The last tile overlaps the one before.
   static TRTMTCNN_INLINE int corner(int tile, int n) { return tile * kOut + kOut <= n ? tile * kOut : n - kOut; }
 
-#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
-  static TRTMTCNN_INLINE void transform(const float* const* rows, float* inputs, int tile) {
-    auto* out = reinterpret_cast<uint16_t*>(inputs) + tile / 2 * (2 * kStride) + tile % 2 * 4;
-#else
-  static TRTMTCNN_INLINE void transform(const float* const* rows, float* out) {
-#endif
+  static TRTMTCNN_INLINE void transform(const Scalar* const* rows, Scalar* out) {
 #pragma GCC unroll 32
     for (int c = 0; c < C; c += kLanes) {
       Vector across[kIn][kIn];
@@ -176,44 +166,18 @@ class Winograd {
         for (int r = 0; r < kIn; ++r) column[r] = across[r][x];
         F::input(column, values);
 #pragma GCC unroll 32
-#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
-        for (int r = 0; r < kIn; ++r) store_bfloat16(out + (r * kIn + x) * (2 * kInputs) + 2 * c, values[r]);
-#else
         for (int r = 0; r < kIn; ++r) store(out + (r * kIn + x) * kInputs + c, values[r]);
-#endif
       }
     }
   }
 
-#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
-  // Twelve pairs of sums and more: the instruction takes five cycles, and four begin in each.
-  static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
-    multiply_by_pairs<3, O / kLanes % 4 == 0 ? 4 : 2>(inputs, (n + 1) / 2, weights, products);
-  }
-
-  template <int P, int V>
-  static TRTMTCNN_INLINE void multiply_by_pairs(const float* inputs, int pairs, const float* weights, float* products) {
-    if constexpr (P > 1)
-      if (pairs < P) return multiply_by_pairs<P - 1, V>(inputs, pairs, weights, products);
-    constexpr int kFours = ceil_div(C, 4);
-    const auto* in = reinterpret_cast<const uint16_t*>(inputs);
-    const auto* from = reinterpret_cast<const uint16_t*>(weights);
-    for (int i = 0; i < kIn * kIn; ++i, in += 2 * kInputs, from += kFours * 4 * O, products += kProducts)
-      for (int vector = 0; vector < O / kLanes; vector += V)
-        for (int pair = 0; pair < pairs; pair += P) {
-          const int p = pair + P <= pairs ? pair : pairs - P;
-          multiply_pairs<P, V>(in + p * 2 * kStride, 2 * kStride, from + vector * kFours * 16, kFours,
-                               products + 2 * p * O + vector * kLanes, O);
-        }
-  }
-#else
-  static TRTMTCNN_INLINE void multiply(const float* inputs, int n, const float* weights, float* products) {
+  static TRTMTCNN_INLINE void multiply(const Scalar* inputs, int n, const Scalar* weights, Scalar* products) {
     constexpr Tile kTile = best_tile(T, O / kLanes);
     multiply_tiles<kTile.pixels, kTile.vectors>(inputs, n, weights, products);
   }
 
   template <int P, int V>
-  static TRTMTCNN_INLINE void multiply_tiles(const float* inputs, int n, const float* weights, float* products) {
+  static TRTMTCNN_INLINE void multiply_tiles(const Scalar* inputs, int n, const Scalar* weights, Scalar* products) {
     if constexpr (P > 1)
       if (n < P) return multiply_tiles<(P + 1) / 2, V>(inputs, n, weights, products);
     for (int i = 0; i < kIn * kIn; ++i, inputs += kInputs, weights += C * O, products += kProducts)
@@ -222,16 +186,17 @@ class Winograd {
 
   // n tiles' values in one place of the transform, times the weights there.
   template <int P, int V>
-  static TRTMTCNN_INLINE void multiply_one(const float* inputs, int n, const float* weights, float* products) {
+  static TRTMTCNN_INLINE void multiply_one(const Scalar* inputs, int n, const Scalar* weights, Scalar* products) {
     for (int vector = 0; vector < O / kLanes; vector += V) {
       for (int tile = 0; tile < n; tile += P) {
         const int t = tile + P <= n ? tile : n - P;
-        const float* in = inputs + t * kStride;
-        const float* from = weights + vector * C * kLanes;
-        Vector sums[P][V] = {};
+        const Scalar* in = inputs + t * kStride;
+        const Scalar* from = weights + vector * C * kLanes;
 #ifdef __aarch64__
-        add_products<C>(sums, in, kStride, from, C * kLanes);
+        Vector sums[P][V] = {};
+        add_products<C, C <= 2 * kLanes>(sums, in, kStride, from, C * kLanes);
 #else
+        Vector sums[P][V] = {};
 #pragma GCC unroll 1
         for (int c = 0; c < C; ++c, ++in, from += kLanes) {
           Vector w[V];
@@ -240,7 +205,7 @@ class Winograd {
 #pragma GCC unroll 32
           for (int p = 0; p < P; ++p)
 #pragma GCC unroll 32
-            for (int v = 0; v < V; ++v) sums[p][v] += w[v] * in[p * kStride];
+            for (int v = 0; v < V; ++v) add_product(sums[p][v], w[v], in[p * kStride]);
         }
 #endif
 #pragma GCC unroll 32
@@ -250,9 +215,9 @@ class Winograd {
       }
     }
   }
-#endif
 
-  static TRTMTCNN_INLINE void finish(const float* products, const PackedConv& conv, float* const* out) {
+  template <class To>
+  static TRTMTCNN_INLINE void finish(const Scalar* products, const PackedConv& conv, To* const* out) {
     for (int c = 0; c < O; c += kLanes) {
       Vector down[kOut][kIn];
 #pragma GCC unroll 32
@@ -264,7 +229,7 @@ class Winograd {
 #pragma GCC unroll 32
         for (int y = 0; y < kOut; ++y) down[y][x] = sums[y];
       }
-      const Vector bias = load(conv.bias + c), slope = load(conv.slope + c);
+      const Vector bias = load(scalars(conv.bias) + c), slope = load(scalars(conv.slope) + c);
 #pragma GCC unroll 32
       for (int y = 0; y < kOut; ++y) {
         Vector pixels[kOut];
