@@ -73,7 +73,13 @@ def engines_folder(flavour: str, gpu: int = 0, precision: str = "fp32") -> Path:
         return Path(chosen) / name
     from platformdirs import user_cache_path
 
-    return user_cache_path("trt-mtcnn") / "engines" / name
+    try:
+        folder = user_cache_path("trt-mtcnn")
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # neither $HOME nor an entry in passwd, as in containers: their home is the root
+        folder = Path("/.cache/trt-mtcnn")
+    return folder / "engines" / name
 
 
 def _unlike_the_first(gpu: int) -> str:

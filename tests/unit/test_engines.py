@@ -657,3 +657,15 @@ class TestTimingCaches:
         older.parent.mkdir()
         older.write_bytes(b"of an earlier version, which described none")
         check_timing_cache(older, [], overwrite=False)
+
+
+def test_who_has_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither $HOME nor an entry in passwd, as `docker run --user` makes them."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "TRT_MTCNN_ENGINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert engines_folder("cpu") == Path("/.cache/trt-mtcnn/engines/cpu")
