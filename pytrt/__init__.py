@@ -12,7 +12,7 @@ from pytrt.exceptions import ClosedError as ClosedError
 from pytrt.exceptions import DeviceError as DeviceError
 from pytrt.exceptions import EngineError as EngineError
 from pytrt.exceptions import MtcnnError as MtcnnError
-from pytrt.import_name import require_own_mtcnn
+from pytrt.import_name import no_native_module, require_own_mtcnn
 from pytrt.versions import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -78,7 +78,12 @@ if not TYPE_CHECKING:  # to which any name would be there
     def __getattr__(name: str) -> Any:
         if name not in __all__ and name not in _TESTING:
             raise AttributeError(f"module 'pytrt' has no attribute {name!r}")
-        from pytrt import _pytrt
+        try:
+            from pytrt import _pytrt
+        except ImportError as error:
+            if error.name != __name__:  # it is there, and cannot be loaded
+                raise
+            raise ImportError(no_native_module(__path__), name=__name__) from None
 
         globals().update({known: getattr(_pytrt, known) for known in __all__ if known not in globals()})
         return getattr(_pytrt, name)

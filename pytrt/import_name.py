@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["require_own_mtcnn"]
+__all__ = ["no_native_module", "require_own_mtcnn"]
 
 _MARK = b"TrtMtcnn"  # in our mtcnn/__init__.py and not in theirs
 _COMMANDS = ("mtcnn", "create_engines")
@@ -23,6 +24,14 @@ def require_own_mtcnn() -> None:
         if command in _COMMANDS:
             sys.exit(f"{command}: {problem}")
         raise ImportError(problem, name="mtcnn")
+
+
+def no_native_module(folders: Iterable[str]) -> str:
+    """What to do where the package lies in these folders, and the module that the build makes does not."""
+    return (
+        f"{' and '.join(folders)} is the package as its sources have it, without the native module: build it there "
+        "(make), or, where trt-mtcnn is installed, work in another folder, since Python takes this one's first"
+    )
 
 
 def _problem() -> str | None:

@@ -81,7 +81,10 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
     except (TypeError, ValueError) as error:
         fail(name, in_options(str(error), _running(command, arguments)))
         return 2
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ImportError) and error.name == "pytrt":
+            fail(name, str(error))
+            return FAILED
         import traceback
 
         for line in traceback.format_exc().splitlines():

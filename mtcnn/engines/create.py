@@ -58,7 +58,7 @@ def create_engines(
         models: folder of pnet.onnx, rnet.onnx and onet.onnx, and of lnet.onnx where landmarks are to be refined, which
             ``mtcnn export`` makes; default the package's own three.
         precision: "fp32"; "fp16" or, on a CPU, "bf16" cost a little accuracy and pay where the hardware has
-            instructions for them.
+            instructions for them. "fp16" on a CPU, by OpenVINO, needs an `output`: no detector looks for it.
         progress: called with what is being done, the steps of it that are done, and those due.
         flavour: "cpu", "tensorrt", "tensorrt-rtx", "cuda" (a GPU without TensorRT), or "auto": what this machine can
             use.
@@ -82,7 +82,8 @@ def create_engines(
     if flavour not in FLAVOURS:
         raise ValueError(f"flavour must be 'auto' or one of {', '.join(map(repr, FLAVOURS))}, got {flavour!r}")
     settings = settings or BuildSettings()
-    if precision == "bf16" and (problem := why_not(precision, flavour)):
+    # Float16 on a CPU is for who passes its engines to TrtMtcnn: no detector looks for them.
+    if (precision == "bf16" or output is None) and (problem := why_not(precision, flavour)):
         raise ValueError(problem)
     if settings.targets and flavour != "tensorrt-rtx":
         raise ValueError(

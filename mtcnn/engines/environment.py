@@ -82,7 +82,9 @@ def _gpu() -> dict[str, Any]:
     facts: dict[str, Any] = {
         "NVIDIA driver": missing if problem else f"for CUDA {driver // 1000}.{driver % 1000 // 10}",
         "GPUs": [f"{name}, compute capability {major}.{minor}" for name, (major, minor), _ in gpus] or missing,
-        "CUDA kernels": "yes, the networks' too" if pytrt.has_cuda() else {"missing": "build with nvcc: make cuda"},
+        "CUDA kernels": "yes, the networks' too"
+        if pytrt.has_cuda()
+        else {"missing": "this build has none: make cuda in a checkout, or a wheel that has them"},
         "TensorRT headers": pytrt.tensorrt_versions() or {"missing": "build with them: make tensorrt-headers"},
     }
     for flavour in TENSORRT_FLAVOURS:

@@ -169,3 +169,18 @@ sys.exit(pytrt.commands.{name}())
 """
     done = run(ROOT, code)
     assert (done.returncode, done.stderr) == (130, f"{name}: cancelled\n")
+
+
+# Of Python itself, without the one that finds this checkout's module wherever Python is.
+FINDERS = "finder for finder in sys.meta_path if 'importlib' in str(finder)"
+
+
+def test_sources_that_are_not_built(tmp_path: Path) -> None:
+    for package in ("mtcnn", "pytrt"):
+        ignored = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    done = run(tmp_path, f"import sys; sys.meta_path[:] = [{FINDERS}]; import pytrt; pytrt.Stages")
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith(f"ImportError: {tmp_path / 'pytrt'} is the package as its sources have it")
+    assert "build it there (make), or, where trt-mtcnn is installed, work in another folder" in message

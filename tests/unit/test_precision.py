@@ -223,3 +223,10 @@ def forget() -> None:
 @pytest.fixture(autouse=True)
 def new_process() -> None:
     forget()
+
+
+def test_no_folder_for_what_no_detector_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path))
+    with pytest.raises(ValueError, match="precision 'fp16' is for GPUs"):
+        create_engines(precision="fp16", flavour="cpu")
+    assert list(tmp_path.iterdir()) == []
