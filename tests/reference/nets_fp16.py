@@ -1,5 +1,5 @@
-"""The networks in float16 as a GPU's tensor cores have it: values and weights are float16, of P-Net and R-Net the sums
-of two of them; sums of products, biases, slopes, and the heads of crops are float32. From their ONNX files."""
+"""The networks in float16 as a GPU's tensor cores have it: values and weights are the sums of two float16; sums of
+products, biases, slopes, and the heads of crops are float32. From their ONNX files."""
 
 from __future__ import annotations
 
@@ -13,27 +13,24 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 Array = NDArray[np.float32]
-Rounding = Callable[[Array], Array]
 
 
 def run(model: bytes, data: Array) -> dict[str, Array]:
     """The outputs of P-, R- or O-Net for (n, 3, height, width)."""
     graph = onnx.load_from_string(model).graph
     weights = {tensor.name: numpy_helper.to_array(tensor).astype(np.float32) for tensor in graph.initializer}
-    convolutions = sum(node.op_type == "Conv" for node in graph.node)
-    is_pnet, is_rnet = convolutions == 5, convolutions == 6
-    rounded = _two_halves if is_pnet or is_rnet else _half
-    values: dict[str, Array] = {graph.input[0].name: rounded(data)}
+    is_pnet = sum(node.op_type == "Conv" for node in graph.node) == 5
+    values: dict[str, Array] = {graph.input[0].name: _two_halves(data)}
     activations = [node for node in graph.node if node.op_type == "PRelu"]
     activated = {node.input[0] for node in activations}
-    exact = {activations[-1].output[0]} if is_rnet else set()  # what R-Net's heads read
+    exact = set() if is_pnet else {activations[-1].output[0]}  # what the heads of crops read
     for node in graph.node:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         inputs = [values[name] if name in values else weights[name] for name in node.input]
-        value = _NODES[node.op_type](inputs, attributes, rounded if is_pnet or node.output[0] in activated else None)
+        value = _NODES[node.op_type](inputs, attributes, is_pnet or node.output[0] in activated)
         # A sum is rounded once PReLU is done, and not at all in the heads.
         is_rounded = node.op_type in ("PRelu", "MaxPool") and node.output[0] not in exact
-        values[node.output[0]] = rounded(value) if is_rounded else value
+        values[node.output[0]] = _two_halves(value) if is_rounded else value
     return {output.name: values[output.name] for output in graph.output}
 
 
@@ -46,11 +43,11 @@ def _two_halves(values: Array) -> Array:
     return high + _half(values - high)
 
 
-def _conv(inputs: list[Array], attributes: dict[str, Any], rounded: Rounding | None) -> Array:
+def _conv(inputs: list[Array], attributes: dict[str, Any], is_rounded: bool) -> Array:
     data, weights, bias = inputs
-    weights = rounded(weights) if rounded else weights
+    weights = _two_halves(weights) if is_rounded else weights
     sums = _products(data, weights)
-    if rounded is _two_halves:  # second halves are not multiplied by each other
+    if is_rounded:  # second halves are not multiplied by each other
         sums -= _products(data - _half(data), weights - _half(weights))
     return np.asarray(sums + bias[:, np.newaxis, np.newaxis], np.float32)
 
@@ -60,21 +57,21 @@ def _products(data: Array, weights: Array) -> Array:
     return np.asarray(np.einsum("nchwyx,ocyx->nohw", windows, weights, optimize=True))
 
 
-def _pool(inputs: list[Array], attributes: dict[str, Any], rounded: Rounding | None) -> Array:
+def _pool(inputs: list[Array], attributes: dict[str, Any], is_rounded: bool) -> Array:
     (data,), (kernel, _) = inputs, attributes["kernel_shape"]
     more = [-(-(size - kernel) // 2) * 2 + kernel - size for size in data.shape[2:]]  # rounded up
     padded = np.pad(data, ((0, 0), (0, 0), (0, more[0]), (0, more[1])), constant_values=-np.inf)
     return np.asarray(sliding_window_view(padded, (kernel, kernel), (2, 3))[:, :, ::2, ::2].max((4, 5)))
 
 
-def _softmax(inputs: list[Array], attributes: dict[str, Any], rounded: Rounding | None) -> Array:
+def _softmax(inputs: list[Array], attributes: dict[str, Any], is_rounded: bool) -> Array:
     e = np.exp(inputs[0] - inputs[0].max(1, keepdims=True))
     return np.asarray(e / e.sum(1, keepdims=True), np.float32)
 
 
-_NODES: dict[str, Callable[[list[Array], dict[str, Any], Rounding | None], Array]] = {
+_NODES: dict[str, Callable[[list[Array], dict[str, Any], bool], Array]] = {
     "Conv": _conv,
     "MaxPool": _pool,
     "Softmax": _softmax,
-    "PRelu": lambda inputs, attributes, rounded: np.where(inputs[0] > 0, inputs[0], inputs[0] * inputs[1]),
+    "PRelu": lambda inputs, attributes, is_rounded: np.where(inputs[0] > 0, inputs[0], inputs[0] * inputs[1]),
 }

@@ -27,7 +27,7 @@ from tests.unit.test_pytrt import random_input
 SIDES = {"rnet": 24, "onet": 48, "lnet": 24}
 SAME = 1e-4  # of outputs about 1: float32 in another order
 # The same in float16: where a sum lies between two of its values, another order may round it to the other one.
-SAME_FP16 = {"pnet": 2e-5, "rnet": 2e-5, "onet": 1e-3}
+SAME_FP16 = {"pnet": 2e-5, "rnet": 2e-5, "onet": 2e-5}
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -151,12 +151,12 @@ class TestFloat16:
 
     @pytest.mark.parametrize("network", [*NETWORKS, "lnet"])
     def test_beside_float32(self, network: str) -> None:
-        """P-Net and R-Net, whose outputs decide what the others see, are as near as float32 in another order."""
+        """Networks whose outputs decide what there is are as near as float32 in another order."""
         side, channels = SIDES.get(network, 64), 15 if network == "lnet" else 3
         data = random_input(2, channels, side, side, seed=4)
         gpu = emulated_gpu(kernels=True)
         rounded, exact = (gpu.load_engine(model_of(network), p).infer(data) for p in ("fp16", "fp32"))
-        assert_near(rounded, exact, 1e-5 if network in ("pnet", "rnet") else 1e-2)
+        assert_near(rounded, exact, 1e-2 if network == "lnet" else 1e-5)
         assert any(np.any(rounded[name] != exact[name]) for name in exact)
 
     def test_more_tiles_than_warps(self) -> None:

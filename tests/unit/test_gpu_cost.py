@@ -22,14 +22,14 @@ H200 = GPUS["h200"]
 def test_operations_of_crops_are_those_of_the_networks(net: str, layers: list[floors.Layer], side: int) -> None:
     for half in (False, True):
         names = {name for name, (of, _) in LAYERS.items() if of == net and name.endswith("Fp16") == half}
-        names |= {"RnetHeads"} if net == "rnet" else set()  # which read float32 in float16's R-Net, too
+        names |= {f"{net.capitalize()}Heads"}  # which read float32 in float16's networks, too
         works = [LAYERS[name][1].work(10) for name in names]
         assert sum(work.flop for work in works) == pytest.approx(10 * floors.flops(layers, side, side), rel=1e-9)
         # Tiles that are not full are multiplied all the same.
         tiles = [work for work in works if work.products]
         assert len(tiles) == (len(layers) - 1 if half else 0)  # all but the heads
-        parts = 3 if net == "rnet" else 1  # products of tiles for one
-        assert all(work.flop <= 2 * work.products / parts <= 4 * work.flop for work in tiles)
+        # Three products of tiles for one.
+        assert all(work.flop <= 2 * work.products / 3 <= 4 * work.flop for work in tiles)
 
 
 def test_operations_of_pnet_are_those_of_the_network() -> None:
@@ -64,7 +64,7 @@ def test_every_kernel_is_reckoned() -> None:
             if not found[1] and re.search(r"void operator\(\)\(", found[0]):
                 names.add(found[2])
         names |= set(re.findall(r"^struct (\w+) : \w+Kernel<.*> \{\};", path.read_text(), re.M))
-    assert len(names) > 80 and {"RnetConv1", "LnetPool2Fp16", "OnetHeadsFp16", "PnetProposeFp16"} <= names
+    assert len(names) > 80 and {"RnetConv1", "LnetPool2Fp16", "LnetHeadsFp16", "PnetProposeFp16"} <= names
     unknown = {name for name in names if work_of(name, 1000, FACTS, 0, 1) is None}
     assert unknown == set()
 

@@ -6,8 +6,8 @@
 // have the same: so each lane reads four channels that lie side by side, and so lie the four of the output that it has.
 //
 // Float16 rounds a network's outputs by about 1e-3, and where a score or an overlap comes near a threshold that decides
-// whether a box is there. So the networks that propose and refine boxes for others, P-Net and R-Net, have `TwoHalves`
-// as values: a product is three, first times first, first times second and second times first.
+// whether a box is there, looked at again, or averaged with others. So the networks that have scores, all but L-Net,
+// have `TwoHalves` as values: a product is three, first times first, first times second and second times first.
 #pragma once
 
 #include <cstddef>

@@ -128,7 +128,7 @@ struct HalfPoolKernel {
   TRTMTCNN_HD void operator()(int i) const { L::run(layer, i); }
 };
 
-// R-Net: 24x24 pixels. What its heads read is float32.
+// R-Net: 24x24 pixels. What its heads and O-Net's read is float32.
 struct RnetConv1Fp16 : TileKernel<TileConvolution<3, 24, 3, 28, 2, 2, 1, 1, TwoHalves>> {};
 struct RnetPool1Fp16 : HalfPoolKernel<HalfPool<28, 22, 1, TwoHalves>> {};
 struct RnetConv2Fp16 : TileKernel<TileConvolution<28, 11, 3, 48, 2, 3, 1, 1, TwoHalves>> {};
@@ -137,14 +137,13 @@ struct RnetConv3Fp16 : TileKernel<TileConvolution<48, 4, 2, 64, 2, 2, 1, 1, TwoH
 struct RnetDenseFp16 : TileKernel<TileConvolution<64, 3, 3, 128, 1, 1, 1, 1, TwoHalves, float>> {};
 
 // O-Net: 48x48 pixels.
-struct OnetConv1Fp16 : TileKernel<TileConvolution<3, 48, 3, 32, 2, 2>> {};
-struct OnetPool1Fp16 : HalfPoolKernel<HalfPool<32, 46>> {};
-struct OnetConv2Fp16 : TileKernel<TileConvolution<32, 23, 3, 64, 2, 4>> {};
-struct OnetPool2Fp16 : HalfPoolKernel<HalfPool<64, 21>> {};
-struct OnetConv3Fp16 : TileKernel<TileConvolution<64, 10, 3, 64, 2, 2, 2>> {};
-struct OnetConv4Fp16 : TileKernel<TileConvolution<64, 4, 2, 128, 2, 1>> {};
-struct OnetDenseFp16 : TileKernel<TileConvolution<128, 3, 3, 256, 1, 1>> {};
-struct OnetHeadsFp16 : HeadsKernel<Half, 256, 16> {};
+struct OnetConv1Fp16 : TileKernel<TileConvolution<3, 48, 3, 32, 2, 2, 1, 1, TwoHalves>> {};
+struct OnetPool1Fp16 : HalfPoolKernel<HalfPool<32, 46, 1, TwoHalves>> {};
+struct OnetConv2Fp16 : TileKernel<TileConvolution<32, 23, 3, 64, 2, 4, 1, 1, TwoHalves>> {};
+struct OnetPool2Fp16 : HalfPoolKernel<HalfPool<64, 21, 1, TwoHalves>> {};
+struct OnetConv3Fp16 : TileKernel<TileConvolution<64, 10, 3, 64, 2, 2, 2, 1, TwoHalves>> {};
+struct OnetConv4Fp16 : TileKernel<TileConvolution<64, 4, 2, 128, 2, 1, 1, 1, TwoHalves>> {};
+struct OnetDenseFp16 : TileKernel<TileConvolution<128, 3, 3, 256, 1, 1, 1, 1, TwoHalves, float>> {};
 
 // L-Net: R-Net's convolutions over five crops of 24x24 pixels, each with weights of its own.
 struct LnetConv1Fp16 : TileKernel<TileConvolution<3, 24, 3, 28, 2, 2, 1, kPoints>> {};

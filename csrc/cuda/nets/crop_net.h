@@ -9,6 +9,7 @@
 #include "cuda/kernels/crop_net_fp16.h"
 #include "cuda/kernels/net_input.h"
 #include "cuda/nets/device_net.h"
+#include "cuda/nets/tile_layout.h"
 #include "head_outputs.h"
 
 namespace trtmtcnn::cuda {
@@ -25,7 +26,7 @@ class CropNet {
   // Room for n crops and their maps. Returns where the crops are to be; of L-Net n times five of them.
   NetInput input(int n) {
     const size_t side = facts(net_.net).side, pictures = input_channels(net_.net) / 3;
-    const bool is_split = half_ && net_.net == Net::kRnet;
+    const bool is_split = half_ && is_split_in_half(net_.net);
     const size_t value = !half_ ? sizeof(float) : is_split ? sizeof(TwoHalves) : sizeof(Half);
     crops_.reserve(4 * value * side * side * pictures * n);
     constexpr size_t kRnetMaps[] = {28 * 22 * 22, 28 * 11 * 11}, kOnetMaps[] = {32 * 46 * 46, 32 * 23 * 23};
@@ -118,7 +119,7 @@ class CropNet {
     tiles<OnetConv3Fp16>(batch, maps_[1], 2, maps_[0]);
     tiles<OnetConv4Fp16>(batch, maps_[0], 3, maps_[1]);
     tiles<OnetDenseFp16>(batch, maps_[1], 4, maps_[0]);
-    heads<OnetHeadsFp16>(batch, in<Half>(maps_[0]), to);
+    heads<OnetHeads>(batch, in<float>(maps_[0]), to);
   }
 
   void lnet_fp16(const CropBatch& batch, const HeadBuffers& to) {

@@ -13,9 +13,6 @@ constexpr size_t kAlignment = 256;  // bytes; whole cache lines of a GPU
 
 int fours(int n) { return (n + 3) / 4; }
 
-// Whether a network's values in float16 are sums of two; see cuda/kernels/convolve_tiles.h.
-bool is_split(Net net) { return net == Net::kPnet || net == Net::kRnet; }
-
 // L-Net's first dense layer, whose inputs are (tower, pixel, channel), as one over a map of all towers' channels: as
 // the towers write it.
 Conv dense_of_towers(const Conv& dense, int side) {
@@ -74,7 +71,8 @@ Conv with_margins(Conv heads) {
 }  // namespace
 
 PackedWeights::PackedWeights(const Network& network, bool half) : net_(network.net), half_(half) {
-  for (const Conv& conv : in_order(network)) layers_.push_back(half ? pack_tiles(conv, is_split(net_)) : pack(conv));
+  for (const Conv& conv : in_order(network))
+    layers_.push_back(half ? pack_tiles(conv, is_split_in_half(net_)) : pack(conv));
   const Conv heads = has_boxes(net_) ? with_margins(network.heads) : network.heads;
   heads_ = pack_heads(heads);
   if (half && net_ == Net::kPnet) head_tiles_ = pack_head_tiles(heads);

@@ -2,12 +2,17 @@
 // that are sums of two: all of the first, then all of the second.
 #pragma once
 
+#include "networks.h"
+
 namespace trtmtcnn::cuda {
 
 inline constexpr int kTileStep = 16;                 // inputs that a step sums over; outputs of a group
 inline constexpr int kColumnHalves = 8 * kTileStep;  // weights of a step and of a tile's 8 columns
 inline constexpr int kTilePixels = 4;                // of a network's input that a step takes
 inline constexpr int kPnetHeadTiles = 3;             // columns of P-Net's heads: each two outputs, four times
+
+// Whether a network's values in float16 are sums of two; see cuda/kernels/convolve_tiles.h.
+constexpr bool is_split_in_half(Net net) { return net != Net::kLnet; }
 
 constexpr int tile_groups(int channels) { return (channels + kTileStep - 1) / kTileStep; }
 
