@@ -47,8 +47,8 @@ RESIDENT = {"PnetConv1": 16, "PnetConv2": 12, "PnetOutputs": 12, "PnetPropose": 
 RESIDENT |= {"RnetConv3": 28, "RnetDense": 20, "RnetHeads": 24, "OnetConv1": 16, "OnetConv2": 16, "OnetConv3": 28}
 RESIDENT |= {"OnetHeads": 24, "LnetConv1": 16, "LnetConv2": 16, "LnetConv3": 28, "LnetHeads": 24, "Halve": 36}
 RESIDENT |= {"PnetConv1Fp16": 16, "PnetConv2Fp16": 28, "PnetProposeFp16": 16, "PnetOutputsFp16": 16}
-RESIDENT |= {"RnetConv1Fp16": 16, "RnetConv2Fp16": 12, "RnetConv3Fp16": 12, "OnetConv1Fp16": 20, "OnetConv2Fp16": 12}
-RESIDENT |= {"OnetConv3Fp16": 20, "LnetConv1Fp16": 20, "LnetConv2Fp16": 12, "LnetConv3Fp16": 20}
+RESIDENT |= {"RnetConv1Fp16": 16, "RnetConv2Fp16": 12, "RnetConv3Fp16": 12, "OnetConv1Fp16": 16, "OnetConv2Fp16": 12}
+RESIDENT |= {"OnetConv3Fp16": 16, "OnetConv4Fp16": 20, "LnetConv1Fp16": 20, "LnetConv2Fp16": 12, "LnetConv3Fp16": 20}
 REST = 32
 
 
