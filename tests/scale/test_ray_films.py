@@ -40,7 +40,7 @@ def on_ray(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_faces_hidden_in_a_folder_of_films(films: Path, tmp_path: Path) -> None:
     done = on_ray("blur", films, "--output", tmp_path / "out", "--how", "fill", "--minsize", 60, cwd=tmp_path)
-    assert "films: 3, hidden: 12, unreadable: 1" in done.stderr and "broken.mp4: cannot be opened" in done.stderr
+    assert "films: 4, hidden: 12, unreadable: 1" in done.stderr and "broken.mp4: cannot be opened" in done.stderr
     for name in ("a.mp4", "sub/b.mkv", "sub/c.mp4"):
         written = pictures_of(tmp_path / "out" / name)
         assert len(written) == 4 and all((img[80:150, 100:160] < 40).mean() > 0.9 for img in written)
@@ -50,7 +50,7 @@ def test_faces_found_in_a_folder_of_films(films: Path, tmp_path: Path) -> None:
     """As without a cluster, which is named as the user names it."""
     words = ["video", "films", "--track", "--every", "2", "--minsize", "60", "--json"]
     done = on_ray(*words, "--output", "out", cwd=tmp_path)
-    assert "films: 3, pictures: 12, faces: 12, unreadable: 1" in done.stderr, done.stderr
+    assert "films: 4, pictures: 12, faces: 12, unreadable: 1" in done.stderr, done.stderr
     lines = sorted(
         (json.loads(line) for line in done.stdout.splitlines()), key=lambda line: (line["file"], line["frame"])
     )
