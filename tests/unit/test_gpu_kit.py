@@ -32,8 +32,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = kit("--output", str(folder / "kit.tar.gz"), "--headers", str(headers))
     assert made.returncode == 0, made.stderr
     assert made.stdout.endswith("MiB; tar xf it there, then gpu-kit/run.sh 1\n")
-    with tarfile.open(folder / "kit.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    subprocess.run(["tar", "xf", folder / "kit.tar.gz", "-C", folder], check=True)
     return folder / "gpu-kit"
 
 
