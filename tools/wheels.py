@@ -87,16 +87,19 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
         variables["CUDA_HOME"] = str(cuda.nvcc.parents[1])  # that of this Python's environment, too
     if folder:
         variables["TRT_MTCNN_PYTHON"] = str(Path(folder).resolve())
-    before = set(OUTPUT.glob("*.whl"))
     work = ROOT / "build" / "wheels" / f"{target.wheel}-{'abi3' if is_limited else tag}"
     command = [python, "setup.py", "-q", "build", "--build-base", work]
     command += ["bdist_wheel", "--plat-name", target.wheel, "--dist-dir", OUTPUT]
     subprocess.run(command, cwd=ROOT, env=variables, check=True)
-    made = set(OUTPUT.glob("*.whl")) - before or {max(OUTPUT.glob("*.whl"), key=lambda path: path.stat().st_mtime)}
-    wheel = made.pop()
+    wheel = newest(OUTPUT, "abi3" if is_limited else f"cp{tag}", target)
     if "-linux-gnu" in target.zig:
         check_glibc(wheel)
     return wheel
+
+
+def newest(folder: Path, abi: str, target: Target) -> Path:
+    """The last wheel of its kind: builds for other systems and Pythons may put theirs there meanwhile."""
+    return max(folder.glob(f"*-{abi}-{target.wheel}.whl"), key=lambda path: path.stat().st_mtime)
 
 
 def check_glibc(wheel: Path) -> None:

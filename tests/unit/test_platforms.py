@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
+import wheels
 from platforms import ENDINGS, Target, is_own
 
 SOURCES = sorted((ROOT / "csrc").rglob("*.cpp"))
@@ -53,6 +55,15 @@ def test_what_the_machines_own_compilers_build(
     if zig:
         monkeypatch.setenv("TRT_MTCNN_ZIG_TARGET", zig)
     assert is_own(Target.of(platform)) is expected
+
+
+def test_a_wheel_is_not_taken_for_another_that_was_built_meanwhile(tmp_path: Path) -> None:
+    mine = tmp_path / "trt_mtcnn-0.1.0-cp313-cp313-musllinux_1_2_x86_64.whl"
+    others = ["cp313-cp313-manylinux_2_28_x86_64", "cp313-cp313t-musllinux_1_2_x86_64", "cp311-cp311-win_amd64"]
+    for i, path in enumerate([mine, *(tmp_path / f"trt_mtcnn-0.1.0-{tags}.whl" for tags in others)]):
+        path.touch()
+        os.utime(path, (i, i))
+    assert wheels.newest(tmp_path, "cp313", wheels.TARGETS["musllinux-x86_64"]) == mine
 
 
 def subjects(system: str) -> list[str]:
