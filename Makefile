@@ -35,7 +35,7 @@ CPP := $(filter %.cpp %.h %.cu %.cuh,$(SOURCES))
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: install run test test-fast browser window lint asan tsan fuzz soak deepface facenet compat export triton triton-perf ray aarch64 arm-cycles arm-networks amx
-.PHONY: bench bench-docs instructions same-results accuracy gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
+.PHONY: bench bench-docs instructions same-results accuracy accuracy-docs gpu-check gpu-kit gpu-model wheel models figures docs tensorrt-headers cuda
 .PHONY: tensorrt-rtx clean help release-check portable
 
 install: $(DONE)/installed  ## set up, build and install in place (default)
@@ -195,6 +195,9 @@ same-results: install  ## compare detections, bit for bit, with another build: m
 
 accuracy: $(DONE)/group-accuracy  ## measure it beside other MTCNNs: make accuracy [ACCURACY="--data DIR"]
 	@$(PY) -m benchmarks.accuracy.compare $(ACCURACY)
+
+accuracy-docs: install  ## put the newest reports of make accuracy into docs/accuracy.md and docs/verification.md
+	@$(PY) -m benchmarks.accuracy.publish
 
 # Needs no network and no virtual environment: only a Python with NumPy, OpenCV, Cython and setuptools.
 GPU_PY = $(if $(wildcard $(PY)),$(PY),$(PYTHON))

@@ -14,7 +14,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -35,11 +35,15 @@ from mtcnn.params import Preset
 
 PRESETS = ("accurate", "fast", "port")
 # What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
-FORMER = "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false second_pass_scales=[0.85] vote=0"
+FORMER = {  # defaults until those days
+    "2026-11-30": "mirror_first=false second_pass_scales=[0.85,1] tight_landmarks=false",
+    "2026-11-29": "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false "
+    "second_pass_scales=[0.85] vote=0",
+}
 ROWS = (
     "fast minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
     "accurate minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
-    f"accurate {FORMER}",
+    *(f"accurate {params}" for params in FORMER.values()),
     "accurate vote=0",
     "accurate nms_thresholds=[0.5,0.7,0.7,0.7]",
     "accurate thresholds=[0.6,0.7,0.7]",
@@ -321,10 +325,10 @@ def absent(path: Path) -> None:
 
 COLUMNS = {
     "AP@0.5": ("boxes", "ap", ".3f"),
-    "recall at 0.1 false positives": ("boxes", "recall_at_0.1", ".3f"),
-    "at 0.25": ("boxes", "recall_at_0.25", ".3f"),
-    "at 0.5": ("boxes", "recall_at_0.5", ".3f"),
-    "at 1": ("boxes", "recall_at_1", ".3f"),
+    "recall at 0.1": ("boxes", "recall_at_0.1", ".3f"),
+    "recall at 0.25": ("boxes", "recall_at_0.25", ".3f"),
+    "recall at 0.5": ("boxes", "recall_at_0.5", ".3f"),
+    "recall at 1": ("boxes", "recall_at_1", ".3f"),
     "recall": ("boxes", "recall", ".3f"),
     "false positives an image": ("boxes", "false_positives", ".2f"),
     "ms an image": ("boxes", "ms", ".1f"),
@@ -341,16 +345,23 @@ COLUMNS = {
 }
 
 
+def in_cell(value: float, ends: Sequence[float] | None, form: str, is_difference: bool = False) -> str:
+    """A figure and its interval; a difference whose interval leaves 0 outside is bold."""
+    sign = "+" if is_difference else ""
+    mark = "**" if is_difference and ends and (ends[0] > 0 or ends[1] < 0) else ""
+    return f"{mark}{value:{sign}{form}}{mark}" + (f" ({ends[0]:{sign}{form}}..{ends[1]:{sign}{form}})" if ends else "")
+
+
 def as_markdown(results: dict[str, dict[str, Any]]) -> str:
     """A row for each detector; the columns that were measured."""
     columns = {t: c for t, c in COLUMNS.items() if any(c[0] in measured for measured in results.values())}
     lines = ["| " + " | ".join(["detector", *columns]) + " |", "|" + "---|" * (len(columns) + 1)]
     for name, measured in results.items():
         values = [(measured.get(group, {}).get(key), form) for group, key, form in columns.values()]
-        cells = ["-" if value is None else format(value, form) for value, form in values]
-        for i, (group, key, form) in enumerate(columns.values()):
-            if ends := measured.get(group, {}).get("intervals", {}).get(key):
-                cells[i] += " (" + "..".join(format(end, form) for end in ends) + ")"
+        ends = [measured.get(group, {}).get("intervals", {}).get(key) for group, key, _ in columns.values()]
+        cells = [
+            "-" if value is None else in_cell(value, e, form) for (value, form), e in zip(values, ends, strict=True)
+        ]
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 
@@ -365,9 +376,8 @@ def differences_as_markdown(found: dict[str, dict[str, list[float]]]) -> str:
             if key not in row:
                 cells.append("-")
                 continue
-            value, low, high = (format(number, "+" + form) for number in row[key])
-            mark = "**" if row[key][1] > 0 or row[key][2] < 0 else ""
-            cells.append(f"{mark}{value}{mark} ({low}..{high})")
+            value, *ends = row[key]
+            cells.append(in_cell(value, ends, form, is_difference=True))
         lines.append("| " + " | ".join([name, *cells]) + " |")
     return "\n".join(lines)
 

@@ -2,8 +2,9 @@
 
 The labelled photographs, changed as cameras, sites and editors change pictures: at other scales, compressed, blurred,
 darker, brighter, mirrored, moved by a pixel. What a setting owes to the very pixels of the photographs is lost there;
-what it owes to their faces and scenes is not: those of others need photographs of others, which --coco takes. "Chosen
-on half" is what choosing among the settings is worth: the best on a half of the photographs, measured on the other.
+what it owes to their faces and scenes is not: those of others need photographs of others, which --coco takes. --faces
+and --sides measure one kind of face: all others are ignored, as wider100's labels ignore small ones. "Chosen on half"
+is what choosing among the settings is worth: the best on a half of the photographs, measured on the other.
 Prints tables in Markdown.
 """
 
@@ -28,19 +29,19 @@ from rich.progress import track
 from benchmarks.accuracy import bootstrap
 from benchmarks.accuracy.average_precision import evaluate_boxes
 from benchmarks.accuracy.bootstrap import Outcomes
-from benchmarks.accuracy.compare import FORMER, read_spec
+from benchmarks.accuracy.compare import FORMER, in_cell, read_spec
 from benchmarks.peers.processes import ROOT
 from benchmarks.peers.processor import machine
 from mtcnn import TrtMtcnn
 
-__all__ = ["CHANGES", "LabelledSet", "chosen_on_half", "figures_of", "joined", "moved_labels", "read_set"]
+__all__ = ["CHANGES", "LabelledSet", "chosen_on_half", "figures_of", "joined", "moved_labels", "only_faces", "read_set"]
 
-SETTINGS = ("accurate", f"accurate {FORMER}", "fast")
+SETTINGS = ("accurate", *(f"accurate {params}" for params in FORMER.values()), "fast")
 FIGURES = ("ap", *(f"recall_at_{most:g}" for most in bootstrap.FALSE_POSITIVES))
-LEAST_SIDE = 20  # pixels: smaller faces are ignored, as wider100's labels have it
+SIDES = (20.0, float("inf"))  # pixels: faces with a shorter side outside are ignored; wider100's labels begin at 20
 SPLITS, SEED = 400, 18
 COST_STEP, COST_TURNS = 5, 5  # of every fifth picture the least of five turns
-ALL = "all of these"
+AS_IT_IS, ALL = "as it is", "all of these"
 ERRORS = Console(stderr=True)
 
 Image = NDArray[np.uint8]
@@ -69,6 +70,30 @@ def blurred(sigma: float) -> Change:
     return lambda img: np.asarray(cv2.GaussianBlur(img, (0, 0), sigma), np.uint8)
 
 
+def enlarged_again(by: float) -> Change:
+    """What a site's thumbnail is when it is enlarged: of the size that it had, without the detail."""
+
+    def change(img: Image) -> Image:
+        height, width = img.shape[:2]
+        return np.asarray(cv2.resize(scaled(by)(img), (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    return change
+
+
+def noisy(sigma: float) -> Change:
+    """Gaussian noise, the same in every run."""
+
+    def change(img: Image) -> Image:
+        noise = np.random.default_rng(SEED).normal(0, sigma, img.shape)
+        return np.clip(np.rint(img + noise), 0, 255).astype(np.uint8)
+
+    return change
+
+
+def grey(img: Image) -> Image:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(img, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
 def brighter(by: float) -> Change:
     return lambda img: np.clip(img * np.float32(by), 0, 255).astype(np.uint8)
 
@@ -84,16 +109,21 @@ class View:
 
 
 CHANGES: dict[str, View] = {
-    "as it is": View(lambda img: img),
+    AS_IT_IS: View(lambda img: img),
     "scale 0.5": View(scaled(0.5), 0.5),
     "scale 0.7": View(scaled(0.7), 0.7),
     "scale 1.4": View(scaled(1.4), 1.4),
     "scale 2": View(scaled(2), 2.0),
+    "half its resolution": View(enlarged_again(0.5)),
+    "JPEG, quality 10": View(compressed(10)),
     "JPEG, quality 30": View(compressed(30)),
     "JPEG, quality 60": View(compressed(60)),
     "JPEG, quality 90": View(compressed(90)),
     "blur of 1 pixel": View(blurred(1)),
     "blur of 2 pixels": View(blurred(2)),
+    "noise of 10 levels": View(noisy(10)),
+    "grey": View(grey),
+    "0.25 times as bright": View(brighter(0.25)),
     "0.5 times as bright": View(brighter(0.5)),
     "1.6 times as bright": View(brighter(1.6)),
     "mirrored": View(lambda img: np.ascontiguousarray(img[:, ::-1]), is_mirror=True),
@@ -131,18 +161,29 @@ def main() -> int:
             for spec, share in costs([*others, SETTINGS[-1]], labelled.paths[::COST_STEP], options.minsize).items():
                 print(f"{share:6.2f}  {spec}")
         return 0
-    report: dict[str, Any] = {}
+    sides = [side if np.isfinite(side) else None for side in options.sides]
+    report: dict[str, Any] = {"machine": machine(), "minsize": options.minsize, "sides": sides, "sets": {}}
+    for name, kind in ((name, kind) for name in sets for kind in options.faces):
+        if all(face["ignore"] for face in only_faces(sets[name].labels, kind)["annotations"]):
+            sys.exit(f"--faces {kind!r}: {name}'s labels have no such face that counts")
     for name, labelled in sets.items():
-        views = CHANGES if not options.coco or options.change else {"as it is": CHANGES["as it is"]}
-        found = {view: {} for view in views}  # type: dict[str, dict[str, Outcomes]]
+        views = {view: CHANGES[view] for view in options.views}
+        found: dict[str, dict[str, Outcomes]] = {view: {} for view in (*views, *options.faces)}
         for spec in specs:
-            for view, outcomes in detect(spec, labelled, views, options.minsize).items():
+            for view, outcomes in detect(spec, labelled, views, options).items():
                 found[view][spec] = outcomes
         if len(views) > 1:
             found[ALL] = {spec: joined([found[view][spec] for view in views]) for spec in specs}
         rows = {view: compare(outcomes, labelled.sources, options.figure) for view, outcomes in found.items()}
-        half = chosen_on_half(found[ALL if ALL in found else "as it is"], labelled.sources, options.figure)
-        report[name] = {"figure": options.figure, "pictures": len(labelled.paths), "rows": rows, "half": half}
+        half = chosen_on_half(found[ALL if len(views) > 1 else next(iter(views))], labelled.sources, options.figure)
+        faces = {view: round(outcomes[specs[0]].faces.sum()) for view, outcomes in found.items()}
+        report["sets"][name] = {
+            "figure": options.figure,
+            "pictures": len(labelled.paths),
+            "faces": faces,
+            "rows": rows,
+            "half": half,
+        }
         print(f"\n{name}, {len(labelled.paths)} pictures: {options.figure.replace('_', ' ')}\n\n{as_markdown(rows)}\n")
         print(
             f"The best on half of the pictures, on the other half: {half['chosen']:.3f}, {specs[0]} {half['first']:.3f}"
@@ -157,13 +198,28 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", metavar="DIR")
     parser.add_argument("--coco", type=Path, nargs="+", default=[], metavar="FILE", help="labels beside their pictures")
     parser.add_argument("--source", default="", metavar="REGEX", help="what of a file's name is that of its source")
-    parser.add_argument("--change", action="store_true", help="change those pictures, too")
+    views = f'"all" or of {"; ".join(CHANGES)} (default all, with --coco {AS_IT_IS})'
+    parser.add_argument("--views", nargs="+", choices=(*CHANGES, "all"), metavar="VIEW", help=views)
+    parser.add_argument(
+        "--faces", nargs="+", default=[], metavar="NAME=VALUE", help="a row of faces so labelled: pose=1"
+    )
+    parser.add_argument(
+        "--sides", nargs=2, type=float, default=SIDES, metavar=("LOW", "HIGH"), help="faces' shorter side"
+    )
     parser.add_argument("--also", nargs="+", default=[], metavar='"PRESET NAME=VALUE ..."', help="more settings")
     parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
     parser.add_argument("--figure", choices=FIGURES, default=FIGURES[2], help="what is compared (default %(default)s)")
     parser.add_argument("--cost", action="store_true", help="tell instead what the settings cost")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results there")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "all" in (options.views or ([] if options.coco else ["all"])):
+        options.views = list(CHANGES)
+    options.views = options.views or [AS_IT_IS]
+    if wrong := [kind for kind in options.faces if "=" not in kind]:
+        parser.error(f"--faces {wrong[0]!r}: must be NAME=VALUE, as in pose=1")
+    if options.faces and AS_IT_IS not in options.views:
+        parser.error(f"--faces is measured on the view {AS_IT_IS!r}: add it to --views")
+    return options
 
 
 def read_set(file: Path, source: str = "") -> LabelledSet:
@@ -174,8 +230,10 @@ def read_set(file: Path, source: str = "") -> LabelledSet:
     return LabelledSet([file.parent / name for name in names], labels, np.unique(sources, return_inverse=True)[1])
 
 
-def detect(spec: str, labelled: LabelledSet, views: Mapping[str, View], minsize: float) -> dict[str, Outcomes]:
-    """What a setting finds in each view of the pictures."""
+def detect(
+    spec: str, labelled: LabelledSet, views: Mapping[str, View], options: argparse.Namespace
+) -> dict[str, Outcomes]:
+    """What a setting finds in each view of the pictures, and of each kind of face in them as they are."""
     preset, params = read_spec(spec)
     found: dict[str, Detections] = {view: {} for view in views}
     widths = {}
@@ -184,25 +242,37 @@ def detect(spec: str, labelled: LabelledSet, views: Mapping[str, View], minsize:
             img = np.asarray(cv2.imread(str(path)), np.uint8)
             widths[image["id"]] = img.shape[1]
             for name, view in views.items():
-                own = params.get("minsize", minsize)
+                own = params.get("minsize", options.minsize)
                 found[name][image["id"]] = detector.detect(view.change(img), own)[0]
-    return {
-        name: evaluate_boxes(moved_labels(labelled.labels, views[name], widths), dets).outcomes
-        for name, dets in found.items()
-    }
+    labels = {name: moved_labels(labelled.labels, views[name], widths, options.sides) for name in views}
+    outcomes = {name: evaluate_boxes(labels[name], dets).outcomes for name, dets in found.items()}
+    kinds = {kind: only_faces(labels[AS_IT_IS], kind) for kind in options.faces}
+    return outcomes | {kind: evaluate_boxes(chosen, found[AS_IT_IS]).outcomes for kind, chosen in kinds.items()}
 
 
-def moved_labels(labels: Mapping[str, Any], view: View, widths: Mapping[int, int]) -> dict[str, Any]:
-    """The labels in the view's pixels; faces that are too small there are ignored."""
+def moved_labels(
+    labels: Mapping[str, Any], view: View, widths: Mapping[int, int], sides: Sequence[float] = SIDES
+) -> dict[str, Any]:
+    """The labels in the view's pixels; faces whose shorter side lies outside `sides` there are ignored."""
     moved = []
     for face in labels["annotations"]:
         x, y, width, height = face["bbox"]
         if view.is_mirror:
             x = widths[face["image_id"]] - x - width
         box = [view.scale * x + view.shift[0], view.scale * y + view.shift[1], view.scale * width, view.scale * height]
-        ignore = bool(face.get("ignore") or face.get("iscrowd")) or min(box[2:]) < LEAST_SIDE
+        ignore = bool(face.get("ignore") or face.get("iscrowd")) or not sides[0] <= min(box[2:]) < sides[1]
         moved.append({**face, "bbox": box, "ignore": int(ignore)})
     return {**labels, "annotations": moved}
+
+
+def only_faces(labels: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """kind: "pose=1"; faces whose label says otherwise are ignored."""
+    name, _, value = kind.partition("=")
+    faces = [
+        face | {"ignore": int(bool(face.get("ignore")) or str(face.get(name)) != value)}
+        for face in labels["annotations"]
+    ]
+    return {**labels, "annotations": faces}
 
 
 def costs(specs: Sequence[str], paths: Sequence[Path], minsize: float) -> dict[str, float]:
@@ -268,12 +338,11 @@ def as_markdown(rows: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
         "|---" * (2 + len(others)) + "|",
     ]
     for view, row in rows.items():
-        value, low, high = row[first]
-        cells = [f"{value:.3f} ({low:.3f}..{high:.3f})"]
+        value, *ends = row[first]
+        cells = [in_cell(value, ends, ".3f")]
         for spec in others:
-            value, low, high = row[spec]
-            mark = "**" if low > 0 or high < 0 else ""
-            cells.append(f"{mark}{value:+.3f}{mark} ({low:+.3f}..{high:+.3f})")
+            value, *ends = row[spec]
+            cells.append(in_cell(value, ends, ".3f", is_difference=True))
         lines.append(f"| {view} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Prints the accuracy of verification on labelled pairs, by 10-fold cross-validation.
 
-    python benchmarks/verification/lfw_pairs.py PAIRS.csv --embedder MODEL.onnx
-    python benchmarks/verification/lfw_pairs.py PAIRS.csv --embedder MODEL.onnx --against template=seed
+    python -m benchmarks.verification.lfw_pairs PAIRS.csv --embedder MODEL.onnx
+    python -m benchmarks.verification.lfw_pairs PAIRS.csv --embedder MODEL.onnx --against template=seed
 
 PAIRS.csv has the columns a, b (pictures, relative to it) and same (1: one person, 0: two). --against measures the same
 pairs once more with one thing changed, and tells the difference. Intervals are of 95%, by bootstrap over the pairs.
@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.peers.processor import machine
 from mtcnn import FaceEmbedder, FaceVerifier, MtcnnError, TrtMtcnn
 from mtcnn.central import FACE_CHOICES
 from mtcnn.params import DEFAULT_PRESET, PRESETS, TEMPLATES
@@ -86,6 +87,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, float | int | str], 
     judged = cross_validate(of_pairs, same)
     right = np.array(judged.right)
     report: dict[str, float | int | str] = {
+        "machine": machine(),
         "pairs": len(rows),
         "pictures": len(files),
         "without_a_face": int(np.isnan(np.diagonal(distances)).sum()),

@@ -161,7 +161,8 @@ def test_accuracy_on_labelled_pairs() -> None:
     pairs, embedder = need(DATA / "lfw_pairs" / "pairs.csv"), need(DATA / "embedder" / "mobilefacenet.onnx")
     command = [
         sys.executable,
-        "benchmarks/verification/lfw_pairs.py",
+        "-m",
+        "benchmarks.verification.lfw_pairs",
         str(pairs),
         "--embedder",
         str(embedder),

@@ -142,6 +142,17 @@ class TestOtherPictures:
         halved = other_pictures.moved_labels(labels, other_pictures.CHANGES["scale 0.5"], {1: 200})
         assert [face["ignore"] for face in halved["annotations"]] == [1, 0]
 
+    def test_sides(self) -> None:
+        labels = {"annotations": [{"image_id": 1, "bbox": [0, 0, 90, side]} for side in (11, 12, 19, 20)]}
+        moved = other_pictures.moved_labels(labels, other_pictures.CHANGES["as it is"], {}, (12, 20))
+        assert [face["ignore"] for face in moved["annotations"]] == [1, 0, 0, 1]
+
+    def test_only_faces(self) -> None:
+        labels = {
+            "annotations": [{"pose": 1, "ignore": 0}, {"pose": 1, "ignore": 1}, {"pose": 0, "ignore": 0}, {"ignore": 0}]
+        }
+        assert [f["ignore"] for f in other_pictures.only_faces(labels, "pose=1")["annotations"]] == [0, 1, 1, 1]
+
     def test_views_are_drawn_with_their_pictures(self) -> None:
         good = outcomes((0.9, True, 0), (0.6, False, 1), faces=(1.0, 1.0))
         other = outcomes((0.8, False, 0), (0.7, True, 1), faces=(1.0, 1.0))
