@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mtcnn.errors import EngineError as EngineError
     from mtcnn.errors import MtcnnError as MtcnnError
     from mtcnn.errors import NoFaceError as NoFaceError
+    from mtcnn.errors import UnusedParameterWarning as UnusedParameterWarning
     from mtcnn.faces import Face as Face
     from mtcnn.landmarks import points as points
     from mtcnn.quality import face_quality as face_quality
@@ -45,6 +46,7 @@ _HOMES = {
     "NoFaceError": "errors",
     "Tracker": "tracking",
     "TrtMtcnn": "detector",
+    "UnusedParameterWarning": "errors",
     "create_engines": "engines",
     "draw_faces": "draw",
     "face_quality": "quality",
@@ -67,6 +69,7 @@ __all__ = [
     "NoFaceError",
     "Tracker",
     "TrtMtcnn",
+    "UnusedParameterWarning",
     "create_engines",
     "draw_faces",
     "face_quality",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Mapping, Set
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +31,8 @@ class FaceAligner:
     for a square size, this is the 112x112 template scaled.
 
     Args:
-        size: (height, width) of the crops, in pixels; default the template's own: (112, 96) of "seed", (112, 112) of
-            "arcface", (256, 256) of "ffhq".
+        size: (height, width) of the crops, in pixels, or one number for a square; default the template's own: (112, 96)
+            of "seed", (112, 112) of "arcface", (256, 256) of "ffhq".
         margin: how much more of the picture they show, as a share of their height and width added on each side:
             0.5 shows the face at half its size, 0 as recognition networks expect it.
         template: "seed", this library's, whose eyes are level; "arcface", what ArcFace's networks and InsightFace's
@@ -38,8 +40,8 @@ class FaceAligner:
             which stands upright on eyes and mouth; or (5, 2) points ``[x, y]`` in a crop of ``size``.
 
     Raises:
-        TypeError, ValueError: ``size`` is not two whole numbers from 1 up, ``margin`` not 0 to 4, or ``template`` none
-            of these, or points without a ``size``.
+        TypeError, ValueError: ``size`` is not one or two whole numbers from 1 up, ``margin`` not 0 to 4, or ``template``
+            none of these, or points without a ``size``.
 
     Example:
         >>> dets, landmarks = detector.detect(img)      # doctest: +SKIP
@@ -49,7 +51,7 @@ class FaceAligner:
 
     def __init__(
         self,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | int | None = None,
         margin: float = 0,
         template: Template | FivePoints = "seed",
     ) -> None:
@@ -228,14 +230,16 @@ def _check_crop(crop: npt.NDArray[np.uint8], img: npt.NDArray[np.uint8]) -> None
 
 
 def height_width(size: object) -> tuple[int, int]:
-    """Return (height, width) as whole numbers from 1 up."""
+    """Return (height, width) as whole numbers from 1 up; one number is a square's."""
     try:
-        sides = list(size)  # type: ignore[call-overload]
+        sides: Any = [size, size] if isinstance(size, numbers.Integral) else list(size)  # type: ignore[call-overload]
         if isinstance(size, (bytes, bytearray, Mapping, Set)) or any(isinstance(n, bool) for n in sides):
             raise TypeError
         height, width = map(operator.index, sides)
     except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
-        raise TypeError(f"size must be (height, width) in whole pixels, got {checks.shown(size)}") from None
+        raise TypeError(
+            f"size must be (height, width) in whole pixels, or one number for a square, got {checks.shown(size)}"
+        ) from None
     if height < 1 or width < 1:
         raise ValueError(f"size must be at least 1x1 pixels, got {checks.shown(size)}")
     if max(height, width) > 1 << 24:

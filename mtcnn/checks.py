@@ -76,7 +76,7 @@ def range_in_unit(values: object, name: str) -> tuple[float, float]:
 
 def some_numbers(values: object, name: str, low: float, high: float, most: int) -> tuple[float, ...]:
     """One number or more, `most` at most."""
-    found = _items(values, most + 1, f"{name} must be numbers")
+    found = _items(values, most + 1, f"{name} must be 1 to {most} numbers in a tuple, such as (1.0,)")
     if not 1 <= len(found) <= most:
         got = len(found) if len(found) <= most else "more"
         raise ValueError(f"{name} must be 1 to {most} numbers, got {got}")
@@ -116,10 +116,12 @@ def rotations(value: object, name: str) -> tuple[int, ...] | str:
 
 
 def size(value: object, name: str) -> tuple[int, int] | None:
-    """(height, width), or None."""
+    """(height, width), or None; one number is a square's."""
     if value is None:
         return None
-    expected = f"{name} must be (height, width) or None"
+    expected = f"{name} must be (height, width), one number for a square, or None"
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        value = value, value
     if not isinstance(value, Sequence) or len(found := _items(value, 3, expected)) != 2:
         raise TypeError(f"{expected}, got {shown(value)}")
     return whole(found[0], f"{name}[0]", 1, 1 << 24), whole(found[1], f"{name}[1]", 1, 1 << 24)

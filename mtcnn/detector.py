@@ -38,6 +38,7 @@ from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
+from mtcnn.without_effect import warn, warn_of_unused
 from mtcnn.work import OverLimitError
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ class TrtMtcnn:
         DeviceError: the device or its runtime is missing.
         TypeError, ValueError: a wrong argument.
 
+    Warns:
+        UnusedParameterWarning: a parameter was given that changes nothing, as ``vote`` does in preset "fast", where no
+            boxes are averaged. Calls do so, too.
+
     Example:
         >>> import cv2
         >>> from mtcnn import TrtMtcnn
@@ -121,6 +126,9 @@ class TrtMtcnn:
         if precision is not None:
             self._configuration["precision"] = precision
         self._params = make_params(preset, params)
+        warn_of_unused(self._params, preset, params)
+        if device.startswith("cuda") and threads not in (0, 1):
+            warn(f"threads={checks.shown(threads)} has no effect: they are the CPU's, and device is {device!r}")
         flavour, self._device, gpu = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
             self._precision = choose_precision(precision or "fp32", flavour)
@@ -322,8 +330,8 @@ class TrtMtcnn:
         That takes a small part of a detection's time, which is mostly spent on looking everywhere.
 
         Args:
-            img, color, preset, **params: as for :meth:`detect`; ``vote`` is without effect, and ``rotations="auto"`` is
-                all four turns, of each face the best.
+            img, color, preset, **params: as for :meth:`detect`; ``rotations="auto"`` is all four turns, of each face
+                the best. What P-Net's part alone depends on, and ``vote``, is without effect.
             boxes: (n, 4) [x1, y1, x2, y2] or (n, 5), as from :meth:`detect`, within a million pixels of the picture's
                 corner; 10,000 at most.
 
@@ -334,7 +342,7 @@ class TrtMtcnn:
         Raises:
             TypeError, ValueError, ClosedError: as :meth:`detect`.
         """
-        p = self._call_params(None, preset, params)
+        p = self._call_params(None, preset, params, refining=True)
         frame = self._frame(img, color=color, p=p)
         rows = known_boxes(boxes)
         with self._lend_stages() as stages:
@@ -430,14 +438,21 @@ class TrtMtcnn:
         frame: npt.NDArray[np.uint8] = img  # which the native core reads where it lies
         return frame
 
-    def _call_params(self, minsize: float | None, preset: Preset | Params | None, params: CallParams) -> Params:
+    def _call_params(
+        self, minsize: float | None, preset: Preset | Params | None, params: CallParams, *, refining: bool = False
+    ) -> Params:
+        """refining: for R-Net and O-Net alone."""
         changes: dict[str, Any] = {**params}
         if minsize is not None:
             changes["minsize"] = minsize
         if preset is None:
-            return make_params(self._params, changes)
+            p = make_params(self._params, changes)
+            warn_of_unused(p, self._params, changes, own=True, refining=refining)
+            return p
         own = preset.max_work if isinstance(preset, Params) else None
-        return make_params(preset, {"max_work": self._params.max_work if own is None else own, **changes})
+        p = make_params(preset, {"max_work": self._params.max_work if own is None else own, **changes})
+        warn_of_unused(p, preset, changes, refining=refining)
+        return p
 
     def _make_stages(self) -> pytrt.Stages:
         engines = self._engines

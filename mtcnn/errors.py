@@ -3,7 +3,19 @@ TypeError that names it."""
 
 from pytrt.exceptions import ClosedError, DeviceError, EngineError, MtcnnError
 
-__all__ = ["ClosedError", "DarkPictureError", "DeviceError", "EngineError", "MtcnnError", "NoFaceError"]
+__all__ = [
+    "ClosedError",
+    "DarkPictureError",
+    "DeviceError",
+    "EngineError",
+    "MtcnnError",
+    "NoFaceError",
+    "UnusedParameterWarning",
+]
+
+
+class UnusedParameterWarning(UserWarning):
+    """A parameter was given that changes nothing, because of what others are; the message says which, and the mend."""
 
 
 class NoFaceError(MtcnnError):

@@ -47,7 +47,7 @@ class Face:
         return np.ascontiguousarray(self.picture[rows, columns])
 
     def align(
-        self, size: tuple[int, int] | None = None, margin: float = 0, template: Template | FivePoints = "seed"
+        self, size: tuple[int, int] | int | None = None, margin: float = 0, template: Template | FivePoints = "seed"
     ) -> npt.NDArray[np.uint8]:
         """Return the face as :class:`mtcnn.FaceAligner`, which takes the same arguments, cuts it out."""
         return FaceAligner(size, margin, template).align(self.picture, self.points)

@@ -63,7 +63,7 @@ class Params:
         nms_thresholds: greatest overlaps that survive within a pyramid level, over all levels, after R-Net
             (intersection over union) and after O-Net (intersection over the smaller area).
         max_rnet, max_onet: boxes a picture that go on to R-Net and O-Net, best first.
-        max_size: (height, width) that a larger picture is shrunk to first; None: never.
+        max_size: (height, width) that a larger picture is shrunk to first, or one number for both; None: never.
         level_size: "ceil" rounds level sizes up and maps back by the exact scales, "floor" rounds down and
             maps back by the nominal scale.
         nms_boxes: P-Net and R-Net suppress "window" boxes and then regress, or "regressed" ones.
@@ -194,7 +194,7 @@ class CallParams(TypedDict, total=False):
     nms_thresholds: Sequence[float] | npt.NDArray[np.floating[Any]]
     max_rnet: int
     max_onet: int
-    max_size: Sequence[int] | None
+    max_size: Sequence[int] | int | None
     level_size: _LevelSize
     nms_boxes: _NmsBoxes
     whole_pixels: bool

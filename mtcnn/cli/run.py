@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import logging
 import os
@@ -10,13 +11,15 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
 from mtcnn.cli.console import say
 from mtcnn.cli.wording import in_options
-from mtcnn.errors import MtcnnError
+from mtcnn.errors import MtcnnError, UnusedParameterWarning
 from mtcnn.runtime.silence import messages_apart
 
 __all__ = ["CANCELLED", "FAILED", "PARTLY", "fail", "run"]
@@ -27,7 +30,7 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
     _open_streams()
-    with messages_apart():
+    with messages_apart(), _warnings_as_lines():
         return _run(command, arguments, name)
 
 
@@ -108,6 +111,24 @@ class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         for line in self.format(record).splitlines():
             say(line)
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """This package's warnings come without the line of code that they are about."""
+    otherwise = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *more: Any, **others: Any) -> None:
+        if issubclass(category, UnusedParameterWarning):
+            say(str(message), fg="yellow")
+        else:
+            otherwise(message, category, *more, **others)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = otherwise
 
 
 def _is_empty(word: str, before: str) -> bool:

@@ -70,7 +70,7 @@ def extract_faces(
     align: bool = True,
     allow_upscaling: bool = True,
     expand_face_area: int = 0,
-    target_size: tuple[int, int] | None = None,
+    target_size: tuple[int, int] | int | None = None,
     min_max_norm: bool = True,
 ) -> list[npt.NDArray[Any]]:
     """Return the faces of a picture cut out, RGB uint8 (H, W, 3), best first.
@@ -79,7 +79,7 @@ def extract_faces(
         img_path, threshold, model, allow_upscaling: those of `detect_faces`.
         align: whether the picture is turned, about its middle, until the eyes are level.
         expand_face_area: percent by which boxes are made larger.
-        target_size: (height, width) that crops are scaled to fit, in the middle of black.
+        target_size: (height, width), or one number for a square, that crops are scaled to fit, in the middle of black.
         min_max_norm: whether crops of a `target_size` are float32 in 0..1.
 
     Raises:

@@ -48,7 +48,7 @@ class BuildSettings:
     """How TensorRT builds.
 
     Attributes:
-        pnet_size: (height, width) of the largest canvas P-Net accepts.
+        pnet_size: (height, width) of the largest canvas P-Net accepts, or one number for a square.
         pnet_batch, rnet_batch, onet_batch, lnet_batch: (opt, max) batch of each network: the one it is tuned for,
             the largest.
         workspace: bytes that a build may use for scratch; 0: TensorRT's default. Retried with less where
@@ -76,8 +76,12 @@ class BuildSettings:
     def __post_init__(self) -> None:
         for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch", "lnet_batch"):
             value = getattr(self, name)
+            if name == "pnet_size" and isinstance(value, int) and not isinstance(value, bool):
+                value = value, value
+                object.__setattr__(self, name, value)
             if not isinstance(value, tuple) or len(value) != 2:
-                raise TypeError(f"{name} must be a tuple of two whole numbers, got {value!r}")
+                what = "(height, width)" if name == "pnet_size" else "(opt, max)"
+                raise TypeError(f"{name} must be a tuple of two whole numbers, {what}, got {checks.shown(value)}")
             for i in range(2):
                 checks.whole(value[i], f"{name}[{i}]", 0, 1 << 20)
         if min(self.pnet_size) < CELL:

@@ -62,7 +62,7 @@ class FaceEmbedder:
         model: path of the ONNX file; one float32 input (n, 3, h, w) or (n, h, w, 3), output (n, d).
         device: what a detector runs on, ``detector.device``; or as TrtMtcnn takes it, "cpu", "cuda:0"; default the
             CPU.
-        size: (height, width) of the crops it takes.
+        size: (height, width) of the crops it takes, or one number for a square.
         colours: "rgb" or "bgr".
         mean, scale: the network gets (level - mean) * scale.
         output: name of the output, where it has several.
@@ -80,7 +80,7 @@ class FaceEmbedder:
         model: str | os.PathLike[str],
         device: pytrt.Device | str | None = None,
         *,
-        size: tuple[int, int] | None = None,
+        size: tuple[int, int] | int | None = None,
         colours: str | None = None,
         mean: float | None = None,
         scale: float | None = None,
@@ -276,7 +276,7 @@ def _channels_last(shape: tuple[int, ...], path: Path) -> bool:
     raise EngineError(f"{path} is no face embedder: its input is {shape}, not (n, 3, h, w) or (n, h, w, 3)")
 
 
-def _input_size(shape: tuple[int, ...], channels_last: bool, asked: tuple[int, int] | None) -> tuple[int, int]:
+def _input_size(shape: tuple[int, ...], channels_last: bool, asked: tuple[int, int] | int | None) -> tuple[int, int]:
     own = shape[1:3] if channels_last else shape[2:4]
     if asked is None:
         if min(own) < 0:

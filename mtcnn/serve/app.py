@@ -22,7 +22,7 @@ from mtcnn.pipeline.records import faces_as_json
 from mtcnn.runtime.text import printable
 from mtcnn.serve.batches import Batches, Found, FullError
 from mtcnn.serve.metrics import Metrics
-from mtcnn.serve.parameters import read_parameters
+from mtcnn.serve.parameters import read_parameters, unused_parameters
 from mtcnn.serve.uploaded import check_type, read_body
 from mtcnn.web.hosts import HostCheck
 from mtcnn.web.pictures import MOST_PIXELS, check_size
@@ -73,7 +73,7 @@ def make_app(
     async def detect(request: Request) -> Response:
         began = time.monotonic()
         try:
-            found = await _answer(request)
+            found, notes = await _answer(request)
         except ClientDisconnect:
             metrics.requests.labels("499").inc()  # as nginx writes it
             return Response(status_code=400)  # which nobody reads
@@ -88,9 +88,10 @@ def make_app(
         metrics.waited.observe(found.waited)
         metrics.seconds.observe(time.monotonic() - began)
         timing = f"wait;dur={1000 * found.waited:.2f}, detect;dur={1000 * found.worked:.2f}"
-        return JSONResponse(_as_json(found), headers={**_HEADERS, "Server-Timing": timing})
+        return JSONResponse(_as_json(found, notes), headers={**_HEADERS, "Server-Timing": timing})
 
-    async def _answer(request: Request) -> Found:
+    async def _answer(request: Request) -> tuple[Found, list[str]]:
+        """The faces, and which of the request's parameters change nothing."""
         content_type = request.headers.get("content-type", "")
         check_type(content_type, request.headers.get("content-encoding", ""))
         query = request.query_params.multi_items()
@@ -100,11 +101,13 @@ def make_app(
             raise FullError
         async with uploads.body(request, limits.picture_bytes) as body:
             data, fields = read_body(body, content_type)
-            params = read_parameters([*query, *fields], detector.params)
+            given = [*query, *fields]
+            params = read_parameters(given, detector.params)
+            notes = unused_parameters(given, detector.params, params)
             pixels = check_size(data, limits.picture_pixels)
             if pixels is None:  # of a format that does not say: it is taken alone
                 pixels = limits.picture_pixels
-            return await _unless_gone(request, batches.find(data, pixels, params), limits)
+            return await _unless_gone(request, batches.find(data, pixels, params), limits), notes
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_HEADERS)
@@ -135,10 +138,12 @@ def make_app(
     return app, batches
 
 
-def _as_json(found: Found) -> dict[str, Any]:
+def _as_json(found: Found, notes: list[str]) -> dict[str, Any]:
     height, width = found.img.shape[:2]
     answer = {"width": width, "height": height, "faces": faces_as_json(found.dets, found.landmarks)}
-    return answer | {found.flaw: True} if found.flaw else answer
+    if found.flaw:
+        answer[found.flaw] = True
+    return answer | {"warnings": notes} if notes else answer
 
 
 def _failed(error: Exception) -> Response:

@@ -182,9 +182,7 @@ class Batches:
         params = batch[0].params
         images = [read.img for _, read in pictures]
         try:
-            faces: Sequence[tuple[Array, Array] | Exception] = self._detector._detect_each(
-                images, self._detector._call_params(None, params, {})
-            )
+            faces: Sequence[tuple[Array, Array] | Exception] = self._detector._detect_each(images, params)
         except Exception:  # some are to blame, the others are not
             faces = [self._alone(read.img, params) for _, read in pictures]
         worked = time.monotonic() - began

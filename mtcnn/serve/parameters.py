@@ -8,8 +8,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mtcnn import checks
 from mtcnn.params import Params, make_params, unknown_parameter
+from mtcnn.without_effect import unused
 
-__all__ = ["read_parameters"]
+__all__ = ["read_parameters", "unused_parameters"]
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _MOST = 200  # characters of a value
@@ -26,13 +27,7 @@ def read_parameters(given: Iterable[tuple[str, str]], own: Params) -> Params:
     Raises:
         ValueError, TypeError: a name that there is not or that comes twice, or a wrong value.
     """
-    values: dict[str, Any] = {}
-    for name, text in given:
-        if name in values:
-            raise ValueError(f"{checks.shown(name)} is given twice")
-        if name not in _KINDS:  # color: files of pictures know their own
-            raise unknown_parameter(name, ("preset",))
-        values[name] = _read(name, text, _KINDS[name])
+    values = _values(given)
     preset = values.pop("preset", None)
     base: str | Params = own
     if preset is not None:
@@ -44,6 +39,30 @@ def read_parameters(given: Iterable[tuple[str, str]], own: Params) -> Params:
     if "max_work" in values and values["max_work"] is not None:
         raise ValueError(f"max_work must be at most {own.max_work:g}, this server's, got {asked.max_work:g}")
     return make_params(asked, {"max_work": own.max_work})
+
+
+def unused_parameters(given: Iterable[tuple[str, str]], own: Params, asked: Params) -> list[str]:
+    """Which of a request's parameters change nothing, and why.
+
+    Args:
+        asked: what read_parameters() made of the others.
+    """
+    values = _values(given)
+    preset = values.pop("preset", None)
+    return list(unused(asked, values, own if preset is None else make_params(preset, {})))
+
+
+def _values(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in given:
+        if name in values:
+            raise ValueError(f"{checks.shown(name)} is given twice")
+        if name not in _KINDS:  # color: files of pictures know their own
+            raise unknown_parameter(name, ("preset",))
+        values[name] = _read(name, text, _KINDS[name])
+        if name == "max_size" and values[name] is not None and len(values[name]) == 1:
+            (values[name],) = values[name]  # a square's
+    return values
 
 
 def _read(name: str, text: str, kind: Any) -> Any:

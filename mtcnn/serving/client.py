@@ -26,6 +26,7 @@ from mtcnn.runtime.threads import starting_threads
 from mtcnn.serving.connection import Connection, connect, import_tritonclient
 from mtcnn.serving.deadline import Deadline
 from mtcnn.serving.errors import RequestRefusedError, ServerUnavailableError, ServingError
+from mtcnn.without_effect import warn_of_unused
 
 __all__ = ["Client"]
 
@@ -280,6 +281,8 @@ def _parameters(minsize: float | None, preset: str | Params | None, params: dict
     if minsize is not None:
         params["minsize"] = minsize
     checked = make_params(DEFAULT_PRESET if preset is None else preset, params)
+    if preset is not None:  # else it is the server's, and there that it is told
+        warn_of_unused(checked, preset, params)
     own = isinstance(preset, Params)  # no name, so all of its values are sent
     names = [field.name for field in fields(Params)] if own else params
     sent = {name: _plain(getattr(checked, name)) for name in names}

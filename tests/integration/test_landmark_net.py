@@ -134,6 +134,7 @@ def test_is_used_where_it_is_there(
     assert "L-Net" not in str(detector.profile(astronaut, repeats=1))
 
 
+@pytest.mark.filterwarnings("ignore::mtcnn.UnusedParameterWarning")
 def test_is_missing(detector: TrtMtcnn, four: list[Path], astronaut: np.ndarray) -> None:
     for img in (astronaut, astronaut[:30, :30]):  # whether there are faces or not
         for settings in ({}, {"networks": 2}, {"rotations": (90,)}, {"max_work": 100.0}):

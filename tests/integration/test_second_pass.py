@@ -68,6 +68,7 @@ def detect_all(detectors: Detectors, img: NDArray[np.uint8], **params: Any) -> l
     ]
 
 
+@pytest.mark.filterwarnings("ignore::mtcnn.UnusedParameterWarning")
 @given(data=st.data())
 @settings(max_examples=12)
 def test_no_face_is_lost(data: st.DataObject, detectors: Detectors, astronaut: NDArray[np.uint8]) -> None:

@@ -190,7 +190,7 @@ class TestTemplate:
         np.testing.assert_allclose(aligner.template, TEMPLATE_96)
 
     @pytest.mark.parametrize(
-        "size", [112, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96), (112, True), {112, 96}, b"ab"]
+        "size", [112.0, "big", (112,), (112, 96, 3), (112.5, 96), (None, 96), (112, True), {112, 96}, b"ab"]
     )
     def test_size_of_no_numbers(self, size: object) -> None:
         with pytest.raises(TypeError, match=r"size must be \(height, width\)"):

@@ -224,7 +224,7 @@ class TestRetinaFace:
         for options, said in (
             ({"expand_face_area": -1}, "expand_face_area must be"),
             ({"target_size": (1 << 20, 1 << 20)}, "target_size must have"),
-            ({"target_size": 100}, "target_size must be"),
+            ({"target_size": 100.0}, "target_size must be"),
             ({"align": "no"}, "align must be"),
             ({"threshold": 2}, "threshold must be"),
         ):

@@ -120,7 +120,7 @@ WRONG: list[tuple[str, Any, type[Exception]]] = [
     *(("mirror_range", value, ValueError) for value in ((0.1,), (0.1, 0.5, 0.9), (0.9, 0.1), (-0.1, 1), (0, NAN))),
     *(("mirror_range", value, TypeError) for value in (None, 0.5, "0,1", (True, 1), ("0", 1))),
     *(("max_size", value, ValueError) for value in ((0, 5), (5, -1), (5, 2**40))),
-    *(("max_size", value, TypeError) for value in (5, "720", (720,), (1, 2, 3), (1.5, 2), (True, 5), {720, 1280})),
+    *(("max_size", value, TypeError) for value in (5.0, "720", (720,), (1, 2, 3), (1.5, 2), (True, 5), {720, 1280})),
     *(("level_size", value, ValueError) for value in ("round", "", None, 1)),
     *(("nms_boxes", value, ValueError) for value in ("windows", None)),
     *(("resize", value, ValueError) for value in ("cubic", None, ["area"])),

@@ -37,7 +37,7 @@ class TritonPythonModel:
         self._detector = TrtMtcnn(
             device=f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu",
             preset=settings["preset"],
-            threads=int(settings["threads"]) or max(1, pytrt.usable_cores() // instances),
+            threads=0 if on_gpu else int(settings["threads"]) or max(1, pytrt.usable_cores() // instances),
             minsize=float(settings["minsize"]),
             max_work=self._max_work,
         )

@@ -114,7 +114,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"pnet_size": 640}, "pnet_size must be a tuple of two whole numbers, got 640"),
+            ({"pnet_size": 640.0}, r"pnet_size must be a tuple of two whole numbers, \(height, width\), got 640"),
+            ({"rnet_batch": 64}, r"rnet_batch must be a tuple of two whole numbers, \(opt, max\), got 64"),
             ({"pnet_size": (640, 640.0)}, r"pnet_size\[1\] must be a whole number"),
             ({"rnet_batch": (1, 2, 3)}, "rnet_batch must be a tuple of two"),
             ({"workspace": 1.5}, "workspace must be a whole number"),

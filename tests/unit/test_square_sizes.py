@@ -1,0 +1,42 @@
+"""One number for a size is a square's, wherever a size is taken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mtcnn import FaceAligner, TrtMtcnn
+from mtcnn.cli.engines import _pair
+from mtcnn.compat.retinaface import extract_faces
+from mtcnn.engines.settings import BuildSettings
+from mtcnn.params import PRESETS, Params
+from mtcnn.serve.parameters import read_parameters
+
+
+def test_of_crops(astronaut: np.ndarray, detector: TrtMtcnn) -> None:
+    for side in (112, np.int64(112)):
+        assert FaceAligner(side).size == (112, 112)  # type: ignore[arg-type]
+    (face,) = detector.faces(astronaut)
+    assert face.align(64).shape == (64, 64, 3)
+    (crop,) = extract_faces(astronaut, model=detector, target_size=50)
+    assert crop.shape == (50, 50, 3)
+
+
+def test_of_what_is_shrunk() -> None:
+    assert Params(max_size=300).max_size == (300, 300)  # type: ignore[arg-type]
+    assert read_parameters([("max_size", "300")], PRESETS["fast"]).max_size == (300, 300)
+
+
+def test_of_engines() -> None:
+    assert BuildSettings(pnet_size=640).pnet_size == (640, 640)  # type: ignore[arg-type]
+    assert _pair("640", "x", "--pnet-size") == (640, 640)
+    with pytest.raises(ValueError, match="--pnet-batch must be two whole numbers like 1,8, got '4'"):
+        _pair("4", ",", "--pnet-batch")
+
+
+@pytest.mark.parametrize("wrong", [True, 112.0, "112", (112,)])
+def test_what_is_none(wrong: object) -> None:
+    with pytest.raises(TypeError, match=r"size must be \(height, width\) in whole pixels, or one number for a square"):
+        FaceAligner(wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"max_size must be \(height, width\), one number for a square, or None"):
+        Params(max_size=wrong)  # type: ignore[arg-type]
