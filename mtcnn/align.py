@@ -40,8 +40,8 @@ class FaceAligner:
             which stands upright on eyes and mouth; or (5, 2) points ``[x, y]`` in a crop of ``size``.
 
     Raises:
-        TypeError, ValueError: ``size`` is not one or two whole numbers from 1 up, ``margin`` not 0 to 4, or ``template``
-            none of these, or points without a ``size``.
+        TypeError, ValueError: ``size`` is not one or two whole numbers from 1 up, ``margin`` not 0 to 4, or
+            ``template`` none of these, or points without a ``size``.
 
     Example:
         >>> dets, landmarks = detector.detect(img)      # doctest: +SKIP
