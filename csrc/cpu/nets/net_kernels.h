@@ -13,6 +13,14 @@ namespace trtmtcnn::cpu {
 // Values that follow every map, all finite: kernels read and store whole vectors, beyond the end of a map.
 inline constexpr int kOverrun = 32;
 
+// Whether slopes of PReLUs are packed less one: on Arm x + (slope - 1) min(x, 0) takes two instructions, a choice
+// three.
+#ifdef __aarch64__
+inline constexpr bool kSlopesLessOne = true;
+#else
+inline constexpr bool kSlopesLessOne = false;
+#endif
+
 // The weights of a convolution, padded with zeros to whole vectors of output channels.
 struct PackedConv {
   const void* weights;  // [vector][kernel row][input][lane], or tiles; null: `transformed` is used
@@ -51,9 +59,10 @@ struct NetKernels {
   // The same for faces, each of five crops, in lnet_scratch(n) bytes. Null: L-Net runs on the kernels of float32.
   void (*lnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) = nullptr;
 
-  int head_lanes;        // floats in a vector of the heads' weights
-  int batch = 8;         // crops at a time: enough for the dense layers to use each weight often
-  bool float16 = false;  // what layers but the heads read and compute in; slopes are packed less one
+  int head_lanes;         // floats in a vector of the heads' weights
+  int first_columns = 2;  // of Winograd's tiles, of two rows, in R-Net's and O-Net's first layer
+  int batch = 8;          // crops at a time: enough for the dense layers to use each weight often
+  bool float16 = false;   // what layers but the heads read and compute in; slopes are packed less one
   // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
   bool tiles = false;
   // What a thread calls before its first layer and after its last; null: nothing.

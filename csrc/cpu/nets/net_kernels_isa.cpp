@@ -3,6 +3,7 @@
 // instructions.
 #include "cpu/nets/isa/convolution.h"
 #include "cpu/nets/isa/first_layer.h"
+#include "cpu/nets/isa/first_layer_lanes.h"
 #include "cpu/nets/isa/float16_dense.h"
 #include "cpu/nets/isa/heads.h"
 #include "cpu/nets/isa/pnet_first_layer.h"
@@ -153,10 +154,12 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     .onet = onet,
 #ifdef TRTMTCNN_FLOAT16
     .head_lanes = kHeadLanes,
+    .first_columns = FirstLayer<32, 48, 3>::kColumns,
     .float16 = true,
 #else
     .lnet = lnet,
     .head_lanes = kLanes,
+    .first_columns = FirstLayer<32, 48, 3>::kColumns,
 #endif
 };
 

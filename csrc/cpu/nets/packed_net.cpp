@@ -104,6 +104,7 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
   const bool transforms = tile > 0;
   // P-Net needs both: a map of a small level has fewer rows than a tile.
   const bool plain = !transforms || net_ == Net::kPnet;
+  const bool less_one = kSlopesLessOne || (kernels_.float16 && !heads);
   const auto scalars = [&](size_t n) {
     return Scalars(n > 0 ? allocate<float>(n) : nullptr, kernels_.float16 && !heads, kernels_.value_size);
   };
@@ -111,7 +112,7 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
   Scalars bias = scalars(static_cast<size_t>(vectors) * lanes), slope = scalars(static_cast<size_t>(vectors) * lanes);
   for (int o = 0; o < conv.out; ++o) {
     bias.set(o, conv.bias[o]);
-    slope.set(o, (conv.slope.empty() ? 1.0f : conv.slope[o]) - (kernels_.float16 && !heads ? 1.0f : 0.0f));
+    slope.set(o, (conv.slope.empty() ? 1.0f : conv.slope[o]) - (less_one ? 1.0f : 0.0f));
     for (int y = 0; plain && y < conv.kernel; ++y) {
       for (int i = 0; i < run; ++i) {
         const int x = i / conv.in, channel = i % conv.in;
@@ -122,7 +123,9 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
       }
     }
   }
-  convs_.push_back({weights.floats(), bias.floats(), slope.floats(), transforms ? transform(conv, tile) : nullptr});
+  const int columns = conv.in == 3 ? kernels_.first_columns : tile;
+  convs_.push_back(
+      {weights.floats(), bias.floats(), slope.floats(), transforms ? transform(conv, tile, columns) : nullptr});
 }
 
 void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
@@ -136,7 +139,7 @@ void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
   const float* w = conv.weights.data();  // (out, in, kernel, kernel)
   for (int o = 0; o < conv.out; ++o) {
     bias[o] = conv.bias[o];
-    slope[o] = conv.slope.empty() ? 1.0f : conv.slope[o];
+    slope[o] = (conv.slope.empty() ? 1.0f : conv.slope[o]) - (kSlopesLessOne ? 1.0f : 0.0f);
     for (int channel = 0; channel < conv.in; ++channel)
       for (int y = 0; y < conv.kernel; ++y)
         for (int x = 0; x < conv.kernel; ++x, ++w) {
@@ -149,9 +152,9 @@ void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
   convs_.push_back({weights, bias, slope, nullptr});
 }
 
-// G g G^T of Winograd's F(tile x tile, kernel x kernel), arXiv:1509.09308, for each input and output channel. The
+// G g G^T of Winograd's F(rows x columns, kernel x kernel), arXiv:1509.09308, for each input and output channel. The
 // points of interpolation are the first of 0, 1, -1, 2, -2, and infinity: tile + kernel - 1 of them.
-const float* PackedNet::transform(const Conv& conv, int tile) {
+const float* PackedNet::transform(const Conv& conv, int rows, int columns) {
   constexpr double kOfFour3[][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
   constexpr double kOfFour2[][3] = {{1, 0}, {0.5, 0.5}, {0.5, -0.5}, {0, 1}};
   constexpr double kOfFive3[][3] = {
@@ -163,21 +166,24 @@ const float* PackedNet::transform(const Conv& conv, int tile) {
                                    {1 / 24., -2 / 24., 4 / 24.},
                                    {0, 0, 1}};
   const int kernel = conv.kernel;
-  const double (*G)[3] = kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;
-  const size_t values = tile + kernel - 1, lanes = kernels_.lanes, in = conv.in, out = conv.out;
-  const size_t vectors = (out + lanes - 1) / lanes;
-  float* transformed = allocate<float>(values * values * in * vectors * lanes);
+  const auto of = [&](int tile) {
+    return kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;
+  };
+  const double (*down)[3] = of(rows), (*across)[3] = of(columns);
+  const size_t high = rows + kernel - 1, wide = columns + kernel - 1;
+  const size_t lanes = kernels_.lanes, in = conv.in, out = conv.out, vectors = (out + lanes - 1) / lanes;
+  float* transformed = allocate<float>(high * wide * in * vectors * lanes);
   Scalars scalars(transformed, kernels_.float16, kernels_.value_size);
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
       const float* g = &conv.weights[(o * in + c) * kernel * kernel];
-      double rows[6][3] = {};  // G g
-      for (size_t i = 0; i < values; ++i)
+      double half[6][3] = {};  // G g
+      for (size_t i = 0; i < high; ++i)
         for (int y = 0; y < kernel; ++y)
-          for (int x = 0; x < kernel; ++x) rows[i][x] += G[i][y] * g[kernel * y + x];
-      for (size_t i = 0; i < values * values; ++i) {
+          for (int x = 0; x < kernel; ++x) half[i][x] += down[i][y] * g[kernel * y + x];
+      for (size_t i = 0; i < high * wide; ++i) {
         double sum = 0;
-        for (int x = 0; x < kernel; ++x) sum += rows[i / values][x] * G[i % values][x];
+        for (int x = 0; x < kernel; ++x) sum += half[i / wide][x] * across[i % wide][x];
         scalars.set(((i * vectors + o / lanes) * in + c) * lanes + o % lanes, static_cast<float>(sum));
       }
     }

@@ -35,8 +35,8 @@ class PackedNet {
   // Adds a layer in tiles of bfloat16: [16 outputs][kernel row][32 inputs][pair][output][of the pair]. `unrolled`: the
   // kernel's rows are one; `stride`: values from pixel to pixel of the input.
   void pack_tiles(const Conv& conv, bool unrolled, int stride);
-  // Its weights for Winograd's tiles of that side.
-  const float* transform(const Conv& conv, int tile);
+  // Its weights for Winograd's tiles of that size.
+  const float* transform(const Conv& conv, int rows, int columns);
 
   Net net_;
   const NetKernels& kernels_;

@@ -1,8 +1,11 @@
 // The first layer of R-Net and O-Net: a 3 x 3 convolution of three channels, and the maxima of its windows.
 #pragma once
 
+#include "cpu/nets/isa/lanes.h"
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/winograd.h"
+
+#ifndef TRTMTCNN_LANES
 
 namespace trtmtcnn::cpu {
 namespace {
@@ -18,13 +21,10 @@ class FirstLayer {
   static constexpr int kBand = 4;                                // rows of output in memory: two more than are made
   static constexpr int kTiles = kSize / 2;
   // Tiles and vectors summed up at a time: four sums each.
-#ifdef __aarch64__
-  static constexpr int V = 1, P = 4;
-#else
   static constexpr int V = kVectors % 2 == 0 ? 2 : 1, P = kSums >= 24 ? 2 : 1;
-#endif
 
  public:
+  static constexpr int kColumns = 2;  // of a tile
   static constexpr int kScratch = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
 
   static void run(const float* crop, const PackedConv& conv, Scalar* scratch, Scalar* out) {
@@ -39,11 +39,6 @@ class FirstLayer {
       Scalar* to[2];
       for (int r = 0; r < 2; ++r) to[r] = band + (y + r) % kBand * (kSize * kStride);
       for (int v = 0; v < kVectors; v += V) {
-#ifdef __aarch64__
-        for (int tile = 0; tile < kTiles; tile += P)  // the last ones overlap those before
-          tiles_by_lanes(values, tile + P <= kTiles ? tile : kTiles - P, v, conv, to);
-        continue;
-#endif
         int tile = 0;
         for (; tile + P <= kTiles; tile += P) tiles<P>(values, tile, v, conv, to);
         for (; tile < kTiles; ++tile) tiles<1>(values, tile, v, conv, to);
@@ -64,7 +59,7 @@ class FirstLayer {
     for (int x = 0; x < kRow; x += kLanes) {
       Vector d[4], v[4];
 #pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) d[r] = load_floats(in + r * 3 * S + x);
+      for (int r = 0; r < 4; ++r) d[r] = load(in + r * 3 * S + x);
       F2x3::input(d, v);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + x, v[i]);
@@ -139,81 +134,10 @@ class FirstLayer {
     }
   }
 
-#ifdef __aarch64__
-  // A tile's three channels in one place of the transform are lanes of a vector. Of A^T m A, the sums down a column of
-  // the transform are made in the multiplications, whose products are added to the others' or subtracted from them.
-  static TRTMTCNN_INLINE void tiles_by_lanes(const Scalar* values, int tile, int vector, const PackedConv& conv,
-                                             Scalar* const* to) {
-    const Vector bias = load(scalars(conv.bias) + vector * kLanes);
-    const Vector slope = load(scalars(conv.slope) + vector * kLanes);
-    Vector sums[P][2][2];
-#pragma GCC unroll 4
-    for (int p = 0; p < P; ++p)
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) sums[p][k / 2][k % 2] = bias;
-    const Scalar* in = values + 6 * tile;
-    const Scalar* weights = scalars(conv.transformed) + vector * 3 * kLanes;
-    const auto at = [&](int row, int column, int p) { return load(in + (4 * row + column) * kRow + 6 * p); };
-#pragma GCC unroll 4
-    for (int column = 0; column < 4; ++column) {
-      // Row by row of the transform, for all tiles: sixteen sums leave no registers for more weights than a row's.
-      const auto weights_of = [&](int row, int c) {
-        return load(weights + ((4 * row + column) * kVectors * 3 + c) * kLanes);
-      };
-      Vector one[P], down[2][P];
-      {
-        const Vector w[3] = {weights_of(1, 0), weights_of(1, 1), weights_of(1, 2)};
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-          const Vector x = at(1, column, p);
-          one[p] = add_lane<2>(add_lane<1>(times_lane<0>(w[0], x), w[1], x), w[2], x);
-        }
-      }
-      {
-        const Vector w[3] = {weights_of(2, 0), weights_of(2, 1), weights_of(2, 2)};
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-          const Vector x = at(2, column, p);
-          const Vector two = add_lane<2>(add_lane<1>(times_lane<0>(w[0], x), w[1], x), w[2], x);
-          down[0][p] = one[p] + two;
-          down[1][p] = one[p] - two;
-        }
-      }
-      {
-        const Vector w[3] = {weights_of(0, 0), weights_of(0, 1), weights_of(0, 2)};
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-          const Vector x = at(0, column, p);
-          down[0][p] = add_lane<2>(add_lane<1>(add_lane<0>(down[0][p], w[0], x), w[1], x), w[2], x);
-        }
-      }
-      {
-        const Vector w[3] = {weights_of(3, 0), weights_of(3, 1), weights_of(3, 2)};
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) {
-          const Vector x = at(3, column, p);
-          down[1][p] = subtract_lane<2>(subtract_lane<1>(subtract_lane<0>(down[1][p], w[0], x), w[1], x), w[2], x);
-        }
-      }
-#pragma GCC unroll 4
-      for (int p = 0; p < P; ++p)
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) {
-          const int sign = kOutput[k % 2][column];
-          if (sign > 0) sums[p][k / 2][k % 2] += down[k / 2][p];
-          if (sign < 0) sums[p][k / 2][k % 2] -= down[k / 2][p];
-        }
-    }
-#pragma GCC unroll 4
-    for (int p = 0; p < P; ++p)
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k)
-        store(to[k / 2] + (2 * (tile + p) + k % 2) * kStride + vector * kLanes, prelu(sums[p][k / 2][k % 2], slope));
-  }
-#endif
-
   static constexpr int kOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 };
 
 }  // namespace
 }  // namespace trtmtcnn::cpu
+
+#endif

@@ -32,6 +32,10 @@ TRTMTCNN_INLINE Vector load(const Scalar* p) { return *reinterpret_cast<const Un
 TRTMTCNN_INLINE Vector load_floats(const float* p) {
   return (Vector)vcvt_high_f16_f32(vcvt_f16_f32(vld1q_f32(p)), vld1q_f32(p + 4));
 }
+// Four floats from each place.
+TRTMTCNN_INLINE Vector load_fours(const float* first, const float* second) {
+  return (Vector)vcvt_high_f16_f32(vcvt_f16_f32(vld1q_f32(first)), vld1q_f32(second));
+}
 TRTMTCNN_INLINE void store(Scalar* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
 TRTMTCNN_INLINE void store(float* p, Vector v) {
   vst1q_f32(p, vcvt_f32_f16(vget_low_f16((float16x8_t)v)));
@@ -100,6 +104,12 @@ TRTMTCNN_INLINE Vector& operator-=(Vector& a, Vector b) { return a = a - b; }
 
 TRTMTCNN_INLINE Vector load(const float* p) { return {*reinterpret_cast<const Unaligned*>(p)}; }
 TRTMTCNN_INLINE Vector load_floats(const float* p) { return {rounded(load(p).v)}; }
+TRTMTCNN_INLINE Vector load_fours(const float* first, const float* second) {
+  Floats fours;
+  __builtin_memcpy(&fours, first, sizeof fours / 2);
+  __builtin_memcpy(reinterpret_cast<char*>(&fours) + sizeof fours / 2, second, sizeof fours / 2);
+  return {rounded(fours)};
+}
 TRTMTCNN_INLINE void store(float* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v.v; }
 TRTMTCNN_INLINE void add_to_floats(float* totals, Vector v) { store(totals, {load(totals).v + v.v}); }
 TRTMTCNN_INLINE Vector splat(float x) { return {Floats{} + x}; }

@@ -5,6 +5,7 @@
 #include "cpu/nets/isa/vectors.h"
 
 #ifdef __aarch64__
+#define TRTMTCNN_LANES
 #include <arm_neon.h>
 
 namespace trtmtcnn::cpu {
@@ -79,16 +80,19 @@ TRTMTCNN_INLINE void add_lanes(Vector (&sums)[P][V], const Vector (&in)[P], cons
   if constexpr (L + 1 < N) add_lanes<N, false, L + 1>(sums, in, weights, apart);
 }
 
+// As many inputs as are taken without a loop: what follows need not wait for its end.
+constexpr int kUnrolled = 4 * kLanes;
+
 // N inputs a pixel, `stride` apart from pixel to pixel, and their weights, a vector each.
 template <int N, bool Begins = false, int P, int V>
 TRTMTCNN_INLINE void add_products(Vector (&sums)[P][V], const Scalar* in, ptrdiff_t stride, const Scalar* weights,
                                   ptrdiff_t apart) {
-  if constexpr (Begins) {
+  if constexpr (Begins || N <= kUnrolled) {
     constexpr int kFirst = N < kLanes ? N : kLanes;
     Vector x[P];
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) x[p] = load(in + p * stride);
-    add_lanes<kFirst, true>(sums, x, weights, apart);
+    add_lanes<kFirst, Begins>(sums, x, weights, apart);
     if constexpr (N > kFirst) add_products<N - kFirst>(sums, in + kFirst, stride, weights + kFirst * kLanes, apart);
     return;
   }
@@ -115,6 +119,24 @@ TRTMTCNN_INLINE void add_products(Vector (&sums)[P][V], const Scalar* in, ptrdif
 
 namespace trtmtcnn::cpu {
 namespace {
+
+#ifdef TRTMTCNN_FLOAT16
+#define TRTMTCNN_LANES
+template <int L>
+TRTMTCNN_INLINE Vector add_lane(Vector sum, Vector w, Vector in) {
+  return {rounded(sum.v + w.v * in.v[L])};
+}
+
+template <int L>
+TRTMTCNN_INLINE Vector subtract_lane(Vector sum, Vector w, Vector in) {
+  return {rounded(sum.v - w.v * in.v[L])};
+}
+
+template <int L>
+TRTMTCNN_INLINE Vector times_lane(Vector w, Vector in) {
+  return {rounded(w.v * in.v[L])};
+}
+#endif
 
 template <int N, bool Begins = false, int P, int V>
 TRTMTCNN_INLINE void add_products(Vector (&sums)[P][V], const Scalar* in, ptrdiff_t stride, const Scalar* weights,

@@ -5,6 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
+
 #define TRTMTCNN_INLINE inline __attribute__((always_inline))
 
 namespace trtmtcnn::cpu {
@@ -37,10 +41,20 @@ TRTMTCNN_INLINE Vector load(const float* p) { return *reinterpret_cast<const Una
 TRTMTCNN_INLINE Vector load_floats(const float* p) { return load(p); }
 TRTMTCNN_INLINE void store(float* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
 TRTMTCNN_INLINE Vector splat(float x) { return Vector{} + x; }
-TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
 TRTMTCNN_INLINE Vector select(Mask mask, Vector a, Vector b) { return mask ? a : b; }
 TRTMTCNN_INLINE void add_product(Vector& sum, Vector w, float x) { sum += w * x; }
+#ifdef __aarch64__
+TRTMTCNN_INLINE Vector load_fours(const float* first, const float*) { return load(first); }
+TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return (Vector)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+// kSlopesLessOne
+TRTMTCNN_INLINE Vector prelu(Vector v, Vector less_one) {
+  const auto x = (float32x4_t)v;
+  return (Vector)vfmaq_f32(x, vminq_f32(x, vdupq_n_f32(0)), (float32x4_t)less_one);
+}
+#else
+TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
 TRTMTCNN_INLINE Vector prelu(Vector v, Vector slope) { return v > 0 ? v : v * slope; }
+#endif
 
 template <int... I>
 TRTMTCNN_INLINE Vector shuffle(Vector a, Vector b) {
