@@ -43,8 +43,8 @@ STEPS = {
     "accurate tight_landmarks=false": "points of both squares: `tight_landmarks=false`",
     "accurate vote=0": "no votes: `vote=0`",
     "accurate mirror=false": "no mirror images: `mirror=false`",
-    "accurate mirror_first=false": "none in the first pass: `mirror_first=false`",
-    "accurate mirror_range=[0,1]": "of every box in the first pass: `mirror_range=[0,1]`",
+    "accurate mirror_first=false": "no mirror images in the first pass: `mirror_first=false`",
+    "accurate mirror_range=[0,1]": "those of all boxes in the first pass: `mirror_range=[0,1]`",
     "accurate average_scores=false": "the first pass's score alone: `average_scores=false`",
     "accurate average_above=1": "no averaging of overlapping boxes: `average_above=1`",
 }
@@ -54,7 +54,7 @@ MOST = (
     "accurate thresholds=[0.6,0.7,0.7] mirror_range=[0,1] factor=0.79 second_pass_scales=[0.8,0.9,1.1] "
     "tight_landmarks=false"
 )
-COMPARED = {"accurate": "accurate", "fast": "fast", MOST: "the most faces"}
+COMPARED = {"accurate": "accurate", "fast": "fast"}
 TRIED = FORMERLY | {
     "fast": "fast",
     "accurate mirror_first=false": STEPS["accurate mirror_first=false"],
@@ -63,7 +63,7 @@ TRIED = FORMERLY | {
     "accurate mirror_range=[0,1]": STEPS["accurate mirror_range=[0,1]"],
     "accurate thresholds=[0.65,0.7,0.7]": "P-Net's threshold 0.65: `thresholds=[0.65,0.7,0.7]`",
     "accurate thresholds=[0.6,0.7,0.7]": STEPS["accurate thresholds=[0.6,0.7,0.7]"],
-    MOST: "the most faces",
+    MOST: "that, every box's mirror image, a finer pyramid and three squares",
 }
 KINDS = {
     "pose=1": "in an unusual pose, such as from the side",
@@ -129,35 +129,31 @@ def newest(kind: str, folder: Path = RESULTS) -> Report:
 
 
 def detectors(rows: Mapping[str, str], *columns: str) -> Render:
-    """A row for each detector. A column is the name of one in COLUMNS, with an interval if "~" stands before it, or,
-    after "-", its difference to the first row."""
+    """A row for each detector. A column is one of COLUMNS: "~NME %" with its interval, "-NME %" the difference to the
+    first row, which is left out where there is nothing else."""
+    is_apart = all(column.startswith("-") for column in columns)
 
     def render(report: Report) -> str:
         results = report["results"]
         names = {spec: spec if spec in results else f"trt-mtcnn {spec}" for spec in rows}
-        first = next(iter(names.values()))
+        first = next(iter(rows))
         lines = []
         for spec, name in names.items():
             cells = [rows[spec]]
             for column in columns:
                 group, key, form = COLUMNS[column.lstrip("~-")]
-                measured = results[name].get(group, {})
-                ends = measured.get("intervals", {}).get(key)
-                if not column.startswith("-"):
-                    cells.append(in_cell(measured[key], ends if column.startswith("~") else None, form))
-                elif name == first:
-                    cells.append("")
+                if column.startswith("-"):
+                    value, *ends = report["differences"].get(name, {}).get(key, [0])
+                    cells.append("" if spec == first else in_cell(value, ends, form, is_difference=True))
                 else:
-                    value, *ends = report["differences"][name][key]
-                    cells.append(in_cell(value, ends, form, is_difference=True))
+                    measured = results[name][group]
+                    ends = measured["intervals"][key] if column.startswith("~") else []
+                    cells.append(in_cell(measured[key], ends, form))
             lines.append(cells)
-        return table(["", *(heading(column) for column in columns)], lines)
+        heads = [column.lstrip("~-") + ", less accurate's" * (column[0] == "-" and not is_apart) for column in columns]
+        return table(["less accurate" * is_apart, *heads], lines[is_apart:])
 
     return render
-
-
-def heading(column: str) -> str:
-    return f"{column[1:]}, less accurate's" if column.startswith("-") else column.lstrip("~")
 
 
 def pictures(columns: Mapping[str, str], rows: Mapping[str, str] | None = None, of_all: bool = False) -> Render:
@@ -218,21 +214,21 @@ BLOCKS: dict[str, tuple[str, Render]] = {
         "beside",
         detectors(PRESETS | PEERS, "recall", "false positives an image", "~recall at 0.25", "~NME %", "verification %"),
     ),
-    "curves": ("beside", detectors(BESIDE, "~AP@0.5", "~recall at 0.1", "~recall at 0.25", "~recall at 1")),
-    "differences": ("beside", detectors(BESIDE, "-AP@0.5", "-recall at 0.25", "-recall at 1", "-NME %")),
-    "rest": (
+    "curves": (
         "beside",
-        detectors(BESIDE, "recall", "false positives an image", "NME %", "scatter %", "no face", "verification %"),
+        detectors(BESIDE, "~AP@0.5", "~recall at 0.1", "~recall at 0.25", "~recall at 1", "false positives an image"),
     ),
+    "differences": ("beside", detectors(BESIDE, "-AP@0.5", "-recall at 0.25", "-recall at 1", "-NME %")),
     "steps": (
         "beside",
         detectors(STEPS, "-AP@0.5", "-recall at 0.25", "-recall at 1", "-NME %", "false positives an image"),
     ),
     "former": ("beside", detectors(FORMERLY, "-AP@0.5", "-recall at 0.25", "-recall at 1", "-NME %")),
+    "former-changed": ("changed", settings(FORMERLY, "all of these")),
     "stability": ("stability", detectors(PRESETS | BEFORE, "~in all views", "-in all views", "~in any view")),
     "changed": ("changed", pictures(COMPARED)),
     "kinds": ("changed", pictures(COMPARED, KINDS)),
-    "small": ("small", pictures(COMPARED, {"scale 0.7": "scale 0.7", "scale 0.5": "scale 0.5"})),
+    "small": ("small", pictures(COMPARED)),
     "masks": ("others", pictures(COMPARED, MASKS)),
     "masks-changed": ("others-changed", pictures(COMPARED)),
     "others": ("others", settings(TRIED, "as it is")),
