@@ -50,7 +50,7 @@ def command(
         raise MtcnnError(f"the demo needs {error.name}: {install_command('demo')}") from error
     from mtcnn.runtime.opencv import opencv
 
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)
     opencv()
     with listen(host, port) as listening, detector.make(max_work=DEFAULT_MAX_WORK) as model:
         verifier = None

@@ -20,6 +20,7 @@ import click
 from mtcnn.cli.console import say
 from mtcnn.cli.wording import in_options
 from mtcnn.errors import MtcnnError, UnusedParameterWarning
+from mtcnn.runtime.pixel_limit import most_pixels
 from mtcnn.runtime.silence import messages_apart
 
 __all__ = ["CANCELLED", "FAILED", "PARTLY", "fail", "run"]
@@ -60,6 +61,8 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         fail(name, "an argument is empty: is a variable of the shell not set?")
         raise SystemExit(2)
     try:
+        # what OpenCV, once it is loaded, does with files whose heads do not tell how many pixels they have
+        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(most_pixels()))
         code = command.main(words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name

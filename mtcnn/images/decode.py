@@ -13,10 +13,12 @@ import numpy.typing as npt
 from mtcnn.images.bgr import as_bgr
 from mtcnn.images.dark import brightest_if_dark
 from mtcnn.images.exif import jpeg_orientation
+from mtcnn.images.picture_size import picture_size
 from mtcnn.images.pillow import turned
 from mtcnn.images.pnm import decode_pnm, is_pnm
 from mtcnn.images.signatures import what_it_is
 from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.pixel_limit import too_large
 from mtcnn.runtime.silence import decoding, listening
 
 __all__ = ["FLAWS", "Decoded", "Flaw", "UnreadableError", "decode"]
@@ -48,25 +50,29 @@ class Decoded(NamedTuple):
     flaw: Flaw | None = None
 
 
-def decode(data: bytes, turn: bool = True) -> Decoded:
+def decode(data: bytes, turn: bool = True, most: int | None = None) -> Decoded:
     """The picture in a file's bytes, the first one where there are several.
 
     Args:
         turn: whether it is turned as its EXIF orientation says.
+        most: pixels that it may have, as its head says before it is decoded; None: as :func:`most_pixels`.
 
     Raises:
-        UnreadableError: there is none that can be read, or one of another depth that would come out black.
+        UnreadableError: there is none that can be read, one of too many pixels, or one of another depth that would come
+            out black.
         MtcnnError: OpenCV is not installed.
     """
     if not data:
         raise UnreadableError("the file is empty")
+    if (size := picture_size(data)) and (problem := too_large(*size, most)):
+        raise UnreadableError(problem)
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     try:
         with decoding() as decoder:
             if brand in _HEIF_BRANDS:
-                found = Decoded(as_bgr(_heif(data), turn=turn))
+                found = Decoded(as_bgr(_heif(data, most), turn=turn))
             elif brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
-                found = Decoded(as_bgr(_turned_avif(data)))
+                found = Decoded(as_bgr(_turned_avif(data, most)))
             else:
                 found = _by_opencv(data, turn)
     except MemoryError:
@@ -185,20 +191,20 @@ def _is_cut_png(data: bytes) -> bool:
     return False
 
 
-def _heif(data: bytes) -> Any:
+def _heif(data: bytes, most: int | None) -> Any:
     try:
         import pillow_heif
     except ImportError:
         raise UnreadableError("HEIC needs pillow-heif: pip install pillow-heif") from None
     try:
         file = pillow_heif.open_heif(data)
-        _check_pixels(*file.size)
+        _check_pixels(file.size, most)
         return file.to_pillow()
     except (EOFError, OSError, RuntimeError, SyntaxError, ValueError) as error:
         raise UnreadableError(f"no picture that pillow-heif can read: {error}") from None
 
 
-def _turned_avif(data: bytes) -> Any:
+def _turned_avif(data: bytes, most: int | None) -> Any:
     """OpenCV does not turn it."""
     try:
         from PIL import Image, UnidentifiedImageError
@@ -206,7 +212,7 @@ def _turned_avif(data: bytes) -> Any:
         raise UnreadableError("AVIF that is turned needs Pillow 11.3: pip install pillow") from None
     try:
         img = Image.open(io.BytesIO(data), formats=("AVIF",))
-        _check_pixels(*img.size)
+        _check_pixels(img.size, most)
         img.load()
     except (KeyError, UnidentifiedImageError):
         raise UnreadableError("AVIF that is turned needs Pillow 11.3: pip install -U pillow") from None
@@ -215,7 +221,7 @@ def _turned_avif(data: bytes) -> Any:
     return img
 
 
-def _check_pixels(width: int, height: int) -> None:
-    most = int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", 1 << 30))
-    if width * height > most:
-        raise UnreadableError(f"the picture has more than {most} pixels")
+def _check_pixels(size: tuple[int, ...], most: int | None) -> None:
+    width, height = size
+    if problem := too_large(width, height, most):
+        raise UnreadableError(problem)

@@ -15,6 +15,7 @@ from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.orientation import Orientation, orientation, quarter_turns
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.optional import import_optional
+from mtcnn.runtime.pixel_limit import most_pixels, too_large
 
 __all__ = ["Film", "files_in", "pyav"]
 
@@ -173,6 +174,10 @@ class Film:
             raise MtcnnError(f"{self.source} holds {only}: there is nothing to find faces in")
         stream = next((s for s in video if s is streams.best("video")), video[0])
         stream.thread_type = "AUTO"
+        context = stream.codec_context
+        if problem := too_large(context.width, context.height):
+            raise MtcnnError(f"{self.source} is too large: {problem}")
+        context.options = {**context.options, "max_pixels": str(most_pixels())}  # of pictures that say another size
         return stream
 
     def _scan(self) -> list[int] | None:
@@ -269,8 +274,8 @@ class Film:
                     continue
                 try:
                     frames = packet.decode()
-                except errors:
-                    self.damaged += bool(packet.size)
+                except errors as error:  # threads of the decoder tell late, also with the empty packet that ends it
+                    self.damaged += bool(packet.size) or not isinstance(error, self._av.error.EOFError)
                     continue
                 yield from frames
         except errors as error:

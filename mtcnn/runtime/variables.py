@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["ENGINES", "OPENVINO", "TENSORRT", "value_of"]
+__all__ = ["ENGINES", "MAX_PIXELS", "OPENVINO", "TENSORRT", "value_of"]
 
 ENGINES = "TRT_MTCNN_ENGINES"  # the folder of engines, instead of the user's cache folder
+MAX_PIXELS = "TRT_MTCNN_MAX_PIXELS"  # of a picture or film that is read from a file
 OPENVINO = "TRT_MTCNN_OPENVINO"  # the file of OpenVINO's C library
 TENSORRT = "TRT_MTCNN_TENSORRT"  # the folder of TensorRT's libraries
 

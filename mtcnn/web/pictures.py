@@ -7,7 +7,7 @@ import numpy.typing as npt
 from starlette.exceptions import HTTPException
 
 from mtcnn.images.decode import Decoded, UnreadableError, decode
-from mtcnn.pipeline.picture_size import picture_size
+from mtcnn.images.picture_size import picture_size
 
 __all__ = ["MOST_PIXELS", "Picture", "check_size", "decode_within"]
 
@@ -24,7 +24,7 @@ def decode_within(data: bytes, most_pixels: int) -> Decoded:
     """
     check_size(data, most_pixels)
     try:
-        found = decode(data)
+        found = decode(data, most=most_pixels)
     except UnreadableError as error:
         raise HTTPException(415, f"the picture cannot be read: {error}") from None
     _check_pixels(found.img.shape[0] * found.img.shape[1], most_pixels)

@@ -159,6 +159,7 @@ def test_shrunk_pictures(size: tuple[int, int], preset: str, face: Image, agree:
     agree(canvas, 50, preset, max_size=(300, 400))
 
 
+@pytest.mark.filterwarnings("ignore::mtcnn.UnusedParameterWarning")
 @given(data=st.data())
 @settings(max_examples=40)
 def test_any_parameters(data: st.DataObject, astronaut: Image, detector: TrtMtcnn) -> None:

@@ -233,7 +233,7 @@ class TestClient:
         with make_client(server, protocol, shared_memory) as client:
             for img, match in (
                 (np.zeros((1001, 1000, 3), np.uint8), "1000x1001 pixels, of at most 1000000"),
-                (huge.tobytes(), "more than 1000000 pixels"),
+                (huge.tobytes(), "it has 2000x2000 pixels, 4,000,000 in all, of at most 1,000,000"),
                 (b"no picture", "no picture that OpenCV can read"),
                 (FILE[:200], "no picture that OpenCV can read"),
             ):

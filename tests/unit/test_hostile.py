@@ -301,7 +301,7 @@ TABLE = memoryview(np.full((3, 4), 20, np.uint8))
         (lambda table: STAGES.pnet(table, 0.5, 0.5, 0.5, 10), "levels"),
     ],
 )
-@pytest.mark.parametrize("value", [TABLE, 5, object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", [TABLE, 5.5, object()], ids=lambda value: type(value).__name__)
 def test_what_is_no_sequence(call: Callable[[Any], object], name: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"{name} must be"):
         call(value)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mtcnn.pipeline.picture_size import picture_size
+from mtcnn.images.picture_size import picture_size
 from tests.support.pictures import gradient
 
 ENDINGS = (".jpg", ".png", ".gif", ".bmp", ".webp", ".tif", ".avif", ".jp2", ".ppm", ".pgm", ".pbm")

@@ -129,7 +129,7 @@ def hostile(picture: Image) -> dict[str, tuple[Request, str]]:
         "a file that is a number": (Request(image=files(7)), "a bytes-like object is required"),
         "levels 0 and 1": (Request(pixels=pictures(mask)), "pixels holds levels 0 and 1 alone"),
         "a file of levels 0 and 1": (Request(image=files(cv2.imencode(".png", mask)[1].tobytes())), "0 and 1 alone"),
-        "huge": (Request(image=files(huge)), "1000000"),
+        "huge": (Request(image=files(huge)), "of at most 1,000,000"),
         "large": (Request(pixels=pictures(np.zeros((1001, 1000, 3), np.uint8))), "1000x1001 pixels"),
         "no pixels": (Request(pixels=np.zeros((1, 0, 9, 3), np.uint8)), "pixels is empty"),
         "two channels": (Request(pixels=np.zeros((1, 9, 9, 2), np.uint8)), "must have the shape"),

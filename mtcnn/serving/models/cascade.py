@@ -71,7 +71,7 @@ class TritonPythonModel:
         if (files is None) == (pixels is None):
             raise ValueError("a request must have one input: image (JPEG or PNG as bytes) or pixels (uint8, H x W x 3)")
         if files is not None:
-            pictures = [decode_file(file) for file in files.as_numpy().ravel()]
+            pictures = [decode_file(file, self._max_pixels) for file in files.as_numpy().ravel()]
         else:
             pictures = [as_bgr(img, "pixels") for img in pixels.as_numpy()]
             for img in pictures:
@@ -105,11 +105,11 @@ def answer(found: list[tuple[Any, Any]]) -> Any:
     return pb_utils.InferenceResponse(tensors)
 
 
-def decode_file(file: bytes) -> Any:
+def decode_file(file: bytes, most: int) -> Any:
     """BGR (H, W, 3), turned as its EXIF orientation says."""
     data = file if isinstance(file, bytes) else bytes(memoryview(file or b""))  # a number is no file
     try:
-        img, flaw = decode(data)
+        img, flaw = decode(data, most=most)
     except UnreadableError as error:
         raise ValueError(f"image cannot be read: {error}") from None
     if flaw == "dark" and img.max() == 1:

@@ -1,0 +1,203 @@
+"""How many pixels a file may say that its picture has, in every format and wherever files are read."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import time
+import zlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from mtcnn.cli.main import main
+from mtcnn.compat.pictures import PictureFileError, read_bgr
+from mtcnn.compat.retinaface import extract_faces
+from mtcnn.errors import MtcnnError
+from mtcnn.images.decode import UnreadableError, decode
+from mtcnn.images.picture_size import picture_size
+from mtcnn.pipeline.read import read_picture
+from mtcnn.runtime.pixel_limit import most_pixels
+from tests.support.pictures import gradient
+
+SIDE = 32562
+SAID = r"it has 32562x32562 pixels, 1,060,283,844 in all, of at most 268,435,456; where memory allows, "
+MEND = SAID + "TRT_MTCNN_MAX_PIXELS=1060283844 takes it"
+
+
+def encoded(ending: str, options: tuple[int, ...] = ()) -> bytearray:
+    if not cv2.haveImageWriter(ending):
+        pytest.skip(f"this OpenCV writes no {ending}")
+    img = gradient(40, 50)
+    if ending == ".pfm":
+        img = img.astype(np.float32)
+    whole, data = cv2.imencode(ending, img, list(options))
+    assert whole
+    return bytearray(data.tobytes())
+
+
+def put(data: bytearray, at: int, form: str, *values: int) -> bytes:
+    struct.pack_into(form, data, at, *values)
+    return bytes(data)
+
+
+def png() -> bytes:
+    data = encoded(".png")
+    put(data, 16, ">II", SIDE, SIDE)
+    return put(data, 29, ">I", zlib.crc32(data[12:29]))
+
+
+def jpeg() -> bytes:
+    """Bytes that are no marker, and fillers, come before the size."""
+    data = encoded(".jpg")
+    at = data.index(b"\xff\xc0")
+    put(data, at + 5, ">HH", SIDE, SIDE)
+    return bytes(data[:at] + b"\xff" * 3000 + b"\x00no marker" + data[at:])
+
+
+def gif() -> bytes:
+    return put(encoded(".gif"), 6, "<HH", SIDE, SIDE)
+
+
+def bmp() -> bytes:
+    return put(encoded(".bmp"), 18, "<ii", SIDE, -SIDE)
+
+
+def webp() -> bytes:
+    """Of 16384 pixels a side; more have room only in the extended format."""
+    chunk = b"VP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + 2 * (SIDE - 1).to_bytes(3, "little")
+    data = encoded(".webp", (cv2.IMWRITE_WEBP_QUALITY, 101))
+    return b"RIFF" + struct.pack("<I", len(data) + 10) + b"WEBP" + chunk + bytes(data[12:])
+
+
+def tiff() -> bytes:
+    return tiff_of("II", "*", False)
+
+
+def big_tiff() -> bytes:
+    return tiff_of("MM", "+", True)
+
+
+def tiff_of(order: str, kind: str, is_big: bool) -> bytes:
+    """With what tells the size behind two million bytes."""
+    end, far = "<" if order == "II" else ">", 2_000_000
+    head = order.encode() + struct.pack(end + "H", ord(kind))
+    head += struct.pack(end + "HHQ", 8, 0, far) if is_big else struct.pack(end + "I", far)
+    entry = end + ("HHQQ" if is_big else "HHII")
+    rows = b"".join(struct.pack(entry, tag, 16 if is_big else 4, 1, SIDE) for tag in (256, 257))
+    return head.ljust(far, b"\0") + struct.pack(end + ("Q" if is_big else "H"), 2) + rows + bytes(8)
+
+
+def avif() -> bytes:
+    data = encoded(".avif")
+    return put(data, data.index(b"ispe") + 8, ">II", SIDE, SIDE)
+
+
+def jpeg_2000() -> bytes:
+    """The codestream says it, by which it is decoded, the box around it does not."""
+    return b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(24) + b"ihdr" + struct.pack(">II", 40, 50) + codestream()
+
+
+def codestream() -> bytes:
+    """Of a picture that begins 10 pixels into its grid: ISO/IEC 15444-1, table A.9."""
+    return b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 47, 0, SIDE + 10, SIDE + 10, 10, 10) + bytes(99)
+
+
+def ppm() -> bytes:
+    return b"P6 # a comment\n#another\n32562 \n 32562 255\n" + bytes(99)
+
+
+def pam() -> bytes:
+    return b"P7\nDEPTH 3\nHEIGHT 32562\nWIDTH 32562\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n" + bytes(99)
+
+
+def pfm() -> bytes:
+    return b"PF\n32562 32562\n-1.0\n" + bytes(99)
+
+
+def sun_raster() -> bytes:
+    return put(encoded(".ras"), 4, ">II", SIDE, SIDE)
+
+
+def radiance() -> bytes:
+    return b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 32562 +X 32562\n" + bytes(99)
+
+
+FILES = [png, jpeg, gif, bmp, webp, tiff, big_tiff, avif, jpeg_2000, codestream, ppm, pam, pfm, sun_raster, radiance]
+
+
+@pytest.mark.parametrize("make", FILES, ids=lambda make: make.__name__)
+def test_what_says_that_it_is_huge_is_not_decoded(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make()
+    assert picture_size(data) == (SIDE, SIDE)
+    monkeypatch.setattr("mtcnn.images.decode._imdecode", None)
+    with pytest.raises(UnreadableError, match=MEND):
+        decode(data)
+
+
+@pytest.mark.parametrize("ending", [".pfm", ".ras", ".hdr", ".pam"])
+def test_sizes_of_what_is_rare(ending: str) -> None:
+    assert picture_size(bytes(encoded(ending))) == (50, 40)
+
+
+@pytest.mark.parametrize("of", ["P6", "P6\n#", "P7\nWIDTH", "#?RADIANCE\n-Y ", "\xff\xd8\xff", "II*\0\x08\0\0\0\xff"])
+@pytest.mark.parametrize("more", [" ", "\n", "#\n", "\xff", "\xff\x01", "WIDTH ", "-Y "])
+def test_no_head_takes_long(of: str, more: str) -> None:
+    """Strangers choose it, and a server reads it between all its requests."""
+    began = time.process_time()
+    picture_size((of + more * 1_000_000 + "x").encode("latin-1"))
+    assert time.process_time() - began < 1
+
+
+def test_the_limit_can_be_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = bytes(encoded(".png"))
+    monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", "1999")
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    with pytest.raises(MtcnnError, match=re.escape(f"{path}: it has 50x40 pixels, 2,000 in all, of at most 1,999")):
+        read_picture(path)
+    with pytest.raises(PictureFileError, match="TRT_MTCNN_MAX_PIXELS=2000 takes it"):
+        read_bgr(path, "file")
+    with pytest.raises(PictureFileError, match="TRT_MTCNN_MAX_PIXELS=2000 takes it"):
+        extract_faces(str(path))
+    with pytest.raises(UnreadableError, match=r"of at most 99$"):  # a server's own, which that does not lift
+        decode(data, most=99)
+    monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", "2000")
+    assert decode(data).img.shape == (40, 50, 3)
+    for wrong in ("1e9", "0", "-5", "many", str(1 << 31)):
+        monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", wrong)
+        with pytest.raises(MtcnnError, match="TRT_MTCNN_MAX_PIXELS must be a whole number from 1 to 1073741824, got"):
+            most_pixels()
+
+
+def test_a_command_goes_on_without_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "huge.gif").write_bytes(gif())
+    cv2.imwrite(str(tmp_path / "small.png"), gradient(40, 50))
+    assert main(["detect", "--json", "--device", "cpu", str(tmp_path)]) == 3
+    huge, small = map(json.loads, capsys.readouterr().out.splitlines())
+    assert re.match(MEND, huge["problem"]) and small["faces"] == []
+
+
+def test_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """By what it says, and by a picture in it that says another size."""
+    av = pytest.importorskip("av")
+    film = tmp_path / "film.mov"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        for i, shape in enumerate([(48, 64), (480, 640), (48, 64)]):
+            packet = av.Packet(cv2.imencode(".png", np.zeros((*shape, 3), np.uint8))[1].tobytes())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, i, i, Fraction(1, 25)
+            container.mux(packet)
+    assert main(["video", str(film), "--json", "--device", "cpu"]) == 0
+    monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", "10000")
+    assert main(["video", str(film), "--json", "--device", "cpu"]) == 3
+    monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", "3000")
+    capsys.readouterr()
+    assert main(["video", str(film), "--json", "--device", "cpu"]) == 1
+    assert "film.mov is too large: it has 64x48 pixels, 3,072 in all, of at most 3,000" in capsys.readouterr().err
