@@ -16,7 +16,7 @@ from tools.platforms import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 
-__all__ = ["ROOT", "Block", "build", "count_blocks", "need", "run"]
+__all__ = ["ROOT", "Block", "build", "count_blocks", "model_of", "need", "run"]
 
 COMPILER = "aarch64-linux-gnu-g++"
 FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden"]
@@ -88,16 +88,19 @@ def isa_flags(tree: Path) -> dict[str, list[str]]:
     return flags
 
 
+def model_of(network: str) -> Path:
+    return ROOT / "mtcnn" / "models" / f"{network}.onnx"
+
+
 def run(
     program: Path,
-    network: str,
+    model: Path,
     precision: str,
     output: Path,
     cpu: str = "",
     qemu: Sequence[str] = ("qemu-aarch64-static",),
 ) -> str:
     """Runs a network, on a processor that QEMU plays or, without `cpu`, on this one; gives the kernels' name."""
-    model = ROOT / "mtcnn" / "models" / f"{network}.onnx"
     command = [*([*qemu, "-cpu", cpu] if cpu else []), str(program), str(model), precision, str(output)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -108,6 +111,13 @@ def count_blocks(program: Path, network: str, precision: str, cpu: str) -> list[
     plugin, counts = folder / "blocks.so", folder / "blocks.txt"
     source = Path(__file__).with_name("blocks.c")
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(source)], check=True)
-    run(program, network, precision, folder / "out.bin", cpu, ["qemu-aarch64", "-plugin", f"{plugin},out={counts}"])
+    run(
+        program,
+        model_of(network),
+        precision,
+        folder / "out.bin",
+        cpu,
+        ["qemu-aarch64", "-plugin", f"{plugin},out={counts}"],
+    )
     rows = [line.split() for line in counts.read_text().splitlines()]
     return [Block(int(address, 16), int(n), int(times)) for address, n, times in rows]

@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
 """The networks' kernels for 64-bit Arm, in QEMU, beside the plain ones on this machine: python -m benchmarks.arm.check.
 
-A processor without arithmetic in float16, which must fall back, and one with it. `make aarch64` detects with them.
+A processor without arithmetic in float16, which must fall back, and one with it, which must where weights are large:
+float16 ends at 65,504. `make aarch64` detects with them.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arm.build import ROOT, build, need, run
+from benchmarks.arm.build import ROOT, build, model_of, need, run
+from mtcnn.engines.onnx_tensors import initializers
 
-# Processor, precision, kernels; the largest difference allowed, as a part of the largest output.
+# Processor, precision, factor; kernels, and the largest difference allowed, as a part of the largest output.
 CASES = (
-    ("cortex-a72", "fp32", "neon", 1e-5),
-    ("cortex-a72", "bf16", "neon", 1e-5),
-    ("max", "fp32", "neon", 1e-5),
-    ("cortex-a76", "bf16", "neon_fp16", 1e-2),
+    ("cortex-a72", "fp32", 1, "neon", 1e-5),
+    ("cortex-a72", "bf16", 1, "neon", 1e-5),
+    ("max", "fp32", 1, "neon", 1e-5),
+    ("cortex-a76", "bf16", 1, "neon_fp16", 1e-2),
+    ("cortex-a76", "bf16", 1024, "neon", 1e-5),
 )
 
 
@@ -28,16 +32,29 @@ def main() -> int:
     wrong = 0
     for network in ("pnet", "rnet", "onet"):
         expected_file, file = folder / "expected.bin", folder / "out.bin"
-        run(host, network, "fp32", expected_file)
+        run(host, model_of(network), "fp32", expected_file)
         expected = np.fromfile(expected_file, np.float32)
-        for cpu, precision, kernels, most in CASES:
-            took = run(arm, network, precision, file, cpu)
+        for cpu, precision, factor, kernels, most in CASES:
+            took = run(arm, scaled(network, factor, folder / "scaled.onnx"), precision, file, cpu)
             found = np.fromfile(file, np.float32)
             apart = float(np.abs(found - expected).max() / np.abs(expected).max())
             good = took == kernels and len(found) and apart <= most and (apart > 1e-5) == (kernels == "neon_fp16")
             wrong += not good
-            print(f"{network}, {cpu}, {precision}: {took}, {apart:.1e} apart{'' if good else ': WRONG'}")
+            what = f"{network}, {cpu}, {precision}{f', weights times {factor}' if factor > 1 else ''}"
+            print(f"{what}: {took}, {apart:.1e} apart{'' if good else ': WRONG'}")
     return int(wrong > 0)
+
+
+def scaled(network: str, factor: int, path: Path) -> Path:
+    """A model that computes the same, with the first layer's weights and values so many times as large."""
+    model = model_of(network).read_bytes()
+    for tensor in initializers(model, lambda: None):
+        if by := {"conv1.weight": factor, "conv1.bias": factor, "conv2.weight": 1 / factor}.get(tensor.name):
+            assert model.count(tensor.data) == 1
+            values = np.frombuffer(tensor.data, "<f4") * np.float32(by)
+            model = model.replace(tensor.data, values.astype("<f4").tobytes())
+    path.write_bytes(model)
+    return path
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "cpu/nets/bfloat16.h"
 #include "cpu/nets/native_engine.h"
-#include "cpu/nets/net_kernels.h"
 #include "cpu/nets/packed_net.h"
 #include "cpu/nets/pnet_rows.h"
+#include "runtime/thread_pool.h"
 
 namespace {
 
@@ -58,10 +58,10 @@ int main(int argc, char** argv) {
   if (argc < 4) return std::fprintf(stderr, "networks MODEL.onnx fp32|bf16 OUTPUT [CALLS]\n"), 2;
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-  const std::optional<Network> network = read_network(bytes);
-  if (!network) return std::fprintf(stderr, "%s is none of the networks\n", argv[1]), 1;
-  const NetKernels& kernels = std::string(argv[2]) == "bf16" ? *bfloat16_kernels().kernels : net_kernels();
-  const PackedNet net(*network, kernels);
+  const bool bf16 = std::string(argv[2]) == "bf16";  // engines call float32 f32
+  const auto engine = NativeEngine::load(bytes, bf16 ? "bf16" : "f32", std::make_shared<ThreadPool>(1));
+  if (!engine) return std::fprintf(stderr, "%s is none of the networks\n", argv[1]), 1;
+  const PackedNet& net = engine->net();
   CropNet crop_net;
   std::vector<float> out;
   for (int calls = argc > 4 ? std::atoi(argv[4]) : 1; calls > 0; --calls) {
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
     else
       run_crops(net, crop_net, out);
   }
-  std::printf("%s\n", kernels.name);
+  std::printf("%s\n", net.kernels().name);
   std::ofstream(argv[3], std::ios::binary)
       .write(reinterpret_cast<const char*>(out.data()), static_cast<std::streamsize>(out.size() * sizeof(float)));
   return 0;
