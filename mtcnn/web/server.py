@@ -30,12 +30,18 @@ class ServerLimits:
         connections: at once; a further one is answered 503.
         head_seconds: that a client may take to send a request's head,
         body_seconds: and then its body.
+        drain_bytes, drain_seconds, drain_idle_seconds: of a body that is answered before all of it has come; what a
+            client that sends first and then reads may go on sending before it is cut, in all, and without any byte;
+            never longer than `body_seconds`.
         end_seconds: that answers under way may take once the server is told to end; None: as long as they need.
     """
 
     connections: int = 100
     head_seconds: float = 10
     body_seconds: float = 60
+    drain_bytes: int = 128_000_000
+    drain_seconds: float = 30
+    drain_idle_seconds: float = 5
     end_seconds: int | None = None
 
 
@@ -117,39 +123,114 @@ def make_server(app: Any, limits: ServerLimits = ServerLimits()) -> uvicorn.Serv
     )
 
 
+class _LingeringTransport:
+    """A connection's transport. Where its client is still sending, closing it would reset the connection, and the
+    client might never see the answer: its end is sent, and what comes is read and forgotten until the client closes it.
+    """
+
+    def __init__(self, transport: Any, protocol: _LimitedProtocol) -> None:
+        self._transport, self._protocol = transport, protocol
+        self.lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.lingers or bool(self._transport.is_closing())
+
+    def close(self) -> None:
+        if self.lingers or self._transport.is_closing() or not self._protocol.may_linger():
+            self._transport.close()
+            return
+        self.lingers = True
+        try:
+            self._transport.write_eof()
+        except (OSError, RuntimeError):  # the client has gone
+            self._transport.close()
+            return
+        self._protocol.linger()
+
+
 class _LimitedProtocol(H11Protocol):
     """A connection that is cut where its client takes too long to send a request, or to read the answer."""
 
     limits: ServerLimits
     _alarm: asyncio.TimerHandle | None = None
     _waits_for = ""
+    _idle: asyncio.TimerHandle | None = None
+    _drained = 0
+    _is_refused = False
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(_LingeringTransport(transport, self))
         if len(self.connections) > self.limits.connections:
-            transport.write(_FULL)
-            transport.close()
+            self._is_refused = True
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         self._watch()
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.lingers:
+            self._drain(data)
+            return
         if self.transport.is_closing():
             return
+        if self._is_answered and self.conn.their_state is h11.SEND_BODY:
+            self._drain(data)
+            if self.transport.is_closing():
+                return
         super().data_received(data)
         self._watch()
 
+    def may_linger(self) -> bool:
+        """Whether the client may be sending."""
+        if self._is_refused:  # there is room for as many that are told so
+            return len(self.connections) <= 2 * self.limits.connections
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
+
+    def linger(self) -> None:
+        """Read on, for so long."""
+        self.flow.resume_reading()
+        self._wait_for("drain")
+        self._drain(b"")
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.cycle is not None and bool(self.cycle.response_complete)
+
+    def _drain(self, data: bytes) -> None:
+        """Of a body that is answered: so many bytes at most, and the next of them soon."""
+        self._drained += len(data)
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._drained > self.limits.drain_bytes:
+            self.transport.abort()
+            return
+        self._idle = self.loop.call_later(self.limits.drain_idle_seconds, self._stop_draining)
+
+    def _stop_draining(self) -> None:
+        if self.transport.lingers or (self._is_answered and self.conn.their_state is h11.SEND_BODY):
+            self.transport.abort()
+
     def on_response_complete(self) -> None:
-        self._wait_for("")
+        if not self.transport.lingers:
+            self._wait_for("")
         super().on_response_complete()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_for("")
+        if self._idle is not None:
+            self._idle.cancel()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
         """Set or clear the alarm, by what the client has still to do."""
+        if self.transport.lingers:
+            return
         if self.conn.their_state is h11.SEND_BODY:
-            self._wait_for("body")
+            self._wait_for("drain" if self._is_answered else "body")
         elif self.cycle is not None and not self.cycle.response_complete:
             self._wait_for("")  # it has done its part
         else:
@@ -161,7 +242,14 @@ class _LimitedProtocol(H11Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
         self._waits_for = what
-        seconds = {"": 0.0, "head": self.limits.head_seconds, "body": self.limits.body_seconds}[what]
+        if what != "drain":
+            self._drained = 0
+        seconds = {
+            "": 0.0,
+            "head": self.limits.head_seconds,
+            "body": self.limits.body_seconds,
+            "drain": min(self.limits.drain_seconds, self.limits.body_seconds),
+        }[what]
         self._alarm = self.loop.call_later(seconds, self.transport.abort) if what else None
 
 

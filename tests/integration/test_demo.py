@@ -44,7 +44,7 @@ def url(files: Path, engines: dict[str, Path]) -> Iterator[str]:
         yield address
 
 
-def ask(url: str, body: bytes | None = None, kind: str = "image/jpeg", host: str | None = None, tries: int = 20) -> Any:
+def ask(url: str, body: bytes | None = None, kind: str = "image/jpeg", host: str | None = None) -> Any:
     """The answer as JSON, or (code, what is wrong)."""
     headers = {"Content-Type": kind} | ({"Host": host} if host else {})
     try:
@@ -55,11 +55,6 @@ def ask(url: str, body: bytes | None = None, kind: str = "image/jpeg", host: str
         with error:
             text = error.read()
             return error.code, json.loads(text)["problem"] if text.startswith(b"{") else text.decode()
-    except urllib.error.URLError as error:
-        # What is too large is refused before all of it is sent: urllib, which sends first, may then see no answer.
-        if tries == 0 or not isinstance(error.reason, (BrokenPipeError, ConnectionResetError)):
-            raise
-        return ask(url, body, kind, host, tries - 1)
 
 
 class TestServer:

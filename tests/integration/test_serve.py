@@ -212,7 +212,7 @@ class TestDetect:
             ("thresholds=0.6,0.7,a", "thresholds must be numbers with commas"),
             ("thresholds=0.6,0.7,7", "thresholds[2] must be 0 to 1"),
             ("mirror=maybe", "mirror must be true or false"),
-            ("max_size=1", "max_size must be"),
+            ("max_size=1,2,3", "max_size must be"),
             ("preset=best", "preset must be one of"),
             ("max_work=501", "max_work must be at most 500"),
             ("max_work=0.001", "max_work is 0.001 billion multiply-adds"),
