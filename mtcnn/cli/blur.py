@@ -223,6 +223,7 @@ def _blur_folder(
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.formats import Skipped, readable_suffixes
     from mtcnn.pipeline.output_folder import OutputFolder
+    from mtcnn.pipeline.own_files import OwnFiles
 
     run = FolderRun(source, output, resume=resume, overwrite=overwrite)
     counts = run.counts
@@ -230,8 +231,9 @@ def _blur_folder(
     code = 0
 
     def all_files(skipped: Skipped | None = None) -> Iterator[Found]:
-        return find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS, own=folder.holds)
+        return find_pictures([source], skipped, readable_suffixes() | FILM_ENDINGS, own=own)
 
+    own = OwnFiles()
     inputs = Inputs(lambda: [*(found.path for found in all_files()), *options.files])
     if options.codec is not None:
         choose_encoding(pyav(), output / "film.mkv", options.codec, options.crf)
@@ -240,6 +242,7 @@ def _blur_folder(
         people = options.people(model)
         stack.enter_context(can_be_resumed())
         folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
+        own.also(folder.holds)
         run.refuse_an_earlier_one(folder)
         files = list(all_files(skipped))
         if files:

@@ -153,8 +153,10 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
     from mtcnn.files import Inputs
     from mtcnn.pipeline.crop_files import BestShots, CropFiles
     from mtcnn.pipeline.find import find_pictures
+    from mtcnn.pipeline.made_of import MANIFEST
     from mtcnn.pipeline.manifest import Manifest
     from mtcnn.pipeline.output_folder import OutputFolder
+    from mtcnn.pipeline.own_files import OwnFiles
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.read import FLAWS
     from mtcnn.runtime.interrupts import uninterrupted
@@ -168,11 +170,12 @@ def _make_crops(source: Path, output: Path, job: CropsJob, skipped: Skipped) -> 
             return (found for found in pictures(skipped) if str(found.name) not in manifest.done)
 
         def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
-            return find_pictures([source], skipped, own=folder.holds)
+            return find_pictures([source], skipped, own=own)
 
         inputs = Inputs(lambda: (found.path for found in pictures()))
         keeping = {"resume": job.resume, "overwrite": job.overwrite}
         folder = stack.enter_context(OutputFolder(output, inputs, overwrite=job.overwrite))
+        own = OwnFiles(output / MANIFEST, holds=folder.holds)
         manifest = stack.enter_context(Manifest(output, source, inputs, job.settings, **keeping))
         folder.know((manifest.replaced | manifest.crops).items())
         files = CropFiles(folder, job.make_cutter(), job.settings["format"])

@@ -171,11 +171,14 @@ def _detect(
     from mtcnn.files import Inputs, NoMoreOutputError, OutputError, is_special
     from mtcnn.pipeline.find import find_pictures, read_names
     from mtcnn.pipeline.output_folder import OutputFolder
+    from mtcnn.pipeline.own_files import OwnFiles
     from mtcnn.pipeline.pictures import detect_pictures
+    from mtcnn.pipeline.whole_results import YoloLabels
     from mtcnn.runtime.interrupts import uninterrupted
 
     counts: Counter[str] = Counter()
     code = 0
+    own = OwnFiles(output)
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
         refuse_missing(paths)
@@ -183,7 +186,7 @@ def _detect(
         folder: OutputFolder | None = None
 
         def pictures(skipped: Skipped | None = None) -> Iterator[Found]:
-            return find_pictures(names, skipped, own=None if folder is None else folder.holds)
+            return find_pictures(names, skipped, own=own)
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
             return (one for one in pictures(skipped) if not results.is_done(one.path) or work.lacks(one))
@@ -195,8 +198,11 @@ def _detect(
             _refuse_drawing_into(draw, map(Path, names))
             _refuse_results_among(draw, output)
             folder = stack.enter_context(OutputFolder(draw, inputs, overwrite=overwrite))
+            own.also(folder.holds)
         results = _open_results(output, layout, inputs, of_results, resume, overwrite, shown)
         stack.enter_context(results)
+        if isinstance(results, YoloLabels):
+            own.also(results.holds)
         if folder:  # now that nothing else is refused
             folder.check_settings(settings, begin=not resume)
         on_screen = output is None and sys.stdout.isatty()

@@ -111,6 +111,7 @@ def _embed(
     from mtcnn.cli.run import CANCELLED
     from mtcnn.files import Inputs
     from mtcnn.pipeline.find import find_pictures, read_names
+    from mtcnn.pipeline.own_files import OwnFiles
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.read import FLAWS
     from mtcnn.pipeline.vectors import Vectors
@@ -130,7 +131,8 @@ def _embed(
         settings |= {"template": template}
         settings |= {"embedder_output": layer} if layer else {}
         settings |= detector.settings()
-        inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(names))])
+        own = OwnFiles(output)
+        inputs = Inputs(lambda: [model_file, *(found.path for found in find_pictures(names, own=own))])
         keeping = {"resume": resume, "overwrite": overwrite}
         vectors = stack.enter_context(Vectors(output, inputs, settings, **keeping))
 
@@ -144,7 +146,7 @@ def _embed(
             return result, [] if found is None else [found]
 
         def new(skipped: Skipped | None = None) -> Iterator[Found]:
-            return (one for one in find_pictures(names, skipped) if not vectors.is_done(str(one.path)))
+            return (one for one in find_pictures(names, skipped, own=own) if not vectors.is_done(str(one.path)))
 
         bar = stack.enter_context(counting("pictures", total=count_ahead(new)))
         results = stack.enter_context(closing(detect_pictures(model, new(skipped), work, jobs)))

@@ -43,15 +43,17 @@ def draw_folder(
     from mtcnn.pipeline.find import find_pictures
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.output_folder import OutputFolder
+    from mtcnn.pipeline.own_files import OwnFiles
 
     run = FolderRun(source, output, resume=resume, overwrite=overwrite)
     counts = run.counts
     skipped, problems = Skipped(), Problems()
     code = 0
     folder: OutputFolder | None = None
+    own = OwnFiles()
 
     def films_in(skipped: Skipped | None = None) -> Iterator[Found]:
-        return find_pictures([source], skipped, FILM_ENDINGS, own=None if folder is None else folder.holds)
+        return find_pictures([source], skipped, FILM_ENDINGS, own=own)
 
     if options.codec is not None:  # wrong for all of them
         choose_encoding(pyav(), Path("film.mkv"), options.codec, options.crf)
@@ -61,6 +63,7 @@ def draw_folder(
         if output is not None:
             inputs = Inputs(lambda: (found.path for found in films_in()))
             folder = stack.enter_context(OutputFolder(output, inputs, overwrite=overwrite))
+            own.also(folder.holds)
             run.refuse_an_earlier_one(folder)
         films = list(films_in(skipped))
         if not films:

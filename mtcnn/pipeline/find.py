@@ -151,7 +151,7 @@ class _Finder:
                         self._skipped.add_made(made.folder)
                     else:
                         yield Found(path, path.relative_to(top))
-                elif os.path.isfile(path):
+                elif os.path.isfile(path) and not self._is_own(path):
                     self._skipped.add(path.suffix)
             folders += reversed(within)
 

@@ -37,6 +37,11 @@ class MadeWith:
         shown = self._results.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()
         self._path = self._results.with_name(f".{shown}.mtcnn-made-with.json")
 
+    @property
+    def path(self) -> Path:
+        """Of the hidden file."""
+        return self._path
+
     def check(self, settings: dict[str, Any]) -> None:
         """Refuse to go on with other settings; where nothing says what they were, warn.
 

@@ -199,6 +199,10 @@ class YoloLabels:
             self.done.names.add(str(path))
         return done
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file is one of the labels that runs wrote here."""
+        return self._folder.holds(path)
+
     def name(self, found: Found) -> None:
         """Give the picture's labels a name: before they are added, in the order of the pictures."""
         wanted, other = found.name.with_suffix(".txt"), Path(f"{found.name}.txt")
