@@ -38,7 +38,8 @@ from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
-from mtcnn.without_effect import warn, warn_of_unused
+from mtcnn.runtime.unused import warn_unused
+from mtcnn.without_effect import warn_of_unused
 from mtcnn.work import OverLimitError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class TrtMtcnn:
         self._params = make_params(preset, params)
         warn_of_unused(self._params, preset, params)
         if device.startswith("cuda") and threads not in (0, 1):
-            warn(f"threads={checks.shown(threads)} has no effect: they are the CPU's, and device is {device!r}")
+            warn_unused(f"threads={checks.shown(threads)} has no effect: they are the CPU's, and device is {device!r}")
         flavour, self._device, gpu = _choose_device(device, engines, checks.whole(threads, "threads", 0, 1024))
         if engines is None:
             self._precision = choose_precision(precision or "fp32", flavour)

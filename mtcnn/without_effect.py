@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 from mtcnn import checks
-from mtcnn.errors import UnusedParameterWarning
 from mtcnn.params import PRESETS, Params, make_params
+from mtcnn.runtime.unused import warn_unused
 
-__all__ = ["unused", "warn", "warn_of_unused"]
+__all__ = ["unused", "warn_of_unused"]
 
 _DEFAULTS = {field.name: field.default for field in fields(Params)}
 _OF_RNET = ("max_onet",)
@@ -118,12 +116,4 @@ def warn_of_unused(
     if isinstance(preset, Params) and not own:
         given = dict.fromkeys(_given_in(preset)) | given
     for text in unused(p, given, base, refining=refining):
-        warn(text)
-
-
-def warn(text: str) -> None:
-    """An UnusedParameterWarning, by the first line of code on the stack that is not this package's."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "mtcnn":
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, UnusedParameterWarning, stacklevel=level)
+        warn_unused(text)

@@ -24,6 +24,7 @@ from mtcnn.cli.options import (
     detector_options,
     jobs_option,
     keeping_options,
+    refuse_given,
     size,
 )
 from mtcnn.pipeline.options import DetectorOptions
@@ -96,6 +97,8 @@ def command(
 
     if bool(keep) != bool(embedder):
         raise click.UsageError("--keep PICTURE and --embedder MODEL.onnx go together: it tells who is who")
+    if not keep:
+        refuse_given(["embedder_size", "embedder_output", "threshold"], "--keep")
     if not os.path.lexists(source):
         if str(source).isdigit() or re.match(r"[a-z][a-z0-9+.-]+:/", str(source)):
             raise click.ClickException(f"{source} is no file: blur reads a film twice, so save the stream to one first")
@@ -120,7 +123,7 @@ def command(
         raise click.UsageError("--resume is for folders")
     if source.suffix.lower() in FILM_ENDINGS:
         return _blur_film(source, output, options, overwrite, jobs)
-    return _blur_picture(source, output, options, overwrite)
+    return _blur_picture(source, output, options, overwrite, jobs)
 
 
 for _parameter in command.params:
@@ -130,7 +133,7 @@ for _parameter in command.params:
         _parameter.show_default = ",".join(map(str, LOW_THRESHOLDS))
 
 
-def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: bool) -> int:
+def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: bool, jobs: int) -> int:
     from mtcnn.cli.run import PARTLY
     from mtcnn.files import Inputs, check_output
     from mtcnn.pipeline.blur import blur_picture
@@ -142,7 +145,7 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
         raise click.UsageError("--codec and --crf are for films")
     inputs = Inputs(lambda: [source, *options.files])
     check_output(output, inputs, overwrite=overwrite)
-    with options.detector.make() as model:
+    with options.detector.make(jobs) as model:
         people = options.people(model)
 
         def work(result: Detected[Found]) -> tuple[Any, int, str | None, Flaw | None]:

@@ -7,7 +7,7 @@ import os
 import click
 
 from mtcnn.cli.console import echo, say
-from mtcnn.cli.options import SETTINGS, Number, a_file, detector_options, make_verifier, size
+from mtcnn.cli.options import SETTINGS, Number, a_file, detector_options, make_verifier, refuse_given, size
 from mtcnn.errors import MtcnnError
 from mtcnn.params import DEFAULT_MAX_WORK, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
@@ -42,6 +42,8 @@ def command(
     Answers this machine alone unless --host says otherwise. Pictures are worked on in memory and not kept. There is
     no login and no encryption: not for the open internet.
     """
+    if not embedder:
+        refuse_given(["embedder_size", "embedder_output", "threshold"], "--embedder")
     try:
         from mtcnn.demo.app import make_app
         from mtcnn.web.pictures import MOST_PIXELS

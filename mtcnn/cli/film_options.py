@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from mtcnn.cli.options import Command
+from mtcnn.cli.options import Command, refuse_given
 from mtcnn.scale.options import ClusterOptions
 
 __all__ = ["film_cluster_options", "film_range_options", "film_writer_options", "moment"]
@@ -32,6 +32,8 @@ def film_cluster_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_cluster(ray: str | None, cores: int, **values: Any) -> Any:
+        if not ray:
+            refuse_given(["cores"], "--ray")
         return command(cluster=ClusterOptions(ray, cores=cores) if ray else None, **values)
 
     wrapped = cast(Command, with_cluster)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from mtcnn.engines.settings import DETECTOR_PRECISIONS
@@ -38,6 +39,7 @@ __all__ = [
     "make_verifier",
     "precision_option",
     "ray_options",
+    "refuse_given",
     "rotations",
     "size",
     "thresholds",
@@ -63,6 +65,19 @@ precision_option = click.option(
     default="fp32",
     help="arithmetic of the networks; auto: bf16 where that is at least 1.5 times faster",
 )
+
+
+def refuse_given(names: Iterable[str], what: str) -> None:
+    """Raise where one of the running command's options was given that changes nothing beside the others.
+
+    Args:
+        names: of its parameters.
+        what: what they are for.
+    """
+    context = click.get_current_context()
+    for param in context.command.params:
+        if param.name in names and context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{param.opts[-1]} is for {what}: it would change nothing here")
 
 
 def detector_options(command: Command) -> Command:
@@ -163,6 +178,8 @@ def ray_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_cluster(ray: str | None, jobs: int, **values: Any) -> Any:
         shares = _take(ClusterOptions, values)
+        if not ray:
+            refuse_given(shares, "--ray")
         return command(cluster=ClusterOptions(ray, **shares, jobs=jobs) if ray else None, jobs=jobs, **values)
 
     wrapped = cast(Command, with_cluster)

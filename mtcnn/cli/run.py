@@ -31,7 +31,7 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
     _open_streams()
-    with messages_apart(), _warnings_as_lines():
+    with messages_apart(), _warnings_as_lines(command, arguments):
         return _run(command, arguments, name)
 
 
@@ -117,13 +117,13 @@ class _Log(logging.Handler):
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def _warnings_as_lines(command: click.Command, arguments: Sequence[str] | None) -> Iterator[None]:
     """This package's warnings come without the line of code that they are about."""
     otherwise = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *more: Any, **others: Any) -> None:
         if issubclass(category, UnusedParameterWarning):
-            say(str(message), fg="yellow")
+            say(in_options(str(message), _running(command, arguments)), fg="yellow")
         else:
             otherwise(message, category, *more, **others)
 

@@ -16,6 +16,7 @@ from mtcnn.cli.options import (
     embedder_options,
     keeping_options,
     make_verifier,
+    refuse_given,
 )
 from mtcnn.params import FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
@@ -63,7 +64,9 @@ def command(
     from mtcnn.pipeline.read import read_picture
 
     inputs = Inputs(lambda: (a, b, embedder))
-    if draw is not None:
+    if draw is None:
+        refuse_given(["overwrite"], "the file of --draw")
+    else:
         check_output(draw, inputs, overwrite=overwrite)
     pictures = [read_picture(a), read_picture(b)]
     with detector.make() as model:

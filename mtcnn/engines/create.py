@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from mtcnn.engines.timing_cache import check_timing_cache
 from mtcnn.errors import EngineError, MtcnnError
 from mtcnn.files import FolderError, Inputs, OutputError, check_output, locked
 from mtcnn.runtime import variables
+from mtcnn.runtime.unused import warn_unused
 
 if TYPE_CHECKING:
     import pytrt
@@ -89,6 +91,7 @@ def create_engines(
         raise ValueError(
             'targets must come with flavour="tensorrt-rtx": TensorRT builds only for the GPU that it runs on'
         )
+    _warn_of_unused(settings, flavour)
     folder = checks.path(output, "output") if output is not None else engines_folder(flavour, settings.gpu, precision)
     source = checks.path(models, "models") if models is not None else models_folder()
     try:
@@ -104,6 +107,17 @@ def create_engines(
         if output is not None:
             raise
         raise FolderError(f"{error} with --output or {variables.ENGINES}") from error
+
+
+def _warn_of_unused(settings: BuildSettings, flavour: str) -> None:
+    """Say which settings only TensorRT has; the cache of its measurements may be set for all flavours."""
+    if flavour in TENSORRT_FLAVOURS:
+        return
+    of_gpus = ("gpu",) if flavour != CPU else ()
+    for field in fields(settings):
+        is_set = getattr(settings, field.name) != field.default
+        if is_set and field.name not in ("timing_cache", "channels_last", *of_gpus):
+            warn_unused(f"{field.name} has no effect: flavour {flavour!r} is not built by TensorRT")
 
 
 def _networks_in(source: Path, port_layout: bool) -> tuple[str, ...]:
