@@ -217,7 +217,9 @@ wheel: $(DONE)/group-dist $(CUDA_BUILD)  ## build the sdist and, from it, the wh
 	@echo "== building the sdist and the wheel"
 	@rm -rf dist
 	@mkdir -p build
-	@$(HEADERS) CUDA_HOME=$$($(PY) tools/find_sdks.py) $(PY) -m build --outdir dist >build/wheel.log 2>&1 || { cat build/wheel.log; exit 1; }
+	@{ $(HEADERS) CUDA_HOME=$$($(PY) tools/find_sdks.py) $(PY) -m build --outdir dist 2>&1; echo $$? >build/wheel.rc; } | \
+	  tee build/wheel.log | awk '/^   (nvcc|[0-9]+ of [0-9]+):/ && !/\(kept\)/ { print; fflush() }'
+	@test "$$(cat build/wheel.rc)" = 0 || { cat build/wheel.log; exit 1; }
 	@cuda=$$($(PY) tools/find_sdks.py); for python in $(PYTHONS); do \
 	  CUDA_HOME=$$cuda CPATH=$$(tools/check_requirements.sh headers $$python) $$python -m pip wheel --quiet --no-deps --wheel-dir dist \
 	    dist/*.tar.gz || exit 1; \

@@ -222,6 +222,7 @@ class BuildExtension(build_ext):
             shutil.copy(kept.with_suffix(".log"), log)
             return tell(source, "(kept)")
         command.append(str(made))
+        print(f"   nvcc: {source}, which takes minutes", file=sys.stderr, flush=True)
         ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         lines = ended.stdout.splitlines(keepends=True)
         print("".join(line for line in lines if not PTXAS_INFO.search(line)), end="", file=sys.stderr)

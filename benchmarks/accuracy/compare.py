@@ -140,7 +140,12 @@ def read_options() -> argparse.Namespace:
 def ours(spec: str) -> Detector:
     """A row of ours: see read_spec."""
     preset, params = read_spec(spec)
-    return Detector(f"trt-mtcnn {preset}", f"trt-mtcnn {spec}", **params)
+    return Detector(f"trt-mtcnn {preset}", f"trt-mtcnn {one_line(spec)}", **params)
+
+
+def one_line(spec: str) -> str:
+    """As a cell of a table has it: options may be broken over several lines of the shell."""
+    return " ".join(spec.split()).replace("|", "\\|")
 
 
 def read_spec(spec: str) -> tuple[Preset, dict[str, Any]]:

@@ -29,7 +29,7 @@ from rich.progress import track
 from benchmarks.accuracy import bootstrap
 from benchmarks.accuracy.average_precision import evaluate_boxes
 from benchmarks.accuracy.bootstrap import Outcomes
-from benchmarks.accuracy.compare import FORMER, in_cell, read_spec
+from benchmarks.accuracy.compare import FORMER, in_cell, one_line, read_spec
 from benchmarks.peers.processes import ROOT
 from benchmarks.peers.processor import machine
 from mtcnn import TrtMtcnn
@@ -149,7 +149,7 @@ class LabelledSet:
 
 def main() -> int:
     options = read_options()
-    specs = list(dict.fromkeys((*SETTINGS, *options.also)))
+    specs = list(dict.fromkeys((*SETTINGS, *map(one_line, options.also))))
     sets = {file.parent.name: read_set(file, options.source) for file in options.coco}
     if not options.coco:
         sets = {"wider100": read_set(options.data / "wider100" / "annotations.json")}

@@ -37,7 +37,7 @@ def as_markdown(report: Report) -> str:
         f"{pauses['machine_busy']:.1%} of the machine busy.",
     ]
     if report.get("race"):
-        parts += ["## In one table", speed_table(report), slower_on_more(report)]
+        parts += ["## Side by side", speed_table(report), slower_on_more(report)]
         parts += ["## Each race", *map(race_table, report["race"])]
         parts += ["## Beside the floor", floors(report["floor"], report["peak"], report["cores"])]
     if report.get("labelled"):
@@ -52,25 +52,30 @@ def as_markdown(report: Report) -> str:
 
 
 def speed_table(report: Report) -> str:
-    """Hot, after a pause, and how many times our time, for every kind of picture; and the labelled faces found."""
+    """Hot, after a pause, and how many times our time, a table for every kind of picture; and the labelled faces found.
+    All in one would be wider than a page.
+    """
     races = report["race"]
-    labelled = {(r["detector"], r["minsize"]): r for r in report.get("labelled", [])}
-    first = next(iter(labelled.values()), {"labelled": 0, "small": 0})
-    head = ["detector", "smallest face, px"]
+    parts = []
     for block in races:
-        head += [f"{title(block)}: threads", "ms", "after a pause, ms", "times accurate's"]
+        head = ["detector", "smallest face, px", "threads", "ms", "after a pause, ms", "times accurate's"]
+        rows = [[name(r["detector"]), smallest(r), *race_cells(r)] for r in block["results"]]
+        parts += [f"{title(block).capitalize()}:", table(head, rows)]
+    labelled = {(r["detector"], r["minsize"]): r for r in report.get("labelled", [])}
     if labelled:
-        head += [f"of {first['labelled']} labelled faces", f"of {first['small']} smaller ones"]
-        head += ["false ones a photograph", "ms a photograph"]
-    rows = []
-    for i, entry in enumerate(races[0]["results"]):
-        row = [name(entry["detector"]), smallest(entry)]
-        for block in races:
-            row += race_cells(block["results"][i])
-        if labelled:
-            row += labelled_cells(labelled.get((entry["detector"], entry["minsize"]), {"error": ""}))
-        rows.append(row)
-    return table(head, rows)
+        first = next(iter(labelled.values()))
+        head = ["detector", "smallest face, px", f"of {first['labelled']} labelled faces"]
+        head += [f"of {first['small']} smaller ones", "false ones a photograph", "ms a photograph"]
+        rows = [
+            [
+                name(r["detector"]),
+                smallest(r),
+                *labelled_cells(labelled.get((r["detector"], r["minsize"]), {"error": ""})),
+            ]
+            for r in races[0]["results"]
+        ]
+        parts += ["Labelled faces found in photographs:", table(head, rows)]
+    return "\n\n".join(parts)
 
 
 def race_cells(r: Report) -> list[str]:

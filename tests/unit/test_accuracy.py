@@ -204,3 +204,10 @@ class TestWider:
     def test_says_what_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(SystemExit, match="holds no wider_face_val_bbx_gt.txt"):
             wider.read_set(tmp_path)
+
+
+def test_the_name_of_a_row_stays_in_its_cell() -> None:
+    """--also may be broken over lines of the shell, and parameters are any."""
+    compare = pytest.importorskip("benchmarks.accuracy.compare")
+    detector = compare.ours('fast factor=0.79\n    "rotations=[0, 90]"\tdevice=a|b')
+    assert detector.name == 'trt-mtcnn fast factor=0.79 "rotations=[0, 90]" device=a\\|b'
