@@ -209,5 +209,6 @@ class TestWider:
 def test_the_name_of_a_row_stays_in_its_cell() -> None:
     """--also may be broken over lines of the shell, and parameters are any."""
     compare = pytest.importorskip("benchmarks.accuracy.compare")
-    detector = compare.ours('fast factor=0.79\n    "rotations=[0, 90]"\tdevice=a|b')
-    assert detector.name == 'trt-mtcnn fast factor=0.79 "rotations=[0, 90]" device=a\\|b'
+    assert compare.one_line('fast factor=0.79\n    "rotations=[0, 90]"\tname=a|b') == (
+        'fast factor=0.79 "rotations=[0, 90]" name=a\\|b'
+    )
