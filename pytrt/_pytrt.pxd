@@ -352,6 +352,7 @@ cdef extern from "cpu/nets/bfloat16.h" namespace "trtmtcnn::cpu" nogil:
 
 
 cdef extern from "testing/tile_layers.h" namespace "trtmtcnn" nogil:
+    shared_ptr[Engine_] load_amx_engine(const Device_&, const_char_span) except +raise_core_error
     vector[float] run_tile_layer(const Engine_&, int, const_float_span, int, int, int) except +raise_core_error
     void core_emulate_tiles "trtmtcnn::emulate_tiles"(const_int_span, void*, const void*, const void*)
 

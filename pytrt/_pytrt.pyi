@@ -395,6 +395,9 @@ def from_dlpack(img: Any) -> npt.NDArray[Any]:
 def networks() -> dict[str, Any]:
     """What the C++ core knows of the networks."""
 
+def load_amx(device: CpuDevice, model: bytes) -> Engine:
+    """An engine on the kernels of AMX's instructions, whether the processor has them or a test plays them."""
+
 def tile_layer(engine: Engine, layer: int, maps: _Float32) -> _Float32:
     """One layer of an engine of "bf16" whose kernels multiply tiles, of n maps (n, h, w, c); flat."""
 

@@ -1,3 +1,16 @@
+def load_amx(CpuDevice device not None, model):
+    """An engine on the kernels of AMX's instructions, for tests that play them where the processor has none.
+
+    model: bytes of P-, R- or O-Net's ONNX file. Raises EngineError for others, and where there are no such kernels.
+    """
+    cdef const unsigned char[::1] data = _bytes(model, "model")
+    cdef Engine engine = Engine.__new__(Engine)
+    cdef const char* bytes = <const char*>&data[0] if data.shape[0] else NULL
+    engine.engine = load_amx_engine(device.get()[0], const_char_span(bytes, data.shape[0]))
+    engine.device = device.device
+    return engine
+
+
 def tile_layer(Engine engine not None, layer, maps):
     """One layer of an engine of "bf16" whose kernels multiply tiles, with its PReLU and pooling, for tests.
 

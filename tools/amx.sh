@@ -1,8 +1,8 @@
 #!/bin/sh
 # The networks on AMX's own instructions, bit for bit beside the tiles in plain C++: amx.sh [BOCHS FIRMWARE KERNEL].
 # On this machine where it has AMX; else on a Linux (KERNEL, a bzImage) that BOCHS runs on the Sapphire Rapids it plays.
-# FIRMWARE: the folder bios of Bochs. Its AMX is younger than version 2.8; Linux also wants IA32_XFD of it, without
-# which it grants nobody tiles. Needs xorriso, cpio and isolinux for the second.
+# FIRMWARE: the folder bios of Bochs. Its AMX is younger than version 2.8, and what Linux needs beside the instructions
+# is in none yet: docs/precision.md says what to add. Needs xorriso, cpio and isolinux for the second, and AVX-512.
 set -eu
 
 folder=$PWD/build/amx
@@ -32,7 +32,8 @@ for isa in baseline avx2 avx512; do
   compile csrc/cpu/kernels_isa.cpp "kernels-$isa" "-DTRTMTCNN_ISA=$isa $flags"
   compile csrc/cpu/nets/net_kernels_isa.cpp "net_kernels-$isa" "-DTRTMTCNN_ISA=$isa $flags"
 done
-compile csrc/cpu/nets/tile_kernels_isa.cpp tiles-emulated "-DTRTMTCNN_ISA=emulated_amx"
+# With the same vectors, in which the heads sum.
+compile csrc/cpu/nets/tile_kernels_isa.cpp tiles-emulated "-DTRTMTCNN_ISA=emulated_amx $avx512"
 compile csrc/cpu/nets/tile_kernels_isa.cpp tiles-amx \
   "-DTRTMTCNN_ISA=amx $avx512 -mavx512bf16 -mamx-tile -mamx-bf16 -DTRTMTCNN_AMX"
 "${CXX:-g++}" -static -pthread -o "$folder/root/init" "$folder"/objects/*.o 2>"$folder/link.log" ||
@@ -52,8 +53,9 @@ echo "== starting Linux in Bochs"
 (cd "$folder/root" && find . | cpio -o -H newc --quiet | gzip >"$folder/iso/isolinux/initrd")
 cp "$3" "$folder/iso/isolinux/linux"
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$folder/iso/isolinux"
-printf 'DEFAULT l\nLABEL l\n KERNEL linux\n INITRD initrd\n APPEND console=ttyS0 mitigations=off nokaslr quiet\n' \
-  >"$folder/iso/isolinux/isolinux.cfg"
+# Bochs has short REP MOVSB without that of any length; Linux 6.1's memmove() takes the one for the other.
+arguments="console=ttyS0 mitigations=off nokaslr clearcpuid=fsrm quiet"
+printf 'DEFAULT l\nLABEL l\n KERNEL linux\n INITRD initrd\n APPEND %s\n' "$arguments" >"$folder/iso/isolinux/isolinux.cfg"
 xorriso -as mkisofs -quiet -o "$folder/amx.iso" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
   -boot-load-size 4 -boot-info-table "$folder/iso" 2>"$folder/iso.log"
 cat >"$folder/bochsrc" <<END
@@ -73,6 +75,6 @@ END
 "$1" -q -f "$folder/bochsrc" >"$folder/console.txt" 2>&1 </dev/null &
 bochs=$!
 trap 'kill $bochs 2>/dev/null || true' EXIT
-while kill -0 $bochs 2>/dev/null && ! grep -q "^AMX: " "$folder/serial.txt"; do sleep 2; done
+while kill -0 $bochs 2>/dev/null && ! grep -qE "^AMX: (WRONG|all good)" "$folder/serial.txt"; do sleep 2; done
 grep -E "^(good|WRONG|AMX)" "$folder/serial.txt" || { tail "$folder/serial.txt" "$folder/console.txt" >&2; exit 1; }
 grep -q "^AMX: all good" "$folder/serial.txt"

@@ -5,12 +5,21 @@
 #include <bit>
 #include <cstddef>
 
+#include "cpu/cpu_device.h"
 #include "cpu/nets/isa/tiles.h"
+#include "cpu/nets/native_engine.h"
 #include "cpu/nets/packed_net.h"
 #include "error.h"
 #include "runtime/aligned.h"
 
 namespace trtmtcnn {
+
+#ifdef TRTMTCNN_X86
+namespace cpu {
+extern const NetKernels net_kernels_amx;
+}
+#endif
+
 namespace {
 
 using cpu::NetKernels;
@@ -110,6 +119,19 @@ std::vector<float> pnet_layer(const cpu::PackedNet& net, int layer, std::span<co
 }
 
 }  // namespace
+
+std::shared_ptr<Engine> load_amx_engine([[maybe_unused]] const Device& cpu,
+                                        [[maybe_unused]] std::span<const char> onnx) {
+#ifdef TRTMTCNN_X86
+  const auto* device = dynamic_cast<const cpu::CpuDevice*>(&cpu);
+  const std::optional<Network> network = read_network(onnx);
+  if (!device || !network || network->net == Net::kLnet)
+    throw EngineError("AMX's kernels run P-, R- and O-Net on a CPU");
+  return std::make_shared<cpu::NativeEngine>(*network, cpu::net_kernels_amx, device->pool());
+#else
+  throw EngineError("there are no kernels for AMX here");
+#endif
+}
 
 std::vector<float> run_tile_layer(const Engine& engine, int layer, std::span<const float> maps, int n, int height,
                                   int width) {
