@@ -31,12 +31,13 @@ struct PackedConv {
 
 struct NetKernels {
   const char* name;
-  int lanes;          // floats in a vector
-  int value_size;     // bytes
-  int pooled_stride;  // values from one pixel to the next in what pnet_conv1 writes
+  int lanes;           // floats in a vector
+  int value_size;      // bytes
+  int pooled_stride;   // values from one pixel to the next in what pnet_conv1 writes
+  int conv1_tile = 0;  // side of Winograd's tiles along pnet_conv1's rows, which pnet_input transforms; 0: none
 
   // P-Net works on rows of n pixels; pnet_conv* make `count` of them from count + 2 rows of their input.
-  // Converts a row (n, 3) to the layout that pnet_conv1 reads, of pnet_row_bytes(n).
+  // Converts a row (n, 3) to the layout that pnet_conv1 reads, of pnet_row_bytes(n, kernels).
   void (*pnet_input)(const float* pixels, int n, void* out);
   // Convolves two rows to 10 channels (or one, the last of an odd number) and writes the maxima of their 2x2 windows,
   // (n + 1) / 2 pixels.
@@ -59,10 +60,11 @@ struct NetKernels {
   // The same for faces, each of five crops, in lnet_scratch(n) bytes. Null: L-Net runs on the kernels of float32.
   void (*lnet)(const PackedConv* convs, const void* crops, int n, void* scratch, float* out) = nullptr;
 
-  int head_lanes;         // floats in a vector of the heads' weights
-  int first_columns = 2;  // of Winograd's tiles, of two rows, in R-Net's and O-Net's first layer
-  int batch = 8;          // crops at a time: enough for the dense layers to use each weight often
-  bool float16 = false;   // what layers but the heads read and compute in; slopes are packed less one
+  int head_lanes;                         // floats in a vector of the heads' weights
+  int first_rows = 2, first_columns = 2;  // of Winograd's tiles in R-Net's and O-Net's first layer
+  bool slopes_less_one = kSlopesLessOne;  // of all layers
+  int batch = 8;                          // crops at a time: enough for the dense layers to use each weight often
+  bool float16 = false;                   // what layers but the heads read and compute in; slopes are packed less one
   // Layers but the heads multiply tiles of bfloat16; their weights come in whole tiles, of 16 outputs and 32 inputs.
   bool tiles = false;
   // What a thread calls before its first layer and after its last; null: nothing.
@@ -118,6 +120,14 @@ constexpr size_t lnet_scratch(int64_t n) {
   return scratch_part(kRnetScratchFloats) + scratch_part(11 * 11 * 32) + scratch_part(9 * 9 * 48) +
          scratch_part(768 * n) + scratch_part(576 * n) + scratch_part(2880 * n) + scratch_part(256 * n) +
          scratch_part(320 * n);
+}
+
+// Bytes of a row of n pixels as pnet_conv1 reads it.
+constexpr size_t pnet_row_bytes(int n, const NetKernels& kernels) {
+  if (kernels.conv1_tile == 0) return pnet_row_bytes(n);
+  // 18 values a tile of four pixels, in vectors of tiles, and those of a tile more.
+  const size_t vectors = (static_cast<size_t>(n) - 2 + 4 * kernels.lanes - 1) / (4 * kernels.lanes);
+  return ((18 * vectors + 6) * kernels.lanes * sizeof(float) + 63) / 64 * 64;
 }
 
 // Those of this machine's best instruction set, or of $TRT_MTCNN_ISA.

@@ -7,6 +7,7 @@
 #include "cpu/nets/isa/float16_dense.h"
 #include "cpu/nets/isa/heads.h"
 #include "cpu/nets/isa/pnet_first_layer.h"
+#include "cpu/nets/isa/pnet_first_layer_tiles.h"
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/scratch.h"
 #include "cpu/nets/isa/winograd.h"
@@ -22,11 +23,23 @@ constexpr int kPooledStride = stride_of(10);
 
 const Value* const* rows_of(const void* const* rows) { return reinterpret_cast<const Value* const*>(rows); }
 
+#ifdef TRTMTCNN_LANES
+constexpr int kConv1Tile = 0;
+
 void pnet_input(const float* pixels, int n, void* out) { split_columns(pixels, n, static_cast<Scalar*>(out)); }
 
 void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
   pnet_first_layer<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<Scalar*>(out));
 }
+#else
+constexpr int kConv1Tile = 4;
+
+void pnet_input(const float* pixels, int n, void* out) { transform_columns(pixels, n, static_cast<float*>(out)); }
+
+void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
+  pnet_first_layer_tiles<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<float*>(out));
+}
+#endif
 
 // Up to four rows of a 3 x 3 convolution. T: Winograd's tiles at a time in float32.
 template <class E, int C, int O, int T, int S, class Out>
@@ -143,6 +156,7 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     .lanes = kLanes,
     .value_size = sizeof(Value),
     .pooled_stride = kPooledStride,
+    .conv1_tile = kConv1Tile,
     .pnet_input = pnet_input,
     .pnet_conv1 = pnet_conv1,
     .pnet_conv2 = pnet_conv2,
@@ -154,12 +168,15 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     .onet = onet,
 #ifdef TRTMTCNN_FLOAT16
     .head_lanes = kHeadLanes,
+    .first_rows = FirstLayer<32, 48, 3>::kRows,
     .first_columns = FirstLayer<32, 48, 3>::kColumns,
     .float16 = true,
 #else
     .lnet = lnet,
     .head_lanes = kLanes,
+    .first_rows = FirstLayer<32, 48, 3>::kRows,
     .first_columns = FirstLayer<32, 48, 3>::kColumns,
+    .slopes_less_one = kLessOne,
 #endif
 };
 

@@ -55,11 +55,20 @@ class Scalars {
   int size_;
 };
 
+// G of F(4, 3): transforms a kernel row for the points 0, 1, -1, 2, -2 and infinity.
+constexpr double kOfSix3[][3] = {{1 / 4., 0, 0},
+                                 {-1 / 6., -1 / 6., -1 / 6.},
+                                 {-1 / 6., 1 / 6., -1 / 6.},
+                                 {1 / 24., 2 / 24., 4 / 24.},
+                                 {1 / 24., -2 / 24., 4 / 24.},
+                                 {0, 0, 1}};
+
 // The side of the tiles that Winograd's transforms make of a layer's output in float32; 0: pixel by pixel.
-int tile_of(Net net, size_t layer) {
+int tile_of(Net net, size_t layer, const NetKernels& kernels) {
   if (net == Net::kLnet)
-    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3) : 0;  // its towers are R-Net's layers
-  constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {2, 3, 3, 0}, {2, 3, 4, 3}};
+    return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3, kernels) : 0;  // its towers are R-Net's layers
+  constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {0, 3, 3, 0}, {0, 3, 4, 3}};
+  if (layer == 0 && net != Net::kPnet) return kernels.first_rows;
   return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }
 
@@ -88,8 +97,10 @@ PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(n
     const Conv& conv = network.convs[i];
     if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
       pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
+    else if (i == 0 && net_ == Net::kPnet && kernels.conv1_tile > 0)
+      pack_row_tiles(conv);
     else
-      pack(conv, tile_of(net_, i), false);
+      pack(conv, tile_of(net_, i, kernels), false);
   }
   pack(network.heads, 0, true);  // always float32: it costs little here, and scores are compared with thresholds
   const int features = network.heads.in;
@@ -104,7 +115,7 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
   const bool transforms = tile > 0;
   // P-Net needs both: a map of a small level has fewer rows than a tile.
   const bool plain = !transforms || net_ == Net::kPnet;
-  const bool less_one = kSlopesLessOne || (kernels_.float16 && !heads);
+  const bool less_one = slopes_less_one(heads);
   const auto scalars = [&](size_t n) {
     return Scalars(n > 0 ? allocate<float>(n) : nullptr, kernels_.float16 && !heads, kernels_.value_size);
   };
@@ -126,6 +137,28 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
   const int columns = conv.in == 3 ? kernels_.first_columns : tile;
   convs_.push_back(
       {weights.floats(), bias.floats(), slope.floats(), transforms ? transform(conv, tile, columns) : nullptr});
+}
+
+bool PackedNet::slopes_less_one(bool heads) const { return kernels_.slopes_less_one || (kernels_.float16 && !heads); }
+
+// The bias is in the sums for the point 1, which is added to each of a tile's pixels.
+void PackedNet::pack_row_tiles(const Conv& conv) {
+  const size_t out = conv.out;
+  float *transformed = allocate<float>(6 * (1 + 9) * out), *slope = allocate<float>(out), *to = transformed;
+  for (size_t value = 0; value < 6; ++value) {
+    for (size_t o = 0; o < out; ++o) *to++ = value == 1 ? conv.bias[o] : 0.0f;
+    for (int c = 0; c < 3; ++c)
+      for (int y = 0; y < 3; ++y)
+        for (size_t o = 0; o < out; ++o) {
+          const float* row = &conv.weights[((o * 3 + c) * 3 + y) * 3];
+          double sum = 0;
+          for (int x = 0; x < 3; ++x) sum += row[x] * kOfSix3[value][x];
+          *to++ = static_cast<float>(sum);
+        }
+  }
+  for (size_t o = 0; o < out; ++o)
+    slope[o] = (conv.slope.empty() ? 1.0f : conv.slope[o]) - (slopes_less_one(false) ? 1.0f : 0.0f);
+  convs_.push_back({nullptr, nullptr, slope, transformed});
 }
 
 void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
@@ -159,12 +192,6 @@ const float* PackedNet::transform(const Conv& conv, int rows, int columns) {
   constexpr double kOfFour2[][3] = {{1, 0}, {0.5, 0.5}, {0.5, -0.5}, {0, 1}};
   constexpr double kOfFive3[][3] = {
       {1 / 2., 0, 0}, {-1 / 2., -1 / 2., -1 / 2.}, {-1 / 6., 1 / 6., -1 / 6.}, {1 / 6., 2 / 6., 4 / 6.}, {0, 0, 1}};
-  constexpr double kOfSix3[][3] = {{1 / 4., 0, 0},
-                                   {-1 / 6., -1 / 6., -1 / 6.},
-                                   {-1 / 6., 1 / 6., -1 / 6.},
-                                   {1 / 24., 2 / 24., 4 / 24.},
-                                   {1 / 24., -2 / 24., 4 / 24.},
-                                   {0, 0, 1}};
   const int kernel = conv.kernel;
   const auto of = [&](int tile) {
     return kernel == 2 ? kOfFour2 : tile == 2 ? kOfFour3 : tile == 3 ? kOfFive3 : kOfSix3;

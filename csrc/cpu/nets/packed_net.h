@@ -37,6 +37,10 @@ class PackedNet {
   void pack_tiles(const Conv& conv, bool unrolled, int stride);
   // Its weights for Winograd's tiles of that size.
   const float* transform(const Conv& conv, int rows, int columns);
+  // Adds P-Net's first layer for tiles of four pixels of a row: [transformed value]: what its sums begin with, then
+  // [input channel][kernel row], of all output channels each.
+  void pack_row_tiles(const Conv& conv);
+  bool slopes_less_one(bool heads) const;
 
   Net net_;
   const NetKernels& kernels_;

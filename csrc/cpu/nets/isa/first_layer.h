@@ -1,7 +1,7 @@
 // The first layer of R-Net and O-Net: a 3 x 3 convolution of three channels, and the maxima of its windows.
 #pragma once
 
-#include "cpu/nets/isa/lanes.h"
+#include "cpu/nets/isa/pnet_first_layer_tiles.h"
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/winograd.h"
 
@@ -10,42 +10,38 @@
 namespace trtmtcnn::cpu {
 namespace {
 
-// A crop of S x S pixels to O channels, pixels of whole vectors, by F(2 x 2, 3 x 3). Three channels fill no vector:
-// inputs are transformed a row at a time, whatever their channel, and products are added to the sums that they belong
-// to as they come.
+// A crop of S x S pixels to O channels, pixels of whole vectors, by F(4 x 4, 3 x 3). Three channels fill no vector:
+// columns of inputs are transformed a row at a time, whatever their channel, then the rows of several tiles, pixels of
+// four values. A column of the transform at a time is multiplied and transformed back, and leaves the registers as four
+// sums.
 template <int O, int S, int W>
 class FirstLayer {
-  static_assert(S % 2 == 0);
   static constexpr int kSize = S - 2, kVectors = ceil_div(O, kLanes), kStride = kVectors * kLanes;
-  static constexpr int kRow = ceil_div(3 * S, kLanes) * kLanes;  // of one transformed value
-  static constexpr int kBand = 4;                                // rows of output in memory: two more than are made
-  static constexpr int kTiles = kSize / 2;
-  // Tiles and vectors summed up at a time: four sums each.
-  static constexpr int V = kVectors % 2 == 0 ? 2 : 1, P = kSums >= 24 ? 2 : 1;
+  static constexpr int kTiles = ceil_div(kSize, 4), kBandRow = 4 * kTiles * kStride;  // the last tiles reach beyond
+  static constexpr int kBand = 6;  // rows of output in memory: four are made, two waited for them
+  static constexpr int kAtOnce = kLanes / 4, kPlace = ceil_div(kTiles, kAtOnce) * kLanes;  // tiles in a vector
+  static constexpr int kRow = ceil_div(12 * (kPlace / 4) + 8, kLanes) * kLanes;
+  static constexpr int V = kVectors % 2 == 0 ? 2 : 1;  // vectors of channels at a time
 
  public:
-  static constexpr int kColumns = 2;  // of a tile
-  static constexpr int kScratch = 4 * (kRow + kLanes) + 16 * kRow + kBand * kSize * kStride;
+  static constexpr int kRows = 4, kColumns = 4;  // of a tile
+  static constexpr int kScratch = 6 * kRow + 36 * kPlace + kBand * kBandRow;
 
-  static void run(const float* crop, const PackedConv& conv, Scalar* scratch, Scalar* out) {
-    Scalar* const rows = scratch;
-    Scalar* const values = rows + 4 * (kRow + kLanes);
-    Scalar* const band = values + 16 * kRow;
-    for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + kRow, Vector{});
+  static void run(const float* crop, const PackedConv& conv, float* scratch, float* out) {
+    float* const rows = scratch;
+    float* const values = rows + 6 * kRow;
+    float* const band = values + 36 * kPlace;
     constexpr int kPooled = pooled_size(kSize, W);
     int pooled = 0;
-    for (int y = 0; y < kSize; y += 2) {
-      transform(crop + y * 3 * S, rows, values);
-      Scalar* to[2];
-      for (int r = 0; r < 2; ++r) to[r] = band + (y + r) % kBand * (kSize * kStride);
-      for (int v = 0; v < kVectors; v += V) {
-        int tile = 0;
-        for (; tile + P <= kTiles; tile += P) tiles<P>(values, tile, v, conv, to);
-        for (; tile < kTiles; ++tile) tiles<1>(values, tile, v, conv, to);
-      }
-      for (; pooled < kPooled && (2 * pooled + W <= y + 2 || y + 2 == kSize); ++pooled) {
-        const Scalar* window[W];
-        for (int r = 0; r < W; ++r) window[r] = band + (2 * pooled + r) % kBand * (kSize * kStride);
+    for (int y = 0; y < kSize; y += 4) {
+      transform(crop, y, rows, values);
+      float* to[4];
+      for (int r = 0; r < 4; ++r) to[r] = band + (y + r) % kBand * kBandRow;
+      for (int v = 0; v < kVectors; v += V)
+        for (int tile = 0; tile < kTiles; ++tile) one_tile(values + 4 * tile, tile, v, conv, to);
+      for (; pooled < kPooled && (2 * pooled + W <= y + 4 || y + 4 >= kSize); ++pooled) {
+        const float* window[W];
+        for (int r = 0; r < W; ++r) window[r] = band + (2 * pooled + r) % kBand * kBandRow;
         const int count = kSize - 2 * pooled;
         pool_row<Element, O, W>(window, count < W ? count : W, kSize, kStride, out + pooled * kPooled * kStride,
                                 kStride);
@@ -54,87 +50,75 @@ class FirstLayer {
   }
 
  private:
-  // Four rows of pixels to 16 rows of transformed values, those of the tile at pixel x at 3 x.
-  static TRTMTCNN_INLINE void transform(const float* in, Scalar* rows, Scalar* values) {
-    for (int x = 0; x < kRow; x += kLanes) {
-      Vector d[4], v[4];
-#pragma GCC unroll 4
-      for (int r = 0; r < 4; ++r) d[r] = load(in + r * 3 * S + x);
-      F2x3::input(d, v);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) store(rows + i * (kRow + kLanes) + x, v[i]);
+  // Six rows of pixels from y on, zeros where there are none, to 36 transformed values of each tile and channel, those
+  // of a tile four apart.
+  static TRTMTCNN_INLINE void transform(const float* crop, int y, float* rows, float* values) {
+    alignas(64) static constexpr float kNone[kRow] = {};
+    const float* in[6];
+    for (int r = 0; r < 6; ++r) in[r] = y + r < S ? crop + (y + r) * 3 * S : kNone;
+    for (int x = 0; x < 3 * S; x += kLanes) {
+      Vector d[6], v[6];
+#pragma GCC unroll 6
+      for (int r = 0; r < 6; ++r) d[r] = load(in[r] + x);
+      F4x3::input(d, v);
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) store(rows + i * kRow + x, v[i]);
     }
-    for (int i = 0; i < 4; ++i) {
-      const Scalar* row = rows + i * (kRow + kLanes);
-      for (int x = 0; x < kRow; x += kLanes) {
-        Vector d[4], v[4];
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) d[k] = load(row + x + 3 * k);
-        F2x3::input(d, v);
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) store(values + (4 * i + k) * kRow + x, v[k]);
+    for (int i = 0; i < 6; ++i) {
+      float* const row = rows + i * kRow;
+      for (int x = 0; x < 8; x += kLanes) store(row + 3 * S + x, Vector{});  // two pixels beyond the crop
+      for (int x = 0; x < kPlace; x += kLanes) {
+        Vector d[6], v[6];
+#pragma GCC unroll 6
+        for (int k = 0; k < 6; ++k) d[k] = gather_quads(row + 3 * x + 3 * k, 12);
+        F4x3::input(d, v);
+#pragma GCC unroll 6
+        for (int k = 0; k < 6; ++k) store(values + (6 * i + k) * kPlace + x, v[k]);
       }
     }
   }
 
-  template <int N>
-  static TRTMTCNN_INLINE void tiles(const Scalar* values, int tile, int vector, const PackedConv& conv,
-                                    Scalar* const* to) {
-    Vector sums[N][V][2][2];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      const Vector bias = load(scalars(conv.bias) + (vector + v) * kLanes);
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n)
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) sums[n][v][k / 2][k % 2] = bias;
-    }
-    const Scalar* in = values + 6 * tile;
-    const Scalar* weights = scalars(conv.transformed) + vector * 3 * kLanes;
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i) {
-      Vector products[N][V];
-#pragma GCC unroll 4
+  static TRTMTCNN_INLINE void one_tile(const float* values, int tile, int vector, const PackedConv& conv,
+                                       float* const* to) {
+    Vector down[V][4][6];
+    const float* weights = conv.transformed + vector * 3 * kLanes;
+#pragma GCC unroll 1
+    for (int x = 0; x < 6; ++x, values += kPlace, weights += kVectors * 3 * kLanes) {
+      Vector column[V][6];
+#pragma GCC unroll 6
+      for (int r = 0; r < 6; ++r) {
+        const float* in = values + 6 * r * kPlace;
+        const float* w = weights + 6 * r * kVectors * 3 * kLanes;
+        const Vector first = splat(in[0]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) column[v][r] = load(w + 3 * v * kLanes) * first;
+#pragma GCC unroll 2
+        for (int c = 1; c < 3; ++c)
+#pragma GCC unroll 2
+          for (int v = 0; v < V; ++v) add_product(column[v][r], load(w + (3 * v + c) * kLanes), in[c]);
+      }
+#pragma GCC unroll 2
       for (int v = 0; v < V; ++v) {
+        Vector sums[4];
+        F4x3::output(column[v], sums);
 #pragma GCC unroll 4
-        for (int c = 0; c < 3; ++c) {
-          const Vector w = load(weights + ((i * kVectors + v) * 3 + c) * kLanes);
-#pragma GCC unroll 4
-          for (int n = 0; n < N; ++n) {
-            const Scalar x = in[i * kRow + 6 * n + c];
-            if (c == 0)
-              products[n][v] = w * splat(x);
-            else
-              add_product(products[n][v], w, x);
-          }
-        }
+        for (int y = 0; y < 4; ++y) down[v][y][x] = sums[y];
       }
-      // A^T m A, of which each product is one term: F2x3::output.
-#pragma GCC unroll 4
-      for (int n = 0; n < N; ++n)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) {
-#pragma GCC unroll 4
-          for (int k = 0; k < 4; ++k) {
-            const int sign = kOutput[k / 2][i / 4] * kOutput[k % 2][i % 4];
-            if (sign > 0) sums[n][v][k / 2][k % 2] += products[n][v];
-            if (sign < 0) sums[n][v][k / 2][k % 2] -= products[n][v];
-          }
-        }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < V; ++v) {
-      const Vector slope = load(scalars(conv.slope) + (vector + v) * kLanes);
+      const Vector bias = load(conv.bias + (vector + v) * kLanes), slope = load(conv.slope + (vector + v) * kLanes);
 #pragma GCC unroll 4
-      for (int n = 0; n < N; ++n)
+      for (int y = 0; y < 4; ++y) {
+        Vector pixels[4];
+        down[v][y][1] += bias;  // that value is added to all pixels
+        F4x3::output(down[v][y], pixels);
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k)
-          store(to[k / 2] + (2 * (tile + n) + k % 2) * kStride + (vector + v) * kLanes,
-                prelu(sums[n][v][k / 2][k % 2], slope));
+        for (int x = 0; x < 4; ++x)
+          store(to[y] + (4 * tile + x) * kStride + (vector + v) * kLanes, prelu(pixels[x], slope));
+      }
     }
   }
-
-  static constexpr int kOutput[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 };
 
 }  // namespace

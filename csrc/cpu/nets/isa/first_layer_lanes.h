@@ -28,7 +28,7 @@ class FirstLayer {
   static_assert(kSize % Down::kOut == 0 && kTiles % 2 == 0 && kTogether <= 2);
 
  public:
-  static constexpr int kColumns = Across::kOut;
+  static constexpr int kRows = Down::kOut, kColumns = Across::kOut;
   static constexpr int kScratch = 2 * Down::kIn * kRow + kBand * kSize * kStride;
 
   static void run(const float* crop, const PackedConv& conv, Scalar* scratch, Scalar* out) {

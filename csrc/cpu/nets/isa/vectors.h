@@ -8,6 +8,9 @@
 #ifdef __aarch64__
 #include <arm_neon.h>
 #endif
+#if defined(__AVX2__) && !defined(TRTMTCNN_FLOAT16)
+#include <immintrin.h>
+#endif
 
 #define TRTMTCNN_INLINE inline __attribute__((always_inline))
 
@@ -40,10 +43,11 @@ typedef int32_t Mask __attribute__((vector_size(4 * kLanes)));
 TRTMTCNN_INLINE Vector load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 TRTMTCNN_INLINE Vector load_floats(const float* p) { return load(p); }
 TRTMTCNN_INLINE void store(float* p, Vector v) { *reinterpret_cast<Unaligned*>(p) = v; }
-TRTMTCNN_INLINE Vector splat(float x) { return Vector{} + x; }
+TRTMTCNN_INLINE Vector splat(float x) { return x - Vector{}; }  // not + 0, which makes -0 another number
 TRTMTCNN_INLINE Vector select(Mask mask, Vector a, Vector b) { return mask ? a : b; }
 TRTMTCNN_INLINE void add_product(Vector& sum, Vector w, float x) { sum += w * x; }
 #ifdef __aarch64__
+constexpr bool kLessOne = true;
 TRTMTCNN_INLINE Vector load_fours(const float* first, const float*) { return load(first); }
 TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return (Vector)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
 // kSlopesLessOne
@@ -51,8 +55,17 @@ TRTMTCNN_INLINE Vector prelu(Vector v, Vector less_one) {
   const auto x = (float32x4_t)v;
   return (Vector)vfmaq_f32(x, vminq_f32(x, vdupq_n_f32(0)), (float32x4_t)less_one);
 }
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+constexpr bool kLessOne = true;
+// Of a constant GCC would make a comparison and a selection.
+TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+TRTMTCNN_INLINE Vector minimum(Vector a, Vector b) { return _mm256_min_ps(a, b); }
+// Intel's processors take two or three steps to select by a vector alone.
+TRTMTCNN_INLINE Vector prelu(Vector v, Vector less_one) { return v + minimum(v, Vector{}) * less_one; }
 #else
+constexpr bool kLessOne = false;
 TRTMTCNN_INLINE Vector maximum(Vector a, Vector b) { return a > b ? a : b; }
+TRTMTCNN_INLINE Vector minimum(Vector a, Vector b) { return a < b ? a : b; }
 TRTMTCNN_INLINE Vector prelu(Vector v, Vector slope) { return v > 0 ? v : v * slope; }
 #endif
 
