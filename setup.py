@@ -44,6 +44,7 @@ from platforms import (  # noqa: E402
     is_own,
     older_glibc,
     python_folder,
+    python_headers,
     zig,
     zig_target,
 )
@@ -296,7 +297,7 @@ def own_compiler() -> CCompiler:
         linker_exe_cxx=cxx,
     )
     python = python_folder()
-    made.add_include_dir(str(python / "include") if python else sysconfig.get_path("include"))
+    made.add_include_dir(str(python_headers(python) if python else sysconfig.get_path("include")))
     if TARGET.system == "windows":
         made.define_macro("MS_WIN64")  # Python's headers know by it that pointers have 8 bytes; Visual C++ tells them
         if ABI_FLAGS == "t":

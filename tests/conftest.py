@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,12 +28,30 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+HAS_OPENCV = importlib.util.find_spec("cv2") is not None
+WITHOUT_GIL = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+class AbsentPackages:
+    """Skips what imports a package of which Pythons without the GIL have no wheel, in a test or as a file is read."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name in ("cv2", "lz4"):
+            pytest.skip(f"{name} has no wheel for Pythons without the GIL", allow_module_level=True)
+
+
+if WITHOUT_GIL:
+    sys.meta_path.append(AbsentPackages())  # the last that is asked
+
 COUNTS = ("pictures", "faces")
 DIFFERENCES = pytest.StashKey[dict[str, dict[str, float]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", 'slow: takes seconds; leave out with -m "not slow"')
+    if WITHOUT_GIL:  # with PYTHON_GIL=0 they run without it; pytrt never turns it on
+        config.addinivalue_line("filterwarnings", r"ignore:The global interpreter lock .*'(openvino|pycocotools)\.")
     config.stash[DIFFERENCES] = {}
 
 
@@ -69,6 +89,12 @@ def need(path: Path) -> Path:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
+    if not HAS_OPENCV:
+        from PIL import Image
+
+        return np.asarray(np.asarray(Image.open(need(path)).convert("RGB"))[:, :, ::-1], order="C")
+    import cv2
+
     img = cv2.imread(str(need(path)))
     assert img is not None
     return np.asarray(img, np.uint8)

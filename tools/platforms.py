@@ -106,3 +106,17 @@ def python_folder() -> Path | None:
     """Another Python that the build is for: $TRT_MTCNN_PYTHON, a folder with include/ and, on Windows, libs/."""
     chosen = os.environ.get("TRT_MTCNN_PYTHON")
     return Path(chosen) if chosen else None
+
+
+def python_headers(folder: Path) -> Path:
+    """Where in such a folder Python.h is: include/, as on Windows, or include/python3.14/, as elsewhere.
+
+    Raises:
+        SystemExit: in neither, as for a Python of another version than this.
+    """
+    flags = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    own = "python{}.{}".format(*sys.version_info) + flags
+    for headers in (folder / "include", folder / "include" / own):
+        if (headers / "Python.h").is_file():
+            return headers
+    raise SystemExit(f"{folder}: neither include/ nor include/{own}/ has a Python.h: name the target's Python's folder")

@@ -1,4 +1,4 @@
-"""What must hold before a release: one version, a dated changelog, nothing uncommitted, a wheel that works.
+"""What must hold before a release: one version (conda's, too), a dated changelog, nothing uncommitted, a working wheel.
 
 python tools/release_check.py [PYTHON ...]: the Pythons that the wheel is built and tried for, default this one. Prints
 what is wrong, all of it, and exits with 1.
@@ -14,13 +14,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+RECIPE = "packaging/conda/recipe.yaml"
 
 
 def main(pythons: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
     from pytrt.versions import __version__ as version
 
-    wrong = [*problems(version, (ROOT / "CHANGELOG.md").read_text(), date.today()), *uncommitted(version)]
+    wrong = [*problems(version, (ROOT / "CHANGELOG.md").read_text(), date.today())]
+    wrong += [*in_recipe(version, (ROOT / RECIPE).read_text()), *uncommitted(version)]
     for problem in wrong:
         print(f"- {problem}")
     if wrong:
@@ -48,6 +50,13 @@ def problems(version: str, changelog: str, today: date) -> Iterator[str]:
         yield f"CHANGELOG.md is at {heading[1]}, pytrt/versions.py at {version}"
     if abs(date.fromisoformat(heading[2]) - today) > timedelta(days=7):
         yield f"CHANGELOG.md dates {heading[1]} {heading[2]}, today is {today}"
+
+
+def in_recipe(version: str, recipe: str) -> Iterator[str]:
+    """conda's recipe names the version itself: it is built of the sdist, away from the sources."""
+    named = re.search(r'^  version: "(.*)"$', recipe, re.MULTILINE)
+    if not named or named[1] != version:
+        yield f"{RECIPE} is at {named[1] if named else 'no version'}, pytrt/versions.py at {version}"
 
 
 def uncommitted(version: str) -> Iterator[str]:

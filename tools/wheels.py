@@ -13,8 +13,10 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from find_sdks import cuda_toolkit
@@ -57,6 +59,10 @@ def main(name: str, pythons: list[str]) -> int:
     if name not in TARGETS or not pythons:
         print(f"usage: wheels.py {{{','.join(TARGETS)}}} PYTHON[=FOLDER] ...", file=sys.stderr)
         return 2
+    lacking = [package for package in ("auditwheel", "macholib", "ziglang") if not find_spec(package)]
+    if lacking:  # before minutes of compiling
+        print(f"wheels.py needs more: {sys.executable} -m pip install {' '.join(lacking)}", file=sys.stderr)
+        return 2
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for python in pythons:
         interpreter, _, folder = python.partition("=")
@@ -94,6 +100,8 @@ def build(target: Target, interpreter: str, folder: str) -> Path:
     wheel = newest(OUTPUT, "abi3" if is_limited else f"cp{tag}", target)
     if "-linux-gnu" in target.zig:
         check_glibc(wheel)
+    if "-macos" in target.zig:
+        check_macos(wheel)
     return wheel
 
 
@@ -121,6 +129,25 @@ def check_glibc(wheel: Path) -> None:
     if missing:
         raise SystemExit(f"{wheel.name}: no glibc of that age has {', '.join(missing)}")
     print(output(sys.executable, "-m", "auditwheel", "show", str(wheel)).partition("\n\n")[0])
+
+
+def check_macos(wheel: Path) -> None:
+    """Raises SystemExit where the module asks for what neither Python nor the libraries that Zig knows of macOS have:
+    what is not known as a module is linked is left to be looked up when it is loaded, as Python's own symbols must be.
+    """
+    from macholib.MachO import MachO
+    from macholib.SymbolTable import SymbolTable
+
+    dynamic_lookup, external = 0xFE, 0x01  # of mach-o/nlist.h
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".so"))
+        module = MachO(archive.extract(name, folder))
+        found = [(entry.n_type, entry.n_desc, symbol) for entry, symbol in SymbolTable(module).nlists]
+    unknown = [symbol.decode() for kind, about, symbol in found if kind == external and about >> 8 == dynamic_lookup]
+    if missing := [symbol for symbol in unknown if not symbol.startswith(("_Py", "__Py"))]:
+        raise SystemExit(f"{wheel.name}: nothing that Zig knows of macOS has {', '.join(missing)}")
+    needed = sorted({library for header in module.headers for _, _, library in header.walkRelocatables()})
+    print(f"{wheel.name}: {len(unknown)} symbols of Python's; needs {', '.join(needed)}")
 
 
 def output(*command: str) -> str:

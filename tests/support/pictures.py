@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
+
+from tests.conftest import HAS_OPENCV
 
 Image = NDArray[np.uint8]
 
@@ -30,6 +32,10 @@ def scaled(img: Image, side: int) -> Image:
     """`img` with its longer side `side` pixels long."""
     by = side / max(img.shape[:2])
     size = max(1, round(img.shape[1] * by)), max(1, round(img.shape[0] * by))
+    if not HAS_OPENCV:
+        return np.asarray(PIL.Image.fromarray(img).resize(size, PIL.Image.Resampling.BOX))
+    import cv2
+
     return np.asarray(cv2.resize(img, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -86,6 +86,7 @@ def test_the_headers_are_for_a_python_without(unpacked: Path, tmp_path: Path) ->
 
 
 def test_wrong_folders(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
     for arguments, problem in [
         (("--data", str(tmp_path / "none")), "--data: there is no folder"),
         (("--data", str(tmp_path)), "has neither photos/*.jpg nor wider100/images/*"),
@@ -97,6 +98,7 @@ def test_wrong_folders(tmp_path: Path) -> None:
 
 
 def test_labelled_pictures_come_with_what_the_cpu_finds(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
     photos = tmp_path / "data" / "photos"
     photos.mkdir(parents=True)
     (photos / "a.jpg").write_bytes((ROOT / "docs" / "images" / "astronaut.jpg").read_bytes())

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 import wheels
-from platforms import ENDINGS, Target, is_own
+from platforms import ENDINGS, Target, is_own, python_headers
 
 SOURCES = sorted((ROOT / "csrc").rglob("*.cpp"))
 
@@ -64,6 +64,24 @@ def test_a_wheel_is_not_taken_for_another_that_was_built_meanwhile(tmp_path: Pat
         path.touch()
         os.utime(path, (i, i))
     assert wheels.newest(tmp_path, "cp313", wheels.TARGETS["musllinux-x86_64"]) == mine
+
+
+@pytest.mark.parametrize("inside", ["include", "include/python{}.{}"])
+def test_headers_of_another_systems_python(inside: str, tmp_path: Path) -> None:
+    headers = tmp_path / inside.format(*sys.version_info)
+    headers.mkdir(parents=True)
+    with pytest.raises(SystemExit, match=re.escape(f"{tmp_path}: neither include/ nor include/python3")):
+        python_headers(tmp_path)
+    (headers / "Python.h").touch()
+    assert python_headers(tmp_path) == headers
+
+
+def test_what_a_wheel_takes_is_asked_for_before_it_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wheels, "find_spec", lambda name: None if name == "ziglang" else object())
+    assert wheels.main("musllinux-x86_64", ["no-python"]) == 2
+    assert capsys.readouterr().err.endswith("-m pip install ziglang\n")
 
 
 def subjects(system: str) -> list[str]:

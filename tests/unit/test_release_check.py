@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from release_check import problems
+from release_check import RECIPE, in_recipe, problems
 
 TODAY = date(2026, 11, 29)
 
@@ -29,3 +29,13 @@ TODAY = date(2026, 11, 29)
 def test_problems(version: str, changelog: str, expected: list[str]) -> None:
     found = list(problems(version, changelog, TODAY))
     assert len(found) == len(expected) and all(part in text for part, text in zip(expected, found)), found
+
+
+def test_the_recipe_is_of_the_same_version() -> None:
+    recipe = (ROOT / RECIPE).read_text()
+    version = (ROOT / "pytrt" / "versions.py").read_text().split('"')[-2]
+    assert list(in_recipe(version, recipe)) == []
+    assert list(in_recipe("9.8.7", recipe)) == [f"{RECIPE} is at {version}, pytrt/versions.py at 9.8.7"]
+    assert list(in_recipe(version, "context:\n  version: 1\n")) == [
+        f"{RECIPE} is at no version, pytrt/versions.py at {version}"
+    ]
