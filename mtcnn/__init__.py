@@ -87,10 +87,20 @@ if not TYPE_CHECKING:  # to which any name would be there
         if name == "__version__":
             return importlib.import_module("pytrt").__version__
         if name not in _HOMES:
-            raise AttributeError(f"module 'mtcnn' has no attribute {name!r}")
+            raise AttributeError(f"module 'mtcnn' has no attribute {name!r}{_meant(name)}")
         value = getattr(importlib.import_module(f"mtcnn.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
+
+
+def _meant(name: str) -> str:
+    if name.startswith("_"):  # which many programs ask modules for
+        return ""
+    import difflib
+
+    names = {known.lower(): known for known in __all__}
+    alike = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"; did you mean {names[alike[0]]}?" if alike else ""
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@ from . import checks
 from .images import Color, Picture, as_bgr, check_not_dark
 from .landmarks import FivePoints, as_numbers, as_points
 from .params import Template
+from .runtime.fixed import Fixed
 from .templates import TEMPLATES, default_size, ffhq_matrix, template_points
 
 __all__ = ["FaceAligner", "as_points", "height_width", "similarity_transform"]
@@ -23,7 +24,7 @@ _SHARES = 4  # pixels of a crop's side above which points in 0..1 are no pixels
 _FLAT = 1e-3  # how far a template's points lie from a line, as a share of its length, at least
 
 
-class FaceAligner:
+class FaceAligner(Fixed):
     """Cuts a face out of a picture, turned, scaled and shifted so that its five points lie on a template.
 
     ``(112, 96)`` and ``(112, 112)`` are the sizes that face recognition commonly uses; the square template is
@@ -48,6 +49,8 @@ class FaceAligner:
         >>> FaceAligner().align(img, landmarks[0]).shape    # doctest: +SKIP
         (112, 96, 3)
     """
+
+    _ARGUMENTS = frozenset({"margin"})
 
     def __init__(
         self,

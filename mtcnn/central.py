@@ -79,6 +79,8 @@ def as_dets(dets: npt.ArrayLike, name: str = "dets") -> npt.NDArray[np.float64]:
         return np.empty((0, 5))
     if array.ndim != 2 or array.shape[1] not in (4, 5):
         mend = f"; for one face pass {name}[np.newaxis]" if array.shape in ((4,), (5,)) else ""
+        if array.shape[1:] in ((10,), (5, 2)):
+            mend = ", which are landmarks: boxes are what detect returns first"
         raise ValueError(f"{name} must have the shape (n, 5) or (n, 4), got {array.shape}{mend}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinity")

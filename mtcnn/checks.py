@@ -156,8 +156,22 @@ def device(value: object, name: str) -> str:
     except Exception:  # an object's own
         text = ""
     if text not in ("auto", "cpu") and not re.fullmatch(r"cuda(:\d{1,4})?", text, re.ASCII):
-        raise ValueError(f'{name} must be "auto", "cpu", "cuda" or "cuda:N", got {shown(value)}')
+        meant = _device_meant(value, text)
+        mend = f'; did you mean "{meant}"?' if meant else ""
+        raise ValueError(f'{name} must be "auto", "cpu", "cuda" or "cuda:N", got {shown(value)}{mend}')
     return text
+
+
+def _device_meant(value: object, text: str) -> str | None:
+    """What other packages call so."""
+    if value is None:
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"cuda:{value}" if 0 <= value < 10_000 else "cpu" if value == -1 else None
+    lower = text.lower().replace("gpu", "cuda")
+    if re.fullmatch(r"\d{1,4}", lower, re.ASCII):
+        lower = f"cuda:{lower}"
+    return lower if lower in ("auto", "cpu") or re.fullmatch(r"cuda(:\d{1,4})?", lower, re.ASCII) else None
 
 
 def flag(value: object, name: str) -> bool:

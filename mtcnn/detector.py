@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,6 +39,7 @@ from mtcnn.params import DEFAULT_PRESET, PRESETS, Params, Preset, make_params
 from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
+from mtcnn.runtime.fixed import Fixed
 from mtcnn.runtime.unused import warn_unused
 from mtcnn.without_effect import warn_of_unused
 from mtcnn.work import OverLimitError
@@ -71,7 +73,7 @@ _PATHS = "three paths (P-Net, R-Net, O-Net), or four with L-Net's"
 _CLOSED = "the detector is closed: make a new TrtMtcnn"
 
 
-class TrtMtcnn:
+class TrtMtcnn(Fixed):
     """The MTCNN face detector.
 
     Any number of threads may share one detector; the GIL is released while it works.
@@ -107,6 +109,8 @@ class TrtMtcnn:
         >>> dets.shape, landmarks.shape
         ((1, 5), (1, 10))
     """
+
+    _ARGUMENTS = frozenset(field.name for field in fields(Params)) | {"engines", "preset", "threads"}
 
     def __init__(
         self,

@@ -98,7 +98,8 @@ def face_quality(img: Picture, det: npt.ArrayLike, landmarks: npt.ArrayLike, *, 
     """
     box = as_numbers(det, "det")
     if box.shape != (5,) or not np.isfinite(box).all():
-        raise ValueError(f"det must be [x1, y1, x2, y2, score], finite numbers, got the shape {box.shape}")
+        mend = "; for one face of several pass dets[i] and landmarks[i]" if box.ndim == 2 else ""
+        raise ValueError(f"det must be [x1, y1, x2, y2, score], finite numbers, got the shape {box.shape}{mend}")
     yaw, pitch, roll = head_pose(landmarks)
     sharpness = _sharpness(_ALIGNER.align(as_bgr(img, color=color), landmarks))
     size = math.sqrt(max(0.0, float(box[2] - box[0])) * max(0.0, float(box[3] - box[1])))

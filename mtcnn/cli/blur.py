@@ -48,7 +48,13 @@ MINSIZE = 20.0
 
 @click.command("blur", context_settings=SETTINGS)
 @click.argument("source", type=FilePath(), metavar="INPUT", shell_complete=a_file)
-@click.option("--output", type=FilePath(), required=True, metavar="OUT", help="a file, or a folder")
+@click.option(
+    "--output",
+    type=FilePath(),
+    required=True,
+    metavar="OUT",
+    help="a file, or a folder that is there; of a folder: a folder",
+)
 @click.option("--how", type=click.Choice(["blur", "pixelate", "fill"]), default="blur", help="fill leaves nothing")
 @click.option("--shape", type=click.Choice(["ellipse", "box"]), default="ellipse")
 @click.option("--margin", type=Number(0, 4), default=0.3, help="share of the box added on each side")
@@ -121,6 +127,8 @@ def command(
         raise click.UsageError("--ray is for folders of films")
     if resume:
         raise click.UsageError("--resume is for folders")
+    if output.is_dir():  # as cp takes it
+        output = output / source.name
     if source.suffix.lower() in FILM_ENDINGS:
         return _blur_film(source, output, options, overwrite, jobs)
     return _blur_picture(source, output, options, overwrite, jobs)

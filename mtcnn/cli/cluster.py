@@ -70,5 +70,7 @@ def run_on_cluster(
 
 def refuse_uris(*places: Path | str | None) -> None:
     for place in places:
+        if isinstance(place, str) and place.lower().startswith(("http:", "https:", "ftp:", "data:")):
+            raise click.UsageError(f"{place:.100} is an address, and nothing is fetched: save it to a file first")
         if isinstance(place, str):
             raise click.UsageError(f"{place} is a URI, which needs --ray")

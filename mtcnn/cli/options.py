@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -159,6 +160,11 @@ class FilePath(click.Path):
     def __init__(self, *, file_okay: bool = True) -> None:
         super().__init__(file_okay=file_okay, readable=False, path_type=Path)
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and value.lower().startswith(("http://", "https://", "ftp://")):
+            self.fail(f"{value:.100} is an address, and nothing is fetched: save it to a file first", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 class PathOrUri(FilePath):
     """A path on this machine; or as text a URI, which is for --ray."""
@@ -166,6 +172,8 @@ class PathOrUri(FilePath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and "://" in value:
             return value
+        if not self.file_okay and os.path.isfile(value):
+            self.fail(f"it must be a folder, and {value} is a file: name the folder that it is in", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -14,6 +14,11 @@ def refuse(img: object, name: str) -> NoReturn:
     """Raise the TypeError of what is no array."""
     if img is None:
         raise TypeError(f"{name} is None; cv2.imread returns None for a file it cannot read: check the path")
+    if isinstance(img, str) and img.lower().startswith(("http:", "https:", "ftp:", "data:")):
+        raise TypeError(
+            f"{name} is an address, not an array, and nothing is fetched: save the picture to a file and read that, "
+            f"or decode the bytes that you fetch: cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)"
+        )
     if isinstance(img, (str, os.PathLike)):
         raise TypeError(
             f"{name} is a path, not an array; for what takes RGB read the picture with PIL.Image.open({name}), "

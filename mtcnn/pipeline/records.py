@@ -83,16 +83,16 @@ def format_of(path: Path | None, wanted: str | None) -> str:
     by_ending = () if path is None else _ENDINGS.get(path.suffix.lower(), ())
     ending = "" if path is None else path.suffix.lower()
     if ending in _COMPRESSED:
-        raise ValueError(f"output {path} would not be compressed: name it {path and path.with_suffix('')}")
+        raise ValueError(f"--output {path} would not be compressed: name it {path and path.with_suffix('')}")
     if path and not wanted and ending in readable_suffixes() and not path.exists():  # else it may be an input
-        raise ValueError(f"output {path} is a picture by its ending; results are text, --draw DIR writes pictures")
+        raise ValueError(f"--output {path} is a picture by its ending; results are text, --draw DIR writes pictures")
     if not wanted and ending in _OTHER_TABLES:
-        raise ValueError(f"output {path} is none of what is written: name it .csv, .json or .jsonl, or add --format")
+        raise ValueError(f"--output {path} is none of what is written: name it .csv, .json or .jsonl, or add --format")
     if path is None and wanted in ("coco", "yolo", "parquet"):
         raise ValueError(f"format {wanted} is not for a screen: say where it goes, --output {_EXAMPLES[wanted]}")
     if wanted and by_ending and wanted not in by_ending:
         raise ValueError(
-            f"output {path} is {' or '.join(by_ending)} by its ending, and --format {wanted} contradicts that"
+            f"--output {path} is {' or '.join(by_ending)} by its ending, and --format {wanted} contradicts that"
         )
     return wanted or (by_ending[0] if by_ending else "table")
 

@@ -23,6 +23,7 @@ from mtcnn.errors import DeviceError, EngineError
 from mtcnn.files import read_regular
 from mtcnn.images import check_not_dark
 from mtcnn.recognition.embedder_plan import embedder_plan
+from mtcnn.runtime.fixed import Fixed
 from mtcnn.runtime.install import install_command
 
 __all__ = ["EMBEDDER_HINT", "FaceEmbedder"]
@@ -51,7 +52,7 @@ _RANGES = {
 _USUAL = (127.5, 1 / 127.5)
 
 
-class FaceEmbedder:
+class FaceEmbedder(Fixed):
     """Turns aligned faces into vectors of length 1: near ones are of one person.
 
     What is not given is read from the model: size and layout from its input's shape; order of colours and
@@ -74,6 +75,8 @@ class FaceEmbedder:
         DeviceError: OpenVINO is missing.
         TypeError, ValueError: a wrong argument, or one that the model contradicts.
     """
+
+    _ARGUMENTS = frozenset({"model", "device", "colours", "mean", "scale", "output", "mirror", "batch"})
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from mtcnn.images import Color, Picture
 from mtcnn.landmarks import FivePoints, points
 from mtcnn.params import FaceChoice, Template
 from mtcnn.recognition.embedder import FaceEmbedder
+from mtcnn.runtime.fixed import Fixed
 
 __all__ = ["DEFAULT_THRESHOLDS", "METRICS", "EmbeddedFace", "FaceVerifier", "Verification"]
 
@@ -75,7 +76,7 @@ class Verification:
         return f"Verification(same={self.same}, distance={distance}, threshold={self.threshold:g})"
 
 
-class FaceVerifier:
+class FaceVerifier(Fixed):
     """Detects, aligns and embeds faces, and compares them. Any number of threads may share one.
 
     Args:
@@ -99,6 +100,8 @@ class FaceVerifier:
         >>> verifier.verify(cv2.imread("a.jpg"), cv2.imread("b.jpg")).same  # doctest: +SKIP
         True
     """
+
+    _ARGUMENTS = frozenset({"embedder", "detector", "metric", "face", "template"})
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.images import Color, Picture, as_bgr, dark_pictures
 from mtcnn.landmarks import points
 from mtcnn.rotations import upright_turns
+from mtcnn.runtime.fixed import Fixed
 from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
@@ -43,7 +44,7 @@ _SAME = 0.4  # overlap of two boxes that are of one face
 _DOUBT = 1.0  # seconds that a face is followed by bad scores alone
 
 
-class Tracker:
+class Tracker(Fixed):
     """Numbers for faces, which stay the same from picture to picture of a film; for one film at a time.
 
     Args:
@@ -68,6 +69,8 @@ class Tracker:
         ...     tracks = tracker.step(img, seconds=i / 25)
         ...     print(tracks.ids, tracks.dets[:, :4])
     """
+
+    _ARGUMENTS = frozenset({"detector", "every", "new_score", "low_score", "carry", "remember", "smooth", "fps"})
 
     def __init__(
         self,

@@ -1,0 +1,115 @@
+"""What newcomers try first is said to be wrong, with what they mean."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import mtcnn
+from mtcnn import FaceAligner, Tracker, TrtMtcnn, draw_faces, face_quality, find_central_face
+from mtcnn.cli.main import main
+
+ASTRONAUT = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
+
+
+@pytest.mark.parametrize(
+    ("device", "meant"),
+    [
+        ("gpu", "cuda"),
+        ("GPU:1", "cuda:1"),
+        ("CPU", "cpu"),
+        ("Cuda", "cuda"),
+        (0, "cuda:0"),
+        ("2", "cuda:2"),
+        (-1, "cpu"),
+    ]
+    + [(None, "auto")],
+)
+def test_devices_as_others_call_them(device: Any, meant: str) -> None:
+    with pytest.raises(ValueError, match=f'^device must be "auto", .*; did you mean "{meant}"\\?$'):
+        TrtMtcnn(device=device)
+
+
+@pytest.mark.parametrize("device", ["tpu", True, 1.5, "cuda:", "cuda:99999", 10**30, b"cpu"])
+def test_devices_that_are_none(device: Any) -> None:
+    with pytest.raises(ValueError, match=r'^device must be "auto", "cpu", "cuda" or "cuda:N", got [^;]*$'):
+        TrtMtcnn(device=device)
+
+
+def test_an_address_is_not_fetched(detector: TrtMtcnn, capsys: pytest.CaptureFixture[str]) -> None:
+    for address in ("https://example.com/a.jpg", "HTTP://example.com/a.jpg", "data:image/png;base64,AAAA"):
+        with pytest.raises(TypeError, match="^img is an address, not an array, and nothing is fetched"):
+            detector.detect(address)  # type: ignore[arg-type]
+    for command in (
+        ["detect", "https://a.b/c.jpg"],
+        ["align", "https://a.b/c", "OUT"],
+        ["verify", "https://a.b/c", "d"],
+    ):
+        with pytest.raises(SystemExit):
+            main([*command, *(["--embedder", "net.onnx"] if command[0] == "verify" else [])])
+        assert "is an address, and nothing is fetched: save it to a file first" in capsys.readouterr().err
+
+
+def test_what_is_set_after_an_object_is_made(detector: TrtMtcnn) -> None:
+    for made, name, value in (
+        (detector, "minsize", 20),
+        (detector, "thresholds", (0.5, 0.6, 0.7)),
+        (detector, "preset", "fast"),
+        (detector, "threads", 1),
+        (FaceAligner(), "margin", 0.5),
+        (Tracker(), "every", 1),
+    ):
+        kind = type(made).__name__
+        with pytest.raises(
+            AttributeError, match=re.escape(f"{name} of a {kind} is set when it is made, {kind}(..., {name}=")
+        ):
+            setattr(made, name, value)
+    assert detector.params.minsize == 40
+
+
+def test_misspelt_names_of_the_module() -> None:
+    for name, meant in (
+        ("TrtMTCNN", "TrtMtcnn"),
+        ("mtcnn_", "MTCNN"),
+        ("draw_face", "draw_faces"),
+        ("Aligner", "FaceAligner"),
+    ):
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'; did you mean {meant}\\?$"):
+            getattr(mtcnn, name)
+    with pytest.raises(AttributeError, match="has no attribute '__wrapped__'$"):
+        mtcnn.__wrapped__  # noqa: B018
+
+
+def test_boxes_and_landmarks_that_changed_places(detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    dets, landmarks = detector.detect(astronaut)
+    for call, said in (
+        (
+            lambda: draw_faces(astronaut, landmarks, dets),
+            "dets .* which are landmarks: boxes are what detect returns first",
+        ),
+        (lambda: find_central_face(astronaut, landmarks), "which are landmarks"),
+        (lambda: FaceAligner().align(astronaut, dets[0]), "landmarks .* which is a box: its points are the same row"),
+        (
+            lambda: face_quality(astronaut, dets, landmarks),
+            r"for one face of several pass dets\[i\] and landmarks\[i\]",
+        ),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+def test_a_picture_is_blurred_into_a_folder_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["blur", str(ASTRONAUT), "--output", str(tmp_path), "--device", "cpu"]) == 0
+    assert cv2.imread(str(tmp_path / ASTRONAUT.name)).shape == (512, 512, 3)
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(ASTRONAUT.read_bytes())
+    assert main(["blur", str(copy), "--output", str(tmp_path)]) == 1
+    assert "copy.jpg would be overwritten with what is made of it" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["crop", str(copy), str(tmp_path / "crops")])
+    assert f"it must be a folder, and {copy} is a file: name the folder that it is in" in capsys.readouterr().err
