@@ -55,6 +55,7 @@ MOST = (
     "tight_landmarks=false"
 )
 COMPARED = {"accurate": "accurate", "fast": "fast"}
+LOWERED = {"accurate": "accurate", "accurate thresholds=[0.6,0.6,0.3]": "thresholds 0.6, 0.6, 0.3"}
 TRIED = FORMERLY | {
     "fast": "fast",
     "accurate mirror_first=false": STEPS["accurate mirror_first=false"],
@@ -229,6 +230,7 @@ BLOCKS: dict[str, tuple[str, Render]] = {
     "changed": ("changed", pictures(COMPARED)),
     "kinds": ("changed", pictures(COMPARED, KINDS)),
     "small": ("small", pictures(COMPARED)),
+    "grey": ("grey", pictures(LOWERED, {"grey": "grey", "grey, tinted": "grey, tinted"})),
     "masks": ("others", pictures(COMPARED, MASKS)),
     "masks-changed": ("others-changed", pictures(COMPARED)),
     "others": ("others", settings(TRIED, "as it is")),
