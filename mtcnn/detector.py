@@ -495,6 +495,8 @@ def _engine_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:
         if isinstance(engines, str):  # the first argument, where another was meant
             meant = "preset" if engines in PRESETS else "device" if engines in ("auto", "cpu", "cuda") else None
             mend = f"; pass {meant}={engines!r}" if meant else ""
+        if not mend and isinstance(engines, (str, os.PathLike)) and os.path.isdir(engines):
+            mend = '; of a folder pass its files: [f"{folder}/{name}.engine" for name in ("pnet", "rnet", "onet")]'
         raise TypeError(f"engines must be {_PATHS}, got {engines!r}{mend}")
     if len(engines) not in (3, 4):
         raise ValueError(f"engines must be {_PATHS}, got {len(engines)}")

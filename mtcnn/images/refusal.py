@@ -13,7 +13,10 @@ __all__ = ["refuse"]
 def refuse(img: object, name: str) -> NoReturn:
     """Raise the TypeError of what is no array."""
     if img is None:
-        raise TypeError(f"{name} is None; cv2.imread returns None for a file it cannot read: check the path")
+        raise TypeError(
+            f"{name} is None; cv2.imread returns None for a file it cannot read: check the path; and a VideoCapture "
+            "where there is no camera, or no more of a film"
+        )
     if isinstance(img, str) and img.lower().startswith(("http:", "https:", "ftp:", "data:")):
         raise TypeError(
             f"{name} is an address, not an array, and nothing is fetched: save the picture to a file and read that, "
@@ -41,6 +44,8 @@ def refuse(img: object, name: str) -> NoReturn:
         raise TypeError(
             f'{wanted}; bring it to the CPU: {name}.cpu().numpy(), (H, W, 3), with color="rgb" where it is RGB'
         )
+    if isinstance(img, tuple) and len(img) == 2 and isinstance(img[0], bool):
+        raise TypeError(f"{wanted}; of a VideoCapture's read() the second is the picture: is_there, {name} = ...")
     if isinstance(img, (list, tuple)):
         raise TypeError(f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures")
     if hasattr(img, "read"):

@@ -55,6 +55,24 @@ def test_an_address_is_not_fetched(detector: TrtMtcnn, capsys: pytest.CaptureFix
         assert "is an address, and nothing is fetched: save it to a file first" in capsys.readouterr().err
 
 
+def test_what_a_video_capture_gives(detector: TrtMtcnn, astronaut: np.ndarray) -> None:
+    with pytest.raises(
+        TypeError, match="img is None; .*; and a VideoCapture where there is no camera, or no more of a film"
+    ):
+        detector.detect(None)  # type: ignore[arg-type]
+    for read in ((True, astronaut), (False, None)):
+        with pytest.raises(
+            TypeError, match=r"of a VideoCapture's read\(\) the second is the picture: is_there, img = ..."
+        ):
+            detector.detect(read)  # type: ignore[arg-type]
+
+
+def test_a_folder_of_engines(tmp_path: Path) -> None:
+    for folder in (tmp_path, str(tmp_path)):
+        with pytest.raises(TypeError, match="engines must be three paths .*; of a folder pass its files: "):
+            TrtMtcnn(folder)  # type: ignore[arg-type]
+
+
 def test_what_is_set_after_an_object_is_made(detector: TrtMtcnn) -> None:
     for made, name, value in (
         (detector, "minsize", 20),
