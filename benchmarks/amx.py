@@ -46,7 +46,7 @@ STAND_INS = {
 }
 LAYERS = {
     "pnet": {
-        "first": r"pnet_(input|conv1)|pnet_first_layer|to_halves",
+        "first": r"pnet_(input|conv1)|conv1_rows|pnet_first_layer|to_halves",
         "second": r"conv2_rows|pnet_conv2|10, 16",
         "third": r"pnet_conv3|16, 32",
         "logits": r"pnet_dot",
@@ -67,8 +67,8 @@ LAYERS = {
         "heads": r"Element, 256, 16",
     },
 }
-BATCHES = {"float32": {"rnet": 8, "onet": 8}, "AMX": {"rnet": 16, "onet": 16}}  # those of detections
-PICTURE = (120, 160)
+BATCHES = {"float32": {"rnet": 4, "onet": 4}, "AMX": {"rnet": 16, "onet": 16}}  # what dense layers work on at once
+PICTURE = (40, 576)  # of the largest level of 1080p at minsize 40
 WARM, ITERATIONS = 30, 60
 
 

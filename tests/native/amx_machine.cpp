@@ -60,7 +60,7 @@ std::unique_ptr<PackedNet> load(const std::string& name, const NetKernels& kerne
 float pixel(int i) { return static_cast<float>((i * 2654435761u) >> 8 & 0xffff) / 32768.0f - 1.0f; }
 
 std::vector<float> run_pnet(const PackedNet& net) {
-  constexpr int kWidth = 83, kHeight = 45;
+  constexpr int kWidth = 147, kHeight = 45;
   PnetRows rows;
   std::vector<float> heads, out;
   const auto draw = [](int y, float* row) {

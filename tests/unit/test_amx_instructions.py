@@ -136,7 +136,7 @@ class TestLayers:
     @pytest.mark.parametrize("layer", [0, 1, 2])
     def test_of_rows(self, player: Player, layer: int) -> None:
         ours, plain = engines("pnet")
-        for height, width in [(3, 3), (4, 17), (5, 18), (6, 19), (7, 34), (8, 35), (11, 67)]:
+        for height, width in [(3, 3), (4, 17), (5, 18), (6, 19), (7, 34), (8, 35), (11, 67), (5, 259)]:
             maps = random_maps((1, height, width, layers("pnet")[layer][0].shape[1]), height)
             np.testing.assert_array_equal(tile_layer(ours, layer, maps), tile_layer(plain, layer, maps))
         assert player.played()["tdpbf16ps"] > 0

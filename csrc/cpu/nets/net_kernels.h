@@ -78,6 +78,10 @@ struct NetKernels {
                      void* out) = nullptr;
 };
 
+// P-Net's first layer in tiles: a row of inputs is ten pixels of three channels, of which eight pixels of ten channels
+// come, those of the even ones in the first kFirstColumns columns of sums, those of the odd ones in the next.
+inline constexpr int kFirstPixels = 8, kFirstColumns = 48;
+
 // A thread's work on layers.
 class KernelSession {
  public:

@@ -95,7 +95,9 @@ bool PackedNet::fits_float16(const Network& network) {
 PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(network.net), kernels_(kernels) {
   for (size_t i = 0; i < network.convs.size(); ++i) {
     const Conv& conv = network.convs[i];
-    if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
+    if (kernels.tiles && net_ == Net::kPnet && i == 0)
+      pack_first_tiles(conv);
+    else if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
       pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
     else if (i == 0 && net_ == Net::kPnet && kernels.conv1_tile > 0)
       pack_row_tiles(conv);
@@ -182,6 +184,28 @@ void PackedNet::pack_tiles(const Conv& conv, bool unrolled, int stride) {
           weights[((tile * (kInputs / 2) + i % kInputs / 2) * kOutputs + o % kOutputs) * 2 + i % 2] = to_bfloat16(*w);
         }
   }
+  convs_.push_back({weights, bias, slope, nullptr});
+}
+
+void PackedNet::pack_first_tiles(const Conv& conv) {
+  constexpr int kOutputs = 16, kInputs = 32;  // of a tile
+  const int kernel = conv.kernel, in = conv.in, columns = 2 * kFirstColumns;
+  auto* weights = allocate<uint16_t>(static_cast<size_t>(columns) * kernel * kInputs);
+  float* bias = allocate<float>(columns);
+  float* slope = allocate<float>(kFirstColumns);
+  for (int p = 0; p < kFirstPixels; ++p)
+    for (int o = 0; o < conv.out; ++o) {
+      const int at = p / 2 * conv.out + o, column = p % 2 * kFirstColumns + at;
+      bias[column] = conv.bias[o];
+      slope[at] = (conv.slope.empty() ? 1.0f : conv.slope[o]) - (kSlopesLessOne ? 1.0f : 0.0f);
+      for (int channel = 0; channel < in; ++channel)
+        for (int y = 0; y < kernel; ++y)
+          for (int x = 0; x < kernel; ++x) {
+            const int i = (p + x) * in + channel, tile = column / kOutputs * kernel + y;
+            const float w = conv.weights[((static_cast<size_t>(o) * in + channel) * kernel + y) * kernel + x];
+            weights[((tile * (kInputs / 2) + i / 2) * kOutputs + column % kOutputs) * 2 + i % 2] = to_bfloat16(w);
+          }
+    }
   convs_.push_back({weights, bias, slope, nullptr});
 }
 

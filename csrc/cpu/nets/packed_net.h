@@ -35,6 +35,8 @@ class PackedNet {
   // Adds a layer in tiles of bfloat16: [16 outputs][kernel row][32 inputs][pair][output][of the pair]. `unrolled`: the
   // kernel's rows are one; `stride`: values from pixel to pixel of the input.
   void pack_tiles(const Conv& conv, bool unrolled, int stride);
+  // Adds P-Net's first layer in tiles: [16 columns][kernel row][32 inputs][pair][column][of the pair].
+  void pack_first_tiles(const Conv& conv);
   // Its weights for Winograd's tiles of that size.
   const float* transform(const Conv& conv, int rows, int columns);
   // Adds P-Net's first layer for tiles of four pixels of a row: [transformed value]: what its sums begin with, then

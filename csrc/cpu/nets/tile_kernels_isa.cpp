@@ -131,7 +131,7 @@ class Pool {
   int row_ = 0;
 };
 
-// The first layer: three channels, 3 x 3. A window's 27 values are laid out as one row of a tile.
+// The first layer of crops: three channels, 3 x 3. A window's 27 values are laid out as one row of a tile.
 constexpr int kWindow = 32;
 
 // The windows of the pixel that the three rows begin with and its n - 1 neighbours. Each row gives more than the nine
@@ -352,31 +352,78 @@ void pnet_input(const float* pixels, int n, void* out) {
   __builtin_memset(values + 3 * n, 0, kTileBytes);
 }
 
-void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
-  constexpr int kChunk = 2 * kTileRows;
-  alignas(kTileBytes) Half windows[2][kChunk * kWindow + kTileValues];
-  alignas(kTileBytes) float sums[2][kChunk * kOutputs];
-  const float* window[2] = {sums[0], sums[1]};
-  Tiles::load<7>(conv.weights, kTileBytes);
-  for (int begin = 0; begin < n; begin += kChunk) {
-    const int m = n - begin < kChunk ? n - begin : kChunk;
-    for (int r = 0; r < count; ++r) {
-      const Half* in[3];
-      for (int k = 0; k < 3; ++k) in[k] = static_cast<const Half*>(rows[r + k]) + ptrdiff_t{3} * begin;
-      lay_out_windows(in, m, windows[r]);
-      Tiles::load<0>(conv.bias, 0);
-      Tiles::load<1>(conv.bias, 0);
-      Tiles::load<4>(windows[r], kTileBytes);
-      Tiles::load<5>(windows[r] + kTileRows * kWindow, kTileBytes);
-      Tiles::multiply<0, 4, 7>();
-      Tiles::multiply<1, 5, 7>();
-      Tiles::store<0>(sums[r], kTileBytes);
-      Tiles::store<1>(sums[r] + kTileRows * kOutputs, kTileBytes);
-      prelu_pixels(sums[r], m, kOutputs, kOutputs, conv.slope);
-    }
-    pool_row<Bfloat16, 10, 2>(window, count, m, kOutputs,
-                              static_cast<Half*>(out) + ptrdiff_t{begin / 2} * kPooledStride, kPooledStride);
+// Of the sums of eight pixels in kCount rows the maxima of each two pixels, with PReLU. kOdd: those of the even ones.
+template <int kCount, bool kOdd>
+TRTMTCNN_INLINE void pool_first(const float (*sums)[kTileRows * 2 * kFirstColumns], int at, const float* slope,
+                                Half* out) {
+#pragma GCC unroll 12
+  for (int c = 0; c < kFirstColumns; c += kLanes) {
+    const Vector s = load(slope + c);
+    Vector most = prelu(load(sums[0] + at + c), s);
+    if constexpr (!kOdd) most = maximum(most, prelu(load(sums[0] + at + kFirstColumns + c), s));
+    if constexpr (kCount > 1) most = maximum(most, prelu(load(sums[1] + at + c), s));
+    if constexpr (kCount > 1 && !kOdd) most = maximum(most, prelu(load(sums[1] + at + kFirstColumns + c), s));
+    Bfloat16::put(out + c, most);
   }
+}
+
+template <int kCount>
+void conv1_rows(const PackedConv& conv, const void* const* rows, int n, Half* out) {
+  constexpr int kColumns = 2 * kFirstColumns, kPooled = kFirstPixels / 2 * kPooledStride;
+  constexpr ptrdiff_t kStep = 2 * 3 * kFirstPixels, kSums = 4 * kColumns;
+  alignas(kTileBytes) float sums[kCount][kTileRows * kColumns];
+  for (int x = 0; x < n; x += kTileRows * kFirstPixels) {
+    const auto in = [&](int r) { return static_cast<const Half*>(rows[r]) + ptrdiff_t{3} * x; };
+    const auto* weights = static_cast<const Half*>(conv.weights);
+    for (int c = 0; c < kColumns; c += 2 * kOutputs, weights += 6 * kWeightTile) {
+      Tiles::load<0>(conv.bias + c, 0);
+      Tiles::load<1>(conv.bias + c + kOutputs, 0);
+      if constexpr (kCount > 1) Tiles::load<2>(conv.bias + c, 0);
+      if constexpr (kCount > 1) Tiles::load<3>(conv.bias + c + kOutputs, 0);
+      const auto load_weights = [&](int r) {
+        Tiles::load<6>(weights + r * kWeightTile, kTileBytes);
+        Tiles::load<7>(weights + (3 + r) * kWeightTile, kTileBytes);
+      };
+      Tiles::load<4>(in(0), kStep);
+      Tiles::load<5>(in(1), kStep);
+      load_weights(0);
+      Tiles::multiply<0, 4, 6>();
+      Tiles::multiply<1, 4, 7>();
+      if constexpr (kCount > 1) Tiles::multiply<2, 5, 6>();
+      if constexpr (kCount > 1) Tiles::multiply<3, 5, 7>();
+      Tiles::load<4>(in(2), kStep);
+      load_weights(1);
+      Tiles::multiply<0, 5, 6>();
+      Tiles::multiply<1, 5, 7>();
+      if constexpr (kCount > 1) Tiles::multiply<2, 4, 6>();
+      if constexpr (kCount > 1) Tiles::multiply<3, 4, 7>();
+      if constexpr (kCount > 1) Tiles::load<5>(in(3), kStep);
+      load_weights(2);
+      Tiles::multiply<0, 4, 6>();
+      Tiles::multiply<1, 4, 7>();
+      if constexpr (kCount > 1) Tiles::multiply<2, 5, 6>();
+      if constexpr (kCount > 1) Tiles::multiply<3, 5, 7>();
+      Tiles::store<0>(sums[0] + c, kSums);
+      Tiles::store<1>(sums[0] + c + kOutputs, kSums);
+      if constexpr (kCount > 1) Tiles::store<2>(sums[1] + c, kSums);
+      if constexpr (kCount > 1) Tiles::store<3>(sums[1] + c + kOutputs, kSums);
+    }
+    Half* to = out + ptrdiff_t{x / kFirstPixels} * kPooled;
+    const int left = n - x, of_eight = left < kTileRows * kFirstPixels ? ceil_div(left, kFirstPixels) : kTileRows;
+    // Each writes eight values more than it has; the next one overwrites them.
+    for (int m = 0; m < of_eight; ++m) pool_first<kCount, false>(sums, m * kColumns, conv.slope, to + m * kPooled);
+    if (n % 2 == 0 || left > kTileRows * kFirstPixels) continue;
+    const int last = left - 1;  // a pixel without a neighbour
+    Half even[kFirstColumns];
+    pool_first<kCount, true>(sums, last / kFirstPixels * kColumns, conv.slope, even);
+    __builtin_memcpy(to + last / 2 * kPooledStride, even + last % kFirstPixels / 2 * kPooledStride,
+                     kPooledStride * sizeof(Half));
+  }
+}
+
+void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
+  if (count == 1) return conv1_rows<1>(conv, rows, n, static_cast<Half*>(out));
+  conv1_rows<2>(conv, rows, n, static_cast<Half*>(out));
 }
 
 // Sums of kCount rows of 16 pixels: each row of inputs is loaded once, for all rows of the kernel.
