@@ -280,7 +280,9 @@ def own_compiler() -> CCompiler:
     c, cxx = compilers(TARGET)
     linker = zig("cc") if LINKS_BY_ZIG else c
     made = new_compiler(compiler="unix")
-    link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup"] if TARGET.system == "macos" else ["-shared", "-s"]
+    link = ["-shared", "-s"]
+    if TARGET.system == "macos":  # there a library holds its own name, else the path that it was built at
+        link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup", "-Wl,-install_name,_pytrt"]
     position = [] if TARGET.system == "windows" else ["-fPIC"]
     # The first as Python 3.11 has them: what `make` has compiled is linked, for whichever Python.
     defines = ["-DNDEBUG", "-fwrapv"]

@@ -138,13 +138,14 @@ def check_macos(wheel: Path) -> None:
     from macholib.MachO import MachO
     from macholib.SymbolTable import SymbolTable
 
-    dynamic_lookup, external = 0xFE, 0x01  # of mach-o/nlist.h
+    undefined = 0x01  # and external: mach-o/nlist.h
+    no_library = (0xFE, 0x00)  # "dynamic lookup", which Zig writes as 0
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".so"))
         module = MachO(archive.extract(name, folder))
-        found = [(entry.n_type, entry.n_desc, symbol) for entry, symbol in SymbolTable(module).nlists]
-    unknown = [symbol.decode() for kind, about, symbol in found if kind == external and about >> 8 == dynamic_lookup]
-    if missing := [symbol for symbol in unknown if not symbol.startswith(("_Py", "__Py"))]:
+        symbols = [(name.decode(), entry.n_type, entry.n_desc >> 8) for entry, name in SymbolTable(module).undefsyms]
+    unknown = [name for name, kind, library in symbols if kind == undefined and library in no_library]
+    if missing := [name for name in unknown if not name.startswith(("_Py", "__Py"))]:
         raise SystemExit(f"{wheel.name}: nothing that Zig knows of macOS has {', '.join(missing)}")
     needed = sorted({library for header in module.headers for _, _, library in header.walkRelocatables()})
     print(f"{wheel.name}: {len(unknown)} symbols of Python's; needs {', '.join(needed)}")
