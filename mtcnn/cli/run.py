@@ -61,9 +61,8 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
         fail(name, "an argument is empty: is a variable of the shell not set?")
         raise SystemExit(2)
     try:
-        # what OpenCV, once it is loaded, does with files whose heads do not tell how many pixels they have
-        os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(most_pixels()))
-        code = command.main(words, prog_name=name, standalone_mode=False)
+        with _opencv_within(most_pixels()):
+            code = command.main(words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name
         text = re.sub(r"\s+", " ", error.format_message())  # click lays choices out in columns
@@ -132,6 +131,20 @@ def _warnings_as_lines(command: click.Command, arguments: Sequence[str] | None) 
         yield
     finally:
         warnings.showwarning = otherwise
+
+
+@contextlib.contextmanager
+def _opencv_within(pixels: int) -> Iterator[None]:
+    """OpenCV, where it is loaded meanwhile, refuses larger pictures, too: those whose heads do not tell their size."""
+    name = "OPENCV_IO_MAX_IMAGE_PIXELS"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(pixels)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
 
 
 def _is_empty(word: str, before: str) -> bool:

@@ -33,6 +33,7 @@ __all__ = ["Limits", "make_app"]
 Result = TypeVar("Result")
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_ROUTES = {"POST /detect": "a picture's file, as it is or in a form", "GET /healthz": "", "GET /metrics": ""}
 _MOST_MESSAGE = 500  # characters
 
 
@@ -116,12 +117,14 @@ def make_app(
         return Response(metrics.text(), media_type=metrics.content_type, headers=_HEADERS)
 
     async def about(request: Request) -> Response:
-        routes = {"POST /detect": "a picture's file, as it is or in a form", "GET /healthz": "", "GET /metrics": ""}
         return JSONResponse(
-            {"mtcnn": mtcnn.__version__, "runtime": detector.runtime, "routes": routes}, headers=_HEADERS
+            {"mtcnn": mtcnn.__version__, "runtime": detector.runtime, "routes": _ROUTES}, headers=_HEADERS
         )
 
     async def failed(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code in (404, 405):
+            text = f"{error.detail}: there are {', '.join(_ROUTES)}"
+            error = HTTPException(error.status_code, text, error.headers)
         return _failed(error)
 
     routes = [

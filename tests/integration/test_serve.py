@@ -239,9 +239,9 @@ class TestDetect:
                 ask(port, body=gzip.compress(ASTRONAUT), headers={"Content-Encoding": "gzip"}),
             ),
             (413, "larger than 0.3 MB", ask(port, body=bytes(3_000_000))),
-            (405, "Method", ask(port, method="GET", body=None)),
+            (405, "Method Not Allowed: there are POST /detect, GET", ask(port, method="GET", body=None)),
             (405, "Method", ask(port, "/", b"")),
-            (404, "Not Found", ask(port, "/other", None, "GET")),
+            (404, "Not Found: there are POST /detect, GET /healthz", ask(port, "/other", None, "GET")),
             (400, "answers to", ask(port, "/healthz", None, "GET", {"Host": "evil.example"})),
         ):
             assert answer.code == code and problem in answer.json["problem"], (answer, problem)
