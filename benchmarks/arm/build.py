@@ -99,9 +99,20 @@ def run(
     output: Path,
     cpu: str = "",
     qemu: Sequence[str] = ("qemu-aarch64-static",),
+    size: tuple[int, int] = (320, 240),
 ) -> str:
-    """Runs a network, on a processor that QEMU plays or, without `cpu`, on this one; gives the kernels' name."""
-    command = [*([*qemu, "-cpu", cpu] if cpu else []), str(program), str(model), precision, str(output)]
+    """Runs a network, on a processor that QEMU plays or, without `cpu`, on this one; gives the kernels' name.
+
+    size: of P-Net's picture, columns and rows.
+    """
+    command = [
+        *([*qemu, "-cpu", cpu] if cpu else []),
+        str(program),
+        str(model),
+        precision,
+        str(output),
+        *map(str, size),
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

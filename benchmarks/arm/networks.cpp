@@ -1,5 +1,6 @@
 // Runs one of the networks on made-up pictures, so that its instructions can be counted, and its outputs compared:
-// networks MODEL.onnx fp32|bf16 OUTPUT [CALLS]. P-Net sees one picture of 320 x 240 pixels, R- and O-Net eight crops.
+// networks MODEL.onnx fp32|bf16 OUTPUT [WIDTH HEIGHT]. P-Net sees one picture, of 320 x 240 pixels, R- and O-Net eight
+// crops.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -19,7 +20,7 @@ namespace {
 using namespace trtmtcnn;
 using namespace trtmtcnn::cpu;
 
-constexpr int kWidth = 320, kHeight = 240, kCrops = 8;
+constexpr int kCrops = 8;
 
 // Smooth, as pictures are, from -1 to 1.
 float pixel(int y, int x, int c) {
@@ -27,11 +28,11 @@ float pixel(int y, int x, int c) {
   return static_cast<float>(wave < 256 ? wave : 512 - wave) / 128.0f - 1.0f + static_cast<float>(x * y % 17) / 200.0f;
 }
 
-void run_pnet(const PackedNet& net, std::vector<float>& out) {
+void run_pnet(const PackedNet& net, int width, int height, std::vector<float>& out) {
   PnetRows rows;
   std::vector<float> heads;
-  const auto draw = [](int y, float* row) {
-    for (int x = 0; x < kWidth; ++x)
+  const auto draw = [&](int y, float* row) {
+    for (int x = 0; x < width; ++x)
       for (int c = 0; c < 3; ++c) row[3 * x + c] = pixel(y, x, c);
   };
   const auto take = [&](int, int n, const float* logits, const float* features) {
@@ -41,7 +42,7 @@ void run_pnet(const PackedNet& net, std::vector<float>& out) {
     out.insert(out.end(), logits, logits + n);
     out.insert(out.end(), heads.begin(), heads.end());
   };
-  rows.run(net, kWidth - 2, kHeight - 2, 0, (kHeight - 2) / 2 - 4, draw, take);
+  rows.run(net, width - 2, height - 2, 0, (height - 1) / 2 - 4, draw, take);
 }
 
 void run_crops(const PackedNet& net, CropNet& crop_net, std::vector<float>& out) {
@@ -55,7 +56,7 @@ void run_crops(const PackedNet& net, CropNet& crop_net, std::vector<float>& out)
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) return std::fprintf(stderr, "networks MODEL.onnx fp32|bf16 OUTPUT [CALLS]\n"), 2;
+  if (argc < 4) return std::fprintf(stderr, "networks MODEL.onnx fp32|bf16 OUTPUT [WIDTH HEIGHT]\n"), 2;
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
   const bool bf16 = std::string(argv[2]) == "bf16";  // engines call float32 f32
@@ -64,13 +65,10 @@ int main(int argc, char** argv) {
   const PackedNet& net = engine->net();
   CropNet crop_net;
   std::vector<float> out;
-  for (int calls = argc > 4 ? std::atoi(argv[4]) : 1; calls > 0; --calls) {
-    out.clear();
-    if (net.net() == Net::kPnet)
-      run_pnet(net, out);
-    else
-      run_crops(net, crop_net, out);
-  }
+  if (net.net() == Net::kPnet)
+    run_pnet(net, argc > 5 ? std::atoi(argv[4]) : 320, argc > 5 ? std::atoi(argv[5]) : 240, out);
+  else
+    run_crops(net, crop_net, out);
   std::printf("%s\n", net.kernels().name);
   std::ofstream(argv[3], std::ios::binary)
       .write(reinterpret_cast<const char*>(out.data()), static_cast<std::streamsize>(out.size() * sizeof(float)));

@@ -35,6 +35,7 @@ struct NetKernels {
   int value_size;      // bytes
   int pooled_stride;   // values from one pixel to the next in what pnet_conv1 writes
   int conv1_tile = 0;  // side of Winograd's tiles along pnet_conv1's rows, which pnet_input transforms; 0: none
+  int conv1_rows = 1;  // of those tiles: one or two
 
   // P-Net works on rows of n pixels; pnet_conv* make `count` of them from count + 2 rows of their input.
   // Converts a row (n, 3) to the layout that pnet_conv1 reads, of pnet_row_bytes(n, kernels).

@@ -7,6 +7,7 @@
 #include "cpu/nets/isa/float16_dense.h"
 #include "cpu/nets/isa/heads.h"
 #include "cpu/nets/isa/pnet_first_layer.h"
+#include "cpu/nets/isa/pnet_first_layer_lanes.h"
 #include "cpu/nets/isa/pnet_first_layer_tiles.h"
 #include "cpu/nets/isa/pooling.h"
 #include "cpu/nets/isa/scratch.h"
@@ -23,8 +24,16 @@ constexpr int kPooledStride = stride_of(10);
 
 const Value* const* rows_of(const void* const* rows) { return reinterpret_cast<const Value* const*>(rows); }
 
-#ifdef TRTMTCNN_LANES
-constexpr int kConv1Tile = 0;
+#ifdef TRTMTCNN_PNET_TILES
+constexpr int kConv1Tile = kTilePixels, kConv1Rows = PnetTiles::Down::kOut;
+
+void pnet_input(const float* pixels, int n, void* out) { pnet_tile_row(pixels, n, static_cast<Scalar*>(out)); }
+
+void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int n, void* out) {
+  pnet_first_layer_tiles<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<Scalar*>(out));
+}
+#elif defined(TRTMTCNN_LANES)
+constexpr int kConv1Tile = 0, kConv1Rows = 0;
 
 void pnet_input(const float* pixels, int n, void* out) { split_columns(pixels, n, static_cast<Scalar*>(out)); }
 
@@ -32,7 +41,7 @@ void pnet_conv1(const PackedConv& conv, const void* const* rows, int count, int 
   pnet_first_layer<10, kPooledStride>(rows_of(rows), count, n, conv, static_cast<Scalar*>(out));
 }
 #else
-constexpr int kConv1Tile = 4;
+constexpr int kConv1Tile = 4, kConv1Rows = 1;
 
 void pnet_input(const float* pixels, int n, void* out) { transform_columns(pixels, n, static_cast<float*>(out)); }
 
@@ -157,6 +166,7 @@ const NetKernels TRTMTCNN_JOIN(net_kernels_, TRTMTCNN_ISA) = {
     .value_size = sizeof(Value),
     .pooled_stride = kPooledStride,
     .conv1_tile = kConv1Tile,
+    .conv1_rows = kConv1Rows,
     .pnet_input = pnet_input,
     .pnet_conv1 = pnet_conv1,
     .pnet_conv2 = pnet_conv2,

@@ -68,7 +68,7 @@ int tile_of(Net net, size_t layer, const NetKernels& kernels) {
   if (net == Net::kLnet)
     return layer < 3 * kPoints ? tile_of(Net::kRnet, layer % 3, kernels) : 0;  // its towers are R-Net's layers
   constexpr int kTiles[3][4] = {{0, 4, 4, 0}, {0, 3, 3, 0}, {0, 3, 4, 3}};
-  if (layer == 0 && net != Net::kPnet) return kernels.first_rows;
+  if (layer == 0) return net != Net::kPnet ? kernels.first_rows : kernels.conv1_tile > 0 ? kernels.conv1_rows : 0;
   return layer < 4 ? kTiles[net == Net::kPnet ? 0 : net == Net::kRnet ? 1 : 2][layer] : 0;
 }
 
@@ -99,7 +99,7 @@ PackedNet::PackedNet(const Network& network, const NetKernels& kernels) : net_(n
       pack_first_tiles(conv);
     else if (kernels.tiles)  // R-Net's map of 28 channels lies in pixels of 32
       pack_tiles(conv, i == 0, net_ == Net::kPnet ? conv.in : (conv.in + 15) / 16 * 16);
-    else if (i == 0 && net_ == Net::kPnet && kernels.conv1_tile > 0)
+    else if (i == 0 && net_ == Net::kPnet && kernels.conv1_tile > 0 && kernels.conv1_rows == 1)
       pack_row_tiles(conv);
     else
       pack(conv, tile_of(net_, i, kernels), false);
@@ -136,7 +136,7 @@ void PackedNet::pack(const Conv& conv, int tile, bool heads) {
       }
     }
   }
-  const int columns = conv.in == 3 ? kernels_.first_columns : tile;
+  const int columns = conv.in > 3 ? tile : net_ == Net::kPnet ? kernels_.conv1_tile : kernels_.first_columns;
   convs_.push_back(
       {weights.floats(), bias.floats(), slope.floats(), transforms ? transform(conv, tile, columns) : nullptr});
 }
@@ -223,7 +223,9 @@ const float* PackedNet::transform(const Conv& conv, int rows, int columns) {
   const double (*down)[3] = of(rows), (*across)[3] = of(columns);
   const size_t high = rows + kernel - 1, wide = columns + kernel - 1;
   const size_t lanes = kernels_.lanes, in = conv.in, out = conv.out, vectors = (out + lanes - 1) / lanes;
-  float* transformed = allocate<float>(high * wide * in * vectors * lanes);
+  // P-Net's first layer multiplies vectors of inputs by lanes that are an output channel's weights for the three.
+  const bool of_lanes = net_ == Net::kPnet && in == 3;
+  float* transformed = allocate<float>(high * wide * (of_lanes ? out * 4 : in * vectors * lanes));
   Scalars scalars(transformed, kernels_.float16, kernels_.value_size);
   for (size_t o = 0; o < out; ++o) {
     for (size_t c = 0; c < in; ++c) {
@@ -235,7 +237,8 @@ const float* PackedNet::transform(const Conv& conv, int rows, int columns) {
       for (size_t i = 0; i < high * wide; ++i) {
         double sum = 0;
         for (int x = 0; x < kernel; ++x) sum += half[i / wide][x] * across[i % wide][x];
-        scalars.set(((i * vectors + o / lanes) * in + c) * lanes + o % lanes, static_cast<float>(sum));
+        const size_t at = of_lanes ? (i * out + o) * 4 + c : ((i * vectors + o / lanes) * in + c) * lanes + o % lanes;
+        scalars.set(at, static_cast<float>(sum));
       }
     }
   }

@@ -6,6 +6,9 @@
 
 #ifdef __aarch64__
 #define TRTMTCNN_LANES
+#ifndef TRTMTCNN_FLOAT16
+#define TRTMTCNN_PNET_TILES  // of Winograd's in P-Net's first layer, for which float16 is too coarse
+#endif
 #include <arm_neon.h>
 
 namespace trtmtcnn::cpu {
@@ -78,6 +81,12 @@ TRTMTCNN_INLINE void add_lanes(Vector (&sums)[P][V], const Vector (&in)[P], cons
 #pragma GCC unroll 32
     for (int v = 0; v < V; ++v) sums[p][v] = Begins ? times_lane<L>(w[v], in[p]) : add_lane<L>(sums[p][v], w[v], in[p]);
   if constexpr (L + 1 < N) add_lanes<N, false, L + 1>(sums, in, weights, apart);
+}
+
+// In a loop, lest GCC move what is loaded from there out of it and, as no register is left, store it.
+TRTMTCNN_INLINE const Scalar* in_each_round(const Scalar* p) {
+  asm("" : "+r"(p));
+  return p;
 }
 
 // As many inputs as are taken without a loop: what follows need not wait for its end.

@@ -37,13 +37,13 @@ TRTMTCNN_INLINE void store_planes(const Vector* from, Scalar* out, int64_t plane
   if constexpr (Plane < 5) store_planes<Plane + 1>(from, out, plane);
 }
 
+#ifndef TRTMTCNN_PNET_TILES
 // n pixels (n, 3) to planes: 3 * (odd column) + channel.
 inline void split_columns(const float* pixels, int n, Scalar* out) {
   const int64_t plane = pnet_plane(n);
 #ifdef __aarch64__
   for (int column = 0; 2 * column < n; column += kLanes) {
     const float* in = pixels + static_cast<ptrdiff_t>(6) * column;
-#ifdef TRTMTCNN_FLOAT16
     const float32x4x3_t a = vld3q_f32(in), b = vld3q_f32(in + 12), c = vld3q_f32(in + 24), d = vld3q_f32(in + 36);
 #pragma GCC unroll 3
     for (int k = 0; k < 3; ++k) {
@@ -52,14 +52,6 @@ inline void split_columns(const float* pixels, int n, Scalar* out) {
       store(out + k * plane + column, (Vector)vuzp1q_f16(first, second));
       store(out + (3 + k) * plane + column, (Vector)vuzp2q_f16(first, second));
     }
-#else
-    const float32x4x3_t first = vld3q_f32(in), second = vld3q_f32(in + 12);
-#pragma GCC unroll 3
-    for (int k = 0; k < 3; ++k) {
-      store(out + k * plane + column, (Vector)vuzp1q_f32(first.val[k], second.val[k]));
-      store(out + (3 + k) * plane + column, (Vector)vuzp2q_f32(first.val[k], second.val[k]));
-    }
-#endif
   }
 #else
   for (int column = 0; 2 * column < n; column += kLanes) {
@@ -69,6 +61,8 @@ inline void split_columns(const float* pixels, int n, Scalar* out) {
   }
 #endif
 }
+
+#endif
 
 template <int... I>
 TRTMTCNN_INLINE void interleave(Vector a, Vector b, Vector* out, Lanes<I...>) {
@@ -99,6 +93,9 @@ TRTMTCNN_INLINE Vector window_maximum(const Vector (&sums)[2][2], Vector slope, 
   return select(whole, maximum(left, right), left);
 }
 
+#endif
+
+#if defined(__aarch64__) && defined(TRTMTCNN_FLOAT16)
 // Four channels at a time, whose weights are lanes of a vector, from Lane on: sixteen sums, as many as four units with
 // a latency of four cycles work on. `weights`: those of the first input channel.
 template <int Lane>
@@ -106,7 +103,6 @@ TRTMTCNN_INLINE void first_layer_sums(const Scalar* const* from, int64_t plane, 
                                       Vector (&sums)[2][2][4]) {
 #pragma GCC unroll 1
   for (int c = 0; c < 3; ++c) {
-#ifdef TRTMTCNN_FLOAT16
 #pragma GCC unroll 9
     for (int i = 0; i < 9; ++i) {
       const Vector w = load(weights + (3 * i + c) * kLanes);
@@ -121,26 +117,6 @@ TRTMTCNN_INLINE void first_layer_sums(const Scalar* const* from, int64_t plane, 
         add_four_lanes<Lane>(sums[r], in, w);
       }
     }
-#else
-    Vector w[9];
-#pragma GCC unroll 9
-    for (int i = 0; i < 9; ++i) w[i] = load(weights + (3 * i + c) * kLanes);
-#pragma GCC unroll 16
-    for (int k = 0; k < 16; ++k) {
-      const int row = k / 4, column = k % 4;
-      const Vector in = load(from[row] + (column % 2 * 3 + c) * plane + column / 2);
-#pragma GCC unroll 4
-      for (int p = 0; p < 4; ++p) {
-        const int y = row - p / 2, x = column - p % 2;
-        if (y < 0 || y > 2 || x < 0 || x > 2) continue;
-        Vector(&to)[4] = sums[p / 2][p % 2];
-        to[0] = add_lane<Lane>(to[0], in, w[3 * y + x]);
-        to[1] = add_lane<Lane + 1>(to[1], in, w[3 * y + x]);
-        to[2] = add_lane<Lane + 2>(to[2], in, w[3 * y + x]);
-        to[3] = add_lane<Lane + 3>(to[3], in, w[3 * y + x]);
-      }
-    }
-#endif
   }
 }
 
@@ -168,8 +144,8 @@ TRTMTCNN_INLINE void first_layer_last_sums(const Scalar* const* from, int64_t pl
 }
 #endif
 
-// Pixels of S values for vectors of their values.
-template <int S>
+// Pixels of S values, `Apart` pixels apart, for vectors of their values.
+template <int S, int Apart = 1>
 TRTMTCNN_INLINE void store_pixels(const Vector (&values)[S], Scalar* out) {
   for (int c = 0; c < S; c += kLanes) {
     Vector block[kLanes];
@@ -177,10 +153,11 @@ TRTMTCNN_INLINE void store_pixels(const Vector (&values)[S], Scalar* out) {
     for (int i = 0; i < kLanes; ++i) block[i] = values[c + i];
     transpose(block);
 #pragma GCC unroll 32
-    for (int i = 0; i < kLanes; ++i) store(out + static_cast<ptrdiff_t>(i) * S + c, block[i]);
+    for (int i = 0; i < kLanes; ++i) store(out + static_cast<ptrdiff_t>(i) * Apart * S + c, block[i]);
   }
 }
 
+#ifndef TRTMTCNN_PNET_TILES
 // `count` rows, two or one, of n pixels, and their windows' maxima, (n + 1) / 2 pixels of S values. `rows`: count + 2
 // rows of planes, of n + 2 columns.
 template <int O, int S>
@@ -277,6 +254,7 @@ void pnet_first_layer(const Scalar* const* rows, int count, int n, const PackedC
   }
 #endif
 }
+#endif
 
 }  // namespace
 }  // namespace trtmtcnn::cpu

@@ -194,7 +194,7 @@ class Winograd {
         const Scalar* from = weights + vector * C * kLanes;
 #ifdef __aarch64__
         Vector sums[P][V] = {};
-        add_products<C, C <= kUnrolled>(sums, in, kStride, from, C * kLanes);
+        add_products<C, C <= kUnrolled>(sums, in, kStride, in_each_round(from), C * kLanes);
 #else
         Vector sums[P][V] = {};
 #pragma GCC unroll 1
