@@ -56,6 +56,8 @@ MOST = (
 )
 COMPARED = {"accurate": "accurate", "fast": "fast"}
 LOWERED = {"accurate": "accurate", "accurate thresholds=[0.6,0.6,0.3]": "thresholds 0.6, 0.6, 0.3"}
+LET_PASS = ("0.6,0.7,0.7", "0.6,0.85,0.14", "0.6,0.7,0.4", "0.5,0.6,0.4")
+THRESHOLDS = {"accurate": "accurate: 0.7,0.7,0.7"} | {f"accurate thresholds=[{text}]": text for text in LET_PASS}
 TRIED = FORMERLY | {
     "fast": "fast",
     "accurate mirror_first=false": STEPS["accurate mirror_first=false"],
@@ -231,6 +233,8 @@ BLOCKS: dict[str, tuple[str, Render]] = {
     "kinds": ("changed", pictures(COMPARED, KINDS)),
     "small": ("small", pictures(COMPARED)),
     "grey": ("grey", pictures(LOWERED, {"grey": "grey", "grey, tinted": "grey, tinted"})),
+    "thresholds": ("thresholds", settings(THRESHOLDS, "as it is")),
+    "thresholds-others": ("thresholds-others", settings(THRESHOLDS, "as it is")),
     "masks": ("others", pictures(COMPARED, MASKS)),
     "masks-changed": ("others-changed", pictures(COMPARED)),
     "others": ("others", settings(TRIED, "as it is")),
