@@ -34,12 +34,12 @@ from benchmarks.peers.processor import machine
 from mtcnn.params import Preset
 
 PRESETS = ("accurate", "fast", "port")
-# What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
 FORMER = {  # defaults until those days
     "2026-11-30": "mirror_first=false second_pass_scales=[0.85,1] tight_landmarks=false",
     "2026-11-29": "thresholds=[0.6,0.7,0.7] nms_thresholds=[0.5,0.7,0.7,0.7] mirror_first=false "
     "second_pass_scales=[0.85] vote=0",
 }
+# What docs/accuracy.md has beside the presets: the authors' settings, each step of "accurate" left out or added.
 ROWS = (
     "fast minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",
     "accurate minsize=10 factor=0.79 thresholds=[0.5,0.5,0.3]",

@@ -159,7 +159,7 @@ def detectors(rows: Mapping[str, str], *columns: str) -> Render:
     return render
 
 
-def pictures(columns: Mapping[str, str], rows: Mapping[str, str] | None = None, of_all: bool = False) -> Render:
+def pictures(columns: Mapping[str, str], rows: Mapping[str, str] | None = None) -> Render:
     """A row for each view of the pictures or kind of face, `rows` or all: how many faces count, the first setting's
     figure, and what the others have more."""
 
