@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -212,3 +214,25 @@ def test_the_name_of_a_row_stays_in_its_cell() -> None:
     assert compare.one_line('fast factor=0.79\n    "rotations=[0, 90]"\tname=a|b') == (
         'fast factor=0.79 "rotations=[0, 90]" name=a\\|b'
     )
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_untimed(timed: bool, tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
+    """Boxes of one detection a picture, and no time, which on a busy machine would say nothing."""
+    pytest.importorskip("pycocotools")
+    compare = pytest.importorskip("benchmarks.accuracy.compare")
+    folder = tmp_path / "wider100"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), astronaut)
+    face = {"image_id": 1, "category_id": 1, "ignore": 0, "bbox": [180, 70, 80, 110]}
+    labels = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [face]}
+    (folder / "annotations.json").write_text(json.dumps(labels))
+    detector = compare.ours("fast")
+    results: dict[str, Any] = {detector.name: {}}
+    try:
+        compare.measure_boxes([detector], tmp_path, 60, results, timed=timed)
+    finally:
+        detector.close()
+    boxes = results[detector.name]["boxes"]
+    assert boxes["recall"] == 1
+    assert boxes["ms"] > 0 if timed else boxes["ms"] is None
