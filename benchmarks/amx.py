@@ -108,17 +108,7 @@ def main() -> int:
     module = Path(str(_pytrt.__file__))
     tiles, vectors = (kernels(module, *which) for which in (("tile_kernels", "tdpbf16ps"), ("net_kernels", "%zmm")))
     print(f"{date.today()}, {PROCESSOR} and tiles, {llvm_version()}\n")
-    head = (
-        "network",
-        "layer",
-        "float32",
-        "AMX",
-        "times",
-        "floor of the tiles",
-        "products",
-        "tile loads",
-        "tile stores",
-    )
+    head = ("network", "layer", "float32", "AMX", "times", "floor", "TDPBF16PS", "TILELOADD", "TILESTORED")
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
     with tempfile.TemporaryDirectory() as temporary:
         player = start_player(Path(temporary))
@@ -137,6 +127,8 @@ def main() -> int:
                     which: sum(cycles for block, cycles in blocks if layer_of(block, layers) == layer)
                     for which, blocks in priced.items()
                 }
+                if not all(row.values()):
+                    sys.exit(f"{network}: no function that ran is called as its layer's are: {layers[layer]}")
                 own = [block for block, _ in priced["AMX"] if layer_of(block, layers) == layer]
                 for name, mnemonic in (("products", "tdpbf16ps"), ("loads", "tileloadd"), ("stores", "tilestored")):
                     row[name] = sum(block.times * block.of(mnemonic) for block in own)
