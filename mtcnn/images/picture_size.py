@@ -8,7 +8,7 @@ import struct
 __all__ = ["picture_size"]
 
 _MOST_HEAD = 65_536  # bytes that are searched for what has no fixed place
-_MOST_MARKERS = 10_000  # of a JPEG that are gone through: its thumbnail and colour profile come before its size
+_MOST_MARKERS = 10_000  # of a JPEG, or boxes, that are gone through: a thumbnail and a colour profile come before
 # Markers of a JPEG's frame: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, table B.1
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # no length follows
@@ -22,7 +22,7 @@ def picture_size(file: bytes) -> tuple[int, int] | None:
         for start, read in _FORMATS:
             if re.match(start, file[:16], re.S):
                 return read(file)
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, OverflowError, ValueError):  # the third: an offset of 64 bits
         pass
     return None
 
@@ -83,8 +83,11 @@ def _tiff(head: bytes) -> tuple[int, int] | None:
     found: dict[int, int] = {}
     for at in range(start, start + step * min(count, 65_535), step):
         tag, kind = struct.unpack_from(order + "HH", head, at)
-        if tag in (256, 257):
-            found[tag] = struct.unpack_from(order + {1: "B", 3: "H", 16: "Q"}.get(kind, "I"), head, at + value)[0]
+        if tag in (256, 257) and tag not in found and kind in _TIFF_KINDS:  # libtiff, too, takes the first
+            form = order + _TIFF_KINDS[kind]
+            is_here = is_big or struct.calcsize(form) <= 4  # else it says where the number is
+            place = at + value if is_here else struct.unpack_from(order + "I", head, at + value)[0]
+            found[tag] = struct.unpack_from(form, head, place)[0]
     return (found[256], found[257]) if len(found) == 2 else None
 
 
@@ -94,10 +97,21 @@ def _boxes(head: bytes) -> tuple[int, int] | None:
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
-def _jpeg_2000(head: bytes) -> tuple[int, int]:
-    """That of the codestream, by which it is decoded; the box around it may say another."""
-    right, bottom, left, top = struct.unpack_from(">IIII", head, head.index(_CODESTREAM) + 8)
-    return right - left, bottom - top
+def _jpeg_2000(head: bytes) -> tuple[int, int] | None:
+    """That of the codestream, by which it is decoded; the boxes around it may say another."""
+    at = 0
+    for _ in range(_MOST_MARKERS):
+        if head.startswith(_CODESTREAM, at):
+            right, bottom, left, top = struct.unpack_from(">IIII", head, at + 8)
+            return right - left, bottom - top
+        length, kind = struct.unpack_from(">I4s", head, at)
+        start = 8
+        if length == 1:
+            length, start = struct.unpack_from(">Q", head, at + 8)[0], 16
+        if kind != b"jp2c" and length < 8:
+            raise ValueError("a box without an end")
+        at += start if kind == b"jp2c" else length
+    return None
 
 
 def _pnm(head: bytes) -> tuple[int, int] | None:
@@ -105,8 +119,15 @@ def _pnm(head: bytes) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def _pfm(head: bytes) -> tuple[int, int] | None:
+    """Of words between blanks, each read as far as it is a number, as OpenCV does."""
+    width, height = (_NUMBER.match(word) for word in head[2:_MOST_HEAD].split(None, 2)[:2])
+    return (int(width[1]), int(height[1])) if width and height else None
+
+
 def _pam(head: bytes) -> tuple[int, int] | None:
-    width, height = (re.search(rb"^%s\s+(\d{1,9})" % name, head[:_MOST_HEAD], re.M) for name in (b"WIDTH", b"HEIGHT"))
+    head = head[:_MOST_HEAD].partition(b"ENDHDR")[0]
+    width, height = (re.search(rb"[\r\n][ \t]*%s\s+0*(\d{1,10})" % name, head) for name in (b"WIDTH", b"HEIGHT"))
     return (int(width[1]), int(height[1])) if width and height else None
 
 
@@ -116,13 +137,19 @@ def _sun_raster(head: bytes) -> tuple[int, int]:
 
 
 def _radiance(head: bytes) -> tuple[int, int] | None:
-    match = re.search(rb"^[-+]Y (\d{1,9}) [-+]X (\d{1,9})$", head[:_MOST_HEAD], re.M)
+    match = _RADIANCE.search(head, 0, _MOST_HEAD)
     return (int(match[2]), int(match[1])) if match else None
 
 
+_TIFF_KINDS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}  # of whole numbers
 _CODESTREAM = b"\xff\x4f\xff\x51"  # a JPEG 2000's: the markers SOC and SIZ
-_GAP = rb"(?:\s|#[^\n]*\n)+"  # no quantifier within another: strangers choose what it goes through
-_PNM = re.compile(rb"P[1-6Ff]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})")
+# Strangers choose what these go through: what a quantifier repeats has one way to match. As OpenCV reads it, a comment
+# ends with either of both ends of lines, and any one byte ends a number.
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])*"
+_PNM = re.compile(rb"P[1-6]\s" + _GAP + rb"0*(\d{1,10})\D" + _GAP + rb"0*(\d{1,10})")
+_NUMBER = re.compile(rb"\+?0*(\d{1,10})")
+# After the head's empty line, as C's sscanf has it: blanks may be missing, and a number has a sign.
+_RADIANCE = re.compile(rb"\n\r?\n[-+]Y\s*\+?0*(\d{1,10})\s*[-+]X\s*\+?0*(\d{1,10})")
 
 _FORMATS = (
     (rb"\xff\xd8\xff", _jpeg),
@@ -134,7 +161,8 @@ _FORMATS = (
     (rb"....ftyp", _boxes),
     (rb"\0\0\0\x0cjP  ", _jpeg_2000),
     (_CODESTREAM, _jpeg_2000),
-    (rb"P[1-6Ff][\s#]", _pnm),
+    (rb"P[1-6]\s", _pnm),
+    (rb"P[Ff]\s", _pfm),
     (rb"P7\s", _pam),
     (rb"\x59\xa6\x6a\x95", _sun_raster),
     (rb"#\?R", _radiance),

@@ -100,7 +100,7 @@ def avif() -> bytes:
 
 def jpeg_2000() -> bytes:
     """The codestream says it, by which it is decoded, the box around it does not."""
-    return b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(24) + b"ihdr" + struct.pack(">II", 40, 50) + codestream()
+    return jpeg_2000_with(box(b"ftyp", b"jp2 "), box(b"jp2h", box(b"ihdr", struct.pack(">II", 40, 50))))
 
 
 def codestream() -> bytes:
@@ -140,13 +140,84 @@ def test_what_says_that_it_is_huge_is_not_decoded(make: Any, monkeypatch: pytest
         decode(data)
 
 
+def entry(order: str, tag: int, kind: int, form: str, value: int, to: int | None = None) -> bytes:
+    """A row of a TIFF's table, its value in it or, of more than four bytes, at another place."""
+    end = "<" if order == "II" else ">"
+    data = struct.pack(end + form, value) if to is None else struct.pack(end + "I", to)
+    return struct.pack(end + "HHI", tag, kind, 1) + data.ljust(4, b"\0")
+
+
+def tiff_with(order: str, kind: int, form: str) -> bytes:
+    """With a second, smaller width, and both in numbers of that kind."""
+    end, far = "<" if order == "II" else ">", 80
+    to = far if struct.calcsize(form) > 4 else None
+    rows = [entry(order, tag, kind, form, SIDE, to) for tag in (256, 257)] + [entry(order, 256, 3, "H", 1)]
+    head = order.encode() + struct.pack(end + "HIH", 42, 8, len(rows)) + b"".join(rows)
+    return head.ljust(far, b"\0") + struct.pack(end + form, SIDE) + bytes(99)
+
+
+def jpeg_2000_with(*boxes: bytes) -> bytes:
+    return b"\0\0\0\x0cjP  \r\n\x87\n" + b"".join(boxes) + struct.pack(">I4s", 0, b"jp2c") + codestream()
+
+
+def box(kind: bytes, data: bytes, is_long: bool = False) -> bytes:
+    if is_long:
+        return struct.pack(">I4sQ", 1, kind, 16 + len(data)) + data
+    return struct.pack(">I4s", 8 + len(data), kind) + data
+
+
+SMALL = b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 47, 0, 9, 9, 0, 0)
+HDR = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n"
+PAM = b"HEIGHT 32562\nDEPTH 3\nMAXVAL 255\nENDHDR\n"
+# What a decoder takes as 32562 pixels a side, though a reader that is less lax finds other numbers, or none.
+ODD = {
+    "a comment to a carriage return": b"P5\n#c\r32562 32562\n10 10\n255\n",
+    "zeros before": b"P5\n" + b"0" * 20 + b"32562 32562\n255\n",
+    "a letter between": b"P5\n32562x32562\n255\n",
+    "PFM: a sign": b"PF\n+32562 32562\n-1.0\n",
+    "PFM: a letter after": b"PF\n32562x 032562\n-1.0\n",
+    "Radiance: in its head before": b"#?RADIANCE\n-Y 1 +X 1\nFORMAT=32-bit_rle_rgbe\n\n-Y 32562 +X 32562\n",
+    "Radiance: blanks": HDR + b"\n-Y  32562   +X   32562\n",
+    "Radiance: none": HDR + b"\n-Y 32562+X+32562\n",
+    "PAM: zeros": b"P7\nWIDTH " + b"0" * 20 + b"32562\n" + PAM,
+    "PAM: a comment to a carriage return": b"P7\n#x\rWIDTH 32562\n" + PAM,
+    "PAM: after its head": b"P7\n  WIDTH 32562\n" + PAM + b"WIDTH 1\n",
+    **{
+        f"TIFF: {order}, kind {kind}": tiff_with(order, kind, form)
+        for order in ("II", "MM")
+        for kind, form in ((3, "H"), (4, "I"), (8, "h"), (9, "i"), (16, "Q"), (17, "q"))
+    },
+    "JPEG 2000: another in a box": jpeg_2000_with(box(b"xml ", SMALL)),
+    "JPEG 2000: in a long box": jpeg_2000_with(box(b"uuid", SMALL * 9, is_long=True), box(b"free", b"")),
+}
+
+
+@pytest.mark.parametrize("of", ODD)
+def test_odd_heads(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = ODD[of] + bytes(200)
+    assert picture_size(data) == (SIDE, SIDE)
+    monkeypatch.setattr("mtcnn.images.decode._imdecode", None)
+    with pytest.raises(UnreadableError, match=MEND):
+        decode(data)
+
+
+def test_an_offset_beyond_every_file() -> None:
+    assert picture_size(b"II+\0\x08\0\0\0" + b"\xff" * 8 + bytes(40)) is None
+
+
 @pytest.mark.parametrize("ending", [".pfm", ".ras", ".hdr", ".pam"])
 def test_sizes_of_what_is_rare(ending: str) -> None:
     assert picture_size(bytes(encoded(ending))) == (50, 40)
 
 
-@pytest.mark.parametrize("of", ["P6", "P6\n#", "P7\nWIDTH", "#?RADIANCE\n-Y ", "\xff\xd8\xff", "II*\0\x08\0\0\0\xff"])
-@pytest.mark.parametrize("more", [" ", "\n", "#\n", "\xff", "\xff\x01", "WIDTH ", "-Y "])
+HEADS = ["P6", "P6\n#", "P6 0", "PF 0", "P7", "P7\nWIDTH", "P7\nWIDTH 0", "#?RADIANCE\n-Y ", "#?RADIANCE\n\n-Y 0"]
+BINARY_HEADS = ["\xff\xd8\xff", "II*\0\x08\0\0\0\xff", "\0\0\0\x0cjP  \0\0\0\0", "\0\0\0\x0cftypavif"]
+
+
+@pytest.mark.parametrize("of", HEADS + BINARY_HEADS)
+@pytest.mark.parametrize(
+    "more", [" ", "\n", "\n ", "0", "#\n", "\xff", "\xff\x01", "WIDTH ", "-Y ", "\n\n-Y 0", "\0\0\0\x08"]
+)
 def test_no_head_takes_long(of: str, more: str) -> None:
     """Strangers choose it, and a server reads it between all its requests."""
     began = time.process_time()
