@@ -193,7 +193,6 @@ class _LimitedProtocol(H11Protocol):
         """Read on, for so long."""
         self.flow.resume_reading()
         self._wait_for("drain")
-        self._drain(b"")
 
     @property
     def _is_answered(self) -> bool:
@@ -242,8 +241,9 @@ class _LimitedProtocol(H11Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
         self._waits_for = what
-        if what != "drain":
-            self._drained = 0
+        self._drained = 0
+        if self._idle is not None:
+            self._idle.cancel()
         seconds = {
             "": 0.0,
             "head": self.limits.head_seconds,
@@ -251,6 +251,8 @@ class _LimitedProtocol(H11Protocol):
             "drain": min(self.limits.drain_seconds, self.limits.body_seconds),
         }[what]
         self._alarm = self.loop.call_later(seconds, self.transport.abort) if what else None
+        if what == "drain":
+            self._drain(b"")
 
 
 def _address(listening: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
