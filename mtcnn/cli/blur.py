@@ -24,8 +24,8 @@ from mtcnn.cli.options import (
     detector_options,
     jobs_option,
     keeping_options,
-    refuse_given,
     size,
+    tell_unused,
 )
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.scale.options import ClusterOptions
@@ -104,7 +104,7 @@ def command(
     if bool(keep) != bool(embedder):
         raise click.UsageError("--keep PICTURE and --embedder MODEL.onnx go together: it tells who is who")
     if not keep:
-        refuse_given(["embedder_size", "embedder_output", "threshold"], "--keep")
+        tell_unused(["embedder_size", "embedder_output", "threshold"], "--keep")
     if not os.path.lexists(source):
         if str(source).isdigit() or re.match(r"[a-z][a-z0-9+.-]+:/", str(source)):
             raise click.ClickException(f"{source} is no file: blur reads a film twice, so save the stream to one first")

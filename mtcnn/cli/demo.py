@@ -7,7 +7,7 @@ import os
 import click
 
 from mtcnn.cli.console import echo, say
-from mtcnn.cli.options import SETTINGS, Number, a_file, detector_options, make_verifier, refuse_given, size
+from mtcnn.cli.options import SETTINGS, Number, a_file, detector_options, make_verifier, size, tell_unused
 from mtcnn.errors import MtcnnError
 from mtcnn.params import DEFAULT_MAX_WORK, FACE_CHOICES
 from mtcnn.pipeline.options import DetectorOptions
@@ -43,7 +43,7 @@ def command(
     no login and no encryption: not for the open internet.
     """
     if not embedder:
-        refuse_given(["embedder_size", "embedder_output", "threshold"], "--embedder")
+        tell_unused(["embedder_size", "embedder_output", "threshold"], "--embedder")
     try:
         from mtcnn.demo.app import make_app
         from mtcnn.web.pictures import MOST_PIXELS

@@ -23,7 +23,7 @@ from mtcnn.cli.options import (
     jobs_option,
     keeping_options,
     ray_options,
-    refuse_given,
+    tell_unused,
 )
 from mtcnn.params import RESULT_FORMATS
 from mtcnn.pipeline.options import DetectorOptions
@@ -120,7 +120,7 @@ def command(
         if resume and (file is None or layout == "table"):
             raise click.UsageError("--resume needs --output and another --format than table")
         if file is None and draw is None:
-            refuse_given(["overwrite"], "the files of --output or --draw")
+            tell_unused(["overwrite"], "the files of --output or --draw")
         if quality and layout not in ("json", "jsonl", "coco"):
             raise click.UsageError(f"--quality goes with --format json, jsonl or coco, and not with {layout}")
         resumable = file is not None and layout != "table" and not is_special(file)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mtcnn.cli.console import echo, echo_json
-from mtcnn.cli.options import FilePath, keeping_options, refuse_given
+from mtcnn.cli.options import FilePath, keeping_options, tell_unused
 from mtcnn.cli.run import CANCELLED, fail
 from mtcnn.engines import NETWORKS, PRECISIONS, create_engines, current_engines, engines_folder
 from mtcnn.engines.settings import FLAVOURS, BuildSettings, parse_target
@@ -88,7 +88,7 @@ def command(
             "onet_batch",
             "workspace",
         ]
-        refuse_given([*building, "optimization_level", "timing_cache", "overwrite"], "building, and not for --no-build")
+        tell_unused([*building, "optimization_level", "timing_cache", "overwrite"], "building, and not for --no-build")
         paths = _check(output, flavour, gpu, precision)
     else:
         columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from mtcnn.cli.options import Command, refuse_given
+from mtcnn.cli.options import Command, tell_unused
 from mtcnn.scale.options import ClusterOptions
 
 __all__ = ["film_cluster_options", "film_range_options", "film_writer_options", "moment"]
@@ -33,7 +33,7 @@ def film_cluster_options(command: Command) -> Command:
     @functools.wraps(command)
     def with_cluster(ray: str | None, cores: int, **values: Any) -> Any:
         if not ray:
-            refuse_given(["cores"], "--ray")
+            tell_unused(["cores"], "--ray")
         return command(cluster=ClusterOptions(ray, cores=cores) if ray else None, **values)
 
     wrapped = cast(Command, with_cluster)

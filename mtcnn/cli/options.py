@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from mtcnn.cli.console import say
 from mtcnn.engines.settings import DETECTOR_PRECISIONS
 from mtcnn.params import DEFAULT_PRESET, FACE_CHOICES, PRESETS, TEMPLATES, FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
@@ -40,9 +41,9 @@ __all__ = [
     "make_verifier",
     "precision_option",
     "ray_options",
-    "refuse_given",
     "rotations",
     "size",
+    "tell_unused",
     "thresholds",
 ]
 
@@ -68,8 +69,8 @@ precision_option = click.option(
 )
 
 
-def refuse_given(names: Iterable[str], what: str) -> None:
-    """Raise where one of the running command's options was given that changes nothing beside the others.
+def tell_unused(names: Iterable[str], what: str) -> None:
+    """Say which of the running command's options were given that change nothing beside the others.
 
     Args:
         names: of its parameters.
@@ -78,7 +79,7 @@ def refuse_given(names: Iterable[str], what: str) -> None:
     context = click.get_current_context()
     for param in context.command.params:
         if param.name in names and context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{param.opts[-1]} is for {what}: it would change nothing here")
+            say(f"{context.command_path}: {param.opts[-1]} is for {what}: it changes nothing here", fg="yellow")
 
 
 def detector_options(command: Command) -> Command:
@@ -187,7 +188,7 @@ def ray_options(command: Command) -> Command:
     def with_cluster(ray: str | None, jobs: int, **values: Any) -> Any:
         shares = _take(ClusterOptions, values)
         if not ray:
-            refuse_given(shares, "--ray")
+            tell_unused(shares, "--ray")
         return command(cluster=ClusterOptions(ray, **shares, jobs=jobs) if ray else None, jobs=jobs, **values)
 
     wrapped = cast(Command, with_cluster)

@@ -16,7 +16,7 @@ from mtcnn.cli.options import (
     embedder_options,
     keeping_options,
     make_verifier,
-    refuse_given,
+    tell_unused,
 )
 from mtcnn.params import FaceChoice, Template
 from mtcnn.pipeline.options import DetectorOptions
@@ -65,7 +65,7 @@ def command(
 
     inputs = Inputs(lambda: (a, b, embedder))
     if draw is None:
-        refuse_given(["overwrite"], "the file of --draw")
+        tell_unused(["overwrite"], "the file of --draw")
     else:
         check_output(draw, inputs, overwrite=overwrite)
     pictures = [read_picture(a), read_picture(b)]

@@ -11,7 +11,7 @@ import click
 
 from mtcnn.cli.console import counting, echo_json, say
 from mtcnn.cli.film_options import film_cluster_options, film_range_options, film_writer_options
-from mtcnn.cli.options import SETTINGS, FilePath, a_file, detector_options, keeping_options, refuse_given
+from mtcnn.cli.options import SETTINGS, FilePath, a_file, detector_options, keeping_options, tell_unused
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.runtime.text import is_whole
 from mtcnn.scale.options import ClusterOptions
@@ -106,9 +106,9 @@ def command(
         if output is None and (resume or overwrite):
             raise click.UsageError("--resume and --overwrite are for the folder that --output writes")
         if output is None:
-            refuse_given(["show_fps"], "the films that --output writes")
+            tell_unused(["show_fps"], "the films that --output writes")
         if cluster:
-            refuse_given(["threads"], "work on this machine (with --ray: --cores)")
+            tell_unused(["threads"], "work on this machine (with --ray: --cores)")
         return draw_folder(Path(source), output, options, as_json, resume, overwrite, threads, cluster)
     if cluster or resume:
         raise click.UsageError(f"{'--ray' if cluster else '--resume'} is for folders of films")
@@ -119,9 +119,9 @@ def command(
     if not (window or output or as_json):
         raise click.ClickException(f"nothing to do: {Window.problem()}; say --output FILE or --json")
     if output is None:
-        refuse_given(["overwrite"], "the film that --output writes")
+        tell_unused(["overwrite"], "the film that --output writes")
         if not window:
-            refuse_given(["show_fps"], "the pictures of --output and --window")
+            tell_unused(["show_fps"], "the pictures of --output and --window")
     if window and (problem := Window.problem()):
         raise click.ClickException(f"--window cannot be used: {problem}")
     if output is not None:

@@ -89,6 +89,13 @@ def test_what_is_set_after_an_object_is_made(detector: TrtMtcnn) -> None:
             setattr(made, name, value)
     assert detector.params.minsize == 40
 
+    class Mine(FaceAligner):
+        margin = 0.0
+
+    mine = Mine()
+    mine.margin = 0.5  # a class that is derived elsewhere has attributes of its own
+    assert mine.margin == 0.5
+
 
 def test_misspelt_names_of_the_module() -> None:
     for name, meant in (
