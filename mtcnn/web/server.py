@@ -212,6 +212,16 @@ class _LimitedProtocol(H11Protocol):
         if self.transport.lingers or (self._is_answered and self.conn.their_state is h11.SEND_BODY):
             self.transport.abort()
 
+    def send_400_response(self, msg: str) -> None:
+        """To what is no HTTP: in the place of the request's own answer, or as its end where that has begun."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # what it still sends is dropped
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def on_response_complete(self) -> None:
         if not self.transport.lingers:
             self._wait_for("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import threading
 import time
@@ -19,7 +20,7 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -44,10 +45,13 @@ def serving(limits: ServerLimits | None = None) -> Iterator[tuple[int, set[Any]]
         assert isinstance(error, HTTPException)
         return PlainTextResponse(error.detail, error.status_code)
 
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=400)
+
     app = Starlette(
         routes=[Route("/", take, methods=["POST"])],
         middleware=[Middleware(HostCheck, names=("127.0.0.1",))],
-        exception_handlers={HTTPException: failed},
+        exception_handlers={HTTPException: failed, ClientDisconnect: gone},
     )
     with listen("127.0.0.1", 0) as listening:
         server = make_server(app, limits or ServerLimits())
@@ -138,3 +142,34 @@ def test_the_server_ends_though_clients_send() -> None:
         sender.sendall(head(1 << 40, "Connection: close"))
         assert sender.recv(12) == b"HTTP/1.1 413"
     sender.close()
+
+
+CHUNKED = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n%s\r\n"
+NO_HTTP = {
+    "at once": (CHUNKED % (b"/", b"") + b"zz\r\n", b""),
+    "while the body is read": (CHUNKED % (b"/", b""), b"zz\r\n"),
+    "in the place of an answer without the body": (CHUNKED % (b"/nothing", b"") + b"zz\r\n", b""),
+    "after the answer": (CHUNKED % (b"/nothing", b""), b"zz\r\n"),
+    "after the answer, which is the last": (CHUNKED % (b"/nothing", b"Connection: close\r\n"), b"zz\r\n"),
+    "two lengths": (CHUNKED % (b"/nothing", b"Content-Length: 5\r\n") + b"zz\r\n", b""),
+    "as a second request": (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + b"zz\r\n", b"zz\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("when", NO_HTTP)
+def test_what_is_no_http_is_answered_once_and_logs_nothing(
+    when: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Strangers send it as often as they please."""
+    with serving(ServerLimits(drain_idle_seconds=0.2)) as (port, connections):
+        with open_to(port) as sender:
+            for part in NO_HTTP[when]:
+                sender.sendall(part)
+                time.sleep(0.2)
+            sender.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: sender.recv(65536), b""))
+        assert re.match(rb"HTTP/1\.1 (400|404|405) ", answer)
+        assert answer.count(b"HTTP/1.1 ") == (2 if when == "as a second request" else 1)
+        while connections:
+            time.sleep(0.01)
+    assert "Traceback" not in capfd.readouterr().err and not caplog.records
