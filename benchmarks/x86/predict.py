@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Predicts what the networks cost on x86 processors, and times them here: python -m benchmarks.x86.predict.
 
-The processor itself counts how often each instruction of the kernels runs (it traps after every one, so that no
-emulator is needed that knows AVX-512); llvm-mca, LLVM's machine code analyser, says how many cycles a processor's
+Callgrind counts how often each instruction of the kernels runs, or, of AVX-512's, which it does not know, the processor
+itself, which traps after every one; llvm-mca, LLVM's machine code analyser, says how many cycles a processor's
 scheduling model needs for each block of them when it follows itself. The sum is a prediction: it knows no caches, no
 memory and no branch that is guessed wrongly. P-Net: all levels of 640x480 pixels at a smallest face of 40; R- and
 O-Net: eight crops.
@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.arm.build import need
 from benchmarks.arm.predict import version
-from benchmarks.x86.build import ROOT, build, build_revision, run
+from benchmarks.x86.build import ROOT, build, build_revision, count, run
 
 # LLVM 19's models of Ice Lake and Sapphire Rapids have one unit for multiplications of 512 bits, as laptops have it;
 # servers have two, as the model of Skylake's has.
@@ -75,11 +75,9 @@ def predict(programs: dict[str, Path], options: argparse.Namespace) -> int:
             first: dict[str, float] = {}
             told = []
             for name, program in programs.items():
-                counts = {
-                    int(a, 16): int(n) for a, n in map(str.split, run(program, network, isa, "count").splitlines())
-                }
-                blocks = hottest(blocks_of(program, counts))
-                cells = [f"{sum(counts.values()) / 1e6:.2f}"]
+                counts = count(program, network, isa)
+                ran = blocks_of(program, counts)
+                cells, blocks = [f"{sum(len(b.lines) * b.times for b in ran) / 1e6:.2f}"], hottest(ran)
                 for processor in PROCESSORS[isa]:
                     by_function = predicted(blocks, processor)
                     cycles = sum(by_function.values())
@@ -129,7 +127,7 @@ def blocks_of(program: Path, counts: dict[int, int]) -> list[Block]:
             lines = []
         if not times:
             continue
-        if function:
+        if function and not text[address].startswith("rep"):  # of which each repetition is counted
             lines.append(text[address])
         previous, open_ = (function, times), not is_jump(text[address])
     return blocks + [Block(previous[0], tuple(lines), previous[1])] * bool(lines)

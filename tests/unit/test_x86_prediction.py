@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.x86 import predict
+from benchmarks.x86.build import parse
 from benchmarks.x86.predict import Block, blocks_of, hottest, is_jump
 
 TEXT = {
@@ -61,3 +62,8 @@ def test_no_jumps(text: str) -> None:
 def test_seldom_blocks_are_left_out() -> None:
     often, seldom = Block("k", ("nop",) * 10, 1000), Block("k", ("nop",), 1)
     assert hottest([seldom, often]) == [often]
+
+
+def test_costs_of_what_is_called_are_not_an_instructions_own() -> None:
+    profile = "fn=kernel\n0x10 0 2\n0x14 0 3\ncfn=other\ncalls=2 0x20\n0x14 0 900\n0x18 0 2\nfn=again\n0x10 0 5\n"
+    assert parse(profile) == {0x10: 7, 0x14: 3, 0x18: 2}
