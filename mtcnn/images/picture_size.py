@@ -92,8 +92,14 @@ def _tiff(head: bytes) -> tuple[int, int] | None:
 
 
 def _boxes(head: bytes) -> tuple[int, int] | None:
-    """AVIF and HEIF: the largest picture in it, which its tiles and thumbnails are not."""
-    sizes = [struct.unpack_from(">II", head, match.end() + 4) for match in re.finditer(b"ispe", head[:_MOST_HEAD])]
+    """AVIF and HEIF: the largest picture or film in it, which its tiles and thumbnails are not."""
+    sizes = []
+    for match in re.finditer(b"ispe|tkhd", head[:_MOST_HEAD]):
+        at = match.end()
+        if match[0] == b"ispe":
+            sizes.append(struct.unpack_from(">II", head, at + 4))
+        else:  # of a film, in numbers of 16 bits and 16 after the point; its times have 4 bytes or 8
+            sizes.append(struct.unpack_from(">HxxH", head, at + (88 if head[at] else 76)))
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
 
@@ -157,6 +163,7 @@ _FORMATS = (
     (rb"GIF8[79]a", _gif),
     (rb"BM", _bmp),
     (rb"RIFF....WEBP", _webp),
+    (rb"VP8[ L]", lambda head: _webp(bytes(12) + head[:64])),  # a chunk without its file, which libwebp reads
     (rb"II[*+]\0|MM\0[*+]", _tiff),
     (rb"....ftyp", _boxes),
     (rb"\0\0\0\x0cjP  ", _jpeg_2000),

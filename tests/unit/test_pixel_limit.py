@@ -201,6 +201,22 @@ def test_odd_heads(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
         decode(data)
 
 
+@pytest.mark.parametrize(("version", "before"), [(0, 76), (1, 88)])
+def test_a_film_in_an_avif(version: int, before: int) -> None:
+    """It is decoded in its track's size, whatever that of the picture beside it is: ISO/IEC 14496-12, 8.3.2."""
+    track = bytes([version]) + bytes(before - 1) + struct.pack(">II", SIDE << 16, SIDE << 16)
+    size = box(b"ispe", struct.pack(">III", 0, 50, 40))
+    assert picture_size(box(b"ftyp", b"avis") + size + box(b"tkhd", track)) == (SIDE, SIDE)
+
+
+@pytest.mark.parametrize("quality", [80, 101])
+def test_a_webp_without_its_file(quality: int) -> None:
+    """libwebp reads a bare chunk."""
+    data = bytes(encoded(".webp", (cv2.IMWRITE_WEBP_QUALITY, quality)))
+    bare = data[max(data.find(b"VP8 "), data.find(b"VP8L")) :]
+    assert picture_size(bare) == (50, 40) and decode(bare).img.shape == (40, 50, 3)
+
+
 def test_an_offset_beyond_every_file() -> None:
     assert picture_size(b"II+\0\x08\0\0\0" + b"\xff" * 8 + bytes(40)) is None
 
