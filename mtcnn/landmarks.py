@@ -58,7 +58,7 @@ def as_points(landmarks: npt.ArrayLike, name: str = "landmarks") -> npt.NDArray[
     is_row = array.shape == (10,)
     if not is_row and array.shape != (5, 2):
         several = array.ndim > 1 and array.shape[1:] in ((10,), (5, 2))
-        mend = "; for several faces see align_all" if several else ""
+        mend = f"; one face's are {name}[i], and align_all takes several" if several else ""
         if array.shape in ((4,), (5,)):
             mend = ", which is a box: its points are the same row of what detect returns second"
         raise ValueError(f"{name} must have the shape (10,) or (5, 2), got {array.shape}{mend}")

@@ -183,6 +183,7 @@ PRESETS: Mapping[Preset, Params] = {
 DEFAULT_PRESET: Preset = "accurate"
 
 _NAMES = tuple(f.name for f in fields(Params))
+_MADE_WITH = ("engines", "device", "threads", "precision")  # a detector; its calls take none of them
 _ARGUMENTS = ("color", "preset")  # of calls, which are no parameters: a misspelt one comes as a parameter
 
 
@@ -246,6 +247,10 @@ def unknown_parameter(name: str, others: Sequence[str] = ()) -> TypeError:
 
     others: names that may have been meant, too.
     """
+    if name in _MADE_WITH:
+        return TypeError(
+            f"{name} is no parameter of a call: it is chosen when the detector is made, TrtMtcnn({name}=...)"
+        )
     import difflib  # which takes longer to import than all of this module
 
     alike = difflib.get_close_matches(str(name)[:80], (*_NAMES, *others), n=1)

@@ -15,8 +15,7 @@ from mtcnn.cli.console import counting
 from mtcnn.cli.keeping import refuse_missing
 from mtcnn.cli.run import CANCELLED
 from mtcnn.pipeline.options import DetectorOptions
-from mtcnn.runtime.install import install_command
-from mtcnn.scale.options import ClusterOptions
+from mtcnn.scale.options import ClusterOptions, require_ray
 
 __all__ = ["refuse_uris", "run_on_cluster"]
 
@@ -35,15 +34,11 @@ def run_on_cluster(
     Args:
         settings: what results depend on, and "command".
     """
-    from mtcnn.errors import MtcnnError
 
     detector.params()  # wrong ones are said before Ray starts
     if detector.device not in ("auto", "cpu", "cuda"):
         raise click.UsageError("with --ray, --device must be auto, cpu or cuda: Ray gives each actor its GPU")
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise MtcnnError(f"--ray needs Ray Data: {install_command('ray')} ({error})") from error
+    require_ray()
     from mtcnn.scale.run import alone, connected, count_before, fit_pool, results, start_run
 
     refuse_missing(list(map(str, sources)))

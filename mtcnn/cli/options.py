@@ -148,6 +148,8 @@ def keeping_options(resumes: bool) -> Callable[[Command], Command]:
 class Number(click.FloatRange):
     """A number in a range; NaN, which is in none and which comparisons let through, is refused."""
 
+    name = "number"  # in messages
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):

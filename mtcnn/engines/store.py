@@ -205,6 +205,8 @@ def _read(path: Path, what: str, most: int = MOST_FILE_BYTES) -> bytes:
         return read_regular(path, most)
     except FileNotFoundError:
         mend = "run create_engines to make it" if what != "model" else "check the folder of models"
+        if path.name.endswith(".onnx.json"):
+            mend = "models are no engines: create_engines(models=FOLDER) makes engines of them"
         raise EngineError(f"there is no {what} {path}: {mend}") from None
     except OSError as error:
         raise EngineError(f"cannot read the {what} {path}: {error.strerror or error}") from error

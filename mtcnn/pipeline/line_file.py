@@ -153,6 +153,6 @@ class LineFile:
 def partial_path(path: Path) -> Path:
     """Where results go that are to replace `path` once they are whole: beside the file that a link leads to, since a
     file cannot take the place of one on another disk."""
-    if path.is_symlink():
+    if path.is_symlink() or path.name in ("", ".."):
         path = Path(os.path.realpath(path))
-    return path.with_name(f"{path.name}.partial")
+    return path.parent / f"{path.name}.partial"

@@ -35,7 +35,7 @@ class MadeWith:
         self._results = Path(os.path.realpath(path))
         name = os.fsencode(self._results.name)
         shown = self._results.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()
-        self._path = self._results.with_name(f".{shown}.mtcnn-made-with.json")
+        self._path = self._results.parent / f".{shown}.mtcnn-made-with.json"
 
     @property
     def path(self) -> Path:

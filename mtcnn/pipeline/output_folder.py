@@ -28,6 +28,11 @@ from mtcnn.pipeline.made_of import NAMES
 __all__ = ["OutputFolder"]
 
 _SETTINGS = ".mtcnn-made-with.json"
+# Of files: a new folder so named was meant to be one.
+_ENDINGS = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic")
+    + (".mp4", ".mkv", ".mov", ".m4v", ".webm", ".avi", ".csv", ".json", ".jsonl", ".zip")
+)
 
 
 class OutputFolder:
@@ -43,6 +48,7 @@ class OutputFolder:
     """
 
     def __init__(self, folder: Path, inputs: Inputs, *, overwrite: bool = False) -> None:
+        _check_name(folder)
         self.folder = folder
         self._inputs, self._overwrite = inputs, overwrite
         self._record = LineFile(folder / NAMES, folder)  # written before the files are
@@ -254,3 +260,10 @@ class OutputFolder:
 
 def _numbered(path: Path) -> Iterator[Path]:
     return (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in count(2))
+
+
+def _check_name(folder: Path) -> None:
+    if os.path.isfile(folder):
+        raise OutputError(f"{folder} is a file, and a folder is needed: choose another name")
+    if folder.suffix.lower() in _ENDINGS and not os.path.lexists(folder):
+        raise OutputError(f"{folder} would be a folder, and is named as a file: choose another name, or make it first")

@@ -57,7 +57,7 @@ class EmbeddedFace:
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """The verdict on two pictures.
+    """The verdict on two pictures. It is true where they show one person: ``if verifier.verify(a, b)``.
 
     Attributes:
         same: whether they show one person; None where no face was found in one.
@@ -70,6 +70,9 @@ class Verification:
     distance: float | None
     threshold: float
     faces: tuple[EmbeddedFace | None, EmbeddedFace | None]
+
+    def __bool__(self) -> bool:
+        return self.same is True
 
     def __repr__(self) -> str:
         distance = None if self.distance is None else round(self.distance, 3)
@@ -186,7 +189,7 @@ class FaceVerifier(Fixed):
         self, images: Iterable[Picture], required: bool, color: Color, all_faces: bool
     ) -> list[list[EmbeddedFace]]:
         if isinstance(images, np.ndarray) and images.ndim < 4:
-            raise TypeError("images must be a list of pictures; for a single one call embed([img])")
+            raise TypeError("images must be a list of pictures; of a single one make a list, [img]")
         faces: list[list[EmbeddedFace]] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
-__all__ = ["ClusterOptions"]
+from mtcnn.errors import MtcnnError
+from mtcnn.runtime.install import install_command
+
+__all__ = ["ClusterOptions", "require_ray"]
 
 
 @dataclass(frozen=True)
@@ -24,3 +28,14 @@ class ClusterOptions:
     cores: int = 0
     part: int = 500
     jobs: int = 0
+
+
+def require_ray() -> None:
+    """Refuse a cluster before anything is written.
+
+    Raises:
+        MtcnnError: Ray, or what its data sets need, is missing.
+    """
+    for package in ("pyarrow", "ray"):
+        if importlib.util.find_spec(package) is None:
+            raise MtcnnError(f"--ray needs Ray Data: {install_command('ray')} (No module named {package!r})")

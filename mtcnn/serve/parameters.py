@@ -56,7 +56,7 @@ def _values(given: Iterable[tuple[str, str]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in given:
         if name in values:
-            raise ValueError(f"{checks.shown(name)} is given twice")
+            raise ValueError(f"{checks.shown(name)} is given twice; several numbers go with commas, as in 0.6,0.7,0.7")
         if name not in _KINDS:  # color: files of pictures know their own
             raise unknown_parameter(name, ("preset",))
         values[name] = _read(name, text, _KINDS[name])

@@ -14,6 +14,7 @@ __all__ = ["check_type", "read_body"]
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what it warns of is what the answer says
 
 _RAW = ("image/", "application/octet-stream", "application/x-www-form-urlencoded")  # the last is what curl says
+_FILE_NAME = re.compile(rb"[^\0-\x1f]{1,300}\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic)\s*", re.IGNORECASE)
 _FIELD = re.compile(rb"[\w.%\[\]-]{1,100}=")  # image=..., as no picture begins
 _MOST_FIELDS = 64
 _MOST_FIELD = 1000  # bytes
@@ -52,6 +53,10 @@ def read_body(body: bytes, content_type: str) -> tuple[bytes, Fields]:
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         if not body:
             raise HTTPException(400, "the request is empty: send the bytes of a picture's file")
+        if _FILE_NAME.fullmatch(body):
+            raise HTTPException(
+                400, "the body is the name of a file: curl needs an @ before it, --data-binary @photo.jpg"
+            )
         if _FIELD.match(body):
             raise HTTPException(
                 400,

@@ -207,7 +207,8 @@ class TestDetect:
             ("minsize=nan", "minsize must be"),
             (f"minsize={'9' * 400}", "minsize must be a number"),
             (f"max_rnet={'9' * 150}", "max_rnet must be a whole number"),
-            ("minsize=30&minsize=40", "'minsize' is given twice"),
+            ("minsize=30&minsize=40", "'minsize' is given twice; several numbers go with commas"),
+            ("precision=bf16", "precision is no parameter of a call: it is chosen when the detector is made"),
             ("thresholds=0.6", "thresholds must be 3 numbers"),
             ("thresholds=0.6,0.7,a", "thresholds must be numbers with commas"),
             ("thresholds=0.6,0.7,7", "thresholds[2] must be 0 to 1"),
@@ -242,6 +243,7 @@ class TestDetect:
             (405, "Method Not Allowed: there are POST /detect, GET", ask(port, method="GET", body=None)),
             (405, "Method", ask(port, "/", b"")),
             (404, "Not Found: there are POST /detect, GET /healthz", ask(port, "/other", None, "GET")),
+            (400, "curl needs an @", ask(port, body=b"holiday/photo 1.JPG")),
             (400, "answers to", ask(port, "/healthz", None, "GET", {"Host": "evil.example"})),
         ):
             assert answer.code == code and problem in answer.json["problem"], (answer, problem)

@@ -59,9 +59,9 @@ def test_distances(model: Path, detector: TrtMtcnn, astronaut: np.ndarray, face:
     assert len(repr(again)) < 80 and len(repr(again.faces[0])) < 100  # without vectors and pixels
 
     strict = FaceVerifier(FaceEmbedder(model), detector, metric, threshold=result.distance * 0.99)
-    assert strict.verify(astronaut, dark).same is False
+    assert strict.verify(astronaut, dark).same is False and not strict.verify(astronaut, dark)
     loose = FaceVerifier(FaceEmbedder(model), detector, metric, threshold=result.distance * 1.01)
-    assert loose.verify(astronaut, dark).same is True
+    assert loose.verify(astronaut, dark).same is True and loose.verify(astronaut, dark)
 
 
 def test_compare_many(verifier: FaceVerifier, astronaut: np.ndarray, face: np.ndarray) -> None:
@@ -82,12 +82,14 @@ def test_compare_many(verifier: FaceVerifier, astronaut: np.ndarray, face: np.nd
 
 def test_no_face_is_a_result(verifier: FaceVerifier, astronaut: np.ndarray) -> None:
     result = verifier.verify(astronaut, BLACK)
-    assert result.same is None and result.distance is None
+    assert result.same is None and result.distance is None and not result
     assert result.faces[0] is not None and result.faces[1] is None
     with pytest.raises(NoFaceError, match=r"no face in images\[1\]"):
         verifier.verify(astronaut, BLACK, required=True)
     with pytest.raises(NoFaceError, match=r"images\[0\]"):
         verifier.embed([BLACK], required=True)
+    with pytest.raises(TypeError, match=r"list of pictures; of a single one make a list, \[img\]"):
+        verifier.compare(astronaut, astronaut)
 
 
 def test_the_face_is_chosen(model: Path, detector: TrtMtcnn, face: np.ndarray) -> None:
@@ -152,7 +154,7 @@ def test_wrong_arguments(model: Path, detector: TrtMtcnn, verifier: FaceVerifier
             FaceVerifier(model, detector, **{name: value})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="embedder must be the path"):
         FaceVerifier(None, detector)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"embed\(\[img\]\)"):
+    with pytest.raises(TypeError, match=r"of a single one make a list, \[img\]"):
         verifier.embed(astronaut)
 
 

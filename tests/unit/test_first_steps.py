@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,58 @@ def test_a_picture_is_blurred_into_a_folder_that_is_there(tmp_path: Path, capsys
     with pytest.raises(SystemExit):
         main(["crop", str(copy), str(tmp_path / "crops")])
     assert f"it must be a folder, and {copy} is a file: name the folder that it is in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["engines", "device", "threads", "precision"])
+def test_what_a_detector_is_made_with_is_no_parameter_of_a_call(detector: TrtMtcnn, name: str) -> None:
+    asked: dict[str, Any] = {name: "cpu"}
+    with pytest.raises(TypeError, match=rf"^{name} is no parameter of a call: .* made, TrtMtcnn\({name}=\.\.\.\)$"):
+        detector.detect(np.zeros((20, 20, 3), np.uint8), **asked)
+
+
+def test_models_are_no_engines() -> None:
+    models = Path(mtcnn.__file__).parent / "models"
+    with pytest.raises(mtcnn.MtcnnError, match=r"models are no engines: create_engines\(models=FOLDER\)"):
+        TrtMtcnn([models / f"{name}net.onnx" for name in "pro"], device="cpu")
+
+
+@pytest.mark.parametrize(
+    "command", [["detect", "{}", "--draw"], ["align", "{}"], ["crop", "{}"], ["blur", "{}", "--output"]]
+)
+def test_a_folder_that_is_named_as_a_picture(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.jpg").write_bytes(ASTRONAUT.read_bytes())
+    command = [word.format(source) for word in command]
+    named, there = tmp_path / "out.jpg", source / "a.jpg"
+    assert main([*command, str(named)]) == 1 and not named.exists()
+    assert f"{named} would be a folder, and is named as a file" in capsys.readouterr().err
+    if command[0] == "detect":
+        assert main([*command, str(there)]) == 1
+        assert f"{there} is a file, and a folder is needed" in capsys.readouterr().err
+    named.mkdir()
+    assert main([*command, str(named)]) == 0 and list(named.glob("a*.*g"))
+
+
+def test_labels_go_into_the_folder_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    for folder, output in ((tmp_path, "."), (tmp_path / "below", "..")):
+        monkeypatch.chdir(folder)
+        (tmp_path / "a.txt").unlink(missing_ok=True)
+        (tmp_path / "a.jpg").write_bytes(ASTRONAUT.read_bytes())
+        command = ["detect", str(tmp_path / "a.jpg"), "--format", "yolo", "--output", output, "--overwrite"]
+        assert main(command) == 0 and (tmp_path / "a.txt").read_text().startswith("0 0.4")
+        assert not (tmp_path / "below" / "a.txt").exists()
+
+
+@pytest.mark.parametrize("command", [["detect"], ["blur"], ["video"]])
+def test_a_cluster_without_what_it_needs(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = tmp_path / "out"
+    assert main([*command, str(ASTRONAUT.parent), "--ray", "local", "--output", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("mtcnn: --ray needs Ray Data: pip install") and said.count("\n") == 1 and not out.exists()

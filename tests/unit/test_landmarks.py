@@ -52,7 +52,7 @@ def test_the_patch_that_was_rotated_without_a_word(astronaut: np.ndarray) -> Non
             refuse(ROW.reshape(5, 2))
     with pytest.raises(ValueError, match=r"landmarks\[1\] seems to be reshape"):
         FaceAligner().align_all(astronaut, [FACE, ROW.reshape(5, 2)])
-    with pytest.raises(ValueError, match=r"got \(1, 5, 2\); for several faces see align_all"):
+    with pytest.raises(ValueError, match=r"got \(1, 5, 2\); one face's are landmarks\[i\]"):
         FaceAligner().align(astronaut, FACE[np.newaxis])
     with pytest.raises(ValueError, match=r"landmarks\[0\] seems to hold"):
         mtcnn.points(FACE.reshape(1, 10))
