@@ -28,7 +28,7 @@ from mtcnn.cli.options import (
     tell_unused,
 )
 from mtcnn.pipeline.options import DetectorOptions
-from mtcnn.scale.options import ClusterOptions
+from mtcnn.scale.options import ClusterOptions, require_ray
 
 if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
@@ -236,6 +236,8 @@ def _blur_folder(
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.own_files import OwnFiles
 
+    if cluster:
+        require_ray()
     run = FolderRun(source, output, resume=resume, overwrite=overwrite)
     counts = run.counts
     skipped = Skipped()

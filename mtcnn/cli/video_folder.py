@@ -12,7 +12,7 @@ import click
 
 from mtcnn.cli.console import counting, echo_json, say
 from mtcnn.cli.folder_run import FolderRun
-from mtcnn.scale.options import ClusterOptions
+from mtcnn.scale.options import ClusterOptions, require_ray
 
 if TYPE_CHECKING:
     from mtcnn.detector import TrtMtcnn
@@ -45,6 +45,8 @@ def draw_folder(
     from mtcnn.pipeline.output_folder import OutputFolder
     from mtcnn.pipeline.own_files import OwnFiles
 
+    if cluster:
+        require_ray()
     run = FolderRun(source, output, resume=resume, overwrite=overwrite)
     counts = run.counts
     skipped, problems = Skipped(), Problems()
