@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -108,7 +109,7 @@ def _read(path: Path, of: dict[str, Any]) -> float | None:
     if not isinstance(fields, dict) or any(fields.get(name) != value for name, value in of.items()):
         return None
     ratio = fields.get("times_faster")
-    return ratio if isinstance(ratio, float) and ratio > 0 else None
+    return ratio if isinstance(ratio, float) and 0 < ratio < math.inf else None
 
 
 def _measure() -> float:

@@ -201,6 +201,11 @@ class TestMeasured:
         assert choose_precision("auto", CPU) == "fp32"
         assert json.loads(file.read_text())["times_faster"] < 0.5
 
+    @pytest.mark.parametrize("ratio", ["Infinity", "1e400", "NaN", "0.0", "-2.0", "true", "2", "null", "[2.0]"])
+    def test_what_no_timing_gives_is_not_taken(self, ratio: str, tmp_path: Path) -> None:
+        (tmp_path / "a.json").write_text(f'{{"times_faster": {ratio}}}')
+        assert precision_module._read(tmp_path / "a.json", {}) is None
+
     def test_where_nothing_can_be_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("TRT_MTCNN_ENGINES", str(tmp_path / "file"))
