@@ -178,7 +178,8 @@ class BuildExtension(build_ext):
             variant = folder.name if folder not in (objects, of_python) else ""
             path = compiler.object_filenames([source], output_dir=str(folder))[0]
             python = sys.version if folder == of_python else ""
-            made_by = [version_of(compiles[0]), common, flags, python]
+            program = compiles[: compiles.index("ziglang") + 2] if "ziglang" in compiles else compiles[:1]
+            made_by = [version_of(*program), common, flags, python]
             kept = kept_object(made_by, Path(source))
             if kept and kept.is_file():
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -271,8 +272,8 @@ def headers_digest() -> str:
 
 
 @cache
-def version_of(program: str | Path) -> str:
-    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+def version_of(*program: str | Path) -> str:
+    return subprocess.run([*program, "--version"], capture_output=True, text=True).stdout
 
 
 def own_compiler() -> CCompiler:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mtcnn.cli.main import main
 from mtcnn.errors import MtcnnError
 from mtcnn.runtime.install import install_command
 from mtcnn.runtime.opencv import opencv
@@ -79,3 +80,14 @@ def test_a_package_that_is_there_and_broken_says_why(
     with pytest.raises(MtcnnError) as error:
         load()
     assert "cannot be loaded" not in str(error.value) and "pip install" in str(error.value)
+
+
+@pytest.mark.parametrize("output", [None, "faces.csv", "faces.json"])
+def test_opencv_is_missed_before_results_are_begun(
+    output: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    options = ["--output", str(tmp_path / output)] if output else []
+    assert main(["detect", str(ROOT / "docs" / "images" / "astronaut.jpg"), *options]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "reading pictures needs OpenCV" in said.err and list(tmp_path.iterdir()) == []
