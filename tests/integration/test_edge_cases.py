@@ -196,7 +196,7 @@ class TestParameters:
             ({"max_onet": True}, TypeError),
             ({"max_size": (0, 100)}, ValueError),
             ({"max_size": (720,)}, TypeError),
-            ({"max_size": 720}, TypeError),
+            ({"max_size": 720.0}, TypeError),
             ({"level_size": "round"}, ValueError),
             ({"nms_boxes": "both"}, ValueError),
             ({"whole_pixels": 1}, TypeError),
