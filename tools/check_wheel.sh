@@ -13,7 +13,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for python in "${@:-python3}"; do
   tag=$("$python" -c 'import sys; print("cp%d%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')
-  wheel=$(ls "$wheels"/*-"$tag"-*"$(uname -m)"*.whl 2>/dev/null || ls "$wheels"/*-abi3-*"$(uname -m)"*.whl)
+  wheel=$(ls "$wheels"/*-"$tag"-[lm]*"$(uname -m)"*.whl 2>/dev/null || ls "$wheels"/*-abi3-*"$(uname -m)"*.whl)
   case $tag in
     *t) set -- "$wheel" pillow ;; # OpenCV has no wheels for Pythons without the GIL
     *) set -- "$wheel[images]" ;;
