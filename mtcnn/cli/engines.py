@@ -128,10 +128,7 @@ def _check(output: Path | None, flavour: str, gpu: int, precision: str | None) -
 
 
 def _pair(text: str, separator: str, name: str) -> tuple[int, int]:
-    """ "1,8" as numbers; "640x960", too, where one number is a square's."""
     parts = text.split(separator)
-    if separator == "x" and len(parts) == 1:
-        parts *= 2
     if len(parts) != 2 or not all(is_whole(part.strip()) for part in parts):
         example = "640x960" if separator == "x" else "1,8"
         raise ValueError(f"{name} must be two whole numbers like {example}, got {text!r}")

@@ -29,9 +29,9 @@ def test_of_what_is_shrunk() -> None:
 
 def test_of_engines() -> None:
     assert BuildSettings(pnet_size=640).pnet_size == (640, 640)  # type: ignore[arg-type]
-    assert _pair("640", "x", "--pnet-size") == (640, 640)
-    with pytest.raises(ValueError, match="--pnet-batch must be two whole numbers like 1,8, got '4'"):
-        _pair("4", ",", "--pnet-batch")
+    for text, separator, example in (("4", ",", "1,8"), ("640", "x", "640x960")):
+        with pytest.raises(ValueError, match=f"must be two whole numbers like {example}, got '{text}'"):
+            _pair(text, separator, "--pnet-size")
 
 
 @pytest.mark.parametrize("wrong", [True, 112.0, "112", (112,)])
