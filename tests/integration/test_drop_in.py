@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtcnn import MTCNN, DeviceError, TrtMtcnn
+from mtcnn import MTCNN, DeviceError, TrtMtcnn, UnusedParameterWarning
 from mtcnn.compat.mtcnn.detector import WEIGHTS_SHA256
 from mtcnn.exceptions import InvalidImage
 from mtcnn.stages import StageONet, StagePNet, StageRNet
@@ -306,6 +306,8 @@ class TestExamplesOf10:
         boxes = [face["box"] for face in detector.detect_faces(rgb, threshold_rnet=0.3)]
         assert all(iou(a, b) < 0.75 for a, b in itertools.combinations(boxes, 2)), "a face is found once"
         assert plot(rgb, detector.detect_faces(rgb)) is not None
+        with pytest.warns(UnusedParameterWarning, match=r"thresholds\[2\]=0.9 has no effect"):
+            detector.detect_faces(rgb, threshold_onet=0.9)
 
     @pytest.mark.parametrize("networks", [1, 2])
     def test_fewer_networks_leave_what_the_reference_has_then(

@@ -30,7 +30,7 @@ PICTURE = str(Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg")
         (["video", PICTURE, "--json", "--overwrite"], "--overwrite", "the film that --output writes"),
         (["video", "IN", "--json", "--show-fps"], "--show-fps", "the films that --output writes"),
         (["video", "IN", "--json", "--ray", "local", "--threads", "2"], "--threads", "work on this machine"),
-        (["engines", "--no-build", "--pnet-size", "640"], "--pnet-size", "building"),
+        (["engines", "--no-build", "--pnet-size", "640x640"], "--pnet-size", "building"),
         (["engines", "--no-build", "--overwrite"], "--overwrite", "building"),
     ],
 )

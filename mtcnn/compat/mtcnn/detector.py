@@ -99,6 +99,8 @@ class MTCNN:
         # O-Net's suppression is of regressed boxes; without it another must be, or a face is found many times
         last: dict[str, Any] = {} if networks == 3 else {"networks": networks, "nms_boxes": "regressed"}
         self._detector = TrtMtcnn(device=_device(device), preset=preset, **last)
+        # The detector's own for networks that do not run: nobody is told that a usual number is without effect.
+        self._usual_thresholds = (*self._steps_threshold[:networks], *self._detector.params.thresholds[networks:])
 
     @property
     def min_face_size(self) -> float:
@@ -186,7 +188,7 @@ class MTCNN:
             "factor": self._scale_factor if scale_factor is None else _scale_factor(scale_factor),
             "thresholds": [
                 usual if given is None else checks.number(given, f"threshold_{name}", 0, 1)
-                for usual, (name, given) in zip(self._steps_threshold, thresholds.items(), strict=True)
+                for usual, (name, given) in zip(self._usual_thresholds, thresholds.items(), strict=True)
             ],
             "nms_thresholds": [checks.number(value, name, 0, 1) for name, value in overlaps.items()],
         }
