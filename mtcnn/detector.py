@@ -40,7 +40,7 @@ from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
 from mtcnn.runtime.fixed import Fixed
-from mtcnn.runtime.unused import warn_unused
+from mtcnn.runtime.unused import untold, warn_unused
 from mtcnn.without_effect import warn_of_unused
 from mtcnn.work import OverLimitError
 
@@ -486,7 +486,8 @@ class TrtMtcnn(Fixed):
 
 
 def _restore(configuration: dict[str, Any]) -> TrtMtcnn:
-    return TrtMtcnn(**configuration)
+    with untold():  # it was told where the one that is copied was made
+        return TrtMtcnn(**configuration)
 
 
 def _engine_paths(engines: Sequence[str | os.PathLike[str]]) -> list[str]:

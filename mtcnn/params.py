@@ -26,6 +26,7 @@ __all__ = [
     "Params",
     "Preset",
     "Template",
+    "least_score",
     "make_params",
     "unknown_parameter",
 ]
@@ -240,6 +241,11 @@ def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
         if name not in _NAMES:
             raise unknown_parameter(name, _ARGUMENTS)
     return replace(base, **changes)
+
+
+def least_score(p: Params, score: float) -> tuple[float, ...]:
+    """The thresholds with `score` for the last of the networks that run: what it finds has that score at least."""
+    return (*p.thresholds[: p.networks - 1], score, *p.thresholds[p.networks :])
 
 
 def unknown_parameter(name: str, others: Sequence[str] = ()) -> TypeError:

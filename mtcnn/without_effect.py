@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from mtcnn import checks
@@ -49,7 +50,7 @@ def unused(p: Params, given: Mapping[str, Any], base: Params, *, refining: bool 
         value = getattr(p, name)
         if name in _NETWORKS:
             yield from _unused_numbers(p, name, getattr(base, name), refining)
-        elif value != _DEFAULTS[name] and (why := _why(p, name, refining)):
+        elif value is not False and value != _DEFAULTS[name] and (why := _why(p, name, refining)):
             yield f"{name}={checks.shown(value)} has no effect: {why}"
 
 
@@ -95,6 +96,7 @@ def _why(p: Params, name: str, refining: bool) -> str | None:
     return None
 
 
+@lru_cache(maxsize=64)
 def _given_in(preset: Params) -> list[str]:
     """The fields that whoever made these parameters has set himself: they are of no preset."""
     return [name for name in _DEFAULTS if all(getattr(preset, name) != getattr(one, name) for one in PRESETS.values())]
@@ -108,12 +110,14 @@ def warn_of_unused(
     Args:
         p: what ``make_params(preset, changes)`` made.
         own: `preset` is what the detector has, of which was told when it was made.
+        refining: P-Net does not run. What `preset` holds for it may be for detect(), and is not told.
     """
-    if not changes and (own or not isinstance(preset, Params)):
+    made = preset if isinstance(preset, Params) and not own and not refining else None
+    if not changes and made is None:
         return
     base = make_params(preset, {})
     given = dict(changes)
-    if isinstance(preset, Params) and not own:
-        given = dict.fromkeys(_given_in(preset)) | given
+    if made is not None:
+        given = dict.fromkeys(_given_in(made)) | given
     for text in unused(p, given, base, refining=refining):
         warn_unused(text)

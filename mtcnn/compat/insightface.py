@@ -18,6 +18,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.draw import draw_faces
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
+from mtcnn.params import least_score
 
 __all__ = ["Detector", "Face", "MtcnnDetector", "estimate_norm", "norm_crop", "norm_crop2"]
 
@@ -139,11 +140,10 @@ class Detector:
         frame = as_bgr(img)
         checks.choice(metric, "metric", get_args(Metric))
         most = checks.whole(max_num, "max_num", 0, 1 << 31)
-        usual = self._detector.params.thresholds
-        least = usual[2] if self.det_thresh is None else self.det_thresh
-        if det_thresh is not None:
-            least = checks.number(det_thresh, "det_thresh", 0, 1)
-        dets, landmarks = self._detector.detect(frame, thresholds=(*usual[:2], least))
+        least = self.det_thresh if det_thresh is None else checks.number(det_thresh, "det_thresh", 0, 1)
+        usual = self._detector.params
+        thresholds = usual.thresholds if least is None else least_score(usual, least)
+        dets, landmarks = self._detector.detect(frame, thresholds=thresholds)
         if 0 < most < len(dets):
             size = dets[:, 2:4] - dets[:, :2]
             value = size[:, 0] * size[:, 1]

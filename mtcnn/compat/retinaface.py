@@ -21,6 +21,7 @@ from mtcnn.compat.pictures import dark_as, read_bgr
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
+from mtcnn.params import least_score
 from mtcnn.runtime.opencv import opencv
 
 __all__ = ["build_model", "detect_faces", "extract_faces"]
@@ -119,7 +120,7 @@ def _detect(img: npt.NDArray[np.uint8], threshold: float, model: TrtMtcnn | None
     least = checks.number(threshold, "threshold", 0, 1)
     detector = build_model() if model is None else checks.instance(model, TrtMtcnn, "model")
     with dark_as("img_path"):
-        dets, landmarks = detector.detect(img, thresholds=(*detector.params.thresholds[:2], least))
+        dets, landmarks = detector.detect(img, thresholds=least_score(detector.params, least))
     height, width = img.shape[:2]
     last = (width - 1, height - 1) * 2
     faces = {}

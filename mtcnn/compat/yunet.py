@@ -16,6 +16,7 @@ from mtcnn.compat.pictures import dark_as
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
+from mtcnn.params import least_score
 
 __all__ = ["FaceDetectorYN", "FaceDetectorYN_create", "as_rows"]
 
@@ -41,7 +42,7 @@ class FaceDetectorYN:
     Args:
         model, config, backend_id, target_id: without effect: the networks are built in.
         input_size: (width, height) of the pictures.
-        score_threshold: least score of a face, which O-Net has to give. MTCNN's own is 0.7.
+        score_threshold: least score of a face, which O-Net has to give, or what runs last. MTCNN's own is 0.7.
         nms_threshold: kept, without effect: MTCNN suppresses by its own overlaps.
         top_k: faces a picture at most, best first.
         detector: what finds them; default ``TrtMtcnn(minsize=20)``.
@@ -115,9 +116,8 @@ class FaceDetectorYN:
             raise ValueError(
                 f"image is {width}x{height}, not {self._input_size}: setInputSize(({width}, {height})) first"
             )
-        usual = self._detector.params.thresholds
         with dark_as("image"):
-            found = self._detector.detect(frame, thresholds=(*usual[:2], self._score_threshold))
+            found = self._detector.detect(frame, thresholds=least_score(self._detector.params, self._score_threshold))
         rows = as_rows(*found)[: self._top_k]
         return 1, rows if len(rows) else None
 

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from mtcnn.errors import UnusedParameterWarning
 
-__all__ = ["warn_unused"]
+__all__ = ["untold", "warn_unused"]
+
+_UNTOLD: ContextVar[bool] = ContextVar("untold", default=False)
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """No such warning comes: whoever gave the parameters was told before, or is told otherwise."""
+    before = _UNTOLD.set(True)
+    try:
+        yield
+    finally:
+        _UNTOLD.reset(before)
 
 
 def warn_unused(text: str) -> None:
     """An UnusedParameterWarning, by the first line of code on the stack that is not this package's."""
+    if _UNTOLD.get():
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "mtcnn":
         level, frame = level + 1, frame.f_back

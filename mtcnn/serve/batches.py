@@ -18,6 +18,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.images import dark_pictures
 from mtcnn.images.decode import Flaw
 from mtcnn.params import Params
+from mtcnn.runtime.unused import untold
 from mtcnn.web.pictures import Picture, decode_within
 from mtcnn.web.uploads import RETRY
 
@@ -197,7 +198,7 @@ class Batches:
 
     def _alone(self, img: Picture, params: Params) -> tuple[Array, Array] | Exception:
         try:
-            with dark_pictures():
+            with dark_pictures(), untold():  # the answer tells
                 return self._detector.detect(img, preset=params)
         except Exception as error:
             return error

@@ -17,6 +17,7 @@ from mtcnn.central import as_dets
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import Color, Picture, as_bgr, dark_pictures
 from mtcnn.landmarks import points
+from mtcnn.params import least_score
 from mtcnn.rotations import upright_turns
 from mtcnn.runtime.fixed import Fixed
 from mtcnn.tracking.association import assign, nearness, overlaps
@@ -51,7 +52,8 @@ class Tracker(Fixed):
         detector: finds the faces for :meth:`step`; None where they come from elsewhere, to :meth:`update`.
         every: of so many pictures one is looked at everywhere; in those between R-Net and O-Net look where faces are
             expected, which takes a small part of the time.
-        new_score: least score of a face that is new; None: the detector's threshold of O-Net, else 0.7.
+        new_score: least score of a face that is new; None: the threshold of the detector's last network, O-Net, else
+            0.7.
         low_score: least score of one that is known.
         carry: seconds that a face is still given, where it was, when it is no longer found.
         remember: seconds after which a face that comes back gets a new number; however long it is between two
@@ -87,7 +89,7 @@ class Tracker(Fixed):
         self._detector = None if detector is None else checks.instance(detector, TrtMtcnn, "detector")
         self._every = checks.whole(every, "every", 1, 1_000_000)
         if new_score is None:
-            new_score = 0.7 if detector is None else detector.params.thresholds[2]
+            new_score = 0.7 if detector is None else detector.params.thresholds[detector.params.networks - 1]
         self._new_score = checks.number(new_score, "new_score", 0, 1)
         self._low_score = min(checks.number(low_score, "low_score", 0, 1), self._new_score)
         self._carry = checks.number(carry, "carry", 0, 1e6) + 1e-6  # sums of times are rounded
@@ -127,9 +129,9 @@ class Tracker(Fixed):
         if not is_full:
             self._look_again(bgr)
             return self._tracks(detected=False)
-        first, second, third = self._detector.params.thresholds
-        low = min(third, self._low_score)
-        self._associate(*self._detector.detect(bgr, thresholds=(first, second, low)), may_begin=True)
+        p = self._detector.params
+        low = min(p.thresholds[p.networks - 1], self._low_score)
+        self._associate(*self._detector.detect(bgr, thresholds=least_score(p, low)), may_begin=True)
         self._look_again(bgr)
         return self._tracks(detected=True)
 
@@ -233,7 +235,8 @@ class Tracker(Fixed):
     def _refined(self, img: Pixels, boxes: npt.NDArray[np.float64], landmarks: npt.NDArray[Any]) -> tuple[Array, Array]:
         """Faces where R-Net and O-Net find them from boxes that are expected, turned as they were."""
         assert self._detector is not None
-        thresholds = (self._detector.params.thresholds[0], *_REFINED)
+        p = self._detector.params
+        thresholds = (p.thresholds[0], *_REFINED[3 - p.networks :], *p.thresholds[p.networks :])
         grown = np.array([_grown(box, _MARGIN) for box in boxes]).reshape(-1, 4)
         turns = upright_turns(landmarks, self._detector.params.rotations)
         found = [
@@ -247,7 +250,7 @@ class Tracker(Fixed):
     ) -> tuple[Array, Array]:
         """Faces in the small pictures around boxes that are expected, turned as they were."""
         assert self._detector is not None
-        first, second, _ = self._detector.params.thresholds
+        thresholds = least_score(self._detector.params, self._low_score)
         found = []
         turns = upright_turns(landmarks, self._detector.params.rotations).tolist()
         for box, turn in zip(boxes, turns, strict=True):
@@ -258,7 +261,7 @@ class Tracker(Fixed):
             dets, landmarks = self._detector.detect(
                 img[y1:y2, x1:x2],
                 minsize=max(12.0, 0.6 * side),
-                thresholds=(first, second, self._low_score),
+                thresholds=thresholds,
                 rotations=(turn,),
                 **_ONE_PASS,
             )

@@ -306,7 +306,7 @@ class TestExamplesOf10:
         boxes = [face["box"] for face in detector.detect_faces(rgb, threshold_rnet=0.3)]
         assert all(iou(a, b) < 0.75 for a, b in itertools.combinations(boxes, 2)), "a face is found once"
         assert plot(rgb, detector.detect_faces(rgb)) is not None
-        with pytest.warns(UnusedParameterWarning, match=r"thresholds\[2\]=0.9 has no effect"):
+        with pytest.warns(UnusedParameterWarning, match=r"threshold_onet=0.9 has no effect"):
             detector.detect_faces(rgb, threshold_onet=0.9)
 
     @pytest.mark.parametrize("networks", [1, 2])

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -169,6 +170,17 @@ def test_what_fails_in_the_detector_is_found_out(cascade: Any, astronaut: Image)
     answers = cascade.execute([Request(params, pixels=img) for img in (small, large, small)])
     assert [answer.error is None for answer in answers] == [True, False, True]
     assert "max_work is 0.2" in answers[1].error.message
+
+
+def test_clients_values_are_told_once_for_each_name(cascade: Any, astronaut: Image) -> None:
+    """Python remembers each text that it has warned of, and clients have millions of values."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for i in range(5):
+            (answer,) = cascade.execute([Request({"vote": f"{0.1 + i / 100}"}, pixels=pictures(astronaut))])
+            assert answer.error is None, answer.error.message
+        cascade.execute([Request({"tight_landmarks": True}, pixels=pictures(astronaut))])
+    assert [str(one.message).partition("=")[0] for one in said] == ["vote", "tight_landmarks"]
 
 
 def test_pictures_of_a_request_stay_together(cascade: Any, astronaut: Image) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import pickle
 import warnings
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -13,12 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mtcnn import TrtMtcnn, UnusedParameterWarning
+from mtcnn import MTCNN, Tracker, TrtMtcnn, UnusedParameterWarning
 from mtcnn.cli.main import main
+from mtcnn.compat.insightface import Detector
+from mtcnn.compat.retinaface import detect_faces
+from mtcnn.compat.yunet import FaceDetectorYN
 from mtcnn.errors import DeviceError
 from mtcnn.params import PRESETS, Params
 from mtcnn.serve.parameters import read_parameters, unused_parameters
 from mtcnn.serving.client import _parameters
+from mtcnn.stages import StagePNet
 
 ASTRONAUT = cv2.imread(str(Path(__file__).parents[2] / "docs/images/astronaut.jpg"))[30:200, 140:310]
 # A face sharp, blurred, dark, upside down and small: each parameter has something to change.
@@ -232,3 +237,67 @@ def test_a_command_tells_in_a_line(capsys, tmp_path, monkeypatch):
         warnings.simplefilter("default")
         assert main(["detect", str(tmp_path / "a.png"), "--preset", "fast", "--device", "cpu"]) == 0
     assert "\nvote=0.1 has no effect" in "\n" + capsys.readouterr().err
+
+
+def test_a_least_score_holds_for_the_last_network_that_runs():
+    """Those of other packages' interfaces and of the tracker, which none of their arguments could be told by."""
+    with TrtMtcnn(device="cpu", networks=2, nms_boxes="regressed") as detector:
+        low = detector.detect(FACES)[0][:, 4].min()
+        assert low < 0.99
+
+        def scores(least: float) -> list[Any]:
+            height, width = FACES.shape[:2]
+            yunet = FaceDetectorYN("", "", (width, height), least, detector=detector)
+            faces = detect_faces(FACES, least, model=detector).values()
+            return [
+                np.zeros(15) if (rows := yunet.detect(FACES)[1]) is None else rows[:, 14],
+                Detector(detector).detect(FACES, det_thresh=least)[0][:, 4],
+                np.array([face["score"] for face in faces]),
+            ]
+
+        made: list[Any] = []
+        assert told_by(lambda: made.extend(scores(0.99))) == []
+        assert all(len(found) and found.min() >= 0.99 for found in made)
+        assert told_by(lambda: Detector(detector).get(FACES)) == []
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_a_tracker_of_fewer_networks_tells_of_nothing(networks):
+    with TrtMtcnn(device="cpu", networks=networks, nms_boxes="regressed") as detector:
+        tracker = Tracker(detector, every=2)
+        tracks: list[Any] = []
+        assert told_by(lambda: tracks.extend(tracker.step(FACES) for _ in range(3))) == []
+    assert all(len(one) for one in tracks)
+
+
+@pytest.mark.parametrize(
+    ("stages", "name", "told"),
+    [
+        ("face_detection_only", "threshold_onet", "stages leave O-Net out; MTCNN(stages='face_and_l"),
+        ("face_detection_only", "nms_onet", "stages leave O-Net out"),
+        ([StagePNet], "threshold_rnet", "stages leave R-Net out"),
+        ([StagePNet], "nms_rnet", "stages leave R-Net out"),
+    ],
+)
+def test_the_drop_in_tells_by_the_names_of_its_own_arguments(stages, name, told):
+    detector = MTCNN(stages=stages, device="cpu")
+    (text,) = told_by(lambda: detector.detect_faces(FACES, **{name: 0.25}))
+    assert text.startswith(f"{name}=0.25 has no effect: {told}")
+    assert told_by(lambda: detector.detect_faces(FACES)) == []
+
+
+def test_what_is_not_wanted_is_not_told():
+    assert told_by(lambda: TrtMtcnn(device="cpu", networks=2, landmark_net=False).close()) == []
+
+
+def test_a_copy_in_another_process_tells_nothing_again():
+    made: list[TrtMtcnn] = []
+    assert told_by(lambda: made.append(TrtMtcnn(device="cpu", preset="fast", vote=0.1)))
+    assert told_by(lambda: pickle.loads(pickle.dumps(made[0])).close()) == []
+
+
+def test_parameters_made_for_both_kinds_of_calls():
+    with TrtMtcnn(device="cpu") as detector:
+        both = replace(PRESETS["accurate"], minsize=33, vote=0.1)
+        assert told_by(lambda: detector.refine(FACES, BOXES, preset=both)) == []
+        assert "minsize=33" in told_by(lambda: detector.refine(FACES, BOXES, preset=both, minsize=33))[0]  # type: ignore[call-arg]

@@ -7,7 +7,7 @@ import numbers
 import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.files import read_regular
 from mtcnn.images import as_bgr, is_on_gpu, picture_shape
 from mtcnn.params import DEFAULT_PRESET, Preset
+from mtcnn.runtime.unused import warn_unused
 
 __all__ = ["MTCNN"]
 
@@ -34,6 +35,8 @@ _COMMON_STAGES = {"face_detection_only": _ALL_STAGES[:2], "face_and_landmarks_de
 _EVERYTHING = "face_and_landmarks_detection"
 _STEPS_THRESHOLD = {False: (0.6, 0.7, 0.8), True: (0.6, 0.7, 0.7)}  # of 1.0, of 0.1
 _JUSTIFICATIONS = ("center", "top", "topleft", "topright", "bottom", "bottomleft", "bottomright", "left", "right")
+_USUAL_OVERLAPS = (0.5, 0.7, 0.7, 0.7)
+_NETWORKS = {"pnet": "P-Net", "rnet": "R-Net", "onet": "O-Net"}  # as names of arguments have them
 _SMALLEST = 4
 
 
@@ -99,8 +102,6 @@ class MTCNN:
         # O-Net's suppression is of regressed boxes; without it another must be, or a face is found many times
         last: dict[str, Any] = {} if networks == 3 else {"networks": networks, "nms_boxes": "regressed"}
         self._detector = TrtMtcnn(device=_device(device), preset=preset, **last)
-        # The detector's own for networks that do not run: nobody is told that a usual number is without effect.
-        self._usual_thresholds = (*self._steps_threshold[:networks], *self._detector.params.thresholds[networks:])
 
     @property
     def min_face_size(self) -> float:
@@ -181,16 +182,18 @@ class MTCNN:
         as_json = checks.choice(output_type, "output_type", ("json", "numpy")) == "json"
         checks.choice(batch_stack_justification, "batch_stack_justification", _JUSTIFICATIONS)
         checks.number(min_size, "min_size", 1, 1e9)
-        thresholds = {"pnet": threshold_pnet, "rnet": threshold_rnet, "onet": threshold_onet}
+        usual = self._detector.params
+        thresholds = {
+            "threshold_pnet": threshold_pnet,
+            "threshold_rnet": threshold_rnet,
+            "threshold_onet": threshold_onet,
+        }
         overlaps = {"nms_pnet1": nms_pnet1, "nms_pnet2": nms_pnet2, "nms_rnet": nms_rnet, "nms_onet": nms_onet}
         params: dict[str, Any] = {
             "minsize": self._min_face_size if min_face_size is None else _minsize(min_face_size),
             "factor": self._scale_factor if scale_factor is None else _scale_factor(scale_factor),
-            "thresholds": [
-                usual if given is None else checks.number(given, f"threshold_{name}", 0, 1)
-                for usual, (name, given) in zip(self._usual_thresholds, thresholds.items(), strict=True)
-            ],
-            "nms_thresholds": [checks.number(value, name, 0, 1) for name, value in overlaps.items()],
+            "thresholds": self._of_networks(thresholds, self._steps_threshold, usual.thresholds),
+            "nms_thresholds": self._of_networks(overlaps, _USUAL_OVERLAPS, usual.nms_thresholds),
         }
         is_batch = isinstance(image, (list, tuple))
         shapes: list[tuple[int, ...]] = []
@@ -217,6 +220,27 @@ class MTCNN:
             f"MTCNN(stages={self._stages}, device={self._device!r}, min_face_size={self._min_face_size:g}, "
             f"steps_threshold={list(self._steps_threshold)}, scale_factor={self._scale_factor:g})"
         )
+
+    def _of_networks(
+        self, given: Mapping[str, float | None], usual: Sequence[float], others: Sequence[float]
+    ) -> list[float]:
+        """A number for each: what is given, else the usual one; for networks that do not run what the detector has.
+
+        Args:
+            given: by the names that arguments have here, as which they are told where they change nothing.
+        """
+        left_out = list(_NETWORKS)[len(self._stages) :]
+        numbers = []
+        for (name, number), own, other in zip(given.items(), usual, others, strict=True):
+            value = own if number is None else checks.number(number, name, 0, 1)
+            network = next((network for network in left_out if name.endswith(network)), None)
+            if network and value != own:
+                warn_unused(
+                    f"{name}={value:g} has no effect: stages leave {_NETWORKS[network]} out; "
+                    f"MTCNN(stages={_EVERYTHING!r}) runs it"
+                )
+            numbers.append(other if network else value)
+        return numbers
 
     def _rows(self, found: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> npt.NDArray[np.float64]:
         columns = 16 if len(self._stages) == 3 else 6

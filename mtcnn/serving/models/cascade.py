@@ -13,8 +13,10 @@ import pytrt
 from mtcnn import TrtMtcnn
 from mtcnn.images import as_bgr, check_not_dark
 from mtcnn.images.decode import UnreadableError, decode
-from mtcnn.params import DEFAULT_MAX_WORK, make_params
+from mtcnn.params import DEFAULT_MAX_WORK, Params, make_params
+from mtcnn.runtime.unused import untold, warn_unused
 from mtcnn.serving.models.requests import answer_each, read_parameters, refuse
+from mtcnn.without_effect import unused
 
 
 class TritonPythonModel:
@@ -28,6 +30,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         settings = {key: value["string_value"] for key, value in config["parameters"].items()}
+        self._told: set[str] = set()
         self._max_pixels = int(settings["max_pixels"])
         self._max_work = float(settings.get("max_work", DEFAULT_MAX_WORK))
         os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(self._max_pixels)  # read from the file's head, before decoding
@@ -61,9 +64,20 @@ class TritonPythonModel:
     def _detect(self, key: str, requests: list[list[Any]]) -> list[Any]:
         pictures = [img for request in requests for img in request]
         params = json.loads(key)
-        checked = self._detector._call_params(None, params.pop("preset", None), params)
+        with untold():
+            checked = self._detector._call_params(None, preset := params.pop("preset", None), params)
+        self._tell_unused(checked, params, preset)
         found = iter(self._detector._detect_each(pictures, checked))
         return [answer_or_refuse([next(found) for _ in request]) for request in requests]
+
+    def _tell_unused(self, checked: Params, given: dict[str, Any], preset: str | None) -> None:
+        """Once for each name: values are the clients', who have millions."""
+        base = self._detector.params if preset is None else make_params(preset, {})
+        for text in unused(checked, given, base):
+            name = text.partition("=")[0]
+            if name not in self._told:
+                self._told.add(name)
+                warn_unused(text)
 
     def _pictures(self, request: Any) -> list[Any]:
         files = pb_utils.get_input_tensor_by_name(request, "image")
