@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
 import operator
-from collections.abc import Mapping, Set
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -234,15 +231,14 @@ def _check_crop(crop: npt.NDArray[np.uint8], img: npt.NDArray[np.uint8]) -> None
 
 def height_width(size: object) -> tuple[int, int]:
     """Return (height, width) as whole numbers from 1 up; one number is a square's."""
+    expected = "size must be (height, width) in whole pixels, or one number for a square"
+    sides = checks.pair(size, expected, one_is_both=True)
     try:
-        sides: Any = [size, size] if isinstance(size, numbers.Integral) else list(size)  # type: ignore[call-overload]
-        if isinstance(size, (bytes, bytearray, Mapping, Set)) or any(isinstance(n, bool) for n in sides):
+        if any(isinstance(side, bool) for side in sides):
             raise TypeError
         height, width = map(operator.index, sides)
-    except (TypeError, ValueError, NotImplementedError):  # the last of a memoryview with several dimensions
-        raise TypeError(
-            f"size must be (height, width) in whole pixels, or one number for a square, got {checks.shown(size)}"
-        ) from None
+    except TypeError:
+        raise TypeError(f"{expected}, got {checks.shown(size)}") from None
     if height < 1 or width < 1:
         raise ValueError(f"size must be at least 1x1 pixels, got {checks.shown(size)}")
     if max(height, width) > 1 << 24:

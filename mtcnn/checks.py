@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ __all__ = [
     "instance",
     "number",
     "numbers_in_unit",
+    "pair",
     "path",
     "range_in_unit",
     "shown",
@@ -120,11 +121,23 @@ def size(value: object, name: str) -> tuple[int, int] | None:
     if value is None:
         return None
     expected = f"{name} must be (height, width), one number for a square, or None"
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        value = value, value
-    if not isinstance(value, Sequence) or len(found := _items(value, 3, expected)) != 2:
-        raise TypeError(f"{expected}, got {shown(value)}")
+    found = pair(value, expected, one_is_both=True)
     return whole(found[0], f"{name}[0]", 1, 1 << 24), whole(found[1], f"{name}[1]", 1, 1 << 24)
+
+
+def pair(value: object, expected: str, *, one_is_both: bool = False) -> tuple[Any, Any]:
+    """The two items of a tuple, a list or an array, unchecked.
+
+    Args:
+        expected: what is said of others.
+        one_is_both: one whole number stands for both.
+    """
+    if one_is_both and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return value, value
+    is_in_order = hasattr(value, "__getitem__") and not isinstance(value, (Mapping, str, bytes, bytearray))
+    if not is_in_order or len(found := _items(value, 3, expected)) != 2:
+        raise TypeError(f"{expected}, got {shown(value)}")
+    return found[0], found[1]
 
 
 def instance(value: object, kind: type[_Kind], name: str) -> _Kind:

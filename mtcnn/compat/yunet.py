@@ -75,9 +75,8 @@ class FaceDetectorYN:
         return cls(*args, **kwargs)
 
     def setInputSize(self, input_size: tuple[int, int]) -> None:
-        if not isinstance(input_size, (tuple, list)) or len(input_size) != 2:
-            raise TypeError(f"input_size must be (width, height), got {input_size!r}")
-        width, height = (checks.whole(side, "input_size", 1, 1 << 24) for side in input_size)
+        sides = checks.pair(input_size, "input_size must be (width, height)")
+        width, height = (checks.whole(side, "input_size", 1, 1 << 24) for side in sides)
         self._input_size = width, height
 
     def getInputSize(self) -> tuple[int, int]:

@@ -75,28 +75,23 @@ class BuildSettings:
 
     def __post_init__(self) -> None:
         for name in ("pnet_size", "pnet_batch", "rnet_batch", "onet_batch", "lnet_batch"):
-            value = getattr(self, name)
-            if name == "pnet_size" and isinstance(value, int) and not isinstance(value, bool):
-                value = value, value
-                object.__setattr__(self, name, value)
-            if not isinstance(value, tuple) or len(value) != 2:
-                what = "(height, width)" if name == "pnet_size" else "(opt, max)"
-                raise TypeError(f"{name} must be a tuple of two whole numbers, {what}, got {checks.shown(value)}")
-            for i in range(2):
-                checks.whole(value[i], f"{name}[{i}]", 0, 1 << 20)
+            is_size = name == "pnet_size"
+            expected = f"{name} must be a tuple of two whole numbers, {'(height, width)' if is_size else '(opt, max)'}"
+            found = checks.pair(getattr(self, name), expected, one_is_both=is_size)
+            plain = tuple(checks.whole(value, f"{name}[{i}]", 0, 1 << 20) for i, value in enumerate(found))
+            object.__setattr__(self, name, plain)
         if min(self.pnet_size) < CELL:
             raise ValueError(f"pnet_size must be at least {CELL} x {CELL}, got {self.pnet_size}")
         for name in ("pnet_batch", "rnet_batch", "onet_batch", "lnet_batch"):
             opt, most = getattr(self, name)
             if not 1 <= opt <= most:
                 raise ValueError(f"{name} must be (opt, max) with 1 <= opt <= max, got {(opt, most)}")
-        checks.whole(self.workspace, "workspace", 0, 1 << 50)
-        checks.whole(self.optimization_level, "optimization_level", -1, 5)
-        checks.whole(self.gpu, "gpu", 0, 9999)
+        for name, low, high in (("workspace", 0, 1 << 50), ("optimization_level", -1, 5), ("gpu", 0, 9999)):
+            object.__setattr__(self, name, checks.whole(getattr(self, name), name, low, high))
         if not isinstance(self.targets, tuple):
             raise TypeError(f"targets must be a tuple of compute capabilities like (86, 89), got {self.targets!r}")
-        for i, target in enumerate(self.targets):
-            checks.whole(target, f"targets[{i}]", 10, 999)
+        targets = tuple(checks.whole(target, f"targets[{i}]", 10, 999) for i, target in enumerate(self.targets))
+        object.__setattr__(self, "targets", targets)
 
     def profile(self, network: str) -> Profile:
         """The shapes that a network's engine accepts: the smallest, the one it is tuned for, the largest."""
