@@ -22,7 +22,7 @@ def most_pixels() -> int:
     text = variables.value_of(variables.MAX_PIXELS)
     if text is None:
         return MOST_PIXELS
-    if not is_whole(text.strip()) or not 1 <= int(text) <= _MOST:
+    if not is_whole(text.strip(), len(str(_MOST))) or not 1 <= int(text) <= _MOST:
         raise MtcnnError(f"{variables.MAX_PIXELS} must be a whole number from 1 to {_MOST}, got {text[:50]!r}")
     return int(text)
 

@@ -51,9 +51,9 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def is_whole(text: str) -> bool:
+def is_whole(text: str, most_digits: int = _MOST_DIGITS) -> bool:
     """Whether it is digits 0 to 9, not too many for int(); str.isdigit() takes "²" and a million of them."""
-    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return text.isascii() and text.isdigit() and len(text) <= most_digits
 
 
 def width(text: str) -> int:

@@ -256,7 +256,10 @@ def test_the_limit_can_be_changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         decode(data, most=99)
     monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", "2000")
     assert decode(data).img.shape == (40, 50, 3)
-    for wrong in ("1e9", "0", "-5", "many", str(1 << 31)):
+    for most in (999_999_999, 1_000_000_000, 1 << 30):  # as what is refused is told to set it
+        monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", str(most))
+        assert most_pixels() == most
+    for wrong in ("1e9", "0", "-5", "many", str(1 << 31), "9" * 5000):
         monkeypatch.setenv("TRT_MTCNN_MAX_PIXELS", wrong)
         with pytest.raises(MtcnnError, match="TRT_MTCNN_MAX_PIXELS must be a whole number from 1 to 1073741824, got"):
             most_pixels()
