@@ -133,7 +133,7 @@ def _pfm(head: bytes) -> tuple[int, int] | None:
 
 def _pam(head: bytes) -> tuple[int, int] | None:
     head = head[:_MOST_HEAD].partition(b"ENDHDR")[0]
-    width, height = (re.search(rb"[\r\n][ \t]*%s\s+0*(\d{1,10})" % name, head) for name in (b"WIDTH", b"HEIGHT"))
+    width, height = (re.search(rb"[\r\n][ \t]*%s\D{1,64}?0*(\d{1,10})" % name, head) for name in (b"WIDTH", b"HEIGHT"))
     return (int(width[1]), int(height[1])) if width and height else None
 
 

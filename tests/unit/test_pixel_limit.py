@@ -180,6 +180,7 @@ ODD = {
     "Radiance: blanks": HDR + b"\n-Y  32562   +X   32562\n",
     "Radiance: none": HDR + b"\n-Y 32562+X+32562\n",
     "PAM: zeros": b"P7\nWIDTH " + b"0" * 20 + b"32562\n" + PAM,
+    "PAM: other than blanks before it": b"P7\nWIDTH\0 32562\n" + PAM,
     "PAM: a comment to a carriage return": b"P7\n#x\rWIDTH 32562\n" + PAM,
     "PAM: after its head": b"P7\n  WIDTH 32562\n" + PAM + b"WIDTH 1\n",
     **{
