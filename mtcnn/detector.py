@@ -40,6 +40,7 @@ from mtcnn.profiling import Profile
 from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
 from mtcnn.runtime.fixed import Fixed
+from mtcnn.runtime.once import Said
 from mtcnn.runtime.unused import untold, warn_unused
 from mtcnn.without_effect import warn_of_unused
 from mtcnn.work import OverLimitError
@@ -562,10 +563,9 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
         raise DeviceError(f'device="{device}" cannot be used: {error}; device="cpu" works without') from error
 
 
-_said: set[str] = set()
+_said = Said()
 
 
 def _say_once(text: str, level: int = logging.INFO) -> None:
-    if text not in _said:
-        _said.add(text)
+    if _said.is_first(text):
         log.log(level, text)

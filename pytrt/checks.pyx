@@ -30,9 +30,9 @@ cdef double _real(value, str name) except? -1:
 
 
 cdef _numbers(values, dtype, str name):
-    """A C-contiguous array."""
+    """A C-contiguous array of its own: what is checked of it holds, whatever other threads write to the caller's."""
     try:
-        return np.ascontiguousarray(values, dtype=dtype)
+        return np.array(values, dtype=dtype, order="C", ndmin=1)
     except OverflowError:
         raise ValueError(f"{name} holds numbers that are too large") from None
     except TypeError as error:
@@ -48,9 +48,7 @@ cdef _in_fours(array, str name):
 
 
 cdef list _items(values, str name, str what):
-    """The items of a list or of another iterable."""
-    if type(values) is list:
-        return values
+    """The items of a list or of another iterable, in a list of its own: the caller's may change while it is read."""
     try:
         return list(values)
     except (TypeError, NotImplementedError) as error:  # the latter of a memoryview with several dimensions

@@ -11,6 +11,12 @@ cdef class Device:
             raise TypeError("this device was never made: call its class")
         return self.device.get()
 
+    cdef shared_ptr[Device_] share(self) except *:
+        """What get() points at, to be kept: it is copied while no thread sets it."""
+        self.get()
+        with cython.critical_section(self):
+            return self.device
+
     cdef int keep(self, shared_ptr[Device_] made) except -1:
         """Calls of other threads may hold the pointer of get(): it is set once."""
         with cython.critical_section(self):  # of a Python without the GIL
@@ -66,7 +72,7 @@ cdef class Device:
         cdef Device_* device = self.get()
         with nogil:
             engine.engine = device.load_engine(const_char_span(bytes, size), wanted)
-        engine.device = self.device
+        engine.device = self.share()
         return engine
 
 

@@ -58,7 +58,7 @@ cdef class Engine:
         data = np.asarray(data)
         if data.dtype.kind not in "fiu":
             raise TypeError(f"data must hold numbers, got dtype {data.dtype}")
-        data = _numbers(data, np.float32, "data")
+        data = np.ascontiguousarray(data, np.float32)
         if data.ndim != 4:
             raise ValueError(f"data must have four dimensions (n, c, h, w), got shape {data.shape}")
         if data.size == 0:

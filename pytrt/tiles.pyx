@@ -7,7 +7,7 @@ def load_amx(CpuDevice device not None, model):
     cdef Engine engine = Engine.__new__(Engine)
     cdef const char* bytes = <const char*>&data[0] if data.shape[0] else NULL
     engine.engine = load_amx_engine(device.get()[0], const_char_span(bytes, data.shape[0]))
-    engine.device = device.device
+    engine.device = device.share()
     return engine
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.compat.pictures import bgr_from_rgb, read_bgr
 from mtcnn.detector import TrtMtcnn
+from mtcnn.runtime.once import made_once
 
 __all__ = ["batch_face_locations", "build_detector", "face_locations", "load_image_file"]
 
@@ -50,7 +50,7 @@ if not TYPE_CHECKING:  # to which any name would be there
         return getattr(face_recognition, name)
 
 
-@functools.cache
+@made_once()
 def build_detector() -> TrtMtcnn:
     """Return the detector that all calls share."""
     return TrtMtcnn()

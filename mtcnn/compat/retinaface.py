@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import io
 import math
 import os
@@ -22,6 +21,7 @@ from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
 from mtcnn.landmarks import points
 from mtcnn.params import least_score
+from mtcnn.runtime.once import made_once
 from mtcnn.runtime.opencv import opencv
 
 __all__ = ["build_model", "detect_faces", "extract_faces"]
@@ -34,7 +34,7 @@ _MOST_CROP = 1 << 26  # pixels of a crop
 Area = tuple[int, int, int, int]
 
 
-@functools.cache
+@made_once()
 def build_model() -> TrtMtcnn:
     """Return the detector that calls without a ``model`` share."""
     return TrtMtcnn(minsize=20)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mtcnn.engines.libraries import openvino_library, tensorrt_libraries
 from mtcnn.engines.settings import CPU, CUDA, RTX_CAPABILITIES, TENSORRT_FLAVOURS
 from mtcnn.errors import DeviceError
 from mtcnn.runtime import variables
+from mtcnn.runtime.once import made_once
 
 if TYPE_CHECKING:
     import pytrt
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@lru_cache(maxsize=8)
+@made_once(maxsize=8)
 def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
     """The CPU; detectors with as many threads share one."""
     import pytrt
@@ -40,7 +40,7 @@ def cpu_device(threads: int = 0) -> pytrt.CpuDevice:
     return pytrt.CpuDevice(openvino, threads)
 
 
-@lru_cache(maxsize=8)
+@made_once(maxsize=8)
 def cuda_device(flavour: str, ordinal: int = 0) -> pytrt.CudaDevice:
     """A GPU, its networks run by "tensorrt", "tensorrt-rtx" or, as "cuda", by kernels of our own.
 

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from mtcnn.errors import DarkPictureError
+from mtcnn.runtime.once import Said
 
 __all__ = ["NO_FACE_UP_TO", "brightest_if_dark", "check_not_dark", "dark_pictures"]
 
@@ -19,7 +20,7 @@ log = logging.getLogger("mtcnn")
 NO_FACE_UP_TO = 15
 
 _are_usual: ContextVar[bool] = ContextVar("dark_pictures", default=False)
-_warned = False
+_said = Said()
 
 
 @contextmanager
@@ -40,14 +41,12 @@ def check_not_dark(img: Any, name: str) -> None:
     Raises:
         DarkPictureError: it holds 0 and 1 alone. One that is wholly black passes.
     """
-    global _warned
     if _are_usual.get():
         return
     top = brightest_if_dark(img)
     if top == 1:
         raise DarkPictureError(name)
-    if top and not _warned:
-        _warned = True
+    if top and _said.is_first("dark"):
         mend = f"; of 4 bits, {name} * 17" if top == NO_FACE_UP_TO else f"; a map of labels, {name} * (255 // {top})"
         log.warning(
             "%s is nowhere brighter than level %d of 255, in which no face is found%s (said once)", name, top, mend

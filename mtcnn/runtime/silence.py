@@ -14,6 +14,7 @@ __all__ = ["Decoding", "decoding", "listening", "messages_apart", "silence"]
 
 _MOST_SAID, _MOST_KEPT = 1 << 16, 1 << 20  # bytes, of one picture and of all
 
+_silent = threading.RLock()
 _changed = threading.Condition()
 _apart = 0  # commands whose Python messages go another way than those of native code
 _decoding = 0  # threads
@@ -24,17 +25,20 @@ _written = -1  # what leads nowhere in its place
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """What is written to standard error, by whatever code of this process, goes nowhere."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    """What is written to standard error, by whatever code of this process, goes nowhere. Threads take turns: what one
+    found there while another is at it would lead nowhere for good.
+    """
+    with _silent:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -136,8 +140,8 @@ def _end() -> None:
 
 def _forget() -> None:
     """In a forked process there are none of the threads that decode, nor of those that would let the lock go."""
-    global _changed, _decoding, _listeners
-    _changed = threading.Condition()
+    global _changed, _decoding, _listeners, _silent
+    _silent, _changed = threading.RLock(), threading.Condition()
     _listeners, _decoding = 0, min(_decoding, 1)
     if _decoding:
         with _changed:

@@ -21,6 +21,7 @@ from mtcnn.images import dark
 from mtcnn.images.dark import brightest_if_dark
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.looking import EveryNth
+from mtcnn.runtime.once import Said
 from tests.conftest import ROOT
 
 Bgr = NDArray[np.uint8]
@@ -36,7 +37,7 @@ def cast(astronaut: Bgr) -> Bgr:
 
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(dark, "_warned", False)
+    monkeypatch.setattr(dark, "_said", Said())
     return caplog
 
 
