@@ -1,4 +1,4 @@
-"""What must hold before a release: one version (conda's, too), a dated changelog, nothing uncommitted, a working wheel.
+"""What must hold before a release: one version, a dated changelog, conda's recipe, all committed, a working wheel.
 
 python tools/release_check.py [PYTHON ...]: the Pythons that the wheel is built and tried for, default this one. Prints
 what is wrong, all of it, and exits with 1.
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = "packaging/conda/recipe.yaml"
@@ -19,10 +20,13 @@ RECIPE = "packaging/conda/recipe.yaml"
 
 def main(pythons: list[str]) -> int:
     sys.path.insert(0, str(ROOT))
+    import tomllib  # of Python 3.11
+
     from pytrt.versions import __version__ as version
 
     wrong = [*problems(version, (ROOT / "CHANGELOG.md").read_text(), date.today())]
-    wrong += [*in_recipe(version, (ROOT / RECIPE).read_text()), *uncommitted(version)]
+    recipe, pyproject = (ROOT / RECIPE).read_text(), tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wrong += [*in_recipe(version, recipe), *unlike_recipe(pyproject, recipe), *uncommitted(version)]
     for problem in wrong:
         print(f"- {problem}")
     if wrong:
@@ -57,6 +61,29 @@ def in_recipe(version: str, recipe: str) -> Iterator[str]:
     named = re.search(r'^  version: "(.*)"$', recipe, re.MULTILINE)
     if not named or named[1] != version:
         yield f"{RECIPE} is at {named[1] if named else 'no version'}, pytrt/versions.py at {version}"
+
+
+def unlike_recipe(pyproject: dict[str, Any], recipe: str) -> Iterator[str]:
+    """What conda is told to bring, and to make commands of, against what pip is."""
+    project = pyproject["project"]
+    everywhere = [text for text in pyproject["build-system"]["requires"] if ";" not in text]
+    for name, expected in (
+        ("host", ["python", "pip", *everywhere]),
+        ("run", ["python", *project["dependencies"]]),
+        ("entry_points", [f"{command} = {function}" for command, function in project["scripts"].items()]),
+    ):
+        if others := set(map(_spelt, _listed(name, recipe))) ^ set(map(_spelt, expected)):
+            yield f"{RECIPE} and pyproject.toml differ in {name}: {', '.join(sorted(others))}"
+
+
+def _listed(name: str, recipe: str) -> list[str]:
+    """The items of a list of the recipe."""
+    found = re.search(rf"^( *){name}:\n((?:\1  - .*\n)+)", recipe, re.MULTILINE)
+    return [line.strip()[2:] for line in found[2].splitlines()] if found else []
+
+
+def _spelt(requirement: str) -> str:
+    return requirement.replace(" ", "").lower()
 
 
 def uncommitted(version: str) -> Iterator[str]:

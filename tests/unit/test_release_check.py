@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-from release_check import RECIPE, in_recipe, problems
+from release_check import RECIPE, in_recipe, problems, unlike_recipe
 
 TODAY = date(2026, 11, 29)
 
@@ -39,3 +39,23 @@ def test_the_recipe_is_of_the_same_version() -> None:
     assert list(in_recipe(version, "context:\n  version: 1\n")) == [
         f"{RECIPE} is at no version, pytrt/versions.py at {version}"
     ]
+
+
+def test_the_recipe_asks_for_what_pip_asks_for() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    recipe = (ROOT / RECIPE).read_text()
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert list(unlike_recipe(pyproject, recipe)) == []
+    for old, new, expected in [
+        ("- numpy >=1.26\n", "- numpy >=1.25\n", "run: numpy>=1.25, numpy>=1.26"),
+        ("    - rich >=13\n", "", "run: rich>=13"),
+        ("- cython >=3.1\n", "- cython\n", "host: cython, cython>=3.1"),
+        (
+            "- mtcnn = pytrt.commands:mtcnn\n",
+            "- mtcnn = mtcnn.cli:main\n",
+            "entry_points: mtcnn=mtcnn.cli:main, mtcnn=p",
+        ),
+    ]:
+        assert recipe.count(old) == 1, old
+        (found,) = unlike_recipe(pyproject, recipe.replace(old, new))
+        assert expected in found
