@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ class OwnFiles:
 
     def __init__(self, *results: Path | None, holds: Callable[[Path], bool] | None = None) -> None:
         self._paths: set[str] = set()
+        self._files: set[tuple[int, int]] = set()  # those that are there, which may have other names
         self._holds = [] if holds is None else [holds]
         for path in results:
             if path is not None:
@@ -38,17 +40,36 @@ class OwnFiles:
                 self._add(os.readlink(f"/proc/self/fd/{number}"))
             except OSError:  # another system, or nothing is open
                 continue
-        self._names = {os.path.basename(path) for path in self._paths}
 
     def _add(self, path: str) -> None:
-        if os.path.splitext(path)[1].lower() in _ENDINGS:
+        if _is_named_so(path):
             self._paths.add(path)
+            with contextlib.suppress(OSError):
+                self._files.add(_identity(path))
 
     def also(self, holds: Callable[[Path], bool]) -> None:
         self._holds.append(holds)
 
     def __call__(self, path: Path) -> bool:
         """From any thread."""
-        if path.name in self._names and os.path.realpath(path) in self._paths:
+        if self._paths and _is_named_so(path) and self._is_own(path):
             return True
         return any(holds(path) for holds in self._holds)
+
+    def _is_own(self, path: Path) -> bool:
+        """By any of its names: through links, too."""
+        if os.path.realpath(path) in self._paths:
+            return True
+        try:
+            return _identity(path) in self._files
+        except OSError:
+            return False
+
+
+def _is_named_so(path: str | Path) -> bool:
+    return os.path.splitext(path)[1].lower() in _ENDINGS
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -72,7 +72,7 @@ class Verification:
     faces: tuple[EmbeddedFace | None, EmbeddedFace | None]
 
     def __bool__(self) -> bool:
-        return self.same is True
+        return bool(self.same)  # also of NumPy's True
 
     def __repr__(self) -> str:
         distance = None if self.distance is None else round(self.distance, 3)

@@ -70,6 +70,17 @@ def test_where_the_shell_leads_standard_streams(folder: Path) -> None:
     assert "pictures: 2" in (folder / "log.txt").read_text()
 
 
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("output", ["d/r.csv", "d/other.csv"])
+def test_other_names_of_results(folder: Path, capsys: pytest.CaptureFixture[str], link: str, output: str) -> None:
+    said(capsys, "detect", "d", "--output", "d/r.csv", "--format", "csv")
+    (folder / "other.csv").touch()
+    for source in (["d"], [folder / name for name in ("a.jpg", "b.jpg", "other.csv", "r.csv")]):
+        (folder / "other.csv").unlink()
+        getattr(folder / "other.csv", link)((folder / "r.csv").resolve())
+        assert "pictures: 2" in said(capsys, "detect", *source, "--output", output, "--format", "csv", "--overwrite")
+
+
 def test_a_picture_is_never_left_out_for_being_the_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (folder / "a.jpg").read_bytes()
     for output in ("d/a.jpg", "d/b"):
