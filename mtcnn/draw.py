@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
 
 from .central import as_dets
-from .errors import MtcnnError
 from .images import Color, Picture, as_bgr
+from .images.pens import Pen, pen_for
 from .landmarks import as_numbers, as_points
 
 __all__ = ["draw_faces"]
@@ -38,10 +37,11 @@ def draw_faces(
         dets: (n, 5) ``[x1, y1, x2, y2, score]`` as from ``detect``; (n, 4) boxes are drawn without a score.
         landmarks: (n, 10) as from ``detect``, one row a box; None draws none.
         color: order of the channels of ``img``. What is returned is BGR.
-        labels: one a box, to be written in place of its score; OpenCV's letters are ASCII's.
+        labels: one a box, to be written in place of its score; OpenCV's letters, with which they are where it is
+            installed, are ASCII's.
 
     Raises:
-        MtcnnError: OpenCV is not installed.
+        MtcnnError: neither OpenCV nor Pillow is installed.
         TypeError, ValueError: a picture, boxes or landmarks of another shape, or not finite.
     """
     bgr = as_bgr(img, color=color)
@@ -51,19 +51,20 @@ def draw_faces(
         labels = [f"{face[4]:.2f}" if len(face) == 5 else "" for face in faces]
     elif len(labels) != len(faces):
         raise ValueError(f"labels must be one for each of the {len(faces)} boxes in dets, got {len(labels)}")
-    cv2 = _opencv()
     drawn: npt.NDArray[np.uint8] = np.ascontiguousarray(bgr).copy()
+    pen = pen_for(drawn)
     longer = max(drawn.shape[:2])
     line = max(1, round((longer - 200) / 400))
     for face, label in zip(faces, labels, strict=True):
         x1, y1, x2, y2 = _pixels(face[:4], longer)
-        cv2.rectangle(drawn, (x1, y1), (x2, y2), _BOX, line)
+        pen.rectangle((x1, y1), (x2, y2), _BOX, line)
         if label:
-            _write_label(cv2, drawn, label, (x1, y1), line)
+            _write_label(pen, drawn.shape, label, (x1, y1), line)
     for five in points:
         for x_y, colour in zip(five, _POINTS, strict=True):
             x, y = _pixels(x_y, longer)
-            cv2.circle(drawn, (x, y), line + 1, colour, cv2.FILLED, cv2.LINE_AA)
+            pen.dot((x, y), line + 1, colour)
+    pen.finish()
     return drawn
 
 
@@ -76,25 +77,17 @@ def _as_landmarks(landmarks: npt.ArrayLike | None, faces: int) -> list[npt.NDArr
     return [as_points(row, f"landmarks[{i}]") for i, row in enumerate(rows)]
 
 
-def _write_label(cv2: ModuleType, img: npt.NDArray[np.uint8], text: str, corner: tuple[int, int], line: int) -> None:
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.35 + 0.15 * line
-    (width, height), below = cv2.getTextSize(text, font, scale, line)
-    x = max(0, min(corner[0], img.shape[1] - width))
+def _write_label(pen: Pen, shape: tuple[int, ...], text: str, corner: tuple[int, int], line: int) -> None:
+    scale = 0.35 + 0.15 * line
+    width, height, below = pen.text_size(text, scale, line)
+    x = max(0, min(corner[0], shape[1] - width))
     # above the box, or in it where the picture ends
-    y = max(height + below, min(corner[1], img.shape[0] - 1))
-    cv2.rectangle(img, (x, y - height - below), (x + width, y), _BOX, cv2.FILLED)
-    cv2.putText(img, text, (x, y - below // 2 - 1), font, scale, _INK, line, cv2.LINE_AA)
+    y = max(height + below, min(corner[1], shape[0] - 1))
+    pen.rectangle((x, y - height - below), (x + width, y), _BOX, None)
+    pen.text(text, (x, y - below // 2 - 1), scale, _INK, line)
 
 
 def _pixels(coordinates: npt.NDArray[np.float64], longer: int) -> list[int]:
     # far outside is far enough: OpenCV takes 32-bit whole numbers
     limited = np.clip(coordinates, -2 * longer, 3 * longer)
     return [int(n) for n in np.rint(limited)]
-
-
-def _opencv() -> ModuleType:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MtcnnError("drawing needs OpenCV: pip install opencv-python-headless") from error
-    return cv2

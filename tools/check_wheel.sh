@@ -15,7 +15,7 @@ for python in "${@:-python3}"; do
   tag=$("$python" -c 'import sys; print("cp%d%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')
   wheel=$(ls "$wheels"/*-"$tag"-[lm]*"$(uname -m)"*.whl 2>/dev/null || ls "$wheels"/*-abi3-*"$(uname -m)"*.whl)
   case $tag in
-    *t) set -- "$wheel" pillow ;; # OpenCV has no wheels for Pythons without the GIL
+    *t) set -- "$wheel[pillow]" ;; # OpenCV has no wheels for Pythons without the GIL
     *) set -- "$wheel[images]" ;;
   esac
   "$python" -m venv --clear "$folder/venv"
@@ -24,13 +24,8 @@ for python in "${@:-python3}"; do
   venv/bin/pip install --quiet "$@"
   XDG_CACHE_HOME=$folder/first venv/bin/python - "$sources/docs/images/astronaut.jpg" <<END
 import sys, mtcnn
-try:
-    import cv2
-    img = cv2.imread(sys.argv[1])
-except ImportError:
-    import numpy, PIL.Image
-    img = numpy.asarray(PIL.Image.open(sys.argv[1]).convert("RGB"))[:, :, ::-1]
-assert len(mtcnn.TrtMtcnn().detect(img)[0]) == 1
+from mtcnn.utils.images import load_image
+assert len(mtcnn.TrtMtcnn().detect(load_image(sys.argv[1]), color="rgb")[0]) == 1
 END
   ended=$(date +%s.%N)
   XDG_CACHE_HOME=$folder/cache venv/bin/python "$sources/tools/smoke.py" "$sources/docs/images/astronaut.jpg" $cuda

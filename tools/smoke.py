@@ -1,8 +1,8 @@
 """Tries an installed trt-mtcnn, away from its sources: python smoke.py PHOTO [--cuda], in the environment of the wheel.
 
 The photo has one face. The engines are made on the way. Fails where the package is not the environment's own, with
---cuda also where the wheel has no CUDA kernels. Without OpenCV, of which musl and Pythons without the GIL have none,
-Pillow reads the photo, and what reads files itself is left out.
+--cuda also where the wheel has no CUDA kernels. The photo is read by OpenCV or, where that has no wheel, by Pillow: one of
+both must be there.
 """
 
 from __future__ import annotations
@@ -18,13 +18,8 @@ import numpy as np
 
 import pytrt
 from mtcnn import MTCNN, ClosedError, DeviceError, TrtMtcnn
+from mtcnn.runtime.opencv import picture_library
 from mtcnn.utils.images import load_image
-
-try:
-    import cv2
-except ImportError:
-    cv2 = None
-    from PIL import Image
 
 
 def main(photo: str, *options: str) -> None:
@@ -36,9 +31,10 @@ def main(photo: str, *options: str) -> None:
             dets, landmarks = detector.detect(read(photo))
         assert dets.shape == (1, 5) and landmarks.shape == (1, 10) and dets[0, 4] > 0.99, dets
         assert len(MTCNN().detect_faces(read(photo)[:, :, ::-1])) == 1
-        if cv2:
-            assert [len(faces) for faces in MTCNN().detect_faces([photo, load_image(photo)])] == [1, 1]
-            assert '"score"' in run(commands / "mtcnn", "detect", photo, "--json")
+        assert [len(faces) for faces in MTCNN().detect_faces([photo, load_image(photo)])] == [1, 1]
+        drawn = Path(folder, "drawn")
+        assert '"score"' in run(commands / "mtcnn", "detect", photo, "--json", "--draw", drawn)
+        assert load_image(str(drawn / Path(photo).name)).shape == load_image(photo).shape
         run(commands / "mtcnn", "triton", Path(folder, "models"))
     share(read(photo), dets)
     if "--cuda" in options:
@@ -51,6 +47,8 @@ def main(photo: str, *options: str) -> None:
         gpu = str(error).partition(":")[0]
     gil = "" if getattr(sys, "_is_gil_enabled", lambda: True)() else " without the GIL"
     headers = ", ".join(pytrt.tensorrt_versions()) or "none"
+    library = picture_library()
+    print(f"pictures are read by {library.name} {library.version}")
     print(f"Python {sys.version.split()[0]}{gil}, {pytrt.isa()}; CUDA: {gpu}; TensorRT's headers: {headers}")
     print("the wheel finds", dets[0].round(2))
 
@@ -86,7 +84,7 @@ def share(img: np.ndarray, expected: np.ndarray) -> None:
 
 
 def read(photo: str) -> np.ndarray:
-    return cv2.imread(photo) if cv2 else np.asarray(Image.open(photo).convert("RGB"))[:, :, ::-1]
+    return load_image(photo)[:, :, ::-1]
 
 
 def run(*command: object) -> str:

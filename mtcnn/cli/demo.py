@@ -50,10 +50,10 @@ def command(
         from mtcnn.web.server import host_names, is_loopback, listen, make_server, url_of
     except ImportError as error:
         raise MtcnnError(f"the demo needs {error.name}: {install_command('demo')}") from error
-    from mtcnn.runtime.opencv import opencv
+    from mtcnn.runtime.opencv import picture_library
 
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)
-    opencv()
+    picture_library()
     with listen(host, port) as listening, detector.make(max_work=DEFAULT_MAX_WORK) as model:
         verifier = None
         if embedder:

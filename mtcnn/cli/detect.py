@@ -178,7 +178,7 @@ def _detect(
     from mtcnn.pipeline.pictures import detect_pictures
     from mtcnn.pipeline.whole_results import YoloLabels
     from mtcnn.runtime.interrupts import uninterrupted
-    from mtcnn.runtime.opencv import opencv
+    from mtcnn.runtime.opencv import picture_library
 
     counts: Counter[str] = Counter()
     code = 0
@@ -186,7 +186,7 @@ def _detect(
     with ExitStack() as stack:
         model = stack.enter_context(detector.make(threads=1))
         refuse_missing(paths)
-        opencv()  # before results are begun
+        picture_library()  # before results are begun
         names = read_names(paths, sys.stdin.buffer if sys.stdin else None)
         folder: OutputFolder | None = None
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -123,7 +124,7 @@ def _warnings_as_lines(command: click.Command, arguments: Sequence[str] | None) 
     def show(message: Warning | str, category: type[Warning], *more: Any, **others: Any) -> None:
         if issubclass(category, UnusedParameterWarning):
             say(in_options(str(message), _running(command, arguments)), fg="yellow")
-        else:
+        elif "PIL" not in Path(str(more[0] if more else "")).parts:  # what that thinks of damaged files
             otherwise(message, category, *more, **others)
 
     warnings.showwarning = show

@@ -56,11 +56,11 @@ def command(
     except ImportError as error:
         raise MtcnnError(f"the server needs {error.name}: {install_command('serve')}") from error
     import pytrt
-    from mtcnn.runtime.opencv import opencv
+    from mtcnn.runtime.opencv import one_thread
 
     most_pixels = round(most_megapixels * 1e6)
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(most_pixels)
-    opencv().setNumThreads(1)  # the threads are the workers'
+    one_thread()  # the threads are the workers'
     cores = pytrt.usable_cores()
     at_once = workers or cores
     with listen(host, port) as listening, detector.make(max(1, cores // at_once), max_work) as model:

@@ -19,10 +19,10 @@ from mtcnn import checks
 from mtcnn.compat.pictures import dark_as, read_bgr
 from mtcnn.detector import TrtMtcnn
 from mtcnn.images import as_bgr
+from mtcnn.images.resize import resize_linear, warp_cubic
 from mtcnn.landmarks import points
 from mtcnn.params import least_score
 from mtcnn.runtime.once import made_once
-from mtcnn.runtime.opencv import opencv
 
 __all__ = ["build_model", "detect_faces", "extract_faces"]
 
@@ -161,11 +161,10 @@ def _cut_level(img: npt.NDArray[np.uint8], area: Area, landmarks: dict[str, list
         right, bottom = min(int(left + x2 - x1), width), min(int(top + y2 - y1), height)
         x1, y1 = min(max(int(left), 0), width - 1), min(max(int(top), 0), height - 1)
         x2, y2 = max(right, x1 + 1), max(bottom, y1 + 1)
-    cv2 = opencv()
-    matrix = cv2.getRotationMatrix2D((width // 2, height // 2), math.degrees(angle), 1.0)
-    matrix[:, 2] -= x1, y1
-    crop = cv2.warpAffine(img, matrix, (max(x2 - x1, 1), max(y2 - y1, 1)), flags=cv2.INTER_CUBIC)
-    return np.asarray(crop, np.uint8)
+    cos, sin, x, y = math.cos(angle), math.sin(angle), width // 2, height // 2
+    # about the picture's middle, counterclockwise; then to the crop's corner
+    matrix = np.array([[cos, sin, (1 - cos) * x - sin * y - x1], [-sin, cos, sin * x + (1 - cos) * y - y1]])
+    return warp_cubic(img, matrix, max(y2 - y1, 1), max(x2 - x1, 1))
 
 
 def _fitted(crop: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -173,5 +172,5 @@ def _fitted(crop: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[n
     height, width = (max(1, int(side * factor)) for side in crop.shape[:2])
     canvas = np.zeros((*size, 3), np.uint8)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    canvas[top : top + height, left : left + width] = opencv().resize(crop, (width, height))
+    canvas[top : top + height, left : left + width] = resize_linear(crop, height, width)
     return canvas

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,11 +24,12 @@ from mtcnn.central import choose_face
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import DarkPictureError, MtcnnError
 from mtcnn.images import dark_pictures
+from mtcnn.images.codec import codec
 from mtcnn.images.decode import FLAWS
+from mtcnn.images.resize import resize_area
 from mtcnn.params import PRESETS, Params, Preset
 from mtcnn.pipeline.records import faces_as_json
 from mtcnn.recognition.verify import FaceVerifier
-from mtcnn.runtime.opencv import opencv
 from mtcnn.web.hosts import HostCheck
 from mtcnn.web.pictures import MOST_PIXELS, Picture, decode_within
 from mtcnn.web.uploads import Uploads
@@ -184,7 +184,7 @@ def _shrunk(img: Picture) -> Picture:
     if scale >= 1:
         return img
     size = tuple(max(1, round(side * scale)) for side in img.shape[1::-1])
-    return np.asarray(opencv().resize(img, size, interpolation=opencv().INTER_AREA), np.uint8)
+    return resize_area(img, size[1], size[0])
 
 
 def _verify(verifier: FaceVerifier, data: bytes, most_bytes: int, most_pixels: int) -> dict[str, Any]:
@@ -218,5 +218,6 @@ def _two_files(data: bytes) -> list[bytes]:
 
 
 def _data_url(img: Picture) -> str:
-    _, data = opencv().imencode(".png", img)
+    data = codec().encode(".png", img)
+    assert data is not None
     return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -17,15 +17,17 @@ from mtcnn.engines.precision import times_faster
 from mtcnn.engines.settings import FLAVOURS, PRECISIONS, TENSORRT_FLAVOURS
 from mtcnn.engines.tensorrt import tensorrt_version
 from mtcnn.errors import MtcnnError
+from mtcnn.runtime.install import has_opencv_wheels
+from mtcnn.runtime.opencv import picture_library
 
 __all__ = ["collect_environment"]
 
 # Package: what it is needed for.
 _PACKAGES = {
     "av": "films",
-    "opencv-python-headless": "reading and writing pictures",
+    "opencv-python-headless": "reading and drawing pictures, cameras and windows",
     "onnx": "engines in float16, and the layout of tensorrt_demos",
-    "pillow": "HEIC, and what OpenCV does not read",
+    "pillow": "HEIC, what OpenCV does not read, and all pictures where it is not installed",
     "pillow-heif": "HEIC",
     "prometheus-client": "mtcnn serve",
     "pyarrow": "files of Parquet",
@@ -63,6 +65,7 @@ def _versions() -> dict[str, Any]:
         "Python": platform.python_version(),
         "NumPy": version("numpy"),
         "system": f"{platform.system()} {platform.machine()}",
+        "pictures": _or_missing(lambda: "read and drawn by {} {}".format(*picture_library())),
     }
 
 
@@ -146,6 +149,8 @@ def _package(name: str, purpose: str) -> Any:
             return version(package)
         except PackageNotFoundError:
             continue
+    if name.startswith("opencv") and not has_opencv_wheels():
+        return {"missing": f"for {purpose}: it has no wheels for this Python or system"}
     return {"missing": f"for {purpose}: pip install {name}"}
 
 

@@ -1,4 +1,4 @@
-"""Pictures out of the bytes of their files: by OpenCV, HEIC by pillow-heif, AVIF that is turned by Pillow."""
+"""Pictures out of the bytes of their files: by OpenCV or Pillow, HEIC by pillow-heif, AVIF that is turned by Pillow."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn.images.bgr import as_bgr
+from mtcnn.images.codec import Codec, codec
 from mtcnn.images.dark import brightest_if_dark
 from mtcnn.images.exif import jpeg_orientation
+from mtcnn.images.jpeg import END_OF_JPEG, cut_jpeg_end
 from mtcnn.images.picture_size import picture_size
 from mtcnn.images.pillow import turned
-from mtcnn.images.pnm import decode_pnm, is_pnm
+from mtcnn.images.png import is_cut_png
+from mtcnn.images.pnm import decode_pnm
 from mtcnn.images.signatures import what_it_is
-from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.pixel_limit import too_large
 from mtcnn.runtime.silence import decoding, listening
 
@@ -34,9 +36,6 @@ FLAWS: dict[Flaw, str] = {
 _DARK = 64  # levels up to which a picture may be one of 14 bits in a file of 16
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_END_OF_JPEG = b"\xff\xd9"
-# Of the data between a JPEG's markers; what comes after FF is no marker there where it is 00, D0 to D7 or FF.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
 class UnreadableError(Exception):
@@ -60,12 +59,13 @@ def decode(data: bytes, turn: bool = True, most: int | None = None) -> Decoded:
     Raises:
         UnreadableError: there is none that can be read, one of too many pixels, or one of another depth that would come
             out black.
-        MtcnnError: OpenCV is not installed.
+        MtcnnError: neither OpenCV nor Pillow is installed.
     """
     if not data:
         raise UnreadableError("the file is empty")
     if (size := picture_size(data)) and (problem := too_large(*size, most)):
         raise UnreadableError(problem)
+    by = codec()
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     try:
         with decoding() as decoder:
@@ -74,55 +74,57 @@ def decode(data: bytes, turn: bool = True, most: int | None = None) -> Decoded:
             elif brand in (b"avif", b"avis") and turn and re.search(rb"irot|imir", data[:65536]):
                 found = Decoded(as_bgr(_turned_avif(data, most)))
             else:
-                found = _by_opencv(data, turn)
+                found = _by_codec(data, turn, by)
     except MemoryError:
         raise UnreadableError("too large for this machine's memory") from None
     if found.flaw is None:
-        if decoder.wrote and _is_damaged_jpeg(data):
+        if decoder.wrote and by.tells_damage and _is_damaged_jpeg(data, by):
             return found._replace(flaw="damaged")
         if brightest_if_dark(found.img):
             return found._replace(flaw="dark")
     return found
 
 
-def _is_damaged_jpeg(data: bytes) -> bool:
+def _is_damaged_jpeg(data: bytes, by: Codec) -> bool:
     """Whether libjpeg says so, which it does to standard error alone. Other formats are refused where they are damaged,
     or cannot tell.
     """
     if not data.startswith(b"\xff\xd8"):
         return False
     with listening() as said:
-        _imdecode(data, opencv().IMREAD_COLOR | opencv().IMREAD_IGNORE_ORIENTATION)
+        by.colour(data, turn=False)
         return b"Corrupt JPEG data" in said()
 
 
-def _by_opencv(data: bytes, turn: bool) -> Decoded:
-    cv2 = opencv()
-    if _is_cut_png(data):  # OpenCV 5 makes room for as much as is said to come, 4 GB in a file of 100 bytes
-        raise UnreadableError(f"no picture that OpenCV can read: it is {what_it_is(data)}")
-    end = _cut_jpeg_end(data)
+def _by_codec(data: bytes, turn: bool, by: Codec) -> Decoded:
+    if is_cut_png(data):  # OpenCV 5 makes room for as much as is said to come, 4 GB in a file of 100 bytes
+        raise UnreadableError(f"no picture that {by.name} can read: it is {what_it_is(data, by.name)}")
+    if (portable := decode_pnm(data)) is not None:
+        return Decoded(portable)
+    end = cut_jpeg_end(data)
     if end is not None:  # OpenCV 5 refuses it, 4 leaves what was in memory in the place of what is missing
-        data = data[:end] + _END_OF_JPEG
+        data = data[:end] + END_OF_JPEG
     orientation = jpeg_orientation(data) if turn else 1
-    img = _imdecode(data, cv2.IMREAD_COLOR | (0 if orientation is None else cv2.IMREAD_IGNORE_ORIENTATION))
+    try:
+        img = by.colour(data, turn=orientation is None)
+    except OverflowError:
+        raise UnreadableError(_too_many_pixels(data, by)) from None
     if img is None:
-        return _by_levels(data)
-    if is_pnm(data) and (stored := _imdecode(data, cv2.IMREAD_UNCHANGED)) is not None:
-        return Decoded(decode_pnm(data, stored))
+        return _by_levels(data, by)
     if img[::16, ::16].max() <= _DARK and img.max() <= _DARK:
-        _check_depth(_imdecode(data, cv2.IMREAD_UNCHANGED))
+        _check_depth(by.stored(data))
     if data.startswith(b"#?"):
-        _check_radiance(_imdecode(data, cv2.IMREAD_UNCHANGED))
+        _check_radiance(by.stored(data))
     upright = np.asarray(img, np.uint8) if orientation is None else np.ascontiguousarray(turned(img, orientation))
     return Decoded(upright, None if end is None else "truncated")
 
 
-def _by_levels(data: bytes) -> Decoded:
-    """A picture of levels that OpenCV reads, but does not convert: a TIFF of floats or of 32 bits."""
-    stored = _imdecode(data, opencv().IMREAD_UNCHANGED) if data.startswith(_TIFF) else None
+def _by_levels(data: bytes, by: Codec) -> Decoded:
+    """A picture of levels that the library reads, but does not convert: a TIFF of floats or of 32 bits."""
+    stored = by.stored(data) if data.startswith(_TIFF) else None
     if stored is None:
-        what = what_it_is(data)
-        raise UnreadableError("no picture that OpenCV can read" + (f": it is {what}" if what else ""))
+        what = what_it_is(data, by.name)
+        raise UnreadableError(f"no picture that {by.name} can read" + (f": it is {what}" if what else ""))
     try:
         return Decoded(as_bgr(stored))
     except (TypeError, ValueError):
@@ -131,20 +133,15 @@ def _by_levels(data: bytes) -> Decoded:
         raise UnreadableError(f"its levels are {levels}: scale them to 0..255, in 1, 3 or 4 channels") from None
 
 
-def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
-    cv2 = opencv()
-    try:
-        img: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        if "MAX_IMAGE_PIXELS" in str(error):
-            most = os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 30))
-            raise UnreadableError(f"the picture has more than {most} pixels") from None
-        return None
-    return img
+def _too_many_pixels(data: bytes, by: Codec) -> str:
+    if by.name == "OpenCV":
+        return f"the picture has more than {os.environ.get('OPENCV_IO_MAX_IMAGE_PIXELS', str(1 << 30))} pixels"
+    size = picture_size(data)
+    return f"it has {size[0]}x{size[1]} pixels, more than Pillow takes" if size else "it is larger than Pillow takes"
 
 
 def _check_depth(stored: npt.NDArray[Any] | None) -> None:
-    """Refuse what is dark only because OpenCV takes the levels for a part of a greater range."""
+    """Refuse what is dark only because the library takes the levels for a part of a greater range."""
     if stored is None or stored.dtype == np.uint8 or stored.max() == 0:
         return
     low, high = stored.min(), stored.max()
@@ -156,39 +153,6 @@ def _check_radiance(stored: npt.NDArray[Any] | None) -> None:
     """Refuse a Radiance picture of other units than OpenCV's, whose white is 1."""
     if stored is not None and stored.mean() > 1:
         raise UnreadableError(f"its levels reach {stored.max():g}, which would be white: scale them to 0..1")
-
-
-def _cut_jpeg_end(data: bytes) -> int | None:
-    """Where a JPEG has to end that ends before its picture does: after what is whole of it. None for other files."""
-    if not data.startswith(b"\xff\xd8") or data.endswith(_END_OF_JPEG):
-        return None
-    at = 2
-    began = in_scan = False
-    while marker := _MARKER.search(data, at):
-        kind = data[marker.start() + 1]
-        if kind == 0xD9 or (not in_scan and data[at : marker.start()].strip(b"\xff")):  # whole, or damaged otherwise
-            return None
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-        if at > len(data) or len(data) < marker.end() + 2:
-            return marker.start() if began else None
-        in_scan = kind == 0xDA
-        began |= in_scan
-    return len(data.rstrip(b"\xff")) if began else None
-
-
-def _is_cut_png(data: bytes) -> bool:
-    """Whether a PNG says that more comes than the file has."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return False
-    at = 8
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if at + 8 + length > len(data):
-            return True
-        if data[at + 4 : at + 8] == b"IEND":
-            return False
-        at += 12 + length
-    return False
 
 
 def _heif(data: bytes, most: int | None) -> Any:

@@ -1,10 +1,10 @@
-"""A JPEG's EXIF orientation, also where other entries of its EXIF data are damaged: then OpenCV finds none."""
+"""EXIF's orientation, also where other entries of the EXIF data are damaged: then OpenCV finds none."""
 
 from __future__ import annotations
 
 import struct
 
-__all__ = ["jpeg_orientation"]
+__all__ = ["exif_orientation", "jpeg_orientation"]
 
 _ORIENTATION = 0x0112
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
@@ -28,6 +28,14 @@ def jpeg_orientation(data: bytes) -> int | None:
     except (IndexError, struct.error):
         pass
     return None
+
+
+def exif_orientation(exif: bytes) -> int | None:
+    """1 to 8 of EXIF data as a PNG or WebP has them; None where they say nothing."""
+    try:
+        return _orientation(exif.removeprefix(b"Exif\0\0"))
+    except (IndexError, struct.error):
+        return None
 
 
 def _orientation(exif: bytes) -> int | None:

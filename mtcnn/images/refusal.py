@@ -6,6 +6,7 @@ import os
 from typing import NoReturn
 
 from mtcnn.images.gpu import is_on_gpu
+from mtcnn.runtime.opencv import has_opencv
 
 __all__ = ["refuse"]
 
@@ -20,16 +21,16 @@ def refuse(img: object, name: str) -> NoReturn:
     if isinstance(img, str) and img.lower().startswith(("http:", "https:", "ftp:", "data:")):
         raise TypeError(
             f"{name} is an address, not an array, and nothing is fetched: save the picture to a file and read that, "
-            f"or decode the bytes that you fetch: cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)"
+            f"or decode the bytes that you fetch: {_decoding('content')}"
         )
     if isinstance(img, (str, os.PathLike)):
+        others = f", else read the picture first: cv2.imread({name})" if has_opencv() else ""
         raise TypeError(
-            f"{name} is a path, not an array; for what takes RGB read the picture with PIL.Image.open({name}), "
-            f"else read the picture first: cv2.imread({name})"
+            f"{name} is a path, not an array; {'for what takes RGB ' if others else ''}read the picture with "
+            f"PIL.Image.open({name}){others}"
         )
     if isinstance(img, (bytes, bytearray)) or (isinstance(img, memoryview) and img.ndim == 1):
-        mend = f"cv2.imdecode(np.frombuffer({name}, np.uint8), cv2.IMREAD_COLOR)"
-        raise TypeError(f"{name} is bytes, not an array; decode the picture first: {mend}")
+        raise TypeError(f"{name} is bytes, not an array; decode the picture first: {_decoding(name)}")
     kind = type(img)
     wanted = f"{name} must be a NumPy array, got {kind.__module__}.{kind.__qualname__}"
     if is_on_gpu(img):
@@ -49,11 +50,17 @@ def refuse(img: object, name: str) -> NoReturn:
     if isinstance(img, (list, tuple)):
         raise TypeError(f"{wanted}; convert it with np.asarray({name}), or see detect_batch for many pictures")
     if hasattr(img, "read"):
-        mend = f"cv2.imdecode(np.frombuffer({name}.read(), np.uint8), cv2.IMREAD_COLOR)"
-        raise TypeError(f"{wanted}, a file; decode the picture first: {mend}")
+        raise TypeError(f"{wanted}, a file; decode the picture first: {_decoding(f'{name}.read()')}")
     if _is_array_like(img):
         raise TypeError(f"{wanted}; convert it with np.asarray({name})")
     raise TypeError(wanted)
+
+
+def _decoding(data: str) -> str:
+    """What decodes bytes with what is installed."""
+    if has_opencv():
+        return f"cv2.imdecode(np.frombuffer({data}, np.uint8), cv2.IMREAD_COLOR)"
+    return f"PIL.Image.open(io.BytesIO({data}))"
 
 
 def _is_array_like(img: object) -> bool:

@@ -15,7 +15,7 @@ _LEAST_TEXT = 512  # bytes that are looked at
 # The first that fits the beginning of the file tells.
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb".{4}ftypcr[x3]", f"a camera's raw picture: {_CONVERT}"),
-    (rb".{4}ftypavi[fs]", f"AVIF that is {_DAMAGED}, or that this OpenCV was built without"),
+    (rb".{4}ftypavi[fs]", f"AVIF that is {_DAMAGED}, or that this {{library}} was built without"),
     (rb".{4}(ftyp|moov|mdat|wide)", _FILM),
     (rb"RIFF.{4}AVI ", _FILM),
     (rb"\x1aE\xdf\xa3|FLV\x01|\x30\x26\xb2\x75|\0\0\x01[\xba\xb3]|OggS", _FILM),
@@ -23,7 +23,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"RIFF.{4}WAVE|ID3|fLaC", "sound"),
     (rb"RIFF.{4}WEBP", f"a WebP that is {_DAMAGED}"),
     (rb"\x89PNG", f"a PNG that is {_DAMAGED}"),
-    (rb"GIF8", f"a GIF that is {_DAMAGED}, or that this OpenCV was built without"),
+    (rb"GIF8", f"a GIF that is {_DAMAGED}, or that this {{library}} was built without"),
     (rb"\xff\xd8\xff[^\0\r\n]{1000}", "a JPEG without its zeros and line ends: sent as text; curl needs --data-binary"),
     (rb"\xff\xd8\xff", f"a JPEG that is {_DAMAGED}"),
     (rb"BM", f"a BMP that is {_DAMAGED}"),
@@ -32,6 +32,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
         rb"II[*+]\0|MM\0[*+]",
         f"a TIFF of a kind that it does not know, as a camera's raw picture, or damaged: {_CONVERT}",
     ),
+    (rb"#\?R", f"a Radiance picture that is {_DAMAGED}; OpenCV alone reads them"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", f"JPEG XL: {_CONVERT}"),
     (rb"\x76\x2f\x31\x01", f"OpenEXR: {_CONVERT}"),
     (rb"8BPS|gimp xcf|\0\0[\x01\x02]\0", f"a picture of another program: {_CONVERT}"),
@@ -49,12 +50,15 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def what_it_is(data: bytes) -> str | None:
-    """A film, an archive, a form ...; and what to do, where something can be done. None: not known."""
+def what_it_is(data: bytes, library: str) -> str | None:
+    """A film, an archive, a form ...; and what to do, where something can be done. None: not known.
+
+    library: what reads pictures here.
+    """
     head = data[:2048]
     for start, text in _KINDS:
         if re.match(start, head, re.S):
-            return text
+            return text.replace("{library}", library)
     try:
         is_text = head[:_LEAST_TEXT].decode("ascii").replace("\n", "").replace("\r", "").replace("\t", "").isprintable()
     except UnicodeDecodeError:

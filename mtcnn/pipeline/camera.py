@@ -32,7 +32,7 @@ class Camera:
     time_base = Fraction(1, 90_000)
 
     def __init__(self, number: int) -> None:
-        cv2 = opencv()
+        cv2 = opencv("a camera")
         self.source = f"camera {number}"
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():

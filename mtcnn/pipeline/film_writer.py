@@ -23,13 +23,13 @@ from mtcnn.files import (
     remove_empty,
     temporary_beside,
 )
+from mtcnn.images.resize import resize_linear
 from mtcnn.pipeline.film import pyav
 from mtcnn.pipeline.film_codecs import choose_encoding
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.film_sound import Track, tracks_for
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime import handles
-from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.priority import same_priority
 
 __all__ = ["FilmWriter", "Template"]
@@ -270,13 +270,12 @@ class FilmWriter:
                 self._container.mux(out)
 
     def _encodable(self, img: Picture, frame: FilmFrame) -> Any:
-        cv2 = opencv()
         height, width = self._size
         h, w = img.shape[:2]
         if (h + h % 2, w + w % 2) == (height, width) and (h, w) != (height, width):
-            img = np.asarray(cv2.copyMakeBorder(img, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE), np.uint8)
+            img = np.pad(img, ((0, height - h), (0, width - w), (0, 0)), "edge")
         elif (h, w) != (height, width):  # a stream may change its size
-            img = np.asarray(cv2.resize(img, (width, height)), np.uint8)
+            img = resize_linear(img, height, width)
             self.resized += 1
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(img), "bgr24")
         space = self._like.colours.get("colorspace", _UNSPECIFIED)

@@ -7,14 +7,14 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
+from mtcnn.images.codec import codec
 from mtcnn.pipeline.film_names import FILM_ENDINGS
-from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.text import printable
 
 __all__ = ["Skipped", "readable_suffixes"]
 
-# By the format that OpenCV is asked for.
-_BY_OPENCV = {
+# By the ending that stands for the format.
+_ENDINGS = {
     ".avif": (".avif",),
     ".bmp": (".bmp", ".dib"),
     ".gif": (".gif",),
@@ -29,24 +29,32 @@ _BY_OPENCV = {
 }
 _BY_PILLOW_HEIF = (".heic", ".heif", ".hif")
 _NEWER_OPENCV = "pip install -U opencv-python-headless"
-_HINTS = {
-    ".avif": _NEWER_OPENCV,
-    ".gif": _NEWER_OPENCV,
+_NEWER_PILLOW = "pip install -U pillow"
+# What is said of those that are not read; of two texts the one where OpenCV reads pictures, and where Pillow does.
+_HINTS: dict[str, str | tuple[str, str]] = {
+    ".avif": (_NEWER_OPENCV, _NEWER_PILLOW),
+    ".gif": (_NEWER_OPENCV, _NEWER_PILLOW),
+    ".hdr": ("", "OpenCV reads it"),
+    ".pic": ("", "OpenCV reads it"),
     **dict.fromkeys(_BY_PILLOW_HEIF, "pip install pillow-heif"),
     **dict.fromkeys(FILM_ENDINGS - {".ts"}, "mtcnn video reads films"),  # .ts is more often another thing
 }
 _KINDS = 5  # that are named
 
 
-@lru_cache(maxsize=1)
 def readable_suffixes() -> frozenset[str]:
-    """The endings, in lower case, of the formats that OpenCV as it is installed and, where it is, pillow-heif read.
+    """The endings, in lower case, of the formats that OpenCV or Pillow as it is installed and, where it is, pillow-heif
+    read.
 
     Raises:
-        MtcnnError: OpenCV is not installed.
+        MtcnnError: neither OpenCV nor Pillow is installed.
     """
-    cv2 = opencv()
-    found = {suffix for asked, suffixes in _BY_OPENCV.items() if cv2.haveImageWriter(asked) for suffix in suffixes}
+    return _readable_by(codec().name)
+
+
+@lru_cache(maxsize=2)
+def _readable_by(library: str) -> frozenset[str]:
+    found = {suffix for ending in codec().endings() for suffix in _ENDINGS[ending]}
     if importlib.util.find_spec("pillow_heif"):
         found.update(_BY_PILLOW_HEIF)
     return frozenset(found)
@@ -84,4 +92,7 @@ class Skipped:
 
 
 def _hint(suffix: str) -> str:
-    return f" ({_HINTS[suffix]})" if suffix in _HINTS else ""
+    hint = _HINTS.get(suffix, "")
+    if isinstance(hint, tuple):
+        hint = hint[codec().name == "Pillow"]
+    return f" ({hint})" if hint else ""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcnn import checks
+from mtcnn.images.resize import resize_linear
 from mtcnn.pipeline.read import Picture
-from mtcnn.runtime.opencv import opencv
 
 __all__ = ["SHAPES", "WAYS", "Hiding", "hide"]
 
@@ -84,4 +84,4 @@ def _coarse(region: Picture, *, smooth: bool) -> Picture:
     means = (sums / (sides[0][:, None] * sides[1][None])[:, :, None]).round().astype(np.uint8)
     if not smooth:
         return np.asarray(means.repeat(sides[0], axis=0).repeat(sides[1], axis=1), np.uint8)
-    return np.asarray(opencv().resize(means, (width, height), interpolation=opencv().INTER_LINEAR), np.uint8)
+    return resize_linear(means, height, width)

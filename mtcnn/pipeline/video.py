@@ -10,14 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from mtcnn.draw import draw_faces
+from mtcnn.images.pens import pen_for
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.looking import Look, Seen
 from mtcnn.pipeline.read import Picture
 from mtcnn.runtime.interrupts import uninterrupted
-from mtcnn.runtime.opencv import opencv
 from mtcnn.runtime.threads import starting_threads
 
 __all__ = ["Frames", "Sink", "VideoResult", "run_through"]
@@ -240,10 +238,9 @@ def _drain(items: queue.Queue[Any]) -> None:
 
 
 def _write_fps(img: Picture, fps: float) -> None:
-    cv2 = opencv()
     scale = max(0.5, img.shape[0] / 900)
     place = (round(8 * scale), round(24 * scale))
+    pen = pen_for(img)
     for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(
-            np.asarray(img), f"{fps:.1f} fps", place, cv2.FONT_HERSHEY_SIMPLEX, 0.7 * scale, colour, width, cv2.LINE_AA
-        )
+        pen.text(f"{fps:.1f} fps", place, 0.7 * scale, colour, width)
+    pen.finish()

@@ -10,7 +10,8 @@ import time
 
 from mtcnn.pipeline.film_frame import FilmFrame
 from mtcnn.pipeline.read import Picture
-from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.install import has_opencv_wheels
+from mtcnn.runtime.opencv import has_opencv, opencv
 
 __all__ = ["Window"]
 
@@ -33,7 +34,10 @@ class Window:
         """Why there can be none."""
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "there is no display"
-        gui = [line for line in opencv().getBuildInformation().splitlines() if line.strip().startswith("GUI:")]
+        if not has_opencv():
+            return "windows need OpenCV" + (": pip install opencv-python" if has_opencv_wheels() else "")
+        built = opencv("a window").getBuildInformation().splitlines()
+        gui = [line for line in built if line.strip().startswith("GUI:")]
         if not gui or "NONE" in gui[0]:
             return "this OpenCV has no windows: pip install opencv-python instead of opencv-python-headless"
         # in a process of its own: where there is no way to the display, Qt ends the process
@@ -44,7 +48,7 @@ class Window:
         return None
 
     def write(self, img: Picture, frame: FilmFrame) -> bool:
-        cv2 = opencv()
+        cv2 = opencv("a window")
         cv2.imshow(self._title, img)
         now = time.perf_counter()
         self._due = max(self._due + self._interval, now)
@@ -56,4 +60,4 @@ class Window:
         return is_open and key not in (ord("q"), 27)
 
     def close(self) -> None:
-        opencv().destroyAllWindows()
+        opencv("a window").destroyAllWindows()

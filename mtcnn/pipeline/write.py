@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtcnn.files import Inputs, OutputError, check_output, make_folder, output_error, remove_empty, replacing
+from mtcnn.images.codec import codec
 from mtcnn.pipeline.read import Picture
-from mtcnn.runtime.opencv import opencv
 
 __all__ = ["drawing_name", "encode_picture", "write_picture"]
 
-# Endings that OpenCV writes by another name only.
+# Endings that are written by another name only.
 _AS = {
     **dict.fromkeys((".jfi", ".jfif", ".jif", ".jpe", ".mpo", ".pjp", ".pjpeg"), ".jpg"),
     **dict.fromkeys((".j2c", ".j2k", ".jpf", ".jpx"), ".jp2"),
@@ -18,6 +18,7 @@ _AS = {
     ".pnm": ".ppm",
     ".sr": ".ras",
 }
+_WRITTEN = {".avif", ".bmp", ".gif", ".hdr", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".ras", ".tif", ".tiff", ".webp"}
 _ONLY_READ = {".apng", ".gif", ".hdr", ".heic", ".heif", ".hif", ".pam", ".pbm", ".pgm", ".pic"}
 
 
@@ -45,16 +46,14 @@ def encode_picture(path: Path, img: Picture) -> bytes:
     Raises:
         OutputError: its ending is no picture's.
     """
-    cv2 = opencv()
+    by = codec()
     ending = _AS.get(path.suffix.lower(), path.suffix)
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97] if ending.lower() in (".jpg", ".jpeg") else []
-    try:
-        whole, data = cv2.imencode(ending, img, options)
-    except cv2.error:
-        raise OutputError(f"cannot write {path}: its ending is no picture's, like .jpg or .png") from None
-    if not whole:
-        raise OutputError(f"cannot write {path}: OpenCV cannot encode it")
-    return bytes(data)
+    data = by.encode(ending, img)
+    if data is None:
+        if ending.lower() in _WRITTEN:
+            raise OutputError(f"cannot write {path}: {by.name} cannot encode it")
+        raise OutputError(f"cannot write {path}: its ending is no picture's, like .jpg or .png")
+    return data
 
 
 def drawing_name(name: Path) -> Path:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.options import DetectorOptions
 from mtcnn.pipeline.pictures import detect_pictures
-from mtcnn.runtime.opencv import opencv
+from mtcnn.runtime.opencv import one_thread
 from mtcnn.scale.parquet_rows import count_outcomes, make_row, make_schema
 from mtcnn.scale.plan import COUNTS, part_name, read_counts, read_part
 from mtcnn.scale.storage import open_place
@@ -45,7 +45,7 @@ class Worker:
     """A detector and what it writes; one in each actor."""
 
     def __init__(self, task: Task) -> None:
-        opencv().setNumThreads(1)  # the threads are the jobs'
+        one_thread()  # the threads are the jobs'
         self._task = task
         self._sources = [open_place(source) for source in task.sources]
         self._output = open_place(task.output)

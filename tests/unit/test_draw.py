@@ -109,7 +109,8 @@ def test_wrong_arguments_are_named() -> None:
         draw_faces(black(), DETS, LANDMARKS[:, :9])
 
 
-def test_without_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_opencv_and_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MtcnnError, match="pip install opencv-python-headless"):
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(MtcnnError, match="drawing pictures needs OpenCV or Pillow: pip install"):
         draw_faces(black(), DETS, LANDMARKS)

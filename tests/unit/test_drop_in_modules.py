@@ -81,7 +81,8 @@ class TestImages:
         with pytest.raises(InvalidImage, match="3 bytes"):
             load_image(b"abc")
         monkeypatch.setitem(sys.modules, "cv2", None)
-        with pytest.raises(MtcnnError, match="pip install opencv-python-headless"):
+        monkeypatch.setitem(sys.modules, "PIL.Image", None)
+        with pytest.raises(MtcnnError, match="OpenCV or Pillow: pip install"):
             load_image(PHOTO)
 
     def test_swap_red_and_blue(self) -> None:

@@ -34,7 +34,7 @@ def test_all_that_opencv_reads(tmp_path: Path) -> None:
     """Each format that OpenCV can write and read back, under each of its endings."""
     img = np.full((64, 64, 3), 90, np.uint8)
     written = []
-    for asked, suffixes in formats._BY_OPENCV.items():
+    for asked, suffixes in formats._ENDINGS.items():
         if not cv2.haveImageWriter(asked):
             continue
         _, data = cv2.imencode(asked, img.astype(np.float32) / 255 if asked == ".hdr" else img)
@@ -50,11 +50,11 @@ def test_heic_where_it_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     touch(tmp_path, "a.heic", "b.HEIF", "c.jpg")
     for module, found in ((None, ["c.jpg"]), (object(), ["a.heic", "b.HEIF", "c.jpg"])):
         monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name, module=module: module)
-        readable_suffixes.cache_clear()
+        formats._readable_by.cache_clear()
         try:
             assert names(tmp_path) == found
         finally:
-            readable_suffixes.cache_clear()
+            formats._readable_by.cache_clear()
 
 
 def test_what_is_skipped_is_counted(tmp_path: Path) -> None:

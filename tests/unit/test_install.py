@@ -67,7 +67,7 @@ def test_a_copy_of_the_sources() -> None:
     assert done.stdout == "pip install 'trt-mtcnn[demo]'\n", done.stderr
 
 
-@pytest.mark.parametrize("load", [opencv, lambda: import_optional("cv2", "video")])
+@pytest.mark.parametrize("load", [lambda: opencv("a camera"), lambda: import_optional("cv2", "video")])
 def test_a_package_that_is_there_and_broken_says_why(
     load: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,11 +83,12 @@ def test_a_package_that_is_there_and_broken_says_why(
 
 
 @pytest.mark.parametrize("output", [None, "faces.csv", "faces.json"])
-def test_opencv_is_missed_before_results_are_begun(
+def test_what_reads_pictures_is_missed_before_results_are_begun(
     output: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     options = ["--output", str(tmp_path / output)] if output else []
     assert main(["detect", str(ROOT / "docs" / "images" / "astronaut.jpg"), *options]) == 1
     said = capsys.readouterr()
-    assert said.out == "" and "reading pictures needs OpenCV" in said.err and list(tmp_path.iterdir()) == []
+    assert said.out == "" and "needs OpenCV or Pillow: pip install" in said.err and list(tmp_path.iterdir()) == []

@@ -135,7 +135,7 @@ FILES = [png, jpeg, gif, bmp, webp, tiff, big_tiff, avif, jpeg_2000, codestream,
 def test_what_says_that_it_is_huge_is_not_decoded(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make()
     assert picture_size(data) == (SIDE, SIDE)
-    monkeypatch.setattr("mtcnn.images.decode._imdecode", None)
+    monkeypatch.setattr("mtcnn.images.decode._by_codec", None)
     with pytest.raises(UnreadableError, match=MEND):
         decode(data)
 
@@ -197,7 +197,7 @@ ODD = {
 def test_odd_heads(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = ODD[of] + bytes(200)
     assert picture_size(data) == (SIDE, SIDE)
-    monkeypatch.setattr("mtcnn.images.decode._imdecode", None)
+    monkeypatch.setattr("mtcnn.images.decode._by_codec", None)
     with pytest.raises(UnreadableError, match=MEND):
         decode(data)
 

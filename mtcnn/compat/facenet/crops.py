@@ -12,8 +12,9 @@ import numpy.typing as npt
 from mtcnn import checks
 from mtcnn.compat.facenet.tensors import import_torch
 from mtcnn.compat.pictures import bgr_from_rgb, is_tensor, numpy_from_tensor
+from mtcnn.images.codec import codec
 from mtcnn.images.pillow import is_picture
-from mtcnn.runtime.opencv import opencv
+from mtcnn.images.resize import resize_area
 
 __all__ = ["extract_face", "path_of_face", "picture_size"]
 
@@ -35,7 +36,7 @@ def extract_face(
         save_path: write the crop there, too; folders are made.
 
     Raises:
-        MtcnnError: PyTorch is not installed, or, for arrays, OpenCV.
+        MtcnnError: PyTorch is not installed, or, for arrays that are saved, OpenCV or Pillow.
         OSError: the file cannot be written.
         TypeError, ValueError: a wrong argument, or a box that lies outside the picture.
     """
@@ -92,8 +93,7 @@ def _crop_array(img: Any, window: tuple[int, int, int, int], size: int) -> npt.N
         levels = torch.from_numpy(crop.transpose(2, 0, 1).astype(np.float32))
         resized = torch.nn.functional.adaptive_avg_pool2d(levels, (size, size)).byte().numpy().transpose(1, 2, 0)
     else:
-        cv2 = opencv()
-        resized = cv2.resize(np.ascontiguousarray(crop), (size, size), interpolation=cv2.INTER_AREA)
+        resized = resize_area(np.ascontiguousarray(crop), size, size)
     return np.asarray(resized, np.uint8)
 
 
@@ -103,10 +103,8 @@ def _save(crop: Any, path: os.PathLike[str]) -> None:
     if is_picture(crop):
         crop.save(name)
         return
-    cv2 = opencv()
-    try:
-        written = cv2.imwrite(name, np.ascontiguousarray(crop[:, :, ::-1]))
-    except cv2.error as error:
-        raise ValueError(f"save_path must end like a picture's name, .png or .jpg, got {name!r}") from error
-    if not written:
-        raise OSError(f"the face cannot be written to {name!r}")
+    data = codec().encode(os.path.splitext(name)[1], np.ascontiguousarray(crop[:, :, ::-1]), quality=95)
+    if data is None:
+        raise ValueError(f"save_path must end like a picture's name, .png or .jpg, got {name!r}")
+    with open(name, "wb") as file:
+        file.write(data)
