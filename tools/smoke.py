@@ -1,8 +1,8 @@
 """Tries an installed trt-mtcnn, away from its sources: python smoke.py PHOTO [--cuda], in the environment of the wheel.
 
 The photo has one face. The engines are made on the way. Fails where the package is not the environment's own, with
---cuda also where the wheel has no CUDA kernels. The photo is read by OpenCV or, where that has no wheel, by Pillow: one of
-both must be there.
+--cuda also where the wheel has no CUDA kernels. The photo is read by OpenCV or, where that has no wheel, by Pillow: one
+of both must be there.
 """
 
 from __future__ import annotations

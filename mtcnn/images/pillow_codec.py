@@ -175,6 +175,8 @@ def _by_class(data: bytes, module: str, name: str) -> tuple[npt.NDArray[Any], in
 def _levels(img: Any) -> npt.NDArray[Any]:
     convert = _MODES.get(img.mode)
     array: npt.NDArray[Any] = np.asarray(img) if convert is None else convert(img)
+    if img.mode == "I" and img.format in ("JPEG2000", "PNG"):  # 16 bits, of earlier Pillows
+        array = array.astype(np.uint16)
     if img.mode == "LAB":
         raise ValueError("colours of another kind")
     return array[:, :, 2::-1] if convert is None and array.ndim == 3 else array
