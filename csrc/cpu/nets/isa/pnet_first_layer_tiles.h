@@ -53,10 +53,11 @@ TRTMTCNN_INLINE Quad quad_of(Vector v) {
   return __builtin_shufflevector(v, v, 4 * I, 4 * I + 1, 4 * I + 2, 4 * I + 3);
 }
 
-template <int I = 0>
+// The N quads from I on.
+template <int I = 0, int N = kLanes / 4>
 TRTMTCNN_INLINE void scatter_quads(Vector v, float* to, ptrdiff_t apart) {
-  *reinterpret_cast<UnalignedQuad*>(to + I * apart) = quad_of<I>(v);
-  if constexpr (4 * (I + 1) < kLanes) scatter_quads<I + 1>(v, to, apart);
+  *reinterpret_cast<UnalignedQuad*>(to) = quad_of<I>(v);
+  if constexpr (N > 1) scatter_quads<I + 1, N - 1>(v, to + apart, apart);
 }
 
 template <int... I>
@@ -64,21 +65,25 @@ TRTMTCNN_INLINE Vector next_lanes(Vector v, Vector next, Lanes<I...>) {
   return shuffle<(I + 1)...>(v, next);
 }
 
-// The smallest value in lanes whose tile has no pixel `column` of the n that are left, the largest in others.
-TRTMTCNN_INLINE Vector window_limits(int n, int column) {
-  Vector limits;
-  for (int i = 0; i < kLanes; ++i) limits[i] = 4 * i + column < n ? __builtin_inff() : -__builtin_inff();
-  return limits;
+// `n` values and zeros behind them as `N` vectors. Reads whole vectors.
+template <int N>
+TRTMTCNN_INLINE void copy_with_zeros(const float* from, int n, float* to) {
+#pragma GCC unroll 1
+  for (int i = 0; i < N; ++i) {
+    const int left = n - i * kLanes;
+    store(to + i * kLanes, left <= 0 ? Vector{} : select(first_lanes(left), load(from + i * kLanes), Vector{}));
+  }
 }
 
 // n pixels (n, 3), of which n - 2 are convolved, to vectors of tiles: for each of them 18 vectors, 3 * value + channel.
+// Reads less than a vector more.
 inline void transform_columns(const float* pixels, int n, float* out) {
-  constexpr int kPixels = 4 * kLanes;
+  constexpr int kPixels = 4 * kLanes, kLast = ceil_div(3 * (kPixels + 2), kLanes);
   const int groups = ceil_div(n - 2, kPixels);
   // The last tiles with zeros behind the row: what comes out must not depend on what lies there.
-  alignas(64) float last[3 * (kPixels + 2)] = {};
+  alignas(64) float last[kLast * kLanes];
   const int whole = 3 * kPixels * (groups - 1);
-  __builtin_memcpy(last, pixels + whole, (3 * static_cast<size_t>(n) - whole) * sizeof(float));
+  copy_with_zeros<kLast>(pixels + whole, 3 * n - whole, last);
   for (int g = 0; g < groups; ++g) {
     const float* in = g + 1 < groups ? pixels + static_cast<ptrdiff_t>(3 * kPixels) * g : last;
     float* to = out + static_cast<ptrdiff_t>(kTileValues4 * kLanes) * g;
@@ -111,6 +116,95 @@ inline void transform_columns(const float* pixels, int n, float* out) {
   }
 }
 
+// The lower halves of two vectors, or the upper ones.
+template <int... I>
+TRTMTCNN_INLINE Vector lower_halves(Vector a, Vector b, Lanes<I...>) {
+  return shuffle<(I < kLanes / 2 ? I : I + kLanes / 2)...>(a, b);
+}
+template <int... I>
+TRTMTCNN_INLINE Vector upper_halves(Vector a, Vector b, Lanes<I...>) {
+  return shuffle<(I < kLanes / 2 ? I + kLanes / 2 : I + kLanes)...>(a, b);
+}
+
+// The lower half from one place, the upper one from another.
+TRTMTCNN_INLINE Vector load_halves(const float* low, const float* high) {
+  constexpr int kQuads = kLanes >= 8 ? kLanes / 8 : 1;
+  return joined(gather_quads<kQuads>(low, 4), gather_quads<kQuads>(high, 4), AllLanes{});
+}
+
+// The smallest value where a tile has no pixel `column` of the n that are left, the largest elsewhere.
+TRTMTCNN_INLINE float window_limit(int n, int tile, int column) {
+  return 4 * tile + column < n ? __builtin_inff() : -__builtin_inff();
+}
+TRTMTCNN_INLINE Vector window_limits(int n, int column) {
+  Vector limits;
+  for (int i = 0; i < kLanes; ++i) limits[i] = window_limit(n, i, column);
+  return limits;
+}
+
+// pnet_first_layer_tiles() of the last n pixels of a row, which fill at most half of a vector with their tiles: the
+// other half takes their second row.
+template <int O, int S>
+TRTMTCNN_INLINE void pnet_last_tiles(const float* const (&from)[4], int count, int n, const PackedConv& conv,
+                                     float* out) {
+  constexpr int kHalf = kLanes / 2;
+  Vector sums[O][6];
+  const float* weights = conv.transformed;
+#pragma GCC unroll 1
+  for (int i = 0; i < 6; ++i) {
+    Vector s[O];
+#pragma GCC unroll 16
+    for (int k = 0; k < O; ++k) s[k] = splat(weights[k]);
+    weights += O;
+#pragma GCC unroll 1
+    for (int c = 0; c < 3; ++c) {
+      const ptrdiff_t value = (3 * i + c) * kLanes;
+      Vector in[3];
+#pragma GCC unroll 3
+      for (int y = 0; y < 3; ++y) in[y] = load_halves(from[y] + value, from[y + 1] + value);
+#pragma GCC unroll 3
+      for (int y = 0; y < 3; ++y)
+#pragma GCC unroll 16
+        for (int k = 0; k < O; ++k) s[k] += splat(weights[y * O + k]) * in[y];
+      weights += 3 * O;
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < O; ++k) sums[k][i] = s[k];
+  }
+  Vector limits;
+  for (int i = 0; i < kLanes; ++i) limits[i] = window_limit(n, i % kHalf, 1 + i / kHalf * 2);
+  const float none = kLessOne ? -1.0f : 0.0f;  // a slope of zero
+  Vector pooled[12];
+  pooled[10] = pooled[11] = Vector{};
+#pragma GCC unroll 1
+  for (int k = 0; k < O; ++k) {
+    Vector pixels[4];
+    F4x3::output(sums[k], pixels);
+    const Vector slope = splat(conv.slope[k]);
+    if (conv.slope[k] < none)
+      for (Vector& v : pixels) v = prelu(v, slope);
+    // Of each half the first window, then the second.
+    Vector left = lower_halves(pixels[0], pixels[2], AllLanes{});
+    Vector right = lower_halves(pixels[1], pixels[3], AllLanes{});
+    if (count == 2) {
+      left = maximum(left, upper_halves(pixels[0], pixels[2], AllLanes{}));
+      right = maximum(right, upper_halves(pixels[1], pixels[3], AllLanes{}));
+    }
+    const Vector most = maximum(left, minimum(right, limits));
+    pooled[k] = conv.slope[k] < none ? most : prelu(most, slope);
+  }
+#pragma GCC unroll 1
+  for (int q = 0; q < 12; q += 4) {
+    Vector values[4];
+    transpose_squares(pooled + q, values, AllLanes{});
+#pragma GCC unroll 4
+    for (int t = 0; t < 4; ++t) {
+      scatter_quads<0, kLanes / 8>(values[t], out + t * 2 * S + q, 8 * S);
+      scatter_quads<kLanes / 8, kLanes / 8>(values[t], out + (t * 2 + 1) * S + q, 8 * S);
+    }
+  }
+}
+
 // `count` rows, two or one, of n pixels, and their windows' maxima, (n + 1) / 2 pixels of S values, of which twelve are
 // written. `rows`: count + 2 rows of transformed columns. The weights are F(4, 3)'s along kernel rows, for each value
 // of the transform what its sums begin with, then [input channel][kernel row], of all O each.
@@ -124,6 +218,12 @@ void pnet_first_layer_tiles(const float* const* rows, int count, int n, const Pa
   const float infinity = __builtin_inff(), none = kLessOne ? -1.0f : 0.0f;  // a slope of zero
   for (int begin = 0; begin < n; begin += 4 * kLanes) {
     const ptrdiff_t at = static_cast<ptrdiff_t>(begin) / 4 * kTileValues4;
+    if constexpr (kLanes >= 8) {
+      if (n - begin <= 2 * kLanes) {
+        const float* const left[4] = {from[0] + at, from[1] + at, from[2] + at, from[3] + at};
+        return pnet_last_tiles<O, S>(left, count, n - begin, conv, out + static_cast<ptrdiff_t>(begin) / 2 * S);
+      }
+    }
     Vector sums[2][O][6];
 #pragma GCC unroll 1
     for (int o = 0; o < O; o += kAtOnce) {
