@@ -30,15 +30,17 @@ struct TapSpan {
   double ratio, extent;  // as in ResizedAxis
   double fraction;       // where nothing is averaged: how far it lies from `begin` towards the next pixel
 
-  // Real: the precision in which the weight is wanted.
+  // How much of a pixel the output pixel covers; of one outside the span, nothing.
+  TRTMTCNN_HD double covered(int pixel) const {
+    return max(min(to, min(pixel + 1.0, extent)) - max(from, static_cast<double>(pixel)), 0.0);
+  }
+
+  // Real: the precision in which the weight is wanted. Outside the span it is zero.
   template <typename Real>
   TRTMTCNN_HD Real weight(int pixel) const {
-    if (area) {
-      const double covered = min(to, min(pixel + 1.0, extent)) - max(from, static_cast<double>(pixel));
-      return static_cast<Real>(covered > 0 ? covered / ratio : 0.0);
-    }
+    if (area) return static_cast<Real>(covered(pixel) / ratio);
     const Real right = static_cast<Real>(fraction);
-    return pixel == begin ? 1 - right : right;
+    return pixel == begin ? 1 - right : pixel == begin + 1 ? right : 0;
   }
 };
 
@@ -68,14 +70,17 @@ struct ResizedAxis {
     if (area) {
       s.from = start + i * ratio;
       s.to = s.from + ratio;
-      s.begin = static_cast<int>(clamp(floor(s.from), 0.0, static_cast<double>(pixels)));
-      s.end = static_cast<int>(clamp(ceil(s.to), 0.0, static_cast<double>(pixels)));
+      s.begin = static_cast<int>(clamp(s.from, 0.0, static_cast<double>(pixels)));
+      const double last = clamp(s.to, 0.0, static_cast<double>(pixels));
+      s.end = static_cast<int>(last);
+      if (s.end < last) ++s.end;
     } else {
       double centre = start + (i + 0.5) * ratio - 0.5;
       if (!open) centre = clamp(centre, start, start + length - 1);
-      const double below = floor(centre);
-      s.fraction = centre - below;
-      s.begin = static_cast<int>(clamp(below, -2.0, pixels + 1.0));
+      centre = clamp(centre, -2.0, pixels + 1.0);
+      s.begin = static_cast<int>(centre);
+      if (s.begin > centre) --s.begin;
+      s.fraction = centre - s.begin;
       s.end = s.begin + 2;
     }
     return s;

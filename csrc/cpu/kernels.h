@@ -6,6 +6,8 @@
 
 namespace trtmtcnn::cpu {
 
+inline constexpr int kOverread = 16;  // floats of one vector
+
 struct Kernels {
   const char* isa;
 
@@ -22,7 +24,8 @@ struct Kernels {
   void (*blend_columns)(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n,
                         float offset, float* red, float* green, float* blue);
 
-  // The same to pixels: out[3 * i + channel]. Writes one float past the last.
+  // The same to pixels: out[3 * i + channel]. Writes up to four floats past the last, and reads kOverread past the
+  // weights.
   void (*blend_pixels)(const float* row, int origin, const int32_t* first, const float* weights, int taps, int n,
                        float offset, float* out);
 

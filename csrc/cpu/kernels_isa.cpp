@@ -98,6 +98,51 @@ void halve_row(const uint8_t* top, const uint8_t* bottom, int width, uint8_t* ds
   }
 }
 
+#ifdef __AVX2__
+#ifdef __AVX512BW__
+constexpr int kWide = 16;
+typedef __m512 Wide;
+inline Wide floats_of(const uint8_t* bytes) {
+  const __m512i whole = _mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
+  return _mm512_maskz_cvtepi32_ps(0xffff, whole);
+}
+#else
+constexpr int kWide = 8;
+typedef __m256 Wide;
+inline Wide floats_of(const uint8_t* bytes) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes))));
+}
+#endif
+
+// Rows of crops are short: what fills no vector at their end is made with the values before it.
+template <int fixed_taps>
+void blend_rows_fixed(const uint8_t* const* rows, const float* weights, int any_taps, int n, float* __restrict dst) {
+  const int taps = fixed_taps ? fixed_taps : any_taps;
+  if (n < kWide) {
+    for (int i = 0; i < n; ++i) {
+      float sum = 0;
+      for (int t = 0; t < taps; ++t) sum += weights[t] * static_cast<float>(rows[t][i]);
+      dst[i] = sum;
+    }
+    return;
+  }
+  for (int i = 0; i < n; i += kWide) {
+    const int at = i + kWide <= n ? i : n - kWide;
+    Wide sum = {};
+    for (int t = 0; t < taps; ++t) sum += weights[t] * floats_of(rows[t] + at);
+    __builtin_memcpy(dst + at, &sum, sizeof sum);
+  }
+}
+
+void blend_rows(const uint8_t* const* rows, const float* weights, int taps, int n, float* __restrict dst) {
+  switch (taps) {
+    case 1: return blend_rows_fixed<1>(rows, weights, taps, n, dst);
+    case 2: return blend_rows_fixed<2>(rows, weights, taps, n, dst);
+    case 3: return blend_rows_fixed<3>(rows, weights, taps, n, dst);
+    default: return blend_rows_fixed<0>(rows, weights, taps, n, dst);
+  }
+}
+#else
 template <int taps>
 void blend_rows_fixed(const uint8_t* const* rows, const float* weights, int n, float* __restrict dst) {
   const uint8_t* r[taps];
@@ -124,6 +169,7 @@ void blend_rows(const uint8_t* const* rows, const float* weights, int taps, int 
     for (int i = 0; i < n; ++i) dst[i] += w * static_cast<float>(row[i]);
   }
 }
+#endif
 
 // Neighbouring pixels, weighted: B, G, R and what follows.
 inline Float4 blend(const float* pixel, const float* weights, int taps, float offset) {
@@ -154,11 +200,82 @@ void blend_columns(const float* row, int origin, const int32_t* first, const flo
   }
 }
 
+#ifdef __AVX2__
+typedef float Float8 __attribute__((vector_size(32)));
+
+inline Float8 load_pixels(const float* a, const float* b) {
+  return __builtin_shufflevector(load4(a), load4(b), 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+#ifdef __AVX512BW__
+constexpr int kPixels = 4;
+typedef float Float16 __attribute__((vector_size(64)));
+using Pixels = Float16;
+
+template <int taps, int t>
+Float16 blend_vector(const float* const* pixels, Float16 weights, Float16 sum) {
+  if constexpr (t == taps) {
+    return sum;
+  } else {
+    const Float16 values = __builtin_shufflevector(load_pixels(pixels[0] + 3 * t, pixels[1] + 3 * t),
+                                                   load_pixels(pixels[2] + 3 * t, pixels[3] + 3 * t), 0, 1, 2, 3, 4, 5,
+                                                   6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    constexpr int b = taps + t, c = 2 * taps + t, d = 3 * taps + t;
+    const Float16 weight = __builtin_shufflevector(weights, weights, t, t, t, t, b, b, b, b, c, c, c, c, d, d, d, d);
+    return blend_vector<taps, t + 1>(pixels, weights, sum + weight * values);
+  }
+}
+
+inline Float16 rgb_pixels(Float16 bgr) {
+  return __builtin_shufflevector(bgr, bgr, 2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 3, 7, 11, 15);
+}
+#else
+constexpr int kPixels = 2;
+using Pixels = Float8;
+
+template <int taps, int t>
+Float8 blend_vector(const float* const* pixels, Float8 weights, Float8 sum) {
+  if constexpr (t == taps) {
+    return sum;
+  } else {
+    constexpr int b = taps + t;
+    const Float8 weight = __builtin_shufflevector(weights, weights, t, t, t, t, b, b, b, b);
+    return blend_vector<taps, t + 1>(pixels, weights, sum + weight * load_pixels(pixels[0] + 3 * t, pixels[1] + 3 * t));
+  }
+}
+
+inline Float8 rgb_pixels(Float8 bgr) { return __builtin_shufflevector(bgr, bgr, 2, 1, 0, 6, 5, 4, 3, 7); }
+#endif
+
+// kPixels at a time. Returns how many are made.
+template <int taps>
+int blend_pixel_vectors(const float* row, int origin, const int32_t* first, const float* weights, int n, float offset,
+                        float* __restrict out) {
+  int i = 0;
+  for (; i + kPixels <= n; i += kPixels) {
+    const float* pixels[kPixels];
+    for (int k = 0; k < kPixels; ++k) pixels[k] = row + 3 * static_cast<ptrdiff_t>(first[i + k] - origin);
+    Pixels of_taps;
+    __builtin_memcpy(&of_taps, weights + static_cast<ptrdiff_t>(i) * taps, sizeof of_taps);
+    const Pixels rgb = rgb_pixels(blend_vector<taps, 0>(pixels, of_taps, offset - Pixels{}));
+    __builtin_memcpy(out + 3 * i, &rgb, sizeof rgb);
+  }
+  return i;
+}
+#else
+template <int taps>
+int blend_pixel_vectors(const float*, int, const int32_t*, const float*, int, float, float*) {
+  return 0;
+}
+#endif
+
 template <int fixed_taps>
 void blend_pixels_fixed(const float* row, int origin, const int32_t* first, const float* weights, int any_taps, int n,
                         float offset, float* __restrict out) {
   const int taps = fixed_taps ? fixed_taps : any_taps;
-  for (int i = 0; i < n; ++i) {
+  int i = 0;
+  if constexpr (fixed_taps) i = blend_pixel_vectors<fixed_taps>(row, origin, first, weights, n, offset, out);
+  for (; i < n; ++i) {
     const Float4 sum = blend(row + 3 * (first[i] - origin), weights + static_cast<ptrdiff_t>(i) * taps, taps, offset);
     const Float4 rgb = {sum[2], sum[1], sum[0], sum[3]};
     __builtin_memcpy(out + 3 * i, &rgb, sizeof rgb);

@@ -10,16 +10,18 @@ namespace trtmtcnn::cpu {
 void Axis::set(const ResizedAxis& axis, int n, double gain) {
   taps = std::min(axis.area ? static_cast<int>(std::ceil(axis.ratio)) + 1 : 2, axis.pixels);
   first.resize(n);
-  weights.assign(static_cast<size_t>(n) * taps, 0.0f);
+  shares_.resize(static_cast<size_t>(n) * taps);
   for (int i = 0; i < n; ++i) {
     const TapSpan span = axis.span(i);
     // Taps move inward at the picture's edges, so that all of them can be read.
     first[i] = std::clamp(span.begin, 0, axis.pixels - taps);
-    float* const row = &weights[static_cast<size_t>(i) * taps];
-    const int end = std::min({span.end, axis.pixels, first[i] + taps});
-    for (int pixel = std::max(span.begin, 0); pixel < end; ++pixel)
-      row[pixel - first[i]] = static_cast<float>(span.weight<double>(pixel) * gain);
+    double* const row = &shares_[static_cast<size_t>(i) * taps];
+    for (int t = 0; t < taps; ++t) row[t] = axis.area ? span.covered(first[i] + t) : span.weight<double>(first[i] + t);
   }
+  if (axis.area)  // as TapSpan::weight() does, several at a time
+    for (double& share : shares_) share /= axis.ratio;
+  weights.resize(shares_.size() + kOverread);
+  for (size_t i = 0; i < shares_.size(); ++i) weights[i] = static_cast<float>(shares_[i] * gain);
 }
 
 namespace {

@@ -13,10 +13,13 @@ namespace trtmtcnn::cpu {
 struct Axis {
   int taps = 0;
   std::vector<int32_t> first;
-  std::vector<float> weights;  // n x taps
+  std::vector<float> weights;  // n x taps, and some more that kernels read
 
   // Pixels outside the picture count as 0. `gain` multiplies all weights.
   void set(const ResizedAxis& axis, int n, double gain);
+
+ private:
+  std::vector<double> shares_;  // before they are divided and rounded
 };
 
 struct Axes {
@@ -42,7 +45,7 @@ struct Columns {
 void resample_row(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
                   Scratch& scratch, float* red, float* green, float* blue);
 
-// The same to RGB pixels: 3 * columns.n values; writes one float past the last.
+// The same to RGB pixels: 3 * columns.n values; writes up to four floats past the last.
 void resample_pixels(const Image& source, const Axis& vertical, int row, const Columns& columns, float offset,
                      Scratch& scratch, float* out);
 
