@@ -122,7 +122,9 @@ def _faces(stages: Stages, shrinks: Sequence[float], p: Params) -> list[tuple[Ar
     dets, landmarks, frame_of = stages.boxes()
     found = []
     for place, shrink in enumerate(shrinks):
-        mine = slice(*np.searchsorted(frame_of, (place, place + 1)))  # boxes stand in order of their frames
+        mine = slice(None)
+        if len(shrinks) > 1:
+            mine = slice(*np.searchsorted(frame_of, (place, place + 1)))  # boxes stand in order of their frames
         found.append(unshrink(dets[mine], landmarks[mine], shrink, p))
     return found
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 import pytrt
 from mtcnn import cascade, checks, profiling
+from mtcnn.call_params import call_params
 from mtcnn.double_buffer import detect_batches, detects_ahead
 from mtcnn.engines import (
     NETWORKS,
@@ -451,14 +452,7 @@ class TrtMtcnn(Fixed):
         changes: dict[str, Any] = {**params}
         if minsize is not None:
             changes["minsize"] = minsize
-        if preset is None:
-            p = make_params(self._params, changes)
-            warn_of_unused(p, self._params, changes, own=True, refining=refining)
-            return p
-        own = preset.max_work if isinstance(preset, Params) else None
-        p = make_params(preset, {"max_work": self._params.max_work if own is None else own, **changes})
-        warn_of_unused(p, preset, changes, refining=refining)
-        return p
+        return call_params(self._params, preset, changes, refining=refining)
 
     def _make_stages(self) -> pytrt.Stages:
         engines = self._engines

@@ -11,7 +11,7 @@ from mtcnn import checks
 from mtcnn.params import PRESETS, Params, make_params
 from mtcnn.runtime.unused import warn_unused
 
-__all__ = ["unused", "warn_of_unused"]
+__all__ = ["unused", "warn_of_unused", "warnings_of"]
 
 _DEFAULTS = {field.name: field.default for field in fields(Params)}
 _OF_RNET = ("max_onet",)
@@ -102,10 +102,10 @@ def _given_in(preset: Params) -> list[str]:
     return [name for name in _DEFAULTS if all(getattr(preset, name) != getattr(one, name) for one in PRESETS.values())]
 
 
-def warn_of_unused(
+def warnings_of(
     p: Params, preset: str | Params, changes: Mapping[str, Any], *, own: bool = False, refining: bool = False
-) -> None:
-    """Warn of what was given and is without effect, by the line of the caller's code.
+) -> tuple[str, ...]:
+    """What to say of what was given and is without effect.
 
     Args:
         p: what ``make_params(preset, changes)`` made.
@@ -114,10 +114,15 @@ def warn_of_unused(
     """
     made = preset if isinstance(preset, Params) and not own and not refining else None
     if not changes and made is None:
-        return
+        return ()
     base = make_params(preset, {})
     given = dict(changes)
     if made is not None:
         given = dict.fromkeys(_given_in(made)) | given
-    for text in unused(p, given, base, refining=refining):
+    return tuple(unused(p, given, base, refining=refining))
+
+
+def warn_of_unused(p: Params, preset: str | Params, changes: Mapping[str, Any]) -> None:
+    """Warn of what was given and is without effect, by the line of the caller's code."""
+    for text in warnings_of(p, preset, changes):
         warn_unused(text)
