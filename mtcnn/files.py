@@ -253,6 +253,8 @@ def make_folder(folder: Path) -> list[Path]:
     missing = []
     for path in (folder, *folder.parents):
         if os.path.lexists(path):
+            if path != folder and os.path.isfile(path):  # of which Windows would tell that it is there already
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(folder))
             break
         missing.append(path)
     try:

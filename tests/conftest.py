@@ -41,8 +41,19 @@ class AbsentPackages:
             pytest.skip(f"{name} has no wheel for Pythons without the GIL", allow_module_level=True)
 
 
+class AbsentModules:
+    """Skips what imports a module of Python that Windows has not."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name in ("fcntl", "pty", "pwd", "resource", "termios"):
+            pytest.skip(f"Windows has no {name}", allow_module_level=True)
+
+
 if WITHOUT_GIL:
     sys.meta_path.append(AbsentPackages())  # the last that is asked
+if sys.platform == "win32":
+    sys.meta_path.append(AbsentModules())
 
 COUNTS = ("pictures", "faces")
 DIFFERENCES = pytest.StashKey[dict[str, dict[str, float]]]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -53,9 +54,13 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("trt-mtcnn", _as_far_as_it_goes)
         sys.stdout.reconfigure(errors="trt-mtcnn")
+        if sys.platform == "win32" and not sys.stdout.isatty() and not os.environ.get("PYTHONIOENCODING"):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # as --output writes, not in the code page
     logging.lastResort = _Log(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        if sys.platform == "win32":
+            signal.signal(signal.SIGBREAK, _interrupt)  # Ctrl-Break, which programs send to a process of its own group
     words = sys.argv[1:] if arguments is None else list(arguments)
     if any(_is_empty(word, before) for word, before in zip(words, ["", *words], strict=False)):
         # as a path it would be the current folder
@@ -75,10 +80,10 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
     except (click.Abort, KeyboardInterrupt):
         fail(name, "cancelled")
         return CANCELLED
-    except BrokenPipeError:  # the reader has gone, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except OSError as error:
+        if _has_no_reader(error):  # it has gone, as head does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
         fail(name, ": ".join(str(part) for part in (error.filename, error.strerror) if part) or str(error))
         return FAILED
     except MtcnnError as error:
@@ -155,9 +160,15 @@ def _is_empty(word: str, before: str) -> bool:
     return word.startswith("--") and word.endswith("=")
 
 
+def _has_no_reader(error: OSError) -> bool:
+    """Whether a pipe was written that nobody reads any more; Windows calls that an invalid argument, of no file."""
+    is_invalid = sys.platform == "win32" and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or is_invalid
+
+
 def _interrupt(number: int, frame: object) -> None:
     """SIGTERM ends the work as Ctrl-C does: what was done is kept. A second one ends it at once."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(number, signal.SIG_DFL)
     raise KeyboardInterrupt
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,7 @@ _TENSORRT = {
         None,  # optional dependencies of ours
     ),
 }
+_OPENVINO = {"win32": "openvino_c.dll", "darwin": "libopenvino_c*.dylib"}  # else as on Linux
 _SYSTEM_FOLDERS = (
     "usr/lib/x86_64-linux-gnu",
     "usr/lib/aarch64-linux-gnu",
@@ -64,7 +66,8 @@ def openvino_library() -> str:
         raise DeviceError(f"{variables.OPENVINO} names no file: {chosen}")
     for folder in _package_folders("openvino"):
         # The plain name on some platforms, else the one that carries the version.
-        found = sorted(folder.glob("libs/libopenvino_c.so*")) or sorted(folder.glob("libopenvino_c.so*"))
+        name = _OPENVINO.get(sys.platform, "libopenvino_c.so*")
+        found = sorted(folder.glob(f"libs/{name}")) or sorted(folder.glob(name))
         if found:
             return str(found[0])
     raise DeviceError(f"OpenVINO is not installed: {install_command('openvino')}")

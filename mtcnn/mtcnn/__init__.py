@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 _theirs = Path(__file__).parents[1] / "mtcnn.py"
-if _theirs.exists():
+# Where the system sees no case, our MTCNN.py is found by that name, too.
+if _theirs.exists() and b"import pytrt" not in _theirs.read_bytes():
     _spec = importlib.util.spec_from_file_location(__name__, _theirs)
     assert _spec is not None and _spec.loader is not None
     _module = importlib.util.module_from_spec(_spec)

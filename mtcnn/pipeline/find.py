@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -200,4 +201,12 @@ def _as_names(parts: Iterable[bytes], separator: bytes) -> Iterator[str]:
     for part in parts:
         name = part if separator == b"\0" else part.removesuffix(b"\r")  # of a list that was made on Windows
         if name:
-            yield os.fsdecode(name)
+            yield _decoded(name)
+
+
+def _decoded(name: bytes) -> str:
+    """A file's name as a program wrote it: on Windows in UTF-8, else as the console's programs do."""
+    try:
+        return os.fsdecode(name)
+    except UnicodeDecodeError:  # on other systems there is none that it takes for wrong
+        return name.decode("oem" if sys.platform == "win32" else "latin-1", "replace")

@@ -127,7 +127,7 @@ class LineFile:
 
     def _open(self) -> int:
         if self._special:
-            return os.open(self.path, os.O_WRONLY)
+            return os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))  # Windows would change ends of lines
         while True:
             handle = handles.open_handle(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:

@@ -23,7 +23,7 @@ from mtcnn.files import (
 )
 from mtcnn.pipeline.journal import check_settings
 from mtcnn.pipeline.line_file import LineFile
-from mtcnn.pipeline.made_of import NAMES
+from mtcnn.pipeline.made_of import NAMES, is_below
 
 __all__ = ["OutputFolder"]
 
@@ -56,6 +56,7 @@ class OutputFolder:
             self._naming = threading.Lock()
             self._names: dict[str, str] = {}  # by source
             self._owners: dict[str, str] = {}  # by name
+            self._taken: set[str] = set()  # names as the system compares them
             self._flaws: dict[str, str] = {}  # by name
             self._refused: dict[str, str] = {}  # why a name must not be written
             self._replaced: set[str] = set()  # names of what is there and may go
@@ -75,7 +76,11 @@ class OutputFolder:
         """Of files there, the source and the name: they are ours."""
         for source, name in files:
             if not os.path.isabs(name) and ".." not in Path(name).parts:
-                self._names[source], self._owners[name] = name, source
+                self._take(name, source)
+
+    def _take(self, name: str, source: str) -> None:
+        self._names[source], self._owners[name] = name, source
+        self._taken.add(os.path.normcase(name))
 
     def name_for(self, source: str, wanted: Path, *others: Path) -> str:
         """The name of the file that is made of a source, below the folder: the one it had before, else `wanted`, or the
@@ -89,10 +94,11 @@ class OutputFolder:
             if name not in self._refused and (path := self.folder / name).exists():
                 self._check(name, path, ours=True)
             return name
-        name = next(str(path) for path in chain((wanted, *others), _numbered(wanted)) if str(path) not in self._owners)
+        choices = map(str, chain((wanted, *others), _numbered(wanted)))
+        name = next(choice for choice in choices if os.path.normcase(choice) not in self._taken)
         if os.path.lexists(self.folder / name):
             self._check(name, self.folder / name, ours=False)
-        self._names[source], self._owners[name] = name, source
+        self._take(name, source)
         if name not in self._refused:
             self._record.add(json.dumps([name, source]) + "\n")
         return name
@@ -188,7 +194,7 @@ class OutputFolder:
         if last[0] != parent:
             self._last = last = parent, os.path.realpath(parent)
         real = last[1]
-        if real != self._root and not real.startswith(self._root.rstrip("/") + "/"):
+        if not is_below(real, self._root):
             return False
         name = os.path.relpath(os.path.join(real, name), self._root)
         return name in self._owners and name not in self._refused

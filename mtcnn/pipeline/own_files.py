@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtcnn.pipeline.line_file import partial_path
 from mtcnn.pipeline.made_with import MadeWith
+from mtcnn.runtime import handles
 
 __all__ = ["OwnFiles"]
 
@@ -36,10 +37,8 @@ class OwnFiles:
                     self._add(os.path.realpath(one))
                     self._add(str(MadeWith(one).path))
         for number in _STREAMS:
-            try:
-                self._add(os.readlink(f"/proc/self/fd/{number}"))
-            except OSError:  # another system, or nothing is open
-                continue
+            if found := handles.path_of(number):
+                self._add(found)
 
     def _add(self, path: str) -> None:
         if _is_named_so(path):

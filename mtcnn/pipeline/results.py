@@ -119,6 +119,9 @@ class Results:
         if self._file and self._path and self._file.path != self._path and (self._count or self.done.names):
             if self._made_with:
                 self._made_with.move(self._path)
+            if self._replaced and sys.platform == "win32":  # which may not replace a file that is open
+                self._replaced.close()
+                self._replaced = None
             self._file.move(self._path)
 
     def __enter__(self) -> Results:

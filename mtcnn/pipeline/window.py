@@ -32,7 +32,8 @@ class Window:
     @functools.cache
     def problem() -> str | None:
         """Why there can be none."""
-        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        by_variable = sys.platform not in ("win32", "darwin")  # others' displays are named so
+        if by_variable and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "there is no display"
         if not has_opencv():
             return "windows need OpenCV" + (": pip install opencv-python" if has_opencv_wheels() else "")

@@ -28,6 +28,16 @@ def open_unfollowed(path: StrPath) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
+def path_of(handle: int) -> str | None:
+    """Where an open file lies; None: nothing is open, or the system does not tell."""
+    try:
+        if sys.platform == "darwin":
+            return os.fsdecode(fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        return os.readlink(f"/proc/self/fd/{handle}")
+    except OSError:
+        return None
+
+
 def replace(source: StrPath, target: StrPath) -> None:
     """Give a file another's name, in one step."""
     os.replace(source, target)

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import msvcrt
 import os
+import struct
 import sys
 import time
 from ctypes import wintypes
@@ -22,6 +23,8 @@ _GENERIC_READ, _GENERIC_WRITE = 0x80000000, 0x40000000
 _SHARE_ALL = 1 | 2 | 4  # FILE_SHARE_READ, _WRITE, _DELETE
 _CREATE_NEW, _OPEN_EXISTING, _OPEN_ALWAYS, _TRUNCATE_EXISTING = 1, 3, 4, 5
 _ATTRIBUTE_NORMAL = 0x80
+_DELETE = 0x10000
+_FILE_RENAME_INFO_EX, _RENAME_POSIX = 22, 1 | 2  # FILE_RENAME_FLAG_REPLACE_IF_EXISTS, _POSIX_SEMANTICS
 _INVALID = ctypes.c_void_p(-1).value
 _FAIL_IMMEDIATELY, _EXCLUSIVE = 1, 2  # LOCKFILE_
 _LOCK_VIOLATION, _IO_PENDING = 33, 997
@@ -49,6 +52,8 @@ _kernel.LockFileEx.argtypes = (
     *(wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD),
     ctypes.POINTER(_Overlapped),
 )
+_kernel.SetFileInformationByHandle.argtypes = (wintypes.HANDLE, ctypes.c_int, ctypes.c_char_p, wintypes.DWORD)
+_kernel.GetFinalPathNameByHandleW.argtypes = (wintypes.HANDLE, wintypes.LPWSTR, wintypes.DWORD, wintypes.DWORD)
 _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
 
 
@@ -90,6 +95,20 @@ def open_unfollowed(path: StrPath) -> int:
     return open_handle(path, os.O_RDONLY)
 
 
+def path_of(handle: int) -> str | None:
+    """Where an open file lies; None: nothing is open, or it is a pipe or a console."""
+    name = ctypes.create_unicode_buffer(1 << 15)
+    try:
+        length = _kernel.GetFinalPathNameByHandleW(msvcrt.get_osfhandle(handle), name, len(name), 0)
+    except OSError:
+        return None
+    if not 0 < length < len(name):
+        return None
+    if name.value.startswith("\\\\?\\UNC\\"):
+        return "\\" + name.value[7:]
+    return name.value.removeprefix("\\\\?\\")  # as os.path.realpath() has it
+
+
 def replace(source: StrPath, target: StrPath) -> None:
     """Give a file another's name, in one step, once nobody reads what has that name without sharing it."""
     began = time.monotonic()
@@ -97,9 +116,29 @@ def replace(source: StrPath, target: StrPath) -> None:
         try:
             return os.replace(source, target)
         except PermissionError:
-            if time.monotonic() - began > _PATIENCE or os.path.isdir(target):
+            if os.path.isdir(target):
+                raise
+            if _replace_open(source, target):
+                return None
+            if time.monotonic() - began > _PATIENCE:
                 raise
         time.sleep(0.02)
+
+
+def _replace_open(source: StrPath, target: StrPath) -> bool:
+    """The same as on POSIX, where a file that is open, and shared, may be replaced: os.replace() asks for less. False
+    where the file system, or a Windows before 10, has no such thing, or the file is not shared.
+    """
+    made = _kernel.CreateFileW(os.fspath(source), _DELETE, _SHARE_ALL, None, _OPEN_EXISTING, _ATTRIBUTE_NORMAL, None)
+    if made == _INVALID:
+        return False
+    name = os.path.abspath(target).encode("utf-16-le", "surrogatepass")
+    # FILE_RENAME_INFO: flags, no folder's handle, bytes of the name, the name and its end
+    data = struct.pack("@IPI", _RENAME_POSIX, 0, len(name)) + name + b"\0\0"
+    try:
+        return bool(_kernel.SetFileInformationByHandle(made, _FILE_RENAME_INFO_EX, data, len(data)))
+    finally:
+        _kernel.CloseHandle(made)
 
 
 def set_mode(handle: int, mode: int) -> None:

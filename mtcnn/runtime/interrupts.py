@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -10,7 +11,10 @@ from typing import Any
 
 __all__ = ["uninterrupted"]
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+if sys.platform == "win32":
+    _NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGBREAK)
+else:
+    _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class uninterrupted:

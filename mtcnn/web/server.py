@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import os
 import socket
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +60,22 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise MtcnnError(f"there is no host {host!r}: {getattr(error, 'strerror', None) or error}") from None
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "win32":  # where SO_REUSEADDR would let a second server take the port from the first
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(1024)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
             why = f"port {port} is in use: choose another with --port, 0 for any that is free"
+        elif error.errno == errno.EACCES and sys.platform == "win32":
+            why = f"port {port} is in use, or Windows reserves it: choose another with --port, 0 for any that is free"
         elif error.errno == errno.EACCES:
             why = f"this user may not listen at port {port}: choose one from 1024 on with --port"
         else:
-            why = f"cannot listen at {host!r}, port {port}: {os.strerror(error.errno or 0)}"
+            why = f"cannot listen at {host!r}, port {port}: {error.strerror or error}"
         raise MtcnnError(why) from None
     return listening
 

@@ -108,6 +108,12 @@ def test_what_is_theirs_works_where_it_can(installed: Path) -> None:
     assert done.stdout.split() == ["1", str(installed / "mtcnn" / "mtcnn.py"), "True"], done.stderr
 
 
+def test_case_that_the_system_does_not_see(installed: Path) -> None:
+    shutil.copy(installed / "mtcnn" / "MTCNN.py", installed / "mtcnn" / "mtcnn.py")  # one file on Windows and macOS
+    done = run(installed, "from mtcnn.mtcnn import MTCNN; print(MTCNN.__module__)")
+    assert done.stdout.split() == ["mtcnn.compat.mtcnn.detector"], done.stderr
+
+
 @pytest.mark.parametrize("code", [*OURS, "from mtcnn import MTCNN", "from mtcnn.detector import TrtMtcnn"])
 def test_removed_after_it_was_installed_over_ours(installed: Path, code: str) -> None:
     for path in install_the_other(installed, "json"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,8 +122,17 @@ class TestOpenVino:
         (bare / "libopenvino_c.so").touch()
         assert openvino_library() == str(bare / "libopenvino_c.so")
 
-    @pytest.mark.parametrize("place", ["openvino/libs/libopenvino_c.so.2641", "openvino/libopenvino_c.so"])
-    def test_package(self, place: str, bare: Path) -> None:
+    @pytest.mark.parametrize(
+        ("system", "place"),
+        [
+            ("linux", "openvino/libs/libopenvino_c.so.2641"),
+            ("linux", "openvino/libopenvino_c.so"),
+            ("darwin", "openvino/libs/libopenvino_c.2641.dylib"),
+            ("win32", "openvino/libs/openvino_c.dll"),
+        ],
+    )
+    def test_package(self, system: str, place: str, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mtcnn.engines.libraries.sys", SimpleNamespace(platform=system))
         path = bare / "site" / place
         path.parent.mkdir(parents=True)
         path.touch()
