@@ -19,6 +19,7 @@ _PAM = re.compile(rb"P7\s.*?\nENDHDR\n", re.DOTALL)
 _NETPBM = re.compile(rb"P[1-6Ff]" + _GAP + rb"(\d{1,10})" + _GAP + rb"(\d{1,10})")
 _MOST_LEVEL = re.compile(_GAP + rb"(\d{1,5})\s")
 _SCALE = re.compile(rb"\s+([-+]?[0-9.eE]{1,32})\s")
+_NUMBERS = re.compile(rb"[\s\d]*")
 _COMMENT = re.compile(rb"#[^\n]*")
 _COLOURS = re.compile(rb"^TUPLTYPE\s+(RGB|RGB_ALPHA)\s*$", re.MULTILINE)
 _PAM_NUMBERS = (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL")
@@ -79,8 +80,11 @@ def _whole_levels(
     if not as_text:
         levels = np.frombuffer(data, dtype, count, start)
     else:
-        words = _COMMENT.sub(b" ", data[start:]).split(None, count)[:count]
-        levels = np.minimum(np.array([int(word) for word in words], np.int64), most)
+        text = _NUMBERS.match(_COMMENT.sub(b" ", data[start:]))
+        if text is None or not text[0].strip():
+            raise ValueError
+        # without a count: of one that is greater NumPy leaves the rest as memory was
+        levels = np.minimum(np.fromstring(text[0].decode(), np.int64, sep=" ")[:count], most)
     return levels.astype(dtype.newbyteorder("=")).reshape(shape)
 
 

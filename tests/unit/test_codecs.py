@@ -229,6 +229,19 @@ def test_what_is_written_is_read(ending: str, without_opencv: None) -> None:
     assert codec().encode(".txt", img) is None
 
 
+def test_numbers_in_text_that_end_too_early(without_opencv: None) -> None:
+    """Twice, for what was in memory before."""
+    whole = b"P2\n2 2\n15\n"
+    for end in (b"0 5 10 15", b"0 5 10 15 7", b"0 5 10 # 9\n99999999999999999999999", b"0 5 10 15 junk"):
+        assert decode(whole + end).img[:, :, 0].tolist() == [[0, 85], [170, 255]]
+    for data in (b"P2\n1 1\n15\n", b"P2\n1 1\n15\n #"):
+        with pytest.raises(UnreadableError):
+            decode(data)
+    for end in (b"0 5 10", b"", b" ", b"0 5 x 15", b"0 -5 10 15", b"0 5 10 # 15"):
+        with pytest.raises(UnreadableError):
+            decode(whole + end)
+
+
 class TestResizing:
     @both
     @pytest.mark.parametrize(
@@ -289,9 +302,12 @@ class TestWithoutOpenCv:
         assert (drawn[100:105, 70:75] == 90).all() and (img == 90).all()
         assert (drawn[48:60, 40:80] < 60).any()  # letters
 
-    def test_what_it_alone_can(self, without_opencv: None) -> None:
-        with pytest.raises(MtcnnError, match="a camera needs OpenCV: pip install"):
-            opencv("a camera")
+    def test_what_it_alone_can(self, without_opencv: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        for has_wheels, mend in ((True, "pip install .*(opencv|images)"), (False, "it has no wheels for this Python")):
+            monkeypatch.setattr("mtcnn.runtime.opencv.has_opencv_wheels", lambda found=has_wheels: found)
+            monkeypatch.setattr(install, "has_opencv_wheels", lambda found=has_wheels: found)
+            with pytest.raises(MtcnnError, match=f"^a camera needs OpenCV: {mend}"):
+                opencv("a camera")
 
     def test_mends_that_work(self, without_opencv: None, detector: TrtMtcnn) -> None:
         for wrong, mend in (
@@ -318,6 +334,7 @@ class TestWithoutOpenCv:
 class TestWhatToInstall:
     def test_pillow_where_opencv_has_no_wheel(self, without_opencv: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "PIL.Image", None)
+        monkeypatch.setattr(install, "has_opencv_wheels", lambda: True)
         with pytest.raises(MtcnnError, match=r"or Pillow: pip install .*(opencv|images).* or pip install .*pillow"):
             picture_library()
         monkeypatch.setattr(install, "has_opencv_wheels", lambda: False)
