@@ -78,6 +78,9 @@ if not TYPE_CHECKING:  # to which any name would be there
     def __getattr__(name: str) -> Any:
         if name not in __all__ and name not in _TESTING:
             raise AttributeError(f"module 'pytrt' has no attribute {name!r}")
+        # First: where a subinterpreter refuses it, ours is not begun there, which no other interpreter could load then.
+        import numpy  # noqa: F401
+
         try:
             from pytrt import _pytrt
         except ImportError as error:

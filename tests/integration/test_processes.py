@@ -27,9 +27,10 @@ TIMEOUT = 120
 WARNINGS = ("-W", "error", "-W", "ignore::DeprecationWarning")  # of forks where there are threads
 HEAD = """
 import os, signal, sys, threading, time
-import cv2, numpy as np
+import numpy as np
+from PIL import Image
 from mtcnn import DeviceError, TrtMtcnn
-img = cv2.imread("docs/images/astronaut.jpg")
+img = np.ascontiguousarray(np.asarray(Image.open("docs/images/astronaut.jpg"))[:, :, ::-1])
 large = np.tile(img, (5, 5, 1))
 """
 # Networks on OpenVINO, whose threads do not survive a fork.
@@ -307,3 +308,22 @@ interpreters.destroy(other)
 print("refused" if failed else "works")
 assert np.array_equal(before[0], TrtMtcnn(device="cpu").detect(img)[0])
 """)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="creates only such as NumPy works in")
+@pytest.mark.parametrize("kind", ["isolated", "legacy"])
+def test_a_subinterpreter_that_comes_first_spoils_nothing(kind: str) -> None:
+    """What NumPy refuses there leaves the main interpreter as it was."""
+    code = f"""
+import sys
+import _interpreters
+other = _interpreters.create({kind!r})
+code = f"import sys; sys.path[:] = {{sys.path!r}}; import pytrt; pytrt.isa()"
+failed = _interpreters.exec(other, code)
+_interpreters.destroy(other)
+assert failed and "ImportError" in str(failed) and "subinterpreters" in str(failed), failed
+from pytrt import isa
+print(isa())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
