@@ -15,7 +15,7 @@ from mtcnn.images.codec import Codec, codec
 from mtcnn.images.dark import brightest_if_dark
 from mtcnn.images.exif import jpeg_orientation
 from mtcnn.images.jpeg import END_OF_JPEG, cut_jpeg_end
-from mtcnn.images.picture_size import picture_size
+from mtcnn.images.picture_size import picture_size, says_its_size
 from mtcnn.images.pillow import turned
 from mtcnn.images.png import is_cut_png
 from mtcnn.images.pnm import decode_pnm
@@ -63,9 +63,12 @@ def decode(data: bytes, turn: bool = True, most: int | None = None) -> Decoded:
     """
     if not data:
         raise UnreadableError("the file is empty")
-    if (size := picture_size(data)) and (problem := too_large(*size, most)):
+    size = picture_size(data)
+    if size and (problem := too_large(*size, most)):
         raise UnreadableError(problem)
     by = codec()
+    if size is None and says_its_size(data):
+        raise _no_picture(data, by)
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
     try:
         with decoding() as decoder:
@@ -98,7 +101,7 @@ def _is_damaged_jpeg(data: bytes, by: Codec) -> bool:
 
 def _by_codec(data: bytes, turn: bool, by: Codec) -> Decoded:
     if is_cut_png(data):  # OpenCV 5 makes room for as much as is said to come, 4 GB in a file of 100 bytes
-        raise UnreadableError(f"no picture that {by.name} can read: it is {what_it_is(data, by.name)}")
+        raise _no_picture(data, by)
     if (portable := decode_pnm(data)) is not None:
         return Decoded(portable)
     end = cut_jpeg_end(data)
@@ -119,12 +122,16 @@ def _by_codec(data: bytes, turn: bool, by: Codec) -> Decoded:
     return Decoded(upright, None if end is None else "truncated")
 
 
+def _no_picture(data: bytes, by: Codec) -> UnreadableError:
+    what = what_it_is(data, by.name)
+    return UnreadableError(f"no picture that {by.name} can read" + (f": it is {what}" if what else ""))
+
+
 def _by_levels(data: bytes, by: Codec) -> Decoded:
     """A picture of levels that the library reads, but does not convert: a TIFF of floats or of 32 bits."""
     stored = by.stored(data) if data.startswith(_TIFF) else None
     if stored is None:
-        what = what_it_is(data, by.name)
-        raise UnreadableError(f"no picture that {by.name} can read" + (f": it is {what}" if what else ""))
+        raise _no_picture(data, by)
     try:
         return Decoded(as_bgr(stored))
     except (TypeError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-__all__ = ["picture_size"]
+__all__ = ["picture_size", "says_its_size"]
 
 _MOST_HEAD = 65_536  # bytes that are searched for what has no fixed place
 _MOST_MARKERS = 10_000  # of a JPEG, or boxes, that are gone through: a thumbnail and a colour profile come before
@@ -25,6 +25,12 @@ def picture_size(file: bytes) -> tuple[int, int] | None:
     except (struct.error, IndexError, OverflowError, ValueError):  # the third: an offset of 64 bits
         pass
     return None
+
+
+def says_its_size(file: bytes) -> bool:
+    """Whether its format has the size where picture_size() looks: a file without it there is damaged, or made to be
+    decoded unlooked at. Of AVIF and HEIF, whose decoders have limits of their own, it may be elsewhere."""
+    return any(re.match(start, file[:16], re.S) for start, read in _FORMATS if read is not _boxes)
 
 
 def _jpeg(head: bytes) -> tuple[int, int] | None:
@@ -94,13 +100,35 @@ def _tiff(head: bytes) -> tuple[int, int] | None:
 def _boxes(head: bytes) -> tuple[int, int] | None:
     """AVIF and HEIF: the largest picture or film in it, which its tiles and thumbnails are not."""
     sizes = []
-    for match in re.finditer(b"ispe|tkhd", head[:_MOST_HEAD]):
+    head = _described(head)
+    for match in re.finditer(b"ispe|tkhd", head):
         at = match.end()
         if match[0] == b"ispe":
             sizes.append(struct.unpack_from(">II", head, at + 4))
         else:  # of a film, in numbers of 16 bits and 16 after the point; its times have 4 bytes or 8
             sizes.append(struct.unpack_from(">HxxH", head, at + (88 if head[at] else 76)))
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
+
+
+def _described(head: bytes) -> bytes:
+    """What says of pictures and films how they are, wherever in the file that lies."""
+    at, parts = 0, []
+    for _ in range(_MOST_MARKERS):
+        length, kind = _box_at(head, at)
+        if kind in (b"meta", b"moov"):
+            parts.append(head[at : at + min(length or _MOST_HEAD, _MOST_HEAD)])
+        if length < 8:  # to the end of the file, where it is 0
+            break
+        at += length
+    return b"".join(parts) or head[:_MOST_HEAD]
+
+
+def _box_at(head: bytes, at: int) -> tuple[int, bytes]:
+    """Length and kind of a box: ISO/IEC 14496-12, section 4.2. (0, b"") behind the last."""
+    if at + 8 > len(head):
+        return 0, b""
+    length, kind = struct.unpack_from(">I4s", head, at)
+    return (struct.unpack_from(">Q", head, at + 8)[0] if length == 1 else length), kind
 
 
 def _jpeg_2000(head: bytes) -> tuple[int, int] | None:

@@ -60,6 +60,11 @@ def jpeg() -> bytes:
     return bytes(data[:at] + b"\xff" * 3000 + b"\x00no marker" + data[at:])
 
 
+def jpeg_after(markers: bytes) -> bytes:
+    data = jpeg()
+    return data[:2] + markers + data[2:]
+
+
 def gif() -> bytes:
     return put(encoded(".gif"), 6, "<HH", SIDE, SIDE)
 
@@ -200,6 +205,33 @@ def test_odd_heads(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtcnn.images.decode._by_codec", None)
     with pytest.raises(UnreadableError, match=MEND):
         decode(data)
+
+
+LONG = b"#" + b"c" * 70_000 + b"\n"
+# Heads that are longer than is looked through: their decoders go on, and would make room for as much as is said there.
+LONG_HEADS = {
+    "JPEG: comments": jpeg_after(b"\xff\xfe\0\x02" * 12_000),
+    "JPEG: markers": jpeg_after(b"\xff\xd0" * 12_000),
+    "PPM": b"P6\n" + LONG + b"32562 32562\n255\n",
+    "PFM": b"PF\n" + b" " * 70_000 + b"32562 32562\n-1.0\n",
+    "PAM": b"P7\n" + LONG + b"WIDTH 32562\n" + PAM,
+    "Radiance": b"#?RADIANCE\n" + b"A=b\n" * 20_000 + HDR[11:] + b"\n-Y 32562 +X 32562\n",
+    "JPEG 2000": jpeg_2000_with(*[box(b"free", b"")] * 12_000),
+}
+
+
+@pytest.mark.parametrize("of", LONG_HEADS)
+def test_heads_without_an_end_are_no_pictures(of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtcnn.images.decode._by_codec", None)
+    with pytest.raises(UnreadableError, match="no picture that OpenCV can read"):
+        decode(LONG_HEADS[of] + bytes(200))
+
+
+def test_an_avif_that_is_described_behind_other_boxes() -> None:
+    data = avif()
+    at = int.from_bytes(data[:4], "big")
+    assert picture_size(data[:at] + box(b"free", bytes(70_000)) + data[at:]) == (SIDE, SIDE)
+    assert picture_size(data[:at] + box(b"free", b"ispe" * 9, is_long=True) + data[at:]) == (SIDE, SIDE)
 
 
 @pytest.mark.parametrize(("version", "before"), [(0, 76), (1, 88)])
