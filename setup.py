@@ -36,6 +36,7 @@ except ImportError:  # before 69.1, as a machine without a network may have it, 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "tools"))
 from arm_isa import ARM_ISA_FLAGS, EMULATED_FLOAT16, NETS_ONLY, ZIG_ARM_ISA_FLAGS  # noqa: E402
+from build_needs import debugging_flags, problem  # noqa: E402
 from find_sdks import code_flags, cuda_targets, cuda_toolkit, tensorrt_headers  # noqa: E402
 from platforms import (  # noqa: E402
     LIBRARIES,
@@ -76,7 +77,7 @@ ABI_FLAGS = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""  # sys.ab
 LIMITED_API = os.environ.get("TRT_MTCNN_LIMITED_API") == "1"
 if LIMITED_API and (sys.version_info < (3, 11) or ABI_FLAGS):
     raise SystemExit("TRT_MTCNN_LIMITED_API=1 takes CPython 3.11 or newer, with the GIL")
-FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = ["-std=c++20", "-O3", "-g0", "-fvisibility=hidden", "-Wall", "-Wextra", *debugging_flags(os.environ)]
 LINK_FLAGS = []
 if sanitizers := os.environ.get("TRT_MTCNN_SANITIZE"):
     FLAGS += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1"]
@@ -140,8 +141,10 @@ class BuildExtension(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         compiler = self.compiler
-        # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
         compiles = getattr(compiler, "compiler_so_cxx", None) or compiler.compiler_so  # as setuptools before 72 has it
+        if missing := problem(compiles, [*ext.include_dirs, *compiler.include_dirs], "{}.{}".format(*sys.version_info)):
+            raise CompileError(missing)
+        # One folder for each way to compile, whichever command asks for it: `pip install -e` has no other that lasts.
         common = [compiles, ext.include_dirs, ext.define_macros]
         made_so = digest(common, FLAGS, ISA_FLAGS, TILE_FLAGS, TENSORRT_FLAGS)[:8]
         objects = Path("build", "objects", f"core-{made_so}")  # the same for every Python
