@@ -31,7 +31,7 @@ class Codec(Protocol):
         turn: whether it is turned as its EXIF orientation says; TIFFs are anyway, AVIFs never.
 
         Raises:
-            OverflowError: it has more pixels than the library takes.
+            TooLargeError: it has more pixels than the library takes.
         """
         ...
 

@@ -20,6 +20,7 @@ from mtcnn.images.pillow import turned
 from mtcnn.images.png import is_cut_png
 from mtcnn.images.pnm import decode_pnm
 from mtcnn.images.signatures import what_it_is
+from mtcnn.images.too_large import TooLargeError
 from mtcnn.runtime.pixel_limit import too_large
 from mtcnn.runtime.silence import decoding, listening
 
@@ -110,7 +111,7 @@ def _by_codec(data: bytes, turn: bool, by: Codec) -> Decoded:
     orientation = jpeg_orientation(data) if turn else 1
     try:
         img = by.colour(data, turn=orientation is None)
-    except OverflowError:
+    except TooLargeError:
         raise UnreadableError(_too_many_pixels(data, by)) from None
     if img is None:
         return _by_levels(data, by)

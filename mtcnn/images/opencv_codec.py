@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.images.too_large import TooLargeError
 from mtcnn.runtime.opencv import opencv
 
 __all__ = ["OpenCvCodec"]
@@ -49,6 +50,6 @@ def _imdecode(data: bytes, flags: int) -> npt.NDArray[Any] | None:
         img: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if "MAX_IMAGE_PIXELS" in str(error):
-            raise OverflowError from None
+            raise TooLargeError from None
         return None
     return img

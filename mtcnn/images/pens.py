@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mtcnn.errors import MtcnnError
 from mtcnn.runtime.opencv import opencv, picture_library
 
 __all__ = ["Pen", "pen_for"]
@@ -111,4 +112,7 @@ class _PillowPen:
     def _font(self, scale: float) -> Any:
         from PIL import ImageFont
 
-        return ImageFont.load_default(_LETTERS * scale)
+        try:
+            return ImageFont.load_default(_LETTERS * scale)
+        except (ImportError, TypeError) as error:  # built without FreeType; older
+            raise MtcnnError("letters on pictures need Pillow 10.1 with FreeType: pip install -U pillow") from error

@@ -16,6 +16,7 @@ from mtcnn.images.jpeg import without_notes
 from mtcnn.images.pillow import turned
 from mtcnn.images.png import png_chunks
 from mtcnn.images.pnm import read_pnm
+from mtcnn.images.too_large import TooLargeError
 from mtcnn.runtime.pixel_limit import too_large
 
 __all__ = ["PillowCodec"]
@@ -129,9 +130,9 @@ def _decode(data: bytes) -> tuple[npt.NDArray[Any], int] | None:
 
     try:
         return _by_class(data, *kind[1:])
-    except (Image.DecompressionBombError, OverflowError):
-        raise OverflowError from None
-    except (MemoryError, MtcnnError):
+    except Image.DecompressionBombError:
+        raise TooLargeError from None
+    except (MemoryError, MtcnnError, TooLargeError):
         raise
     except Exception:  # of damaged files Pillow raises many kinds
         return None
@@ -151,7 +152,7 @@ def _by_class(data: bytes, module: str, name: str) -> tuple[npt.NDArray[Any], in
         orientation = exif_orientation(exif) or 1
     with getattr(import_module(f"PIL.{module}ImagePlugin"), name)(io.BytesIO(data)) as img:
         if too_large(*img.size):
-            raise OverflowError
+            raise TooLargeError
         if module == "Gif":
             return _gif(img), 1
         if getattr(img, "default_image", False) and img.n_frames > 2:  # an APNG's, which its animation does not show

@@ -302,6 +302,11 @@ class TestWithoutOpenCv:
         assert (drawn[100:105, 70:75] == 90).all() and (img == 90).all()
         assert (drawn[48:60, 40:80] < 60).any()  # letters
 
+    def test_letters_of_an_older_pillow(self, without_opencv: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("PIL.ImageFont.load_default", lambda: None)
+        with pytest.raises(MtcnnError, match=r"Pillow 10\.1 .*: pip install -U pillow"):
+            draw_faces(np.zeros((90, 90, 3), np.uint8), np.array([[10, 10, 60, 70, 0.9]]))
+
     def test_what_it_alone_can(self, without_opencv: None, monkeypatch: pytest.MonkeyPatch) -> None:
         for has_wheels, mend in ((True, "pip install .*(opencv|images)"), (False, "it has no wheels for this Python")):
             monkeypatch.setattr("mtcnn.runtime.opencv.has_opencv_wheels", lambda found=has_wheels: found)
