@@ -33,6 +33,7 @@ FAILED, PARTLY, CANCELLED = 1, 3, 130
 def run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     """What `command` returns, or the code of its error; wrong usage raises SystemExit."""
     _open_streams()
+    _pipe_utf8()
     with messages_apart(), _warnings_as_lines(command, arguments):
         return _run(command, arguments, name)
 
@@ -50,12 +51,19 @@ def _open_streams() -> None:
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115
 
 
+def _pipe_utf8() -> None:
+    """What Windows would write to pipes and files in its code page is UTF-8, as what --output writes."""
+    if sys.platform != "win32" or os.environ.get("PYTHONIOENCODING"):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", newline="\n")
+
+
 def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("trt-mtcnn", _as_far_as_it_goes)
         sys.stdout.reconfigure(errors="trt-mtcnn")
-        if sys.platform == "win32" and not sys.stdout.isatty() and not os.environ.get("PYTHONIOENCODING"):
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # as --output writes, not in the code page
     logging.lastResort = _Log(logging.WARNING)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)

@@ -91,7 +91,7 @@ def test_what_a_wheel_takes_is_asked_for_before_it_is_compiled(
 def subjects(system: str) -> list[str]:
     """What the system has sources of its own for."""
     mine = [path for path in Target(system, "").sources(SOURCES) if path.stem.rpartition("_")[2] in ENDINGS[system]]
-    return sorted(str(path.relative_to(ROOT / "csrc").with_name(path.stem.rpartition("_")[0])) for path in mine)
+    return sorted(path.relative_to(ROOT / "csrc").with_name(path.stem.rpartition("_")[0]).as_posix() for path in mine)
 
 
 def test_each_system_has_each_source_once() -> None:
