@@ -273,13 +273,16 @@ class TestCtrlC:
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what is started in the background
 detector = TrtMtcnn(device="cpu")
 before = detector.detect(img)
+begun = threading.Event()
 def interrupt():
+    begun.wait()
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt).start()
 interrupted = False
 began = time.monotonic()
 try:
+    begun.set()
     while True:
         {call}
 except KeyboardInterrupt:
