@@ -139,7 +139,10 @@ class FaceAligner(Fixed):
             matrix[:, 2] += self._centre * (1 - self._shrink)
             return matrix
         except ValueError:
-            raise ValueError(f"{name} fit no face: the points are all equal, or nothing like one") from None
+            why = "the points are all equal, or nothing like one"
+            if not points.any():
+                why = "they are zeros, as a detector's without O-Net: networks=3 runs it"
+            raise ValueError(f"{name} fit no face: {why}") from None
 
 
 def _check_template(template: npt.ArrayLike, size: tuple[int, int]) -> npt.NDArray[np.float64]:

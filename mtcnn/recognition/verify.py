@@ -84,7 +84,7 @@ class FaceVerifier(Fixed):
 
     Args:
         embedder: path of an ONNX face embedder, or a `FaceEmbedder`.
-        detector: default ``TrtMtcnn()``. The embedder runs where it runs.
+        detector: default ``TrtMtcnn()``, of three networks. The embedder runs where it runs.
         metric: "euclidean" or "cosine" (1 - cosine), between vectors of length 1.
         threshold: the greatest distance taken for one person. It belongs to the embedder: choose it on pairs
             of your own with `mtcnn.recognition.thresholds.cross_validate`. Default 1.19 (Euclidean), which suits a
@@ -122,7 +122,12 @@ class FaceVerifier(Fixed):
         )
         self._face = checks.choice(face, "face", FACE_CHOICES)
         if detector is not None:
-            checks.instance(detector, TrtMtcnn, "detector")
+            networks = checks.instance(detector, TrtMtcnn, "detector").params.networks
+            if networks < 3:
+                raise ValueError(
+                    f"detector must run O-Net, which finds the points that faces are aligned by: TrtMtcnn(networks=3), "
+                    f"got networks={networks}"
+                )
         if isinstance(embedder, FaceEmbedder):
             self._embedder = embedder
             self._detector = detector or TrtMtcnn()

@@ -480,3 +480,8 @@ class TestTemplates:
             FaceAligner((112, 112), template=template)
         with pytest.raises(ValueError, match="size must be given"):
             FaceAligner(template=ARCFACE_112)
+
+
+def test_landmarks_of_a_detector_without_onet() -> None:
+    with pytest.raises(ValueError, match="they are zeros, as a detector's without O-Net: networks=3 runs it"):
+        FaceAligner().align(np.full((50, 50, 3), 9, np.uint8), np.zeros(10))

@@ -194,3 +194,8 @@ def test_a_cluster_without_what_it_needs(
     assert main([*command, str(ASTRONAUT.parent), "--ray", "local", "--output", str(out)]) == 1
     said = capsys.readouterr().err
     assert said.startswith("mtcnn: --ray needs Ray Data: pip install") and said.count("\n") == 1 and not out.exists()
+
+
+def test_a_verifier_needs_points() -> None:
+    with TrtMtcnn(device="cpu", networks=2) as detector, pytest.raises(ValueError, match="detector must run O-Net"):
+        mtcnn.FaceVerifier("net.onnx", detector)
