@@ -80,7 +80,7 @@ def _between(array: npt.NDArray[Any], size: int) -> npt.NDArray[np.float64]:
     scale, new = len(array) / size, np.arange(size)
     first = np.floor(new * scale).astype(np.int64)
     shares = new + 1 - (first + 1) / scale
-    shares = np.where(shares <= 0, 0, shares - np.floor(shares)).reshape(-1, 1, 1)
+    shares = np.maximum(shares, 0).reshape(-1, 1, 1)
     last = len(array) - 1
     return np.asarray(array[np.minimum(first, last)] * (1 - shares) + array[np.minimum(first + 1, last)] * shares)
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,17 @@ def of_pillow() -> Iterator[tuple[str, bytes]]:
         yield f"PNG, dark {level}", saved(Image.fromarray(np.eye(60, dtype=np.uint8) * np.uint8(level)), "PNG")
 
 
+def png_of_16_bits(most: int) -> bytes:
+    """Colours, which Pillow does not write."""
+    levels = np.linspace(0, most, 9 * 12 * 3).reshape(9, 36).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in levels)
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", 12, 9, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part)) for name, part in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def by_hand() -> Iterator[tuple[str, bytes]]:
     bits = (np.arange(128, dtype="<u2") * 251).tobytes()
     for masks in ((), (0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)):
@@ -134,6 +146,9 @@ def by_hand() -> Iterator[tuple[str, bytes]]:
     jpeg, png = saved(Image.fromarray(gradient(47, 61)), "JPEG"), saved(Image.fromarray(gradient(47, 61)), "PNG")
     yield "JPEG, cut", jpeg[: len(jpeg) * 2 // 3]
     yield "PNG, cut", png[: len(png) // 2]
+    yield "PNG, a wrong checksum", png[:-13] + bytes([png[-13] ^ 1]) + png[-12:]
+    for most in (4095, 65535):
+        yield f"PNG, colours of 16 bits up to {most}", png_of_16_bits(most)
     yield "PNG, damaged", png[:60] + bytes([png[60] ^ 1]) + png[61:]
     for kind in ("GIF", "BMP", "WEBP", "TIFF"):
         data = saved(Image.fromarray(noise(47, 61)), kind)
@@ -283,9 +298,12 @@ class TestWithoutOpenCv:
         assert size(tmp_path / "drawn" / "astronaut.jpg") == size(PHOTO)
 
     def test_commands(self, without_opencv: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["align", str(PHOTO.parent), str(tmp_path / "crops")]) in (0, 3)
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        (photos / PHOTO.name).write_bytes(PHOTO.read_bytes())
+        assert main(["align", str(photos), str(tmp_path / "crops")]) == 0
         assert main(["blur", str(PHOTO), "--output", str(tmp_path / "hidden.png")]) == 0
-        assert main(["crop", str(PHOTO.parent), str(tmp_path / "cut")]) in (0, 3)
+        assert main(["crop", str(photos), str(tmp_path / "cut")]) == 0
         assert size(tmp_path / "crops" / "astronaut.png") == (96, 112)
         assert size(tmp_path / "hidden.png") == size(PHOTO)
         assert main(["info", "--json"]) == 0
