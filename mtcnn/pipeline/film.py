@@ -157,11 +157,9 @@ class Film:
 
     def _open(self) -> Any:
         name = f"file:{os.path.abspath(self.source)}" if self._is_file else self.source
-        how: dict[str, Any] = {} if self._is_file else {"timeout": (_PATIENCE, _PATIENCE)}
-        if int(self._av.__version__.partition(".")[0]) < 19:  # later ones read all metadata, and take no such argument
-            how["metadata_errors"] = "replace"
+        waits = {} if self._is_file else {"timeout": (_PATIENCE, _PATIENCE)}
         try:
-            return self._av.open(name, **how)
+            return self._av.open(name, metadata_errors="replace", **waits)
         except (self._av.error.FFmpegError, ValueError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
             if isinstance(error, self._av.error.ExitError):
