@@ -23,7 +23,7 @@ from mtcnn.work import FrameWork, WorkLimit
 if TYPE_CHECKING:
     from pytrt import Stages
 
-__all__ = ["begin", "check_levels", "count_levels", "detect", "finish", "pyramid"]
+__all__ = ["begin", "check_levels", "count_levels", "detect", "finish", "pyramid", "too_small_for"]
 
 CELL = 12  # pixels that one P-Net cell sees
 PORT_MINSIZE = 40  # a shrunk picture is searched for faces no smaller than this
@@ -254,6 +254,16 @@ def pyramid(height: int, width: int, minsize: float, factor: float, level_size: 
             check_levels(len(levels), factor)
         scale *= factor
     return tuple(levels)
+
+
+def too_small_for(height: int, width: int, p: Params) -> str | None:
+    """What of the parameters leaves no level of a picture to look for faces in, and the mend; None where some are."""
+    worked_height, worked_width, shrink, minsize = working_size(height, width, p)
+    if pyramid(worked_height, worked_width, minsize, p.factor, p.level_size):
+        return None
+    if shrink < 1:
+        return f"max_size={p.max_size} shrinks it to less than the smallest face, {minsize:g} pixels; raise max_size"
+    return f"the smallest face is larger, minsize={p.minsize:g}; lower minsize"
 
 
 def count_levels(height: int, width: int, p: Params) -> int:

@@ -16,6 +16,7 @@ __all__ = [
     "device",
     "flag",
     "instance",
+    "meant",
     "number",
     "numbers_in_unit",
     "pair",
@@ -30,6 +31,7 @@ __all__ = [
 _Kind = TypeVar("_Kind")
 _Choice = TypeVar("_Choice", bound=str)
 
+_NO_LIMIT = 1e9  # a greatest value that nobody means: it keeps sums finite
 _MOST_SHOWN = 200  # characters of a wrong value that an error repeats
 
 
@@ -54,6 +56,8 @@ def number(value: object, name: str, low: float, high: float, open_ends: bool = 
     inside = low < plain < high if open_ends else low <= plain <= high
     if not inside or not math.isfinite(plain):  # NaN is not inside, either
         where = f"in ({low:g}, {high:g})" if open_ends else f"{low:g} to {high:g}"
+        if not open_ends and low > -_NO_LIMIT and high >= _NO_LIMIT and not plain > high:
+            where = f"at least {low:g}"
         raise ValueError(f"{name} must be {where}, got {shown(value)}")
     return plain
 
@@ -156,10 +160,26 @@ def path(value: object, name: str) -> Path:
     return Path(text)
 
 
-def choice(value: object, name: str, choices: tuple[_Choice, ...]) -> _Choice:
+def choice(
+    value: object, name: str, choices: tuple[_Choice, ...], others: Mapping[str, _Choice] | None = None
+) -> _Choice:
+    """One of `choices`. others: what other packages call them, by those names."""
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, got {shown(value)}")
+        wanted = f"{name} must be {' or '.join(map(repr, choices))}, got {shown(value)}"
+        raise ValueError(wanted + meant(value, choices, others or {}))
     return choices[choices.index(value)]
+
+
+def meant(value: object, choices: Iterable[str], others: Mapping[str, str]) -> str:
+    """What ends the error about a choice that there is not: "; did you mean 'rgb'?", or nothing."""
+    if not isinstance(value, str):
+        return ""
+    import difflib  # which takes longer to import than all of this module
+
+    text = value[:80].lower()
+    names = {name.lower(): name for name in choices} | dict(others)
+    alike = difflib.get_close_matches(text, names, n=1)
+    return f"; did you mean {names[alike[0]]!r}?" if alike else ""
 
 
 def device(value: object, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -210,7 +210,7 @@ class TrtMtcnn(Fixed):
         frame = self._frame(img, color=color, p=p)
         (faces,) = self._run([frame], p)
         if not len(faces[0]):
-            check_not_dark(frame, "img")
+            _tell_why_none(frame, "img", p)
         return faces
 
     def faces(
@@ -251,32 +251,32 @@ class TrtMtcnn(Fixed):
         return self._detect_batch(images, self._call_params(minsize, preset, params), color)
 
     def _detect_batch(
-        self, images: Iterable[Picture], p: Params, color: Color, first: int = 0
+        self, images: Iterable[Picture], p: Params, color: Color, name: Callable[[int], str] = "images[{}]".format
     ) -> list[tuple[Array, Array]]:
-        """first: what errors call the first picture."""
+        """name: what errors call each picture, by its number."""
         results: list[tuple[Array, Array]] = []
-        with closing(self._run_chunks(images, p, color, first)) as chunks:
+        with closing(self._run_chunks(images, p, color, name)) as chunks:
             for frames, found in chunks:
-                for i, (frame, faces) in enumerate(zip(frames, found, strict=True), len(results) + first):
+                for i, (frame, faces) in enumerate(zip(frames, found, strict=True), len(results)):
                     if isinstance(faces, ValueError):
-                        raise ValueError(f"images[{i}]: {faces}")
+                        raise ValueError(f"{name(i)}: {faces}")
                     if not len(faces[0]):
-                        check_not_dark(frame, f"images[{i}]")
+                        _tell_why_none(frame, name(i), p)
                     results.append(faces)
         return results
 
     def _detect_each(self, images: Iterable[Picture], p: Params) -> list[tuple[Array, Array] | ValueError]:
         """As detect_batch(), but of a picture that is refused the error, in its place, and the faces of the others."""
-        with closing(self._run_chunks(images, p, "bgr", 0)) as chunks:
+        with closing(self._run_chunks(images, p, "bgr")) as chunks:
             return [faces for _, found in chunks for faces in found]
 
     def _run_chunks(
-        self, images: Iterable[Picture], p: Params, color: Color, first: int
+        self, images: Iterable[Picture], p: Params, color: Color, name: Callable[[int], str] = "images[{}]".format
     ) -> Generator[tuple[list[Frame], Iterable[Found]], None, None]:
         """Pictures that are worked on at once, and what is found in each, or why it is refused."""
         with self._lend_stages() as stages:
             ahead = detects_ahead(stages, p)
-        chunks = self._chunks(images, p, color, first, ahead)
+        chunks = self._chunks(images, p, color, name, ahead)
         if not ahead:
             for frames in chunks:
                 yield frames, self._try_each(frames, p)
@@ -295,7 +295,7 @@ class TrtMtcnn(Fixed):
                 yield frames, self._try_alone(frames, p) if isinstance(found, ValueError) else found
 
     def _chunks(
-        self, images: Iterable[Picture], p: Params, color: Color, first: int, ahead: bool
+        self, images: Iterable[Picture], p: Params, color: Color, name: Callable[[int], str], ahead: bool
     ) -> Iterator[list[Frame]]:
         """The pictures, as many at once as are worked on together. ahead: while others are copied."""
         if isinstance(images, memoryview):  # its parts cannot be asked for
@@ -307,8 +307,8 @@ class TrtMtcnn(Fixed):
             raise TypeError(f"images must be a list of pictures, got {kind}; for a single one call detect(img)")
         chunk: list[Frame] = []
         most = pixels = levels = 0
-        for i, img in enumerate(images, first):
-            frame = self._frame(img, f"images[{i}]", color, p)
+        for i, img in enumerate(images):
+            frame = self._frame(img, name(i), color, p)
             height, width = frame.shape[:2]
             own = self._batch_pixels()
             if ahead and not is_on_gpu(frame):
@@ -557,6 +557,21 @@ def _choose_device(device: str, engines: Sequence[str] | None, threads: int) -> 
         raise DeviceError(f'device="{device}" cannot be used: {error}; device="cpu" works without') from error
 
 
+def _tell_why_none(frame: Frame, name: str, p: Params) -> None:
+    """Say why a picture shows no face, where its levels or its size do: sizes in the log, once for each `minsize`.
+
+    Raises:
+        DarkPictureError: it holds levels 0 and 1 alone.
+    """
+    check_not_dark(frame, name)
+    height, width = frame.shape[:2]
+    if p.rotations == (0,) or p.rotations == "auto":
+        why = cascade.too_small_for(height, width, p)
+        if why and _small.is_first(why):
+            log.warning("in a picture of %dx%d pixels no face is looked for: %s (said once)", width, height, why)
+
+
+_small = Said()
 _said = Said()
 
 

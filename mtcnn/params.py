@@ -185,6 +185,17 @@ DEFAULT_PRESET: Preset = "accurate"
 
 _NAMES = tuple(f.name for f in fields(Params))
 _MADE_WITH = ("engines", "device", "threads", "precision")  # a detector; its calls take none of them
+# What the packages mtcnn and facenet-pytorch, and detectors of other kinds, call them.
+_ELSEWHERE = {
+    "min_face_size": "minsize",
+    "min_size": "minsize",
+    "scale_factor": "factor",
+    **dict.fromkeys(("steps_threshold", "threshold_pnet", "threshold_rnet", "threshold_onet"), "thresholds"),
+    **dict.fromkeys(("nms_pnet1", "nms_pnet2", "nms_rnet", "nms_onet"), "nms_thresholds"),
+    "conf_threshold": "thresholds",
+    "confidence": "thresholds",
+    "iou_threshold": "nms_thresholds",
+}
 _ARGUMENTS = ("color", "preset")  # of calls, which are no parameters: a misspelt one comes as a parameter
 
 
@@ -234,7 +245,8 @@ def make_params(preset: str | Params, changes: Mapping[str, Any]) -> Params:
     elif isinstance(preset, str) and preset in PRESETS:
         base = PRESETS[cast(Preset, preset)]
     else:
-        raise ValueError(f"preset must be one of {', '.join(map(repr, PRESETS))}, got {checks.shown(preset)}")
+        wanted = f"preset must be one of {', '.join(map(repr, PRESETS))}, got {checks.shown(preset)}"
+        raise ValueError(wanted + checks.meant(preset, PRESETS, {}))
     if not changes:
         return base
     for name in changes:
@@ -259,6 +271,7 @@ def unknown_parameter(name: str, others: Sequence[str] = ()) -> TypeError:
         )
     import difflib  # which takes longer to import than all of this module
 
-    alike = difflib.get_close_matches(str(name)[:80], (*_NAMES, *others), n=1)
-    meant = f" did you mean {alike[0]}?" if alike else ""
+    names = {known: known for known in (*_NAMES, *others)} | _ELSEWHERE
+    alike = difflib.get_close_matches(str(name)[:80], names, n=1)
+    meant = f" did you mean {names[alike[0]]}?" if alike else ""
     return TypeError(f"unknown parameter {name!r:.80}:{meant} the parameters are {', '.join(_NAMES)}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.bootstrap import Outcomes
 
-__all__ = ["BoxScores", "evaluate_boxes"]
+__all__ = ["BoxScores", "evaluate_boxes", "require_evaluator"]
 
 IOU = 0.5
 MOST = 100_000  # detections a picture: COCO's own limit of 100 is too low for a crowd
@@ -44,6 +46,12 @@ class BoxScores:
         """The greatest recall at no more than `most` false positives an image, and the least score that gives it."""
         within = np.flatnonzero(self.curve[:, 2] <= most)
         return (float(self.curve[within[-1], 1]), float(self.curve[within[-1], 0])) if len(within) else (0.0, 1.0)
+
+
+def require_evaluator() -> None:
+    """End a command where COCO's evaluator is missing, before minutes of work that would need it."""
+    if importlib.util.find_spec("pycocotools") is None:
+        sys.exit("average precision needs pycocotools: pip install pycocotools")
 
 
 def evaluate_boxes(labels: Mapping[str, Any], dets: Mapping[int, NDArray[Any]]) -> BoxScores:

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.accuracy import bootstrap, stability, wider
-from benchmarks.accuracy.average_precision import evaluate_boxes
+from benchmarks.accuracy.average_precision import evaluate_boxes, require_evaluator
 from benchmarks.accuracy.landmarks import nearest_face, point_error, point_scores, scatter_in_draws
 from benchmarks.accuracy.verification import Embedder, ten_fold
 from benchmarks.peers.processes import ROOT, Detector, add_peer_options, peers_asked_for
@@ -65,6 +65,7 @@ Faces = dict[str, Any]  # a worker's answer
 
 def main() -> int:
     options = read_options()
+    require_evaluator()
     detectors = [ours(spec) for spec in dict.fromkeys((*PRESETS, *options.also, *(() if options.few else ROWS)))]
     if options.models:
         with_lnet = [ours(f"{spec} models={shlex.quote(str(options.models.resolve()))}") for spec in PRESETS[:2]]

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.accuracy import bootstrap
-from benchmarks.accuracy.average_precision import evaluate_boxes
+from benchmarks.accuracy.average_precision import evaluate_boxes, require_evaluator
 from benchmarks.accuracy.bootstrap import Outcomes
 from benchmarks.accuracy.compare import FORMER, in_cell, one_line, read_spec
 from benchmarks.peers.processes import ROOT
@@ -155,6 +155,7 @@ class LabelledSet:
 
 def main() -> int:
     options = read_options()
+    require_evaluator()
     specs = list(dict.fromkeys((*SETTINGS, *map(one_line, options.also))))
     sets = {file.parent.name: read_set(file, options.source) for file in options.coco}
     if not options.coco:

@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.accuracy.average_precision import evaluate_boxes
+from benchmarks.accuracy.average_precision import evaluate_boxes, require_evaluator
 from benchmarks.accuracy.compare import read_spec
 from mtcnn import TrtMtcnn
 
@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=4, help="shifts of 0 to SIDE - 1 pixels each way (%(default)s)")
     parser.add_argument("--minsize", type=float, default=20, help="smallest face, pixels (default %(default)s)")
     options = parser.parse_args()
+    require_evaluator()
     folder = options.data / "wider100"
     if options.side < 2 or not (folder / "annotations.json").exists():
         parser.error("--side is at least 2, and --data a folder that holds wider100/annotations.json")

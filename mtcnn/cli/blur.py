@@ -156,17 +156,17 @@ def _blur_picture(source: Path, output: Path, options: BlurOptions, overwrite: b
     with options.detector.make(jobs) as model:
         people = options.people(model)
 
-        def work(result: Detected[Found]) -> tuple[Any, int, str | None, Flaw | None]:
+        def work(result: Detected[Found]) -> tuple[Any, int, int, str | None, Flaw | None]:
             if result.img is None:
-                return None, 0, result.problem, None
+                return None, 0, 0, result.problem, None
             return *blur_picture(result, options.hiding, people), None, result.flaw
 
-        ((img, hidden, problem, flaw),) = detect_pictures(model, [Found(source, Path(source.name))], work, 1)
+        ((img, hidden, kept, problem, flaw),) = detect_pictures(model, [Found(source, Path(source.name))], work, 1)
     if problem:
         raise click.ClickException(f"{source}: {problem}")
     encode_picture(output, img[:1, :1])  # a wrong ending is told before folders are made
     write_picture(output, img, inputs, overwrite=overwrite)
-    say(f"hidden: {hidden}, written: {output}")
+    say(f"hidden: {hidden}{_kept(kept, options)}, written: {output}")
     if flaw:  # there may be faces that were not found
         say(f"{source}: {FLAWS[flaw]}", fg="red")
     return PARTLY if flaw else 0
@@ -195,7 +195,8 @@ def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool
             )
     for note in done.notes:
         say(note)
-    say(f"pictures: {done.pictures}, hidden: {done.hidden}, written: {done.path or 'nothing'}")
+    kept = _kept(done.kept, options)
+    say(f"pictures: {done.pictures}, hidden: {done.hidden}{kept}, written: {done.path or 'nothing'}")
     if done.cancelled:
         fail("mtcnn blur", "cancelled")
         return CANCELLED
@@ -203,6 +204,11 @@ def _blur_film(source: Path, output: Path, options: BlurOptions, overwrite: bool
         fail("mtcnn blur", done.problem)
         return PARTLY if done.pictures else FAILED
     return 0
+
+
+def _kept(kept: int, options: BlurOptions) -> str:
+    """What a run says of --keep: faces of whom it names, which stay as they are."""
+    return f", kept: {kept}" if options.keep else ""
 
 
 def _total_of(source: Path) -> int | None:
@@ -273,6 +279,7 @@ def _blur_folder(
         except KeyboardInterrupt:
             code = CANCELLED
     done = f"pictures: {counts['pictures']}, films: {counts['films']}, hidden: {counts['hidden']}"
+    done += _kept(counts["kept"], options)
     code = run.end(code, done, skipped)
     if not files and not counts["done before"] and not code:
         raise click.ClickException(f"no pictures or films in {source}")
@@ -302,8 +309,8 @@ class _FolderWork:
             self.folder.name_for(os.path.abspath(one.path), drawing_name(one.name))
         work = lambda result: self._picture(result, people)  # noqa: E731
         with closing(detect_pictures(model, found, work, jobs)) as results:
-            for hidden, wrong, problem in results:
-                self._count("pictures", wrong, hidden, problem)
+            for hidden, kept, wrong, problem in results:
+                self._count("pictures", wrong, hidden, problem, kept)
                 yield
 
     def films(self, found: list[Found], jobs: int, cluster: ClusterOptions | None) -> Iterator[None]:
@@ -330,8 +337,8 @@ class _FolderWork:
             self._film(path, done)
             yield
 
-    def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, str | None, str | None]:
-        """The faces hidden; what kind of thing is wrong with it, and what that is."""
+    def _picture(self, result: Detected[Found], people: KnownPeople | None) -> tuple[int, int, str | None, str | None]:
+        """The faces hidden, and kept; what kind of thing is wrong with it, and what that is."""
         from mtcnn.files import NoMoreOutputError, OutputError
         from mtcnn.pipeline.blur import blur_picture
         from mtcnn.pipeline.read import FLAWS
@@ -339,8 +346,8 @@ class _FolderWork:
 
         path = result.found.path
         if result.img is None:
-            return 0, "unreadable", f"{path}: {result.problem}"
-        img, hidden = blur_picture(result, self.options.hiding, people)
+            return 0, 0, "unreadable", f"{path}: {result.problem}"
+        img, hidden, kept = blur_picture(result, self.options.hiding, people)
         name = self.folder.name_of(os.path.abspath(path))
         try:
             self.folder.note(name, result.flaw)
@@ -348,8 +355,8 @@ class _FolderWork:
         except NoMoreOutputError:
             raise
         except OutputError as error:
-            return 0, "not written", str(error)
-        return hidden, result.flaw, f"{path}: {FLAWS[result.flaw]}" if result.flaw else None
+            return 0, 0, "not written", str(error)
+        return hidden, kept, result.flaw, f"{path}: {FLAWS[result.flaw]}" if result.flaw else None
 
     def _film(self, path: Path, done: BlurredFilm | Exception) -> None:
         if isinstance(done, Exception):
@@ -362,11 +369,12 @@ class _FolderWork:
         wrong = None if not done.problem else "truncated" if done.path else "unreadable"
         if done.path:
             self.folder.note(self.folder.name_of(os.path.abspath(path)), "truncated" if done.problem else None)
-        self._count("films", wrong, done.hidden, done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}")
+        problem = done.problem and f"{path}: {done.problem.removeprefix(f'{path} ')}"
+        self._count("films", wrong, done.hidden, problem, done.kept)
 
-    def _count(self, kind: str, wrong: str | None, hidden: int, problem: str | None) -> None:
+    def _count(self, kind: str, wrong: str | None, hidden: int, problem: str | None, kept: int = 0) -> None:
         """A picture or film that was worked on, also where something is wrong with it."""
         self.counts.update([kind] if wrong is None else [kind, wrong])
-        self.counts["hidden"] += hidden
+        self.counts.update(hidden=hidden, kept=kept)
         if problem:
             self._problems.add(problem)

@@ -89,7 +89,7 @@ def command(
     files with a row for each picture.
     """
     from mtcnn.cli.cluster import refuse_uris, run_on_cluster
-    from mtcnn.cli.keeping import can_be_resumed, done_before, ended
+    from mtcnn.cli.keeping import can_be_resumed, done_before, ended, tell_empty
     from mtcnn.cli.run import PARTLY
     from mtcnn.files import is_special
     from mtcnn.pipeline.find import NAMES
@@ -143,6 +143,7 @@ def command(
     text += done_before(before) + f", {pictures / max(time.perf_counter() - began, 1e-9):.1f} pictures/s"
     if skipped:
         text += f"; skipped: {skipped}"
+    tell_empty(skipped)
     say(ended(code, text, can_resume=resumable), fg="red" if code or wrong else None)
     if pictures == 0 and not before.total() and not code:
         raise click.ClickException(f"no pictures in {', '.join(paths)}")

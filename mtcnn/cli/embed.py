@@ -66,7 +66,7 @@ def command(
     FILE appears once it is whole; until then FILE.partial has what is done, and --resume goes on with it, or adds new
     pictures to a FILE that is whole. --overwrite makes FILE anew.
     """
-    from mtcnn.cli.keeping import can_be_resumed, done_before, ended
+    from mtcnn.cli.keeping import can_be_resumed, done_before, ended, tell_empty
     from mtcnn.cli.run import PARTLY
     from mtcnn.pipeline.formats import Skipped
     from mtcnn.pipeline.read import FLAWS
@@ -86,6 +86,7 @@ def command(
     text += f", unreadable: {counts['unreadable']}"
     text += "".join(f", {flaw}: {counts[flaw]}" for flaw in FLAWS if counts[flaw])
     text += done_before(before) + (f"; skipped: {skipped}" if skipped else "")
+    tell_empty(skipped)
     say(ended(code, text))
     if not counts.total() and not before.total() and not code:
         raise click.ClickException(f"no pictures in {', '.join(paths)}")

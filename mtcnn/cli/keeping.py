@@ -8,13 +8,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from mtcnn.cli.console import say
 from mtcnn.files import NoMoreOutputError
 
-__all__ = ["Problems", "can_be_resumed", "done_before", "ended", "refuse_missing"]
+if TYPE_CHECKING:
+    from mtcnn.pipeline.formats import Skipped
+
+__all__ = ["Problems", "can_be_resumed", "done_before", "ended", "refuse_missing", "tell_empty"]
 
 _SHOWN = 20  # on a terminal
 
@@ -58,6 +62,12 @@ def can_be_resumed(resumable: bool = True) -> Iterator[None]:
         raise click.ClickException(
             f"{error}; what is done is kept: go on with --resume" if resumable else str(error)
         ) from error
+
+
+def tell_empty(skipped: Skipped) -> None:
+    """What of several arguments led to no picture: a glob that is misspelt, a folder of something else."""
+    for argument in skipped.empty:
+        say(f"no pictures in {argument}", fg="yellow")
 
 
 def refuse_missing(paths: Sequence[str]) -> None:

@@ -59,7 +59,8 @@ class _Commands(click.Group):
 def cli(ctx: click.Context) -> None:
     """Find faces, align them, compare them.
 
-    Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done but for some pictures, 130 stopped by Ctrl-C.
+    Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done but for some pictures, 4 (verify) two persons, 130 stopped by
+    Ctrl-C.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

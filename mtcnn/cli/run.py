@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from mtcnn.cli.console import say
-from mtcnn.cli.wording import in_options
+from mtcnn.cli.wording import alike_options, in_options
 from mtcnn.errors import MtcnnError, UnusedParameterWarning
 from mtcnn.runtime.pixel_limit import most_pixels
 from mtcnn.runtime.silence import messages_apart
@@ -79,7 +79,11 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
             code = command.main(words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else name
-        text = re.sub(r"\s+", " ", error.format_message())  # click lays choices out in columns
+        text = error.format_message()
+        if isinstance(error, click.NoSuchOption):
+            meant = " or ".join(f"'{option}'" for option in alike_options(error.option_name, error.ctx))
+            text = error.message + (f" Did you mean {meant}?" if meant else "")
+        text = re.sub(r"\s+", " ", text)  # click lays choices out in columns
         fail(name, f"{text.rstrip('.')}; see {where} --help")
         raise SystemExit(error.exit_code) from None
     except click.ClickException as error:

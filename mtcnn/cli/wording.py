@@ -6,7 +6,7 @@ import re
 
 import click
 
-__all__ = ["in_options"]
+__all__ = ["alike_options", "in_options"]
 
 # "minsize must be", "thresholds[0] must be", "precision 'bf16' is": what an error begins with.
 _SUBJECT = re.compile(r"(?P<name>[a-z_]+)(?=(?:\[\d+\])?(?: '[^']*')? (?:must|is|are|has|have|holds|needs?)\b)")
@@ -31,6 +31,21 @@ def in_options(message: str, command: click.Command) -> str:
     if begun:
         message = subject(begun) + message[begun.end() :]
     return _ASSIGNMENT.sub(assignment, message)
+
+
+def alike_options(name: str, context: click.Context | None) -> list[str]:
+    """What of a command's options a name that is none may mean: what is spelt nearly so, or of which it is a value, as
+    --csv is of --format."""
+    import difflib
+
+    options = [p for p in context.command.params if isinstance(p, click.Option)] if context else []
+    bare = name.lstrip("-")
+    for option in options:
+        if isinstance(option.type, click.Choice) and bare in option.type.choices:
+            return [f"{_name(option)} {bare}"]
+    names = {long.lstrip("-"): long for option in options for long in option.opts if long.startswith("--")}
+    # without the dashes, which all have in common
+    return [names[one] for one in difflib.get_close_matches(bare[:80], names)]
 
 
 def _option(command: click.Command, name: str) -> click.Parameter | None:

@@ -22,6 +22,11 @@ __all__ = ["FASTER", "check_precision", "choose_precision", "fastest_precision",
 
 log = logging.getLogger("mtcnn")
 
+_NAMED_ELSEWHERE = {
+    **dict.fromkeys(("float32", "float", "single", "32"), "fp32"),
+    **dict.fromkeys(("float16", "half", "16"), "fp16"),
+    "bfloat16": "bf16",
+}
 FASTER = 1.5  # how much faster than fp32 "auto" wants another precision to be
 _FORMAT = 1  # of the kept decision
 _SHAPES = {"pnet": (1, 3, 160, 240), "rnet": (32, 3, 24, 24), "onet": (16, 3, 48, 48)}  # that are timed
@@ -34,7 +39,7 @@ def check_precision(precision: object) -> str:
     Raises:
         ValueError, TypeError: it cannot.
     """
-    checked: str = checks.choice(precision, "precision", DETECTOR_PRECISIONS)
+    checked: str = checks.choice(precision, "precision", DETECTOR_PRECISIONS, _NAMED_ELSEWHERE)
     return checked
 
 

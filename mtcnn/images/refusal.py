@@ -24,11 +24,10 @@ def refuse(img: object, name: str) -> NoReturn:
             f"or decode the bytes that you fetch: {_decoding('content')}"
         )
     if isinstance(img, (str, os.PathLike)):
-        others = f", else read the picture first: cv2.imread({name})" if has_opencv() else ""
-        raise TypeError(
-            f"{name} is a path, not an array; {'for what takes RGB ' if others else ''}read the picture with "
-            f"PIL.Image.open({name}){others}"
-        )
+        reading = f"PIL.Image.open({name})"
+        if has_opencv():
+            reading = f"cv2.imread({name}), which is BGR; for what takes RGB {reading}"
+        raise TypeError(f"{name} is a path, not an array; read the picture first: {reading}")
     if isinstance(img, (bytes, bytearray)) or (isinstance(img, memoryview) and img.ndim == 1):
         raise TypeError(f"{name} is bytes, not an array; decode the picture first: {_decoding(name)}")
     kind = type(img)

@@ -27,24 +27,26 @@ class BlurredFilm:
     Attributes:
         path: of what was written; None: nothing.
         hidden: faces, of all pictures together.
+        kept: faces that are not hidden, of people who are known, as they were found.
         problem: why it ended too early.
     """
 
     path: Path | None = None
     pictures: int = 0
     hidden: int = 0
+    kept: int = 0
     problem: str | None = None
     cancelled: bool = False
     notes: list[str] = field(default_factory=list)
 
 
-def blur_picture(result: Detected[SourceT], hiding: Hiding, people: KnownPeople | None) -> tuple[Picture, int]:
-    """The picture of a result without its faces, and how many there were."""
+def blur_picture(result: Detected[SourceT], hiding: Hiding, people: KnownPeople | None) -> tuple[Picture, int, int]:
+    """The picture of a result without its faces, how many were hidden, and how many kept."""
     assert result.img is not None
     boxes = result.dets[:, :4]
     if people is not None:
         boxes = boxes[~people.among(result.img, result.dets, result.landmarks)]
-    return hide(result.img, boxes, hiding), len(boxes)
+    return hide(result.img, boxes, hiding), len(boxes), len(result.dets) - len(boxes)
 
 
 def blur_film(
@@ -82,7 +84,7 @@ def blur_film(
         raise
     is_whole = False
     try:
-        hidden, times = faces_of_film(film, detector, people, seen)
+        hidden, times, result.kept = faces_of_film(film, detector, people, seen)
         result.problem = film.problem()
         film.close()
         film = Film(str(source))

@@ -33,8 +33,9 @@ class Sighting:
 
 def faces_of_film(
     film: Frames, detector: TrtMtcnn, people: KnownPeople | None, seen: Callable[[], None]
-) -> tuple[list[list[Box]], list[float]]:
-    """The boxes to hide in each picture of a film, which is read to its end, and the pictures' times.
+) -> tuple[list[list[Box]], list[float], int]:
+    """The boxes to hide in each picture of a film, which is read to its end; the pictures' times; how many faces were
+    found that are kept.
 
     seen: called after each picture.
     """
@@ -58,7 +59,7 @@ def faces_of_film(
         for one in around(sightings, times):
             if not one.is_kept:
                 hidden[one.index].append(one.box)
-    return hidden, times
+    return hidden, times, sum(one.is_kept for sightings in found.values() for one in sightings)
 
 
 def around(sightings: Sequence[Sighting], times: Sequence[float]) -> list[Sighting]:

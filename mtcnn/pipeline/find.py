@@ -36,7 +36,8 @@ def find_pictures(
 
     Args:
         arguments: text may be a glob, paths are none.
-        skipped: counts the files of folders that are not read.
+        skipped: counts the files of folders that are not read, and is told of folders and globs, among several
+            arguments, that hold no pictures.
         endings: of what is taken of folders; None: of pictures that can be read here.
         own: whether a file is one that this run writes, which is left out without being counted.
 
@@ -76,6 +77,7 @@ class _Finder:
         self._is_own = own or (lambda path: False)
         self._entered: set[tuple[int, int]] = set()  # folders
         self._earlier: set[str] = set()  # the real paths that earlier arguments led to
+        self._left_out = False  # whether something of this argument is known, or made of another
 
     def find(self, argument: str | os.PathLike[str]) -> Iterator[Found]:
         path = Path(argument)
@@ -92,12 +94,16 @@ class _Finder:
             yield from found
             return
         now = set()
+        is_empty, self._left_out = True, self._is_own(path)
         for picture in found:
+            is_empty = False
             real = os.path.realpath(picture.path)
             if real not in self._earlier:
                 now.add(real)
                 yield picture
         self._earlier |= now
+        if is_empty and not self._left_out:
+            self._skipped.add_empty(str(argument))
 
     def _matching(self, pattern: str) -> Iterator[Found]:
         matches = [Path(m) for m in sorted(glob.iglob(pattern, recursive=True)) if os.path.isfile(m)]
@@ -105,6 +111,7 @@ class _Finder:
         real: set[str] = set()
         for path in matches:
             if self._is_own(path):
+                self._left_out = True
                 continue
             for folder in path.parents:
                 if folder not in records:
@@ -113,6 +120,7 @@ class _Finder:
                 if record is not None and (source := record.source_of(path)) is not None:
                     real = real or {os.path.realpath(match) for match in matches}
                     if source in real:
+                        self._left_out = True
                         self._skipped.add_made(record.folder)
                         break
             else:
@@ -126,6 +134,7 @@ class _Finder:
             folder, records = folders.pop()
             identity = _identity(folder)
             if identity in self._entered:
+                self._left_out = True
                 continue
             try:
                 with os.scandir(folder) as scan:
@@ -147,8 +156,10 @@ class _Finder:
                     within.append((path, records))
                 elif path.suffix.lower() in (self._endings or readable_suffixes()):
                     if self._is_own(path):
+                        self._left_out = True
                         continue
                     if records and (made := _made_of_one_below(real, path, records)):
+                        self._left_out = True
                         self._skipped.add_made(made.folder)
                     else:
                         yield Found(path, path.relative_to(top))

@@ -67,6 +67,7 @@ class Skipped:
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
         self._made: Counter[str] = Counter()
+        self._empty: list[str] = []
 
     def add(self, suffix: str) -> None:
         self._kinds[suffix.lower() if len(suffix) <= 12 else suffix[:11].lower() + "…"] += 1
@@ -74,6 +75,15 @@ class Skipped:
     def add_made(self, folder: Path) -> None:
         """A file that a command wrote to a folder, of a picture that is read, too."""
         self._made[str(folder)] += 1
+
+    def add_empty(self, argument: str) -> None:
+        """An argument, a folder or a glob, that no picture was found by."""
+        self._empty.append(argument)
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """What was named and holds no pictures."""
+        return tuple(self._empty)
 
     def __bool__(self) -> bool:
         return bool(self._kinds or self._made)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, overload
 
 import numpy as np
@@ -15,7 +16,7 @@ from mtcnn import checks
 from mtcnn.align import FaceAligner
 from mtcnn.central import FACE_CHOICES, choose_face
 from mtcnn.detector import TrtMtcnn
-from mtcnn.errors import DarkPictureError, NoFaceError
+from mtcnn.errors import NoFaceError
 from mtcnn.images import Color, Picture
 from mtcnn.landmarks import FivePoints, points
 from mtcnn.params import FaceChoice, Template
@@ -151,10 +152,8 @@ class FaceVerifier(Fixed):
             required: raise NoFaceError where a picture shows no face.
             color: order of their channels, "bgr" or "rgb".
         """
-        try:
-            first, second = self.embed([a, b], required=required, color=color)
-        except DarkPictureError as error:
-            raise DarkPictureError("b" if error.name == "images[1]" else "a") from None
+        each = self._embed([a, b], required, color, all_faces=False, name="ab".__getitem__)
+        first, second = (next(iter(faces), None) for faces in each)
         if first is None or second is None:
             return Verification(None, None, self._threshold, (first, second))
         distance = float(self._distances(first.embedding[np.newaxis], second.embedding[np.newaxis])[0, 0])
@@ -191,18 +190,26 @@ class FaceVerifier(Fixed):
         return every if all_faces else [next(iter(faces), None) for faces in every]
 
     def _embed(
-        self, images: Iterable[Picture], required: bool, color: Color, all_faces: bool
+        self,
+        images: Iterable[Picture],
+        required: bool,
+        color: Color,
+        all_faces: bool,
+        argument: str = "images",
+        name: Callable[[int], str] | None = None,
     ) -> list[list[EmbeddedFace]]:
+        """name: what errors call each picture, by its number; by default an item of `argument`."""
+        call = name or f"{argument}[{{}}]".format
         if isinstance(images, np.ndarray) and images.ndim < 4:
-            raise TypeError("images must be a list of pictures; of a single one make a list, [img]")
+            raise TypeError(f"{argument} must be a list of pictures; of a single one make a list, [img]")
         faces: list[list[EmbeddedFace]] = []
         pictures = iter(images)
         while chunk := list(itertools.islice(pictures, _PICTURES)):
-            found = self._detector._detect_batch(chunk, self._detector.params, color, len(faces))
+            found = self._detector._detect_batch(chunk, self._detector.params, color, partial(_from, call, len(faces)))
             detected = ((img, *faces_of) for img, faces_of in zip(chunk, found, strict=True))
             faces += self._embed_detected(detected, color, all_faces)
             if required and [] in faces:
-                raise NoFaceError(f"there is no face in images[{faces.index([])}]")
+                raise NoFaceError(f"there is no face in {call(faces.index([]))}")
         return faces
 
     def compare(
@@ -215,11 +222,12 @@ class FaceVerifier(Fixed):
             others: m pictures; default the same ones: each with each.
             color: order of their channels, "bgr" or "rgb".
         """
-        rows = self._embeddings(images, color)
-        return self._distances(rows, rows if others is None else self._embeddings(others, color))
+        rows = self._embeddings(images, color, "images")
+        return self._distances(rows, rows if others is None else self._embeddings(others, color, "others"))
 
-    def _embeddings(self, images: Iterable[Picture], color: Color) -> Array:
-        faces = self.embed(images, color=color)
+    def _embeddings(self, images: Iterable[Picture], color: Color, argument: str) -> Array:
+        each = self._embed(images, False, color, False, argument)
+        faces = [next(iter(found), None) for found in each]
         length = next((len(face.embedding) for face in faces if face is not None), 1)
         rows = np.full((len(faces), length), np.nan, np.float32)
         for row, face in zip(rows, faces, strict=True):
@@ -271,6 +279,10 @@ class FaceVerifier(Fixed):
         if self._metric == "euclidean":
             distance = np.sqrt(2 * distance)
         return distance.astype(np.float32)
+
+
+def _from(name: Callable[[int], str], first: int, i: int) -> str:
+    return name(first + i)
 
 
 def _of_each(landmarks: npt.ArrayLike, faces: int) -> Array:

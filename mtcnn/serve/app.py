@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import mtcnn
+from mtcnn.cascade import too_small_for
 from mtcnn.detector import TrtMtcnn
 from mtcnn.errors import MtcnnError
 from mtcnn.pipeline.records import faces_as_json
@@ -92,7 +93,7 @@ def make_app(
         return JSONResponse(_as_json(found, notes), headers={**_HEADERS, "Server-Timing": timing})
 
     async def _answer(request: Request) -> tuple[Found, list[str]]:
-        """The faces, and which of the request's parameters change nothing."""
+        """The faces; which of the request's parameters change nothing, and which leave nothing to look for."""
         content_type = request.headers.get("content-type", "")
         check_type(content_type, request.headers.get("content-encoding", ""))
         query = request.query_params.multi_items()
@@ -108,7 +109,11 @@ def make_app(
             pixels = check_size(data, limits.picture_pixels)
             if pixels is None:  # of a format that does not say: it is taken alone
                 pixels = limits.picture_pixels
-            return await _unless_gone(request, batches.find(data, pixels, params), limits), notes
+            found = await _unless_gone(request, batches.find(data, pixels, params), limits)
+            height, width = found.img.shape[:2]
+            if not len(found.dets) and (why := too_small_for(height, width, params)):
+                notes.append(f"no face is looked for: {why}")
+            return found, notes
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_HEADERS)

@@ -221,7 +221,8 @@ class TestKeep:
         cv2.imwrite(str(tmp_path / "both.png"), both)
         model = make_embedder(tmp_path / "m.onnx")
         arguments = ("--keep", ASTRONAUT, "--embedder", model, "--threshold", 0.02, "--how", "fill")
-        mtcnn("blur", tmp_path / "both.png", "--output", tmp_path / "out.png", *arguments)
+        done = mtcnn("blur", tmp_path / "both.png", "--output", tmp_path / "out.png", *arguments)
+        assert done.stderr.startswith("hidden: 1, kept: 1, written: ")
         out = read_picture(tmp_path / "out.png")
         x1, y1, x2, y2 = FACE
         np.testing.assert_array_equal(out[y1:y2, x1:x2], both[y1:y2, x1:x2])

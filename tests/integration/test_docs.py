@@ -65,13 +65,20 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(  # tests/triton runs those of serving.md, which need a server; test_serve.py those of serve.md
     "document", [name for name in DOCUMENTS if name not in ("docs/command-line.md", "docs/serve.md", "docs/serving.md")]
 )
-def test_the_examples_run(document: str, workplace: Path, engines: dict[str, Path]) -> None:
-    """The Python examples of a document, one after the other, as a reader would type them."""
+def test_the_examples_run(
+    document: str, workplace: Path, engines: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Python examples of a document, one after the other, as a reader would type them; "# ->" is their output."""
     names: dict[str, object] = {}
     blocks = python_blocks(document)
     assert blocks
     for block in blocks:
+        capsys.readouterr()
         exec(compile(block, document, "exec"), names)
+        printed = capsys.readouterr().out.splitlines()
+        for line in re.findall(r"# -> (.*)$", block, re.M):
+            assert line in printed, (line, printed)
+            printed = printed[printed.index(line) + 1 :]
 
 
 def test_the_blurred_picture_has_no_face(workplace: Path, detector: TrtMtcnn) -> None:

@@ -101,7 +101,7 @@ def test_pictures_on_the_gpu_are_not_copied(
     lent: list[Any] = [Lender(img.ctypes.data, img.shape) for img in scenes]
     monkeypatch.setattr(ours, "_frame", lambda img, *others: img)
     for images, sizes in ((lent, [9]), (scenes, [2, 2, 2, 2, 1]), ([*lent[:5], *scenes[:3]], [5, 2, 1])):
-        assert [len(chunk) for chunk in ours._chunks(images, ours.params, "bgr", 0, True)] == sizes
+        assert [len(chunk) for chunk in ours._chunks(images, ours.params, "bgr", str, True)] == sizes
 
 
 class TestErrors:

@@ -45,6 +45,22 @@ def test_embed_is_detect_align_embed(
         np.testing.assert_allclose(one.embedding, expected(one.crop[np.newaxis])[0], atol=1e-5)
 
 
+def test_errors_name_what_the_caller_gave(verifier: FaceVerifier, astronaut: np.ndarray) -> None:
+    for wrong, problem in ((None, "is None"), ("b.jpg", "is a path"), (astronaut / 255, "holds floats in 0..1")):
+        with pytest.raises((TypeError, ValueError), match=f"^b {problem}"):
+            verifier.verify(astronaut, wrong)  # type: ignore[arg-type]
+        with pytest.raises((TypeError, ValueError), match=f"^a {problem}"):
+            verifier.verify(wrong, astronaut)  # type: ignore[arg-type]
+        with pytest.raises((TypeError, ValueError), match=f"^others\\[1\\] {problem}"):
+            verifier.compare([astronaut], [astronaut, wrong])  # type: ignore[list-item]
+        with pytest.raises((TypeError, ValueError), match=f"^images\\[0\\] {problem}"):
+            verifier.compare([wrong], [astronaut])  # type: ignore[list-item]
+    with pytest.raises(NoFaceError, match="there is no face in b$"):
+        verifier.verify(astronaut, BLACK, required=True)
+    with pytest.raises(TypeError, match="^others must be a list of pictures"):
+        verifier.compare([astronaut], astronaut)
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_distances(model: Path, detector: TrtMtcnn, astronaut: np.ndarray, face: np.ndarray, metric: str) -> None:
     verifier = FaceVerifier(FaceEmbedder(model), detector, metric)

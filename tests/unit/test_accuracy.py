@@ -16,6 +16,16 @@ from benchmarks.accuracy.landmarks import nearest_face, point_error, point_score
 from benchmarks.accuracy.verification import best_threshold, ten_fold
 
 
+def test_a_missing_evaluator_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.accuracy import other_pictures
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["other_pictures"])
+    monkeypatch.setattr(other_pictures, "read_set", None)
+    with pytest.raises(SystemExit, match="^average precision needs pycocotools: pip install pycocotools$"):
+        other_pictures.main()
+
+
 class TestBoxes:
     """Labels are 10 x 10 boxes in a row, 20 apart; x1, y1, x2, y2 of detections are inclusive."""
 

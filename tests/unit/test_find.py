@@ -65,6 +65,14 @@ def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
     assert str(skipped) == "2 .txt, 1 without ending, 1 .\\x1b[31mred, 1 .psd"
 
 
+def test_what_leads_to_no_picture_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg", "a/b/notes.txt", "c/notes.txt")
+    arguments = [tmp_path / "a", str(tmp_path / "no" / "*.png"), tmp_path / "c", tmp_path / "a" / "b", tmp_path / "a"]
+    skipped = Skipped()
+    assert [found.path.name for found in find_pictures(arguments, skipped)] == ["1.jpg"]
+    assert skipped.empty == (arguments[1], str(arguments[2]))  # the last two were read already
+
+
 def test_first_what_a_package_would_read() -> None:
     skipped = Skipped()
     for suffix in [".HEIC"] * 2 + [".gif", *(f".{c}" * 2 for c in "abcdef")] + [".txt"] * 9:

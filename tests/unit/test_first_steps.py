@@ -14,6 +14,7 @@ import pytest
 import mtcnn
 from mtcnn import FaceAligner, Tracker, TrtMtcnn, draw_faces, face_quality, find_central_face
 from mtcnn.cli.main import main
+from mtcnn.runtime.once import Said
 
 ASTRONAUT = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
 
@@ -40,6 +41,74 @@ def test_devices_as_others_call_them(device: Any, meant: str) -> None:
 def test_devices_that_are_none(device: Any) -> None:
     with pytest.raises(ValueError, match=r'^device must be "auto", "cpu", "cuda" or "cuda:N", got [^;]*$'):
         TrtMtcnn(device=device)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "meant"),
+    [
+        ("preset", "acurate", "accurate"),
+        ("preset", "FAST", "fast"),
+        ("precision", "float16", "fp16"),
+        ("precision", "half", "fp16"),
+        ("precision", "FP32", "fp32"),
+        ("precision", "bfloat16", "bf16"),
+        ("resize", "AREA", "area"),
+    ],
+)
+def test_choices_as_others_spell_them(argument: str, value: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"^{argument} must be .*got '{value}'; did you mean '{meant}'\\?$"):
+        TrtMtcnn(device="cpu", **{argument: value})
+
+
+def test_choices_that_mean_nothing(detector: TrtMtcnn) -> None:
+    with pytest.raises(ValueError, match="got 'hsv'$"):
+        detector.detect(np.zeros((60, 60, 3), np.uint8), color="hsv")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("steps_threshold", "thresholds"), ("min_face_size", "minsize"), ("scale_factor", "factor")],
+)
+def test_parameters_as_other_packages_call_them(name: str, meant: str, detector: TrtMtcnn) -> None:
+    with pytest.raises(TypeError, match=f"^unknown parameter '{name}': did you mean {meant}\\? "):
+        detector.detect(np.zeros((60, 60, 3), np.uint8), **{name: 20})  # type: ignore[call-arg]
+
+
+class TestPicturesSmallerThanTheSmallestFace:
+    @pytest.fixture(autouse=True)
+    def none_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mtcnn.detector._small", Said())
+
+    @pytest.mark.parametrize(
+        ("params", "why"),
+        [
+            ({"minsize": 600}, "the smallest face is larger, minsize=600; lower minsize"),
+            ({"minsize": 600, "rotations": "auto"}, "the smallest face is larger, minsize=600; lower minsize"),
+            (
+                {"max_size": 10},
+                "max_size=(10, 10) shrinks it to less than the smallest face, 40 pixels; raise max_size",
+            ),
+        ],
+    )
+    def test_it_is_said_once(
+        self, params: Any, why: str, detector: TrtMtcnn, astronaut: np.ndarray, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            assert not len(detector.detect(astronaut, **params)[0])
+            assert not len(detector.detect_batch([astronaut], **params)[0][0])
+        said = [record.getMessage() for record in caplog.records]
+        assert said == [f"in a picture of 512x512 pixels no face is looked for: {why} (said once)"]
+
+    def test_nothing_is_said_of_others(
+        self, detector: TrtMtcnn, astronaut: np.ndarray, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert len(detector.detect(astronaut, minsize=90)[0]) == 1
+        assert not len(detector.detect(astronaut[:60, :60], minsize=60)[0])
+        assert not caplog.records
+
+    def test_a_command_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert main(["detect", str(ASTRONAUT), "--minsize", "600"]) == 0
+        assert "no face is looked for: the smallest face is larger, minsize=600" in caplog.text
 
 
 def test_an_address_is_not_fetched(detector: TrtMtcnn, capsys: pytest.CaptureFixture[str]) -> None:

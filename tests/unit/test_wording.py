@@ -6,7 +6,7 @@ import click
 import pytest
 
 from mtcnn.cli.main import COMMANDS, cli
-from mtcnn.cli.wording import in_options
+from mtcnn.cli.wording import alike_options, in_options
 
 
 def command(name: str) -> click.Command:
@@ -18,7 +18,7 @@ def command(name: str) -> click.Command:
 @pytest.mark.parametrize(
     ("name", "message", "said"),
     [
-        ("detect", "minsize must be 4 to 1e+09, got 3", "--minsize must be 4 to 1e+09, got 3"),
+        ("detect", "minsize must be at least 4, got 3", "--minsize must be at least 4, got 3"),
         ("detect", "thresholds[0] must be 0 to 1, got 2", "--thresholds[0] must be 0 to 1, got 2"),
         ("embed", "output must end in .npz or .parquet, got x", "--output must end in .npz or .parquet, got x"),
         ("align", "size must be at least 1x1 pixels", "--size must be at least 1x1 pixels"),
@@ -49,6 +49,26 @@ def command(name: str) -> click.Command:
 )
 def test_in_options(name: str, message: str, said: str) -> None:
     assert said in in_options(message, command(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "meant"),
+    [
+        ("detect", "--csv", ["--format csv"]),
+        ("blur", "--fill", ["--how fill"]),
+        ("detect", "--min-size", ["--minsize"]),
+        ("detect", "--threshold", ["--thresholds"]),
+        ("detect", "--vote", []),  # it was taken for --cores
+        ("detect", "--", []),
+    ],
+)
+def test_options_that_are_none(name: str, option: str, meant: list[str]) -> None:
+    assert alike_options(option, click.Context(command(name))) == meant
+
+
+def test_a_group_has_options_too() -> None:
+    assert alike_options("--versoin", click.Context(cli)) == ["--version"]
+    assert alike_options("--x", None) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
