@@ -100,7 +100,7 @@ def test_no_face_is_a_result(verifier: FaceVerifier, astronaut: np.ndarray) -> N
     result = verifier.verify(astronaut, BLACK)
     assert result.same is None and result.distance is None and not result
     assert result.faces[0] is not None and result.faces[1] is None
-    with pytest.raises(NoFaceError, match=r"no face in images\[1\]"):
+    with pytest.raises(NoFaceError, match="no face in b$"):
         verifier.verify(astronaut, BLACK, required=True)
     with pytest.raises(NoFaceError, match=r"images\[0\]"):
         verifier.embed([BLACK], required=True)
