@@ -107,7 +107,7 @@ print(sorted({{"cv2", "numpy", "openvino", "pytrt._pytrt", "rich", "starlette"}}
             (["detect"], "Missing argument"),
             (["detect", "x.jpg", "--nonsense"], "No such option"),
             (["detect", "x.jpg", "--preset", "best"], "'best' is not one of"),
-            (["detect", "x.jpg", "--minsize", "3"], "minsize must be 4"),
+            (["detect", "x.jpg", "--minsize", "3"], "minsize must be at least 4"),
             (["detect", "x.jpg", "--device", "tpu"], "device must be"),
             (["detect", "x.jpg", "--resume"], "--resume needs --output"),
             (["detect", "x.jpg", "--json", "--format", "csv"], "contradict"),
