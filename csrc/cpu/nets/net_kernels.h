@@ -130,9 +130,9 @@ constexpr size_t lnet_scratch(int64_t n) {
 // Bytes of a row of n pixels as pnet_conv1 reads it.
 constexpr size_t pnet_row_bytes(int n, const NetKernels& kernels) {
   if (kernels.conv1_tile == 0) return pnet_row_bytes(n);
-  // 18 values a tile of four pixels, in vectors of tiles, and those of a tile more.
+  // 18 values a tile of four pixels, in vectors of tiles.
   const size_t vectors = (static_cast<size_t>(n) - 2 + 4 * kernels.lanes - 1) / (4 * kernels.lanes);
-  return ((18 * vectors + 6) * kernels.lanes * sizeof(float) + 63) / 64 * 64;
+  return (18 * vectors * kernels.lanes * sizeof(float) + 63) / 64 * 64;
 }
 
 // Those of this machine's best instruction set, or of $TRT_MTCNN_ISA.

@@ -87,31 +87,25 @@ inline void transform_columns(const float* pixels, int n, float* out) {
   for (int g = 0; g < groups; ++g) {
     const float* in = g + 1 < groups ? pixels + static_cast<ptrdiff_t>(3 * kPixels) * g : last;
     float* to = out + static_cast<ptrdiff_t>(kTileValues4 * kLanes) * g;
+    Vector columns[12];  // 3 * pixel + channel of each tile
 #pragma GCC unroll 3
-    for (int q = 0; q < 3; ++q) {  // four of the twelve values of each tile
-      Vector rows[4], columns[4];
+    for (int q = 0; q < 3; ++q) {
+      Vector rows[4];
 #pragma GCC unroll 4
       for (int t = 0; t < 4; ++t) rows[t] = gather_quads(in + 12 * t + 4 * q, 48);
-      transpose_squares(rows, columns, AllLanes{});
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) store(to + (4 * q + i) * kLanes, columns[i]);
+      transpose_squares(rows, columns + 4 * q, AllLanes{});
     }
-  }
-  float* const end = out + static_cast<ptrdiff_t>(kTileValues4 * kLanes) * groups;
-  for (int i = 0; i < 6; ++i) store(end + i * kLanes, splat(last[3 * kPixels + i]));
-  for (int g = 0; g < groups; ++g) {
-    float* at = out + static_cast<ptrdiff_t>(kTileValues4 * kLanes) * g;
 #pragma GCC unroll 3
     for (int c = 0; c < 3; ++c) {
       Vector d[6], v[6];
 #pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) d[i] = load(at + (3 * i + c) * kLanes);
+      for (int i = 0; i < 4; ++i) d[i] = columns[3 * i + c];
 #pragma GCC unroll 2
       for (int i = 0; i < 2; ++i)  // the next tile's
-        d[4 + i] = next_lanes(d[i], load(at + (kTileValues4 + 3 * i + c) * kLanes), AllLanes{});
+        d[4 + i] = next_lanes(d[i], splat(in[3 * kPixels + 3 * i + c]), AllLanes{});
       F4x3::input(d, v);
 #pragma GCC unroll 6
-      for (int i = 0; i < 6; ++i) store(at + (3 * i + c) * kLanes, v[i]);
+      for (int i = 0; i < 6; ++i) store(to + (3 * i + c) * kLanes, v[i]);
     }
   }
 }
