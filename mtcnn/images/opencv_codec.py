@@ -12,6 +12,7 @@ from mtcnn.runtime.opencv import opencv
 
 __all__ = ["OpenCvCodec"]
 
+_LEAST_JP2 = 32  # pixels each way that OpenCV writes as JPEG 2000; of smaller ones it leaves a temporary file behind
 _ASKED = (".avif", ".bmp", ".gif", ".hdr", ".jp2", ".jpg", ".png", ".ppm", ".ras", ".tiff", ".webp")
 
 
@@ -33,6 +34,8 @@ class OpenCvCodec:
 
     def encode(self, ending: str, img: npt.NDArray[np.uint8], quality: int = 97) -> bytes | None:
         cv2 = opencv("writing pictures")
+        if ending.lower() == ".jp2" and min(img.shape[:2]) < _LEAST_JP2:
+            return None
         options = [cv2.IMWRITE_JPEG_QUALITY, quality] if ending.lower() in (".jpg", ".jpeg") else []
         try:
             whole, data = cv2.imencode(ending, img, options)

@@ -51,7 +51,8 @@ def encode_picture(path: Path, img: Picture) -> bytes:
     data = by.encode(ending, img)
     if data is None:
         if ending.lower() in _WRITTEN:
-            raise OutputError(f"cannot write {path}: {by.name} cannot encode it")
+            size = f"{img.shape[1]}x{img.shape[0]}"
+            raise OutputError(f"cannot write {path}: {by.name} writes no {size} pixels as {ending}; .png takes any")
         raise OutputError(f"cannot write {path}: its ending is no picture's, like .jpg or .png")
     return data
 

@@ -53,6 +53,7 @@ def test_no_mean_is_lost_in_the_first_pass(
     np.testing.assert_allclose(found, enough, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::mtcnn.UnusedParameterWarning")
 def test_without_second_pass_scores_stay(crowd: Image, detector: TrtMtcnn) -> None:
     plain = detector.detect(crowd, 20, second_pass=False, average_scores=False)
     for a, b in zip(detector.detect(crowd, 20, second_pass=False, average_scores=True), plain, strict=True):
@@ -78,6 +79,7 @@ def test_batch_with_and_without_faces(crowd: Image, detector: TrtMtcnn) -> None:
         np.testing.assert_allclose(landmarks, alone[1], atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::mtcnn.UnusedParameterWarning")
 def test_mirror_images_in_the_first_pass(crowd: Image, detector: TrtMtcnn) -> None:
     """They are there if asked for, or if no other pass follows; elsewhere `mirror_first` does nothing."""
     faces = {first: detector.detect(crowd, 40, mirror_first=first, mirror_range=(0, 1))[0] for first in (False, True)}

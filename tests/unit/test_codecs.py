@@ -21,12 +21,14 @@ from PIL import Image
 from mtcnn import TrtMtcnn, draw_faces
 from mtcnn.cli.main import main
 from mtcnn.errors import MtcnnError
+from mtcnn.files import OutputError
 from mtcnn.images import decode as decoding
 from mtcnn.images import resize
 from mtcnn.images.codec import Codec, codec
 from mtcnn.images.decode import UnreadableError, decode
 from mtcnn.images.opencv_codec import OpenCvCodec
 from mtcnn.images.pillow_codec import PillowCodec
+from mtcnn.pipeline.write import encode_picture
 from mtcnn.runtime import install
 from mtcnn.runtime.opencv import opencv, picture_library
 from tests.conftest import DATA, HAS_OPENCV, ROOT
@@ -244,6 +246,16 @@ def test_what_is_written_is_read(ending: str, without_opencv: None) -> None:
     assert codec().encode(".txt", img) is None
 
 
+def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCV_TEMP_PATH", str(tmp_path))
+    if OpenCvCodec().encode(".jp2", gradient(32, 32)) is None:
+        pytest.skip("this OpenCV writes no .jp2")
+    for size in ((31, 32), (300, 7)):
+        with pytest.raises(OutputError, match=f"writes no {size[1]}x{size[0]} pixels as .jp2; .png takes any"):
+            encode_picture(Path("a.jp2"), gradient(*size))
+    assert not list(tmp_path.iterdir())
+
+
 def test_numbers_in_text_that_end_too_early(without_opencv: None) -> None:
     """Twice, for what was in memory before."""
     whole = b"P2\n2 2\n15\n"
@@ -334,7 +346,7 @@ class TestWithoutOpenCv:
 
     def test_mends_that_work(self, without_opencv: None, detector: TrtMtcnn) -> None:
         for wrong, mend in (
-            (str(PHOTO), r"read the picture with PIL\.Image\.open\(img\)$"),
+            (str(PHOTO), r"read the picture first: PIL\.Image\.open\(img\)$"),
             (PHOTO.read_bytes(), r"PIL\.Image\.open\(io\.BytesIO\(img\)\)"),
             (io.BytesIO(b""), r"PIL\.Image\.open\(io\.BytesIO\(img\.read\(\)\)\)"),
             ("https://example.org/a.jpg", r"PIL\.Image\.open\(io\.BytesIO\(content\)\)"),
