@@ -42,7 +42,7 @@ from mtcnn.refine import known_boxes, refine
 from mtcnn.runtime import variables
 from mtcnn.runtime.fixed import Fixed
 from mtcnn.runtime.once import Said
-from mtcnn.runtime.unused import untold, warn_unused
+from mtcnn.runtime.unused import is_untold, untold, warn_unused
 from mtcnn.without_effect import warn_of_unused
 from mtcnn.work import OverLimitError
 
@@ -564,6 +564,8 @@ def _tell_why_none(frame: Frame, name: str, p: Params) -> None:
         DarkPictureError: it holds levels 0 and 1 alone.
     """
     check_not_dark(frame, name)
+    if is_untold():
+        return
     height, width = frame.shape[:2]
     if p.rotations == (0,) or p.rotations == "auto":
         why = cascade.too_small_for(height, width, p)

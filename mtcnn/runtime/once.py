@@ -37,13 +37,18 @@ def made_once(maxsize: int | None = None) -> Callable[[Callable[P, R]], Callable
     return decorate
 
 
+_MOST_SAID = 100  # texts: callers' numbers in them have no end
+
+
 class Said:
-    """What has been said."""
+    """What has been said, the first hundred texts: others are not."""
 
     def __init__(self) -> None:
         self._first: dict[str, object] = {}
 
     def is_first(self, text: str) -> bool:
         """Whether this is the one call, of all threads, that is to say it."""
+        if len(self._first) >= _MOST_SAID:
+            return False
         own = object()
         return self._first.setdefault(text, own) is own

@@ -1,4 +1,4 @@
-"""The warning that something was given which changes nothing."""
+"""The warning that something was given which changes nothing, and where such things are not told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from mtcnn.errors import UnusedParameterWarning
 
-__all__ = ["untold", "warn_unused"]
+__all__ = ["is_untold", "untold", "warn_unused"]
 
 _UNTOLD: ContextVar[bool] = ContextVar("untold", default=False)
 
@@ -25,9 +25,14 @@ def untold() -> Iterator[None]:
         _UNTOLD.reset(before)
 
 
+def is_untold() -> bool:
+    """Whether this is within untold()."""
+    return _UNTOLD.get()
+
+
 def warn_unused(text: str) -> None:
     """An UnusedParameterWarning, by the first line of code on the stack that is not this package's."""
-    if _UNTOLD.get():
+    if is_untold():
         return
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "mtcnn":

@@ -20,6 +20,7 @@ from mtcnn.landmarks import points
 from mtcnn.params import least_score
 from mtcnn.rotations import upright_turns
 from mtcnn.runtime.fixed import Fixed
+from mtcnn.runtime.unused import untold
 from mtcnn.tracking.association import assign, nearness, overlaps
 from mtcnn.tracking.kalman import BoxMotion
 from mtcnn.tracking.one_euro import OneEuro
@@ -258,13 +259,14 @@ class Tracker(Fixed):
             side = float(max(box[2:] - box[:2]))
             if min(x2 - x1, y2 - y1) < 12:
                 continue
-            dets, landmarks = self._detector.detect(
-                img[y1:y2, x1:x2],
-                minsize=max(12.0, 0.6 * side),
-                thresholds=thresholds,
-                rotations=(turn,),
-                **_ONE_PASS,
-            )
+            with untold():  # these are no numbers of the caller's
+                dets, landmarks = self._detector.detect(
+                    img[y1:y2, x1:x2],
+                    minsize=max(12.0, 0.6 * side),
+                    thresholds=thresholds,
+                    rotations=(turn,),
+                    **_ONE_PASS,
+                )
             dets[:, :4] += np.array([x1, y1, x1, y1], np.float32)
             landmarks += np.repeat(np.array([x1, y1], np.float32), 5)
             found.append((dets, landmarks))

@@ -106,6 +106,20 @@ class TestPicturesSmallerThanTheSmallestFace:
         assert not len(detector.detect(astronaut[:60, :60], minsize=60)[0])
         assert not caplog.records
 
+    def test_a_tracker_says_nothing_of_where_it_looks_again(
+        self, detector: TrtMtcnn, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        corner = np.array([[-100, -100, 20, 20]], np.float64)
+        Tracker(detector)._searched(np.full((90, 90, 3), 99, np.uint8), corner, np.zeros((1, 10), np.float32))
+        assert not caplog.records
+
+    def test_numbers_of_strangers_fill_no_memory(
+        self, detector: TrtMtcnn, astronaut: np.ndarray, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for minsize in range(600, 800):
+            detector.detect(astronaut, minsize)
+        assert len(caplog.records) == 100
+
     def test_a_command_says_so(self, caplog: pytest.LogCaptureFixture) -> None:
         assert main(["detect", str(ASTRONAUT), "--minsize", "600"]) == 0
         assert "no face is looked for: the smallest face is larger, minsize=600" in caplog.text
