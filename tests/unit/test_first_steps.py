@@ -109,7 +109,7 @@ class TestPicturesSmallerThanTheSmallestFace:
     def test_a_tracker_says_nothing_of_where_it_looks_again(
         self, detector: TrtMtcnn, caplog: pytest.LogCaptureFixture
     ) -> None:
-        corner = np.array([[-100, -100, 20, 20]], np.float64)
+        corner = np.array([[-150, -150, 20, 20]], np.float64)
         Tracker(detector)._searched(np.full((90, 90, 3), 99, np.uint8), corner, np.zeros((1, 10), np.float32))
         assert not caplog.records
 
