@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from tests.conftest import ROOT
 from tests.integration.test_cli import make_film
 
 pytestmark = pytest.mark.slow
+T = TypeVar("T")
 
 # An OpenCV with windows, in a folder of its own: it cannot be installed beside the one without.
 OPENCV = ROOT / "build" / "window"
@@ -38,6 +40,7 @@ def screen() -> Iterator[dict[str, str]]:
         with os.fdopen(reader) as said:
             environment = os.environ | {"DISPLAY": f":{said.readline().strip()}", "WAYLAND_DISPLAY": ""}
         with subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL) as manager:
+            wait_until(lambda: is_managed(environment), "there is no window manager")  # it shows windows
             yield environment | {"PYTHONPATH": os.pathsep.join([str(OPENCV), str(ROOT)])}
             manager.terminate()
         server.terminate()
@@ -65,13 +68,21 @@ def windows(screen: dict[str, str]) -> list[str]:
     return found.stdout.split()
 
 
-def wait_for_window(screen: dict[str, str]) -> str:
+def is_managed(screen: dict[str, str]) -> bool:
+    return subprocess.run(["wmctrl", "-m"], env=screen, capture_output=True).returncode == 0
+
+
+def wait_until(found: Callable[[], T], otherwise: str) -> T:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if found := windows(screen):
-            return found[-1]
+        if value := found():
+            return value
         time.sleep(0.1)
-    raise AssertionError("there is no window")
+    raise AssertionError(otherwise)
+
+
+def wait_for_window(screen: dict[str, str]) -> str:
+    return wait_until(lambda: windows(screen), "there is no window")[-1]
 
 
 def press(key: str) -> Callable[[dict[str, str], str], None]:
