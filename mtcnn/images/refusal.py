@@ -26,7 +26,7 @@ def refuse(img: object, name: str) -> NoReturn:
     if isinstance(img, (str, os.PathLike)):
         reading = f"PIL.Image.open({name})"
         if has_opencv():
-            reading = f"cv2.imread({name}), which is BGR; for what takes RGB {reading}"
+            reading = f"cv2.imread({name})  # BGR; where RGB is wanted {reading}"
         raise TypeError(f"{name} is a path, not an array; read the picture first: {reading}")
     if isinstance(img, (bytes, bytearray)) or (isinstance(img, memoryview) and img.ndim == 1):
         raise TypeError(f"{name} is bytes, not an array; decode the picture first: {_decoding(name)}")

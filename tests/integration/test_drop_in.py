@@ -379,7 +379,7 @@ class TestBothGenerations:
             ({"threshold_onet": "high"}, "threshold_onet must be a number"),
             ({"nms_pnet2": -1}, "nms_pnet2 must be 0 to 1"),
             ({"scale_factor": 1}, r"scale_factor must be in \(0, 1\)"),
-            ({"min_face_size": 0}, "min_face_size must be 1 to"),
+            ({"min_face_size": 0}, "min_face_size must be at least 1, got 0"),
             ({"min_size": "12"}, "min_size must be a number"),
             ({"threshold_anet": 0.5}, "threshold_anet"),
         ],

@@ -145,5 +145,5 @@ def test_wrong_types(value: Any, limited: TrtMtcnn, astronaut: Image) -> None:
 
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e13])
 def test_wrong_values(value: float, limited: TrtMtcnn, astronaut: Image) -> None:
-    with pytest.raises(ValueError, match="max_work must be 0 to 1e"):
+    with pytest.raises(ValueError, match="max_work must be (at least 0|0 to 1e)"):
         limited.detect(astronaut, max_work=value)
