@@ -13,9 +13,14 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 for python in "${@:-python3}"; do
   tag=$("$python" -c 'import sys; print("cp%d%d%s" % (*sys.version_info[:2], getattr(sys, "abiflags", "")))')
-  wheel=$(ls "$wheels"/*-"$tag"-[lm]*"$(uname -m)"*.whl 2>/dev/null || ls "$wheels"/*-abi3-*"$(uname -m)"*.whl)
-  case $tag in
-    *t) set -- "$wheel[pillow]" ;; # OpenCV has no wheels for Pythons without the GIL
+  systems=$("$python" -c 'import sysconfig as s
+print("musllinux" if "musl" in str(s.get_config_var("SOABI")) else "linux manylinux macosx")')
+  wheel=$(for abi in "$tag" abi3; do for system in $systems; do
+    ls "$wheels"/*-"$abi"-"$system"_*"$(uname -m)"*.whl 2>/dev/null || true
+  done; done | head -n 1)
+  if [ -z "$wheel" ]; then echo "$wheels has no wheel for $python: make wheel" >&2; exit 1; fi
+  case $tag-$systems in
+    *t-* | *-musllinux) set -- "$wheel[pillow]" ;; # OpenCV has no wheels for Pythons without the GIL, nor for musl
     *) set -- "$wheel[images]" ;;
   esac
   "$python" -m venv --clear "$folder/venv"
